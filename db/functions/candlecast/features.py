@@ -1,0 +1,51 @@
+"""The features' names and order, and the lengths that windows are made of.
+
+The formulas live in one place only, ``db/functions/features_between_vNN.sql``. ``FEATURE_HASH`` names the
+list and that text's version: models trained on other features never load beside these.
+"""
+
+from hashlib import sha256
+
+#: Minutes ahead that are predicted.
+HORIZONS = (1, 2, 3, 4, 5)
+#: Feature rows that a prediction reads, a minute apart.
+SEQUENCE_LENGTH = 60
+#: Candles that one feature row reads, its own included.
+WINDOW = 150
+
+FEATURES = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_asset_volume",
+    "taker_buy_base_asset_volume",
+    "taker_buy_quote_asset_volume",
+    "number_of_trades",
+    "spread_bps",
+    "taker_buy_ratio",
+    "log_return_1m",
+    "log_return_5m",
+    "log_return_15m",
+    "volatility_5m",
+    "volatility_15m",
+    "volatility_30m",
+    "sma_5_norm",
+    "sma_15_norm",
+    "sma_30_norm",
+    "ema_5_norm",
+    "ema_15_norm",
+    "ema_30_norm",
+    "rsi_14",
+    "volume_sma_ratio",
+    "vwap_deviation",
+    "price_position",
+)
+
+#: Raised whenever a formula's meaning changes; part of the hash.
+FORMULAS_VERSION = 1
+FEATURE_HASH = sha256(f"{FORMULAS_VERSION}:{','.join(FEATURES)}".encode()).hexdigest()
+
+CLOSE = FEATURES.index("close")
+VOLATILITY_30M = FEATURES.index("volatility_30m")

@@ -42,17 +42,17 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
             document["sequence_length"],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactDamaged(name, f"it is not normalization parameters: {error!r}") from None
+        raise ArtifactDamaged(name=name, reason=f"it is not normalization parameters: {error!r}") from None
     if version != 1 or length != SEQUENCE_LENGTH:
-        raise ArtifactDamaged(name, f"version {version!r}, sequence_length {length!r} are not known")
+        raise ArtifactDamaged(name=name, reason=f"version {version!r}, sequence_length {length!r} are not known")
     if names != FEATURES or feature_hash != FEATURE_HASH:
-        raise ArtifactDamaged(name, "its features are not the ones this server computes")
+        raise ArtifactDamaged(name=name, reason="its features are not the ones this server computes")
     unknown = sorted({str(method) for method in methods} - set(METHODS))
     if unknown:
-        raise ArtifactDamaged(name, f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
+        raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
     center, scale, clip = numbers.T
     if not np.isfinite(numbers).all() or (scale <= 0).any() or (clip <= 0).any():
-        raise ArtifactDamaged(name, "a centre is not finite, or a scale or clip is not positive")
+        raise ArtifactDamaged(name=name, reason="a centre is not finite, or a scale or clip is not positive")
     return Normalization(
         relative=np.array([method == "relative_to_last_close" for method in methods]),
         log1p=np.array([method == "log1p" for method in methods]),

@@ -1,0 +1,15 @@
+-- activate_ensemble: makes an ensemble its symbol's active one, after this database has loaded it and its golden rows
+-- gave their outputs. Sessions see it at their next call; a transaction that rolls back was never seen.
+create or replace function activate_ensemble(ensemble_id bigint)
+returns void
+language plpython3u
+volatile parallel unsafe
+security definer
+set search_path = pg_catalog, public, pg_temp
+as $$
+from candlecast.registry import activate_ensemble
+activate_ensemble(plpy, GD, ensemble_id)
+$$;
+alter function activate_ensemble(bigint) owner to candlecast_owner;
+revoke all on function activate_ensemble(bigint) from public;
+grant execute on function activate_ensemble(bigint) to candlecast_operator;

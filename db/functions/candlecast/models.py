@@ -1,0 +1,93 @@
+"""One model version, loaded: raw windows in, scaled returns out. Both kinds look the same from outside."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from candlecast.errors import ArtifactDamaged, RegistrationRefused
+from candlecast.features import HORIZONS
+from candlecast.normalization import Normalization, normalize, parse
+from candlecast.runtimes import Runner, load_onnx, load_torchscript
+
+NORMALIZATION = "normalization_params_v1.json"
+LGBM_FILES = tuple(f"lgbm_horizon_{horizon}.onnx" for horizon in HORIZONS)
+#: Reads an artifact's checked bytes by name; returns None for a file that the version does not have.
+Reader = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded version. ``run`` maps normalised (batch, 60, 27) float32 to scaled returns (batch, 5)."""
+
+    model_type: str
+    runtime: str
+    normalization: Normalization
+    run: Runner
+    normalization_source: bytes = field(repr=False)
+
+    def scaled_returns(self, windows: np.ndarray) -> np.ndarray:
+        """Raw windows (batch, 60, 27) float64 -> scaled returns (batch, 5) float64."""
+        return self.from_normalized(normalize(windows, self.normalization))
+
+    def from_normalized(self, rows: np.ndarray) -> np.ndarray:
+        """Normalised windows (batch, 60, 27) float32 -> scaled returns (batch, 5) float64."""
+        return np.asarray(self.run(rows), dtype=np.float64).reshape(len(rows), len(HORIZONS))
+
+
+def load_mamba(read: Reader, runtime: str, device: str) -> Model:
+    """Load Mamba by ``runtime`` (onnx or torchscript). Raises the errors that runtimes name."""
+    source = _required(read, NORMALIZATION)
+    if runtime == "torchscript":
+        run = load_torchscript("mamba.pt", _required(read, "mamba.pt"), device)
+    else:
+        run = load_onnx("mamba.onnx", _required(read, "mamba.onnx"), device)
+    return Model("mamba", runtime, parse(source), run, source)
+
+
+def load_lgbm(read: Reader, facts: Mapping) -> Model:
+    """Load the five LightGBM graphs; ``facts['lgbm_output']`` says what they give."""
+    source = _required(read, NORMALIZATION)
+    horizons = [load_onnx(name, _required(read, name)) for name in LGBM_FILES]
+    to_scaled_return = output_mapping(facts)
+
+    def run(rows: np.ndarray) -> np.ndarray:
+        last = np.ascontiguousarray(rows[:, -1, :])
+        outputs = [np.asarray(horizon(last), dtype=np.float64).reshape(len(rows)) for horizon in horizons]
+        return to_scaled_return(np.stack(outputs, axis=1))
+
+    return Model("lgbm", "onnx", parse(source), run, source)
+
+
+def output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns LightGBM's outputs (batch, 5) into scaled returns: nothing, or (2p - 1) * c_h."""
+    output = facts.get("lgbm_output") or {}
+    if output.get("kind") == "scaled_return":
+        return lambda values: values
+    if output.get("kind") == "probability":
+        scale = np.asarray(output.get("scale"), dtype=np.float64)
+        if scale.shape == (len(HORIZONS),) and np.isfinite(scale).all() and (scale > 0).all():
+            return lambda values: (2.0 * values - 1.0) * scale
+    raise RegistrationRefused(
+        what="the LightGBM version",
+        reason="facts.lgbm_output is neither {'kind': 'scaled_return'} nor {'kind': 'probability', 'scale': [5]}",
+    )
+
+
+def facts_from(content: bytes, name: str = "facts.json") -> dict:
+    """Parse facts.json. Raises ArtifactDamaged."""
+    try:
+        facts = json.loads(content)
+    except ValueError as error:
+        raise ArtifactDamaged(name=name, reason=f"it is not JSON: {error}") from None
+    if not isinstance(facts, dict):
+        raise ArtifactDamaged(name=name, reason="it is not a JSON object")
+    return facts
+
+
+def _required(read: Reader, name: str) -> bytes:
+    content = read(name)
+    if content is None:
+        raise ArtifactDamaged(name=name, reason="the version has no such file")
+    return content

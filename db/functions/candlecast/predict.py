@@ -1,0 +1,161 @@
+"""predict_now(), predict() and predict_range(): forecasts from stored candles."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from candlecast.ensembles import ENSEMBLE_COLUMNS, Ensemble, Forecast, from_environment, loaded
+from candlecast.errors import (
+    CandleMissing,
+    EnsembleUnknown,
+    InferenceDisabled,
+    NoActiveEnsemble,
+    NoCandles,
+    StaleCandles,
+    reported,
+)
+from candlecast.features import CLOSE, HORIZONS
+from candlecast.session import Session, epoch_of, minute_text
+from candlecast.settings import Settings, model_paths, resolve
+from candlecast.storage import stored_rows, write
+from candlecast.windows import MINUTE, sequence, windows_between
+
+Row = tuple[Any, ...]
+
+# Everything that a call must know, in its own snapshot; $2 null means the active ensemble.
+_STATE = f"""
+select
+    (select jsonb_object_agg(name, value) from public.ml_settings)::text as settings,
+    extract(epoch from newest.open_time)::float8 as newest,
+    extract(epoch from clock_timestamp())::float8 as now,
+    ensemble.*,
+    (
+        select count(*) from public.predictions
+        where predictions.symbol = $1 and predictions.candle_time = newest.open_time
+            and predictions.ensemble_id is not distinct from ensemble.ensemble_id
+    ) as stored
+from (values (1)) as one (row)
+left join lateral (
+    select open_time from public.candles_1m where symbol = $1 order by open_time desc limit 1
+) as newest on true
+left join lateral (
+    select {ENSEMBLE_COLUMNS}
+    from public.active_ensembles as ensemble
+    where ensemble.symbol = $1 and (ensemble.id = $2 or ($2 is null and ensemble.is_active))
+) as ensemble on true"""
+
+
+@reported
+def predict_now(plpy: Any, cache: dict, symbol: str) -> list[Row]:
+    """Forecast from the newest candle with the active ensemble, store, return five rows."""
+    session = Session.of(plpy, cache)
+    state, settings = _state(session, symbol, None)
+    started, newest = state["now"], state["newest"]
+    if newest is None:
+        raise NoCandles(symbol=symbol)
+    if settings.max_candle_age is not None and state["now"] - newest - MINUTE > settings.max_candle_age:
+        raise StaleCandles(
+            f"It opened at {minute_text(newest)}.",
+            symbol=symbol,
+            age=f"{(state['now'] - newest - MINUTE) / 60:.0f} min",
+            limit=f"{settings.max_candle_age / 60:g} min",
+        )
+    if state["stored"] >= len(HORIZONS):
+        return stored_rows(session, symbol, newest, state["ensemble_id"])
+    ensemble = _ensemble(session, state, settings, symbol, None)
+    windows = sequence(session, symbol, newest)
+    forecast = ensemble.forecast(windows)
+    rows = forecast_rows(symbol, newest, windows[:, -1, CLOSE], forecast, ensemble.id)
+    if write(session, symbol, newest, rows, started) < len(HORIZONS):
+        return stored_rows(session, symbol, newest, ensemble.id)
+    return rows
+
+
+@reported
+def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_id: int | None) -> list[Row]:
+    """Forecast from the candle at at_time (a timestamptz; None: the newest), writing nothing."""
+    session = Session.of(plpy, cache)
+    state, settings = _state(session, symbol, ensemble_id)
+    candle_time = state["newest"] if at_time is None else epoch_of(at_time)
+    if candle_time is None or state["newest"] is None:
+        raise NoCandles(symbol=symbol)
+    if candle_time % MINUTE or not np.isfinite(candle_time):
+        raise CandleMissing("It is not on the minute.", symbol=symbol, minute=at_time)
+    ensemble = _ensemble(session, state, settings, symbol, ensemble_id)
+    windows = sequence(session, symbol, candle_time)
+    forecast = ensemble.forecast(windows)
+    return forecast_rows(symbol, candle_time, windows[:, -1, CLOSE], forecast, ensemble.id)
+
+
+@reported
+def predict_range(
+    plpy: Any, cache: dict, symbol: str, from_time: str, to_time: str, ensemble_id: int | None
+) -> Iterator[Row]:
+    """Forecasts from every candle_time in [from_time, to_time), in batches, writing nothing."""
+    session = Session.of(plpy, cache)
+    state, settings = _state(session, symbol, ensemble_id)
+    if state["newest"] is None:
+        raise NoCandles(symbol=symbol)
+    ensemble = _ensemble(session, state, settings, symbol, ensemble_id)
+    start, end = _bounds(session, symbol, from_time, to_time)
+
+    def rows() -> Iterator[Row]:
+        for times, windows in windows_between(session, symbol, start, end):
+            yield from forecast_rows(symbol, times, windows[:, -1, CLOSE], ensemble.forecast(windows), ensemble.id)
+
+    return rows()
+
+
+def _state(session: Session, symbol: str, ensemble_id: int | None) -> tuple[Any, Settings]:
+    state = session.rows(_STATE, ["text", "bigint"], [symbol, ensemble_id])[0]
+    settings = resolve(state["settings"])
+    if not settings.enabled:
+        raise InferenceDisabled()
+    return state, settings
+
+
+def _ensemble(session: Session, state: Any, settings: Settings, symbol: str, ensemble_id: int | None) -> Ensemble:
+    if state["ensemble_id"] is not None:
+        return loaded(session, state, settings)
+    if ensemble_id is not None:
+        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol=symbol)
+    paths = model_paths()
+    if paths is None:
+        raise NoActiveEnsemble(symbol=symbol)
+    return from_environment(session, paths, settings)
+
+
+def _bounds(session: Session, symbol: str, from_time: str, to_time: str) -> tuple[float, float]:
+    """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles."""
+    held = session.rows(
+        """
+        select extract(epoch from min(open_time))::float8 as first, extract(epoch from max(open_time))::float8 as last
+        from public.candles_1m where symbol = $1""",
+        ["text"],
+        [symbol],
+    )[0]
+    start = max(epoch_of(from_time), held["first"])
+    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time), held["last"] + MINUTE))
+
+
+def forecast_rows(
+    symbol: str, times: np.ndarray | float, closes: np.ndarray, forecast: Forecast, ensemble_id: int | None
+) -> list[Row]:
+    """Rows of the type `forecast`, in its order: one per candle time (epoch seconds) and horizon."""
+    times = np.atleast_1d(times)
+    columns = (forecast.ensemble, closes[:, np.newaxis] * np.exp(forecast.ensemble))
+    columns += (forecast.mamba, forecast.lgbm, forecast.confidence)
+    candle_times = _texts(times)
+    targets = [_texts(times + horizon * MINUTE) for horizon in HORIZONS]
+    values = np.stack(columns, axis=-1).tolist()
+    return [
+        (symbol, candle_times[i], targets[j][i], horizon, close, *values[i][j], ensemble_id)
+        for i, close in enumerate(closes.tolist())
+        for j, horizon in enumerate(HORIZONS)
+    ]
+
+
+def _texts(times: np.ndarray) -> list[str]:
+    """Epoch seconds (n,) as PostgreSQL reads them in any DateStyle and time zone."""
+    return [f"{text}+00" for text in np.datetime_as_string(times.astype("datetime64[s]")).tolist()]

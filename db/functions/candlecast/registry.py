@@ -1,0 +1,109 @@
+"""create_ensemble(), activate_ensemble(), rollback_ensemble(): which models are live.
+
+An ensemble goes live only after this database has loaded it, by every road that it allows, and its golden
+rows gave the outputs that they must.
+"""
+
+from typing import Any
+
+from candlecast.ensembles import ENSEMBLE_COLUMNS
+from candlecast.errors import EnsembleUnknown, NothingToRollBackTo, RegistrationRefused, reported
+from candlecast.golden import check_golden_rows
+from candlecast.session import Session
+from candlecast.settings import resolve
+
+_VERSIONS = "select id, model_type, symbol, feature_hash from public.model_versions where id in ($1, $2)"
+_CREATE = """
+insert into public.active_ensembles (symbol, mamba_version_id, lgbm_version_id, feature_hash, mamba_weight)
+values ($1, $2, $3, $4, $5) on conflict do nothing returning id"""
+_SAME = """
+select id from public.active_ensembles
+where symbol = $1 and mamba_version_id = $2 and lgbm_version_id = $3 and mamba_weight is not distinct from $4"""
+
+
+@reported
+def create_ensemble(
+    plpy: Any, cache: dict, mamba_id: int, lgbm_id: int, weight: Any, is_test: bool, symbol: str | None
+) -> int:
+    """Join two versions; the same pair and weight again give the same id. On test: proved first."""
+    session = Session.of(plpy, cache)
+    found = {row["id"]: row for row in session.rows(_VERSIONS, ["bigint", "bigint"], [mamba_id, lgbm_id])}
+    for version_id, model_type in ((mamba_id, "mamba"), (lgbm_id, "lgbm")):
+        if version_id not in found or found[version_id]["model_type"] != model_type:
+            raise RegistrationRefused(what="the ensemble", reason=f"there is no {model_type} version id {version_id}")
+    mamba, lgbm = found[mamba_id], found[lgbm_id]
+    if symbol is None and mamba["symbol"] != lgbm["symbol"]:
+        raise RegistrationRefused(
+            what="the ensemble", reason=f"name its symbol: its versions are of {mamba['symbol']} and {lgbm['symbol']}"
+        )
+    if mamba["feature_hash"] != lgbm["feature_hash"]:
+        raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
+    symbol = symbol or mamba["symbol"]
+    types = ["text", "bigint", "bigint", "text", "numeric"]
+    created = session.rows(_CREATE, types, [symbol, mamba_id, lgbm_id, mamba["feature_hash"], weight])
+    if not len(created):
+        types.remove("text")
+        created = session.rows(_SAME, ["text", "bigint", "bigint", "numeric"], [symbol, mamba_id, lgbm_id, weight])
+    ensemble_id = created[0]["id"]
+    if is_test:
+        _prove(session, ensemble_id)
+        query = "update public.active_ensembles set is_test = true where id = $1 and not is_active"
+        session.rows(query, ["bigint"], [ensemble_id])
+    return ensemble_id
+
+
+_SWAP_OUT = """
+update public.active_ensembles
+set is_active = false, deactivated_at = clock_timestamp(),
+    rolled_back_at = case when $3 then clock_timestamp() end
+where symbol = $1 and is_active and id <> $2"""
+_SWAP_IN = """
+update public.active_ensembles
+set is_active = true, is_test = false, activated_at = clock_timestamp(), deactivated_at = null, rolled_back_at = null
+where id = $1 and not is_active"""
+_EARLIER = """
+select id from public.active_ensembles
+where symbol = $1 and not is_active and deactivated_at is not null and rolled_back_at is null
+order by deactivated_at desc, id desc
+limit 1"""
+
+
+@reported
+def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
+    """Prove an ensemble by its golden rows, then make it its symbol's active one."""
+    _activate(Session.of(plpy, cache), ensemble_id, rolling_back=False)
+
+
+@reported
+def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
+    """Go back to the ensemble that was active before; returns its id."""
+    session = Session.of(plpy, cache)
+    _lock(session, symbol)
+    earlier = session.rows(_EARLIER, ["text"], [symbol])
+    if not len(earlier):
+        raise NothingToRollBackTo(symbol=symbol)
+    _activate(session, earlier[0]["id"], rolling_back=True)
+    return earlier[0]["id"]
+
+
+def _activate(session: Session, ensemble_id: int, *, rolling_back: bool) -> None:
+    symbol = _prove(session, ensemble_id)
+    _lock(session, symbol)
+    session.rows(_SWAP_OUT, ["text", "bigint", "boolean"], [symbol, ensemble_id, rolling_back])
+    session.rows(_SWAP_IN, ["bigint"], [ensemble_id])
+
+
+def _lock(session: Session, symbol: str) -> None:
+    """Let one transaction at a time change what is live for a symbol."""
+    session.rows("select pg_advisory_xact_lock(hashtextextended('candlecast ' || $1, 0))", ["text"], [symbol])
+
+
+def _prove(session: Session, ensemble_id: int) -> str:
+    query = f"""
+    select {ENSEMBLE_COLUMNS}, (select jsonb_object_agg(name, value) from public.ml_settings)::text as settings
+    from public.active_ensembles as ensemble where ensemble.id = $1"""
+    rows = session.rows(query, ["bigint"], [ensemble_id])
+    if not len(rows):
+        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
+    check_golden_rows(session, rows[0], resolve(rows[0]["settings"]))
+    return rows[0]["ensemble_symbol"]

@@ -1,0 +1,89 @@
+"""inference_runs: the row that every run leaves, begun before the work and finished after it."""
+
+from dataclasses import dataclass
+
+from candlecast.errors import CandlecastError
+from candlecast.session import Session
+from candlecast.targets import Target
+
+
+@dataclass
+class Run:
+    """One row being filled; times in milliseconds, ``started`` in epoch seconds."""
+
+    id: int
+    started: float
+    mamba_runtime: str | None = None
+    load_ms: float | None = None
+    wait_ms: float | None = None
+    features_ms: float | None = None
+    models_ms: float | None = None
+    write_ms: float | None = None
+    latency_ms: float | None = None
+    error: str | None = None
+    error_sqlstate: str | None = None
+
+    def fail(self, error: CandlecastError) -> None:
+        """Keep what went wrong, with its remedy."""
+        self.error = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
+        self.error_sqlstate = error.sqlstate
+
+
+_BEGIN = """
+insert into public.inference_runs (symbol, ensemble_id, candle_time, status)
+values ($1, $2, to_timestamp($3), $4)
+returning id, extract(epoch from started_at)::float8 as started"""
+_NOTE = """
+insert into public.inference_runs (symbol, ensemble_id, candle_time, status, finished_at)
+values ($1, $2, to_timestamp($3), $4, clock_timestamp())"""
+_FINISH = """
+update public.inference_runs
+set status = $2, finished_at = clock_timestamp(), mamba_runtime = $3, load_ms = $4, wait_ms = $5, features_ms = $6,
+    models_ms = $7, write_ms = $8, latency_ms = $9, error = $10, error_sqlstate = $11
+where id = $1"""
+_LOST = """
+update public.inference_runs
+set status = 'lost', finished_at = clock_timestamp(), error = 'the backend that ran it ended before it could finish'
+where status = 'running' and not exists (
+    select from pg_stat_activity
+    where pid = inference_runs.backend_pid and backend_start <= inference_runs.started_at
+)"""
+_LAST = """
+select status from public.inference_runs
+where symbol = $1 and ensemble_id is not distinct from $2 order by id desc limit 1"""
+_TYPES = ["text", "bigint", "float8", "text"]
+
+
+def begin(session: Session, candle_time: float, target: Target) -> Run:
+    """Write a row that says 'running'."""
+    row = session.rows(_BEGIN, _TYPES, [target.symbol, target.ensemble_id, candle_time, "running"])[0]
+    return Run(row["id"], row["started"])
+
+
+def note(session: Session, candle_time: float, status: str, target: Target | None = None) -> None:
+    """Write a row for a run that has nothing to do."""
+    symbol, ensemble_id = (target.symbol, target.ensemble_id) if target else (None, None)
+    session.rows(_NOTE, _TYPES, [symbol, ensemble_id, candle_time, status])
+
+
+def finish(session: Session, run: Run, status: str) -> None:
+    """Fill the row of a run; what went wrong is a warning for the caller too."""
+    values = [
+        run.id, status, run.mamba_runtime, run.load_ms, run.wait_ms, run.features_ms,
+        run.models_ms, run.write_ms, run.latency_ms, run.error, run.error_sqlstate,
+    ]  # fmt: skip
+    types = ["bigint", "text", "text", *["float8"] * 6, "text", "text"]
+    session.rows(_FINISH, types, values)
+    if run.error:
+        session.plpy.warning(run.error)
+
+
+def mark_lost(session: Session) -> None:
+    """Say 'lost' of runs whose backend is gone."""
+    session.rows(_LOST)
+
+
+def was_stale(session: Session, target: Target) -> bool:
+    """Whether the last row of this symbol and ensemble says 'stale' already."""
+    rows = session.rows(_LAST, ["text", "bigint"], [target.symbol, target.ensemble_id])
+    return len(rows) > 0 and rows[0]["status"] == "stale"

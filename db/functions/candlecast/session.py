@@ -1,0 +1,66 @@
+"""A database session as the code sees it: prepared queries, and a small cache of loaded models.
+
+Both live in PL/Python's GD, so they last as long as the connection.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from candlecast.errors import TimeUnreadable
+
+#: Loaded versions that a session keeps; the least recently used goes first.
+CACHE_SIZE = 8
+
+
+class Session:
+    """One connection: ``plpy``, its prepared plans by query text, its models by identity."""
+
+    def __init__(self, plpy: Any) -> None:
+        self.plpy = plpy
+        self.plans: dict[str, Any] = {}
+        self.models: OrderedDict[tuple, Any] = OrderedDict()
+
+    @classmethod
+    def of(cls, plpy: Any, cache: dict) -> "Session":
+        """The session kept in ``cache`` (GD), made at the first call."""
+        session = cache.get("candlecast")
+        if session is None:
+            session = cache["candlecast"] = cls(plpy)
+        session.plpy = plpy
+        return session
+
+    def rows(self, query: str, types: Sequence[str] = (), values: Sequence[object] = ()) -> Any:
+        """Run a query through its prepared plan; rows behave like dicts."""
+        plan = self.plans.get(query)
+        if plan is None:
+            plan = self.plans[query] = self.plpy.prepare(query, list(types))
+        return self.plpy.execute(plan, list(values))
+
+    def keep(self, key: tuple, model: Any) -> Any:
+        """Put a loaded model into the cache and return it."""
+        self.models[key] = model
+        self.models.move_to_end(key)
+        while len(self.models) > CACHE_SIZE:
+            self.models.popitem(last=False)
+        return model
+
+
+def minute_text(epoch: float) -> str:
+    """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
+    return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def epoch_of(text: str | None) -> float | None:
+    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO:
+    the functions set it, a procedure cannot, and other styles name time zones by ambiguous letters."""
+    if text is None:
+        return None
+    if text.lstrip("-") == "infinity":
+        return float("-inf") if text.startswith("-") else float("inf")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise TimeUnreadable(text=text) from None
+    return moment.timestamp()

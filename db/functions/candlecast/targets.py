@@ -1,0 +1,71 @@
+"""What one run_inference() has to predict: every symbol with its active and test ensembles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from candlecast.ensembles import ENSEMBLE_COLUMNS
+from candlecast.session import Session
+from candlecast.settings import model_paths
+
+
+@dataclass(frozen=True)
+class Target:
+    """A symbol and one of its ensembles; ``row`` is None for the models of the server's environment paths."""
+
+    symbol: str
+    ensemble_id: int | None
+    row: Mapping | None
+    newest: float | None
+    predicted: bool
+
+
+# $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too.
+_TARGETS = f"""
+with recursive symbols as (
+    (select symbol from public.candles_1m where $2 order by symbol limit 1)
+    union all
+    select (select symbol from public.candles_1m where symbol > symbols.symbol order by symbol limit 1)
+    from symbols where symbols.symbol is not null
+),
+pairs as (
+    select {ENSEMBLE_COLUMNS}, ensemble.is_active
+    from public.active_ensembles as ensemble
+    where ensemble.is_active or ensemble.is_test
+),
+wanted as (
+    select * from pairs
+    union all
+    select null, symbol, null, null, null, null, null, true
+    from symbols
+    where symbol is not null and not exists (
+        select from pairs where pairs.ensemble_symbol = symbols.symbol and pairs.is_active
+    )
+)
+select
+    wanted.*,
+    (
+        select extract(epoch from open_time)::float8 from public.candles_1m
+        where symbol = wanted.ensemble_symbol and open_time <= to_timestamp($1) order by open_time desc limit 1
+    ) as newest,
+    exists (
+        select from public.predictions
+        where symbol = wanted.ensemble_symbol and candle_time = to_timestamp($1)
+            and ensemble_id is not distinct from wanted.ensemble_id
+    ) as predicted
+from wanted
+order by ensemble_symbol, not is_active, ensemble_id"""
+
+
+def targets(session: Session, candle_time: float) -> list[Target]:
+    """All targets of the minute candle_time (epoch seconds), the active ensemble of a symbol first."""
+    rows = session.rows(_TARGETS, ["float8", "boolean"], [candle_time, model_paths() is not None])
+    return [
+        Target(
+            symbol=row["ensemble_symbol"],
+            ensemble_id=row["ensemble_id"],
+            row=row if row["ensemble_id"] is not None else None,
+            newest=row["newest"],
+            predicted=row["predicted"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,31 @@
+-- roles: who may do what. Rights are granted beside each object; this file only makes the names.
+--
+--   candlecast_owner     owns every object; nobody logs in as it
+--   candlecast_cron      what pg_cron's jobs run as: reads models and candles, writes predictions
+--   candlecast_feeder    writes candles
+--   candlecast_trainer   reads candles and features, registers models and ensembles
+--   candlecast_operator  activates, rolls back, changes settings
+--   candlecast_reader    predicts and reads
+--
+-- Roles belong to the whole cluster: those that are there already stay as they are. pg_cron refuses a role that
+-- cannot log in, so candlecast_cron can, but it has no password.
+do $$
+declare
+    role_name text;
+begin
+    foreach role_name in array array[
+        'candlecast_owner', 'candlecast_cron', 'candlecast_feeder',
+        'candlecast_trainer', 'candlecast_operator', 'candlecast_reader'
+    ] loop
+        if not exists (select from pg_roles where rolname = role_name) then
+            execute format(
+                'create role %I %s', role_name,
+                case when role_name = 'candlecast_cron' then 'login' else 'nologin' end
+            );
+        end if;
+    end loop;
+end
+$$;
+
+grant usage on schema public to candlecast_owner, candlecast_cron, candlecast_feeder,
+candlecast_trainer, candlecast_operator, candlecast_reader;

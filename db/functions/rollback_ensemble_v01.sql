@@ -1,0 +1,15 @@
+-- rollback_ensemble: goes back to the ensemble that was active before; returns its id. Called again it goes further
+-- back: an ensemble that was rolled back is no longer a candidate until it is activated again.
+create or replace function rollback_ensemble(for_symbol text default 'BTCUSDT')
+returns bigint
+language plpython3u
+volatile parallel unsafe
+security definer
+set search_path = pg_catalog, public, pg_temp
+as $$
+from candlecast.registry import rollback_ensemble
+return rollback_ensemble(plpy, GD, for_symbol)
+$$;
+alter function rollback_ensemble(text) owner to candlecast_owner;
+revoke all on function rollback_ensemble(text) from public;
+grant execute on function rollback_ensemble(text) to candlecast_operator;

@@ -1,0 +1,45 @@
+"""plpython3u, and pg_cron in the one database that it can live in."""
+
+from db.migrations import notes
+from db.migrations.objects import execute, scalar
+
+
+def create_extensions() -> None:
+    """Create what is missing, and note what that was."""
+    created = [name for name in _wanted() if not _there(name)]
+    for name in created:
+        execute(f"create extension {name}")
+    notes.write("extensions_created", created)
+
+
+def drop_extensions() -> None:
+    """Drop what `create_extensions` created; what was there before stays."""
+    for name in notes.read("extensions_created"):
+        execute(f"drop extension if exists {name}")
+
+
+def pg_cron_is_here() -> bool:
+    """Whether this database has pg_cron."""
+    return _there("pg_cron")
+
+
+def notice(message: str) -> None:
+    """Say something to whoever runs the migration."""
+    execute(f"do $$ begin raise notice '{message}'; end $$")
+
+
+def _wanted() -> list[str]:
+    home = scalar("select current_setting('cron.database_name', true)")
+    if home == scalar("select current_database()"):
+        return ["plpython3u", "pg_cron"]
+    where = f"it lives in database {home}" if home else "the server does not preload it"
+    notice(
+        f"pg_cron is not available in this database ({where}): no job is scheduled here. "
+        "Call run_inference() every minute some other way, or set shared_preload_libraries = pg_cron "
+        "and cron.database_name to this database, restart, and migrate again from base."
+    )
+    return ["plpython3u"]
+
+
+def _there(name: str) -> bool:
+    return bool(scalar(f"select exists (select from pg_extension where extname = '{name}')"))

@@ -1,0 +1,37 @@
+# The ways into candlecast. `make` alone lists them; scripts/ has the steps, a header on each.
+#
+# CANDLES   files for `make up` to load instead of generated candles
+# CLUSTER   the name of the PostgreSQL cluster, default candlecast: another name is another installation
+
+CLUSTER ?= candlecast
+export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
+
+.DEFAULT_GOAL := help
+.PHONY: help up down clean psql test lint format bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## everything, to a first prediction on the screen; CANDLES='FILE...' loads those files
+	@scripts/up.sh
+
+down: ## stop the cluster; `make up` starts it again
+	@scripts/down.sh
+
+clean: ## remove the cluster with all its data, and the Python environment; asks first (YES=1 does not)
+	@scripts/clean.sh
+
+psql: ## a SQL prompt in the database
+	@scripts/psql.sh
+
+test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
+	@scripts/test.sh
+
+lint: ## ruff, sqlfluff, mypy, bash -n
+	@scripts/lint.sh
+
+format: ## let ruff rewrite what it can
+	@scripts/lint.sh fix
+
+bench: ## latency, memory and throughput beside a plain Python process; BENCH_ARGS passes through
+	@scripts/bench.sh

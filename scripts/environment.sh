@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Makes the Python environment that the server, the command line and the tests share, from /usr/bin/python3.
+#
+#   scripts/environment.sh EXTRA...                 requirements of these extras, and the project itself
+#   scripts/environment.sh --project-in DIR EXTRA...    the project into DIR instead: a test never changes what a
+#                                                   running server imports
+#
+# It stands in /var/lib/candlecast/<CLUSTER>/venv, readable for the postgres user, owned by the user who runs this.
+# Requirements are installed when pyproject.toml or constraints.txt changed since, the project when its sources did:
+# for real, not editable, since PYTHONPATH heeds no .pth file. Nothing is written into the clone.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+target=
+if [[ ${1:-} == --project-in ]]; then
+  target=$2
+  shift 2
+fi
+extras=("$@")
+log=$state/pip.log
+sources=(pyproject.toml LICENSE db/functions/candlecast trainer)
+
+# The state folder, made by root, owned by who runs this, and bound to this clone.
+make_state() {
+  local owner
+  if [[ -e $state/project ]]; then
+    owner=$(<"$state/project")
+    [[ $owner == "$project" ]] || as_root test ! -e "$owner/scripts/environment.sh" ||
+      fail "$state belongs to the clone in $owner" "choose another name here: make ... CLUSTER=other"
+  fi
+  if [[ ! -O $state ]]; then
+    as_root mkdir -p "$state"
+    as_root chmod 755 "${state%/*}" "$state"
+    as_root chown -R "$(id -u):$(id -g)" "$state"
+  fi
+  printf '%s\n' "$project" >"$state/project"
+}
+
+# pip, its output in the log; on the screen a line for each larger download, and one at the end.
+pip_install() {
+  local status=0
+  printf '\n%s pip install %s\n' "$(date -Is)" "$*" >>"$log"
+  (cd "$state" && PYTHONDONTWRITEBYTECODE='' "$python" -m pip install --no-input --disable-pip-version-check --progress-bar off "$@") 2>&1 |
+    tee -a "$log" | awk '
+      /^ *Downloading .*\([0-9.]+ (M|G)B\)/ { sub(/^ *Downloading (.*\/)?/, "    fetching "); print; fflush() }
+      /^Installing collected packages/ { n = split($0, names, ","); printf "    installing %d packages\n", n; fflush() }' || true
+  status=${PIPESTATUS[0]}
+  if ((status != 0)); then
+    tail -n 15 "$log" >&2
+    fail "pip install failed, see above and $log" "mend the network or pip's configuration, and run it again"
+  fi
+}
+
+# The requirements of the extras, one a line: an extra may name others of this project.
+requirements() {
+  "$python" - "$project/pyproject.toml" "$@" <<'PYTHON'
+import re, sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)["project"]
+found = ["setuptools"]
+def add(extra):
+    for requirement in project["optional-dependencies"][extra]:
+        own = re.fullmatch(rf"{project['name']}\[(\w+)\]", requirement)
+        if own:
+            add(own[1])
+        elif requirement not in found:
+            found.append(requirement)
+for extra in sys.argv[2:]:
+    add(extra)
+print("\n".join(found))
+PYTHON
+}
+
+make_venv() {
+  if [[ -e $venv ]] && ! "$python" -c 'import pip' 2>/dev/null; then
+    say "  the environment is damaged: making it anew"
+    rm -rf "$venv"
+  fi
+  if [[ -e $venv && $("$python" -c 'import sys; print(sys.version_info[:2])') != $(/usr/bin/python3 -c 'import sys; print(sys.version_info[:2])') ]]; then
+    say "  the system's Python changed: making the environment anew"
+    rm -rf "$venv"
+  fi
+  if [[ ! -e $venv ]]; then
+    say "  making $venv"
+    rm -f "$state"/*.stamp
+    /usr/bin/python3 -m venv "$venv"
+  fi
+}
+
+install_requirements() {
+  local wanted stamp
+  mapfile -t wanted < <(requirements "${extras[@]}")
+  stamp=$state/$(IFS=_; printf '%s' "${extras[*]}").stamp
+  local sum
+  sum=$(printf '%s\n' "${wanted[@]}" | cat - "$project/constraints.txt" | sha256sum)
+  [[ $(cat "$stamp" 2>/dev/null) != "$sum" ]] || return 0
+  say "  installing the requirements (${extras[*]}), pinned in constraints.txt; log: $log"
+  pip_install --constraint "$project/constraints.txt" "${wanted[@]}"
+  printf '%s\n' "$sum" >"$stamp"
+}
+
+source_hash() {
+  (cd "$project" && find "${sources[@]}" -type f ! -name '*.pyc' -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+}
+
+# From a copy: setuptools writes build/ and egg-info beside the sources, and the clone may be read-only.
+install_project() {
+  local sum stamp copy
+  sum=$(source_hash)
+  stamp=${target:-$state}/project.stamp
+  [[ $(cat "$stamp" 2>/dev/null) != "$sum" ]] || return 0
+  say "  installing the project's packages into ${target:-$venv}"
+  copy=$(mktemp -d)
+  # shellcheck disable=SC2064  # the path is meant as it is now
+  trap "rm -rf '$copy'" EXIT
+  (cd "$project" && tar -c --exclude __pycache__ "${sources[@]}") |
+    tar -x --no-same-owner -C "$copy"
+  pip_install --no-deps --no-build-isolation --force-reinstall ${target:+--target "$target" --upgrade} "$copy"
+  printf '%s\n' "$sum" >"$stamp"
+}
+
+main() {
+  make_venv
+  install_requirements
+  install_project
+  say "  $python"
+}
+
+make_state
+with_lock main

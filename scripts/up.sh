@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Everything, to a first prediction on the screen: `make up`.
+#
+#   make up                     60 days of generated candles under the symbol DEMO, and one more each minute
+#   make up CANDLES='FILE...'   these files instead, and models for the symbols in them
+#
+# Safe to run again: each step looks whether its work is there, repairs what is missing, and repeats nothing.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+days=60
+step='starting'
+began=$SECONDS
+
+# step NAME: the line above what the step prints.
+step() {
+  step=$1
+  printf '\n[%3d s] %s\n' "$((SECONDS - began))" "$1"
+}
+
+explain_failure() {
+  local status=$?
+  ((status != 0)) || return 0
+  {
+    printf '\nmake up stopped at "%s". What is done stays done: mend the cause and run it again.\n' "$step"
+    printf '  logs: %s\n' "$state/pip.log" "$("$project/scripts/cluster.sh" log 2>/dev/null || true)"
+  } >&2
+}
+trap explain_failure EXIT
+
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -c "$1"; }
+
+# The database, and what to connect to it with. PUBLIC may not even connect.
+make_database() {
+  local admin
+  admin=$(url "$port" postgres)
+  if [[ $(psql -X -A -t -d "$admin" -c "select exists (select from pg_database where datname = '$database')") != t ]]; then
+    say "  creating database $database"
+    psql -X -q -v ON_ERROR_STOP=1 -d "$admin" -c "create database $database template template0 encoding 'UTF8' locale 'C.UTF-8'"
+  fi
+  psql -X -q -v ON_ERROR_STOP=1 -d "$admin" -c "revoke all on database $database from public"
+}
+
+# .env, whole or not at all, for nobody else's eyes.
+write_env() {
+  local new
+  new=$(mktemp "$project/.env.XXXXXX")
+  {
+    echo "# Written by make up. A shell can source it."
+    printf 'DATABASE_URL=%s\n' "$(shell_quote "$DATABASE_URL")"
+    printf 'CANDLECAST_PYTHON=%s\n' "$(shell_quote "$python")"
+  } >"$new"
+  if cmp -s "$new" "$env_file" && [[ $(stat -c %a "$env_file") == 600 ]]; then
+    rm -f "$new"
+  else
+    mv -f "$new" "$env_file"
+    say "  wrote $env_file"
+  fi
+}
+
+# Generated candles in stretches of ten days, so that there is something to watch.
+generate_candles() {
+  local newest until stretches
+  say "  GENERATED candles under the symbol DEMO: a seeded random walk with a weak signal, nobody's market"
+  newest=$(sql "select coalesce(max(open_time), date_trunc('minute', now()) - interval '$days days') from candles_1m where symbol = 'DEMO'")
+  mapfile -t stretches < <(sql "
+    select least(t, now()) from generate_series(timestamptz '$newest' + interval '10 days', now() + interval '10 days', interval '10 days') as t")
+  for until in "${stretches[@]}"; do
+    printf '    %s candles up to %s\n' "$(sql "select generate_demo_candles(timestamptz '$until', $days)")" "${until%.*}"
+  done
+  if [[ $(sql "select exists (select from cron.job where jobname = 'candlecast-demo')") != t ]]; then
+    say "  one more each minute: pg_cron job candlecast-demo"
+    sql "select from cron.schedule_in_database('candlecast-demo', '* * * * *', 'select generate_demo_candles()', '$database', 'candlecast_cron', true)" >/dev/null
+  fi
+}
+
+# The files of CANDLES, and in symbols what they hold. Loading again is harmless: the table says what changed.
+load_candles() {
+  local files
+  # shellcheck disable=SC2206  # words and patterns, as the user wrote them
+  files=($CANDLES)
+  "$venv/bin/candlecast" load "${files[@]}"
+  mapfile -t symbols < <("$python" -c '
+import sys
+from trainer.candles import read_candle_file
+print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
+}
+
+# What CANDLES says, else DEMO; a database that holds other candles only is left at those.
+choose_symbols() {
+  if [[ -n ${CANDLES:-} ]]; then
+    load_candles
+  elif [[ $(sql "select exists (select from candles_1m where symbol <> 'DEMO') and not exists (select from candles_1m where symbol = 'DEMO')") == t ]]; then
+    mapfile -t symbols < <(sql "select distinct symbol from active_ensembles where is_active order by symbol")
+    say "  the database has candles of its own: nothing to load or to generate"
+  else
+    generate_candles
+    symbols=(DEMO)
+  fi
+}
+
+train() {
+  local symbol
+  for symbol in "${symbols[@]}"; do
+    if [[ $(sql "select exists (select from active_ensembles where symbol = $(sql_text "$symbol") and is_active)") == t ]]; then
+      say "  $symbol has an active ensemble"
+    else
+      "$venv/bin/candlecast" train --symbol "$symbol" --publish active
+    fi
+  done
+}
+
+show() {
+  local symbol argument
+  for symbol in "${symbols[@]}"; do
+    argument=$(sql_text "$symbol")
+    [[ $symbol != BTCUSDT ]] || argument=
+    printf '\n%s=> select * from predict_now(%s);\n' "$database" "$argument"
+    psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P footer=off -c "
+      select symbol, candle_time, target_time, horizon, round(reference_close::numeric, 2) as reference_close,
+        round(predicted_price::numeric, 2) as predicted_price, predicted_close, round(confidence::numeric, 3) as confidence
+      from predict_now($argument)"
+  done
+}
+
+main() {
+  cd "$project"
+  step "system packages"
+  scripts/packages.sh
+  step "Python environment"
+  scripts/environment.sh trainer
+  step "PostgreSQL cluster"
+  scripts/cluster.sh create
+  scripts/cluster.sh start
+  port=$(scripts/cluster.sh port)
+  DATABASE_URL=$(url "$port" "$database")
+  export DATABASE_URL
+  step "database"
+  make_database
+  "$venv/bin/alembic" upgrade head
+  write_env
+  step "candles"
+  symbols=()
+  choose_symbols
+  step "models"
+  train
+  step "predictions"
+  show
+  printf '\nDone in %d s. PostgreSQL answers on port %s; pg_cron predicts every minute.\n' "$((SECONDS - began))" "$port"
+  say "  make psql     a SQL prompt: select * from latest_predictions;"
+  say "  make          lists the rest"
+}
+
+main

@@ -1,0 +1,136 @@
+"""The set-up's scripts, run as `make` runs them, on clusters and files of the tests' own."""
+
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bash(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A piece of bash in the project's folder, with what the scripts share."""
+    return subprocess.run(
+        ["bash", "-c", f"source scripts/common.sh; {script}"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def cluster_script(action: str, name: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["scripts/cluster.sh", action],
+        cwd=ROOT,
+        env=os.environ | {"CLUSTER": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("text", ["plain", "two words", "it's", "a$b`c`\\d", "postgresql:///x?host=/run&port=1", ""])
+def test_env_values_survive_a_shell_and_a_parser(text: str) -> None:
+    done = bash('quoted=$(shell_quote "$TEXT"); eval "back=$quoted"; printf "%s\\n%s" "$quoted" "$back"', TEXT=text)
+    quoted, back = done.stdout.split("\n")
+    assert back == text
+    assert shlex.split(quoted) == [text]
+
+
+@pytest.mark.parametrize("name", ["Main", "15", "a-b", "../etc", "a b", "x" * 41])
+def test_a_cluster_name_that_postgresql_cannot_have_is_refused(name: str) -> None:
+    done = bash("true", CLUSTER=name)
+    assert done.returncode == 78
+    assert "is not a name for a cluster" in done.stderr
+    assert "what to do:" in done.stderr
+
+
+@pytest.mark.parametrize("action", ["create", "start", "stop", "drop"])
+def test_a_cluster_that_candlecast_did_not_make_stays_untouched(action: str, foreign_cluster: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()}
+    done = cluster_script(action, foreign_cluster.name)
+    assert done.returncode == 78
+    assert "did not make" in done.stderr
+    assert "CLUSTER=other" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()} == before
+
+
+def test_a_cluster_of_another_clone_is_refused_and_a_moved_clone_keeps_its_own(
+    foreign_cluster: Path, tmp_path: Path
+) -> None:
+    other_clone = tmp_path / "clone"
+    (other_clone / "scripts").mkdir(parents=True)
+    (other_clone / "scripts/cluster.sh").touch()
+    as_root(["tee", str(foreign_cluster / "candlecast.project")], f"{other_clone}\n")
+    refused = cluster_script("stop", foreign_cluster.name)
+    assert refused.returncode == 78
+    assert f"belongs to the clone in {other_clone}" in refused.stderr
+
+    (other_clone / "scripts/cluster.sh").unlink()
+    assert cluster_script("stop", foreign_cluster.name).returncode == 0
+
+
+@pytest.fixture
+def foreign_cluster() -> Iterator[Path]:
+    """The configuration folder of a cluster that the project did not make, never started."""
+    if not os.environ.get("CANDLECAST_TEST_URL"):
+        pytest.skip("makes a PostgreSQL cluster: run by `make test`")
+    version = bash("installed_postgres").stdout.strip()
+    name = f"foreign_{os.getpid()}"
+    as_root(["env", "LC_ALL=C.UTF-8", "pg_createcluster", "--no-status", "--start-conf", "manual", version, name])
+    yield Path("/etc/postgresql") / version / name
+    as_root(["pg_dropcluster", version, name])
+    as_root(["rm", "-rf", f"/etc/postgresql/{version}/{name}"])
+
+
+def as_root(command: list[str], text: str = "") -> None:
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    subprocess.run([*prefix, *command], input=text, text=True, check=True, capture_output=True)
+
+
+def test_the_server_runs_with_the_settings_that_candlecast_needs(admin: psycopg.Connection) -> None:
+    row = admin.execute("""
+        select current_setting('shared_preload_libraries'), current_setting('cron.use_background_workers'),
+            current_setting('data_checksums'), current_setting('listen_addresses'),
+            (select datcollate from pg_database where datname = 'postgres')
+    """).fetchone()
+    assert row == ("pg_cron", "on", "on", "localhost", "C.UTF-8")
+
+
+def test_the_server_imports_what_was_installed_and_nothing_from_the_clone(db: psycopg.Connection) -> None:
+    db.execute("""
+        create function pg_temp.place() returns text language plpython3u as $$
+            import candlecast
+            return candlecast.__file__
+        $$
+    """)
+    (place,) = db.execute("select pg_temp.place()").fetchone()
+    assert place.startswith("/var/lib/candlecast/candlecast_test_")
+
+
+def test_the_servers_threads_are_one_each(db: psycopg.Connection) -> None:
+    db.execute("""
+        create function pg_temp.variable(name text) returns text language plpython3u as $$
+            import os
+            return os.environ.get(name)
+        $$
+    """)
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ML_TORCHSCRIPT"]
+    values = [db.execute("select pg_temp.variable(%s)", [name]).fetchone()[0] for name in names]
+    assert values == ["1", "1", "on"]
+
+
+@pytest.mark.skipif(not (ROOT / ".env").exists(), reason="make up has not been run in this clone")
+def test_env_is_for_its_owner_alone_and_names_an_interpreter() -> None:
+    path = ROOT / ".env"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    values = dict(word.split("=", 1) for word in shlex.split(path.read_text(), comments=True))
+    assert values["DATABASE_URL"].startswith("postgresql:///")
+    assert os.access(values["CANDLECAST_PYTHON"], os.X_OK)

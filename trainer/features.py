@@ -129,7 +129,7 @@ def _decayed_sum(values: Floats, decay: float, length: int) -> Floats:
 def _exponential_mean(close: Floats, span: int) -> Floats:
     """Mean of the last 150 closes, the one k minutes back weighted by (1 - 2 / (span + 1))^k."""
     decay = 1 - 2 / (span + 1)
-    return _decayed_sum(close, decay, WINDOW) / np.sum(decay ** np.arange(WINDOW))
+    return _decayed_sum(close, decay, WINDOW) / float(np.sum(decay ** np.arange(WINDOW)))
 
 
 def _rsi(close: Floats, span: int) -> Floats:

@@ -29,7 +29,7 @@ trap explain_failure EXIT
 
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -c "$1"; }
 
-# The database, and what to connect to it with. PUBLIC may not even connect.
+# The database, empty.
 make_database() {
   local admin
   admin=$(url "$port" postgres)
@@ -37,7 +37,14 @@ make_database() {
     say "  creating database $database"
     psql -X -q -v ON_ERROR_STOP=1 -d "$admin" -c "create database $database template template0 encoding 'UTF8' locale 'C.UTF-8'"
   fi
-  psql -X -q -v ON_ERROR_STOP=1 -d "$admin" -c "revoke all on database $database from public"
+}
+
+# PUBLIC may not even connect, the roles may; loading goes through a temporary table. Here and not in a migration: a
+# database of somebody else's that is upgraded keeps the users that it has.
+grant_database() {
+  sql "revoke all on database $database from public"
+  sql "grant connect on database $database to candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader"
+  sql "grant temporary on database $database to candlecast_feeder"
 }
 
 # .env, whole or not at all, for nobody else's eyes.
@@ -63,9 +70,10 @@ generate_candles() {
   say "  GENERATED candles under the symbol DEMO: a seeded random walk with a weak signal, nobody's market"
   newest=$(sql "select coalesce(max(open_time), date_trunc('minute', now()) - interval '$days days') from candles_1m where symbol = 'DEMO'")
   mapfile -t stretches < <(sql "
-    select least(t, now()) from generate_series(timestamptz '$newest' + interval '10 days', now() + interval '10 days', interval '10 days') as t")
+    select to_char(least(start + interval '10 days', now()), 'YYYY-MM-DD HH24:MI')
+    from generate_series(timestamptz '$newest', date_trunc('minute', now()) - interval '2 minutes', interval '10 days') as start")
   for until in "${stretches[@]}"; do
-    printf '    %s candles up to %s\n' "$(sql "select generate_demo_candles(timestamptz '$until', $days)")" "${until%.*}"
+    printf '    %6s candles, up to %s UTC\n' "$(sql "select generate_demo_candles(timestamptz '$until UTC', 10)")" "$until"
   done
   if [[ $(sql "select exists (select from cron.job where jobname = 'candlecast-demo')") != t ]]; then
     say "  one more each minute: pg_cron job candlecast-demo"
@@ -137,6 +145,7 @@ main() {
   step "database"
   make_database
   "$venv/bin/alembic" upgrade head
+  grant_database
   write_env
   step "candles"
   symbols=()

@@ -1,0 +1,336 @@
+"""Candle files of every kind that people have, and every reason to refuse one."""
+
+import gzip
+import io
+import os
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.archives import read_table
+from trainer.candles import ARCHIVE_COLUMNS, NUMBERS, read_candle_file
+from trainer.errors import FileRefused
+
+START = 1_772_323_200  # 2026-03-01 00:00 UTC
+HEADER = ",".join(ARCHIVE_COLUMNS)
+NAME = "BTCUSDT-1m-2026-03.csv"
+
+
+def line(minute: int, per_second: int = 1000, **changed: object) -> str:
+    opened = (START + 60 * minute) * per_second
+    values: dict[str, object] = {
+        "open_time": opened,
+        "open": 100.5,
+        "high": 102.25,
+        "low": 99.75,
+        "close": 101 + minute / 100,
+        "volume": 3.5,
+        "close_time": opened + 60 * per_second - 1,
+        "quote_asset_volume": 350.125,
+        "number_of_trades": 42 + minute,
+        "taker_buy_base_asset_volume": 1.25,
+        "taker_buy_quote_asset_volume": 125.0625,
+        "ignore": 0,
+    }
+    return ",".join(str(value) for value in (values | changed).values())
+
+
+def text(*lines: str, header: str | None = HEADER) -> str:
+    return "\n".join([*([header] if header else []), *lines]) + "\n"
+
+
+THREE = text(*(line(minute) for minute in range(3)))
+
+
+def write(folder: Path, content: str | bytes, name: str = NAME) -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def zipped(content: str, member: str = NAME) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, content)
+    return buffer.getvalue()
+
+
+def assert_is_three(path: Path, symbol: str = "BTCUSDT") -> None:
+    candles = read_candle_file(path)
+    assert candles.symbol == symbol
+    assert candles.open_time.tolist() == [(START + 60 * minute) * 10**6 for minute in range(3)]
+    assert candles.columns["close"].tolist() == [101.0, 101.01, 101.02]
+    assert candles.columns["taker_buy_quote_asset_volume"].tolist() == [125.0625] * 3
+    assert candles.columns["number_of_trades"].tolist() == [42, 43, 44]
+    assert np.isnan(candles.columns["spread_bps"]).all()
+    assert (candles.unclosed, candles.duplicates) == (0, 0)
+
+
+def iso(minute: int, zone: str) -> str:
+    return (datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M:%S") + zone
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "content"),
+    [
+        ("csv with header", NAME, THREE),
+        ("csv without header", NAME, text(*map(line, range(3)), header=None)),
+        ("eleven columns, as old archives have", NAME, "\n".join(line(m).rpartition(",")[0] for m in range(3))),
+        ("csv.gz", NAME + ".gz", gzip.compress(THREE.encode())),
+        ("zip", "BTCUSDT-1m-2026-03.zip", zipped(THREE)),
+        ("a zip that is called csv", NAME, zipped(THREE)),
+        ("seconds", NAME, text(*(line(m, 1, close_time=START + 60 * m + 59) for m in range(3)))),
+        ("microseconds", NAME, text(*(line(m, 10**6) for m in range(3)))),
+        ("nanoseconds", NAME, text(*(line(m, 10**9) for m in range(3)))),
+        ("times as floats", NAME, text(*(line(m, open_time=f"{(START + 60 * m) * 1000}.0") for m in range(3)))),
+        (
+            "ISO, naive is UTC",
+            NAME,
+            text(*(line(m, open_time=iso(m, ""), close_time=iso(m + 1, "")) for m in range(3))),
+        ),
+        ("ISO, Z", NAME, text(*(line(m, open_time=iso(m, "Z"), close_time=iso(m + 1, "Z")) for m in range(3)))),
+        (
+            "ISO in Kolkata",
+            NAME,
+            text(*(line(m, open_time=iso(m + 330, "+05:30"), close_time=iso(m + 1, "Z")) for m in range(3))),
+        ),
+        ("header in another case", NAME, THREE.replace(HEADER, HEADER.upper())),
+        ("header with spaces", NAME, THREE.replace(HEADER, HEADER.replace("_", " ").title())),
+        (
+            "the futures archives' names",
+            NAME,
+            THREE.replace("quote_asset_volume,number_of_trades", "quote_volume,count", 1)
+            .replace("taker_buy_base_asset_volume", "taker_buy_volume")
+            .replace("taker_buy_quote_asset_volume", "taker_buy_quote_volume"),
+        ),
+        (
+            "the names of 2025-08",
+            NAME,
+            THREE.replace("quote_asset_volume,number_of_trades", "quote_volume,trade_count", 1)
+            .replace("taker_buy_base_asset_volume", "taker_buy_base")
+            .replace("taker_buy_quote_asset_volume", "taker_buy_quote"),
+        ),
+        ("timestamp for open_time", NAME, THREE.replace("open_time", "timestamp")),
+        ("Windows line ends and a byte order mark", NAME, "\ufeff" + THREE.replace("\n", "\r\n")),
+        ("quotes around everything", NAME, "\n".join('"' + row.replace(",", '","') + '"' for row in THREE.split())),
+        ("no line end at the end", NAME, THREE.rstrip("\n")),
+        ("blank lines", NAME, "\n\n" + THREE.replace("\n", "\n\n")),
+        ("any order of rows", NAME, text(line(2), line(0), line(1))),
+        ("an index column", NAME, "\n".join(f"{i or ''},{row}" for i, row in enumerate(THREE.split()))),
+    ],
+)
+def test_reads(tmp_path: Path, what: str, name: str, content: str | bytes) -> None:
+    assert_is_three(write(tmp_path, content, name))
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("resolution", ["ms", "ns"])
+def test_reads_parquet(tmp_path: Path, resolution: str, zone: str | None) -> None:
+    raw = read_table(write(tmp_path, THREE))
+    columns = dict(zip(ARCHIVE_COLUMNS, raw.columns, strict=True))
+    times = (
+        columns.pop("open_time").cast(pa.int64()).cast(pa.timestamp("ms", zone)).cast(pa.timestamp(resolution, zone))
+    )
+    table = {name: column.cast(pa.float64()) for name, column in columns.items()} | {"open_time": times}
+    path = tmp_path / "production_BTCUSDT_1m_20260301_000300.parquet"
+    pyarrow.parquet.write_table(pa.table(table), path)
+    assert_is_three(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "expected"),
+    [
+        ("BTCUSDT-1m-2026-03.csv", None, "BTCUSDT"),
+        ("production_ETHUSDT_1m_20250628_105126.csv", None, "ETHUSDT"),
+        ("1000PEPEUSDT-1m.csv", None, "1000PEPEUSDT"),
+        ("BTCUSDT-1m-2026-03.csv", "TEST", "TEST"),
+        ("candles.csv", "TEST", "TEST"),
+    ],
+)
+def test_symbol(tmp_path: Path, name: str, argument: str | None, expected: str) -> None:
+    assert read_candle_file(write(tmp_path, THREE, name), argument).symbol == expected
+
+
+def with_column(name: str, *values: str) -> str:
+    rows = THREE.splitlines()
+    return "\n".join(f"{row},{value}" for row, value in zip(rows, (name, *values), strict=True)) + "\n"
+
+
+def test_symbol_column_names_a_file_without_a_name(tmp_path: Path) -> None:
+    assert_is_three(write(tmp_path, with_column("symbol", *["ETHUSDT"] * 3), "candles.csv"), "ETHUSDT")
+
+
+def test_spread_is_read_and_may_be_missing(tmp_path: Path) -> None:
+    spread = read_candle_file(write(tmp_path, with_column("spread_bps", "0.5", "", "1.5"))).columns["spread_bps"]
+    assert spread[[0, 2]].tolist() == [0.5, 1.5]
+    assert np.isnan(spread[1])
+
+
+REFUSED = [
+    # what, file name, content, what the message says
+    ("empty", NAME, "", "the file is empty"),
+    ("only line ends", NAME, "\n\n", "the file is empty"),
+    ("only a header", NAME, text(), "header but no rows"),
+    ("not text", NAME, b"\x00\xff\xfe" * 9, "not UTF-8"),
+    ("a zip cut short", "BTCUSDT-1m.zip", zipped(THREE * 50)[:-40], "the zip archive is damaged"),
+    ("a zip with a flipped byte", "BTCUSDT-1m.zip", zipped(THREE).replace(b"BTC", b"BTD", 1), "the zip archive"),
+    ("a page that is called zip", "BTCUSDT-1m.zip", "<html>404</html>", "its name ends in .zip but its content"),
+    ("a zip without a csv", "BTCUSDT-1m.zip", zipped(THREE, "readme.txt"), "holds 0 csv files"),
+    ("a gzip cut short", NAME + ".gz", gzip.compress(os.urandom(999))[:-20], "the gzip file is damaged"),
+    ("a gzip with garbage behind", NAME + ".gz", gzip.compress(THREE.encode()) + b"garbage", "gzip file is damaged"),
+    ("a parquet cut short", "BTCUSDT_1m.parquet", b"PAR1" + b"x" * 99, "the parquet file is damaged"),
+    (
+        "no taker volumes",
+        NAME,
+        text("1772323200000,1,1,1,1,1,1,1", header="open_time,open,high,low,close,volume,quote_volume,count"),
+        "line 1: missing columns taker_buy_base_asset_volume, taker_buy_quote_asset_volume",
+    ),
+    ("no close", NAME, THREE.replace(",close,", ",last,"), "line 1: missing column close"),
+    (
+        "quotes",
+        NAME,
+        text("1772323200000,1,2", header="open_time,bid_open,ask_open"),
+        "it holds quotes (bid and ask): there is no open, high, low or close",
+    ),
+    ("something else", NAME, text("1,2", header="name,age"), "not a candle file"),
+    ("no header, nine columns", NAME, "1772323200000,1,1,1,1,1,1,1,1\n", "no header and 9 columns"),
+    ("two closes", NAME, THREE.replace("ignore", "Close"), "line 1: two columns are called close"),
+    ("a short line", NAME, text(line(0), line(1)[:60], line(2)), "line 3: it has "),
+    ("a long line", NAME, text(line(0), line(1), line(2) + ",1"), "line 4: it has 13 columns instead of 12"),
+    ("a short line behind blank ones", NAME, "\n" + text(line(0), "", "1,2"), "line 5: it has 2 columns"),
+    ("a word for a number", NAME, text(line(0), line(1, high="high")), "line 3: high 'high' is not a number"),
+    ("a decimal comma, quoted", NAME, text(line(0, high='"102,25"')), "line 2: it has 13 columns"),
+    ("a stray quote", NAME, text(line(0), line(1, high='1"2'), line(2)), "line 3: high '1\"2' is not a number"),
+    ("an empty value", NAME, text(line(0), line(1, volume="")), "line 3: volume is empty"),
+    ("an empty value behind a blank line", NAME, text(line(0), "", line(1, volume="")), "line 4: volume is empty"),
+    ("half a trade", NAME, text(line(0, number_of_trades=1.5)), "line 2: number_of_trades '1.5' is not a whole"),
+    ("no number of trades", NAME, text(line(0, number_of_trades="NaN")), "line 2: number_of_trades 'NaN'"),
+    ("not a time", NAME, text(line(0), line(1, open_time="noon")), "line 3: open_time 'noon' is not a number"),
+    ("no such day", NAME, text(line(0, open_time="2026-02-30 00:00")), "line 2: open_time '2026-02-30 00:00'"),
+    ("a time out of range", NAME, text(line(0, open_time=12)), "line 2: open_time 12 is not a time between"),
+    (
+        "mixed units",
+        NAME,
+        text(line(0), line(1), line(2, 10**6)),
+        "line 4: open_time 1772323320000000 is in microseconds, the lines before it are in milliseconds: mixed units",
+    ),
+    (
+        "five-minute candles",
+        NAME,
+        text(line(0, close_time=(START + 300) * 1000 - 1)),
+        "line 2: the candle lasts 300 s",
+    ),
+    ("one bad close_time", NAME, text(line(0), line(1, close_time=START * 1000)), "line 3: the candle lasts -60 s"),
+    ("an interval column", NAME, with_column("interval", "1m", "1m", "5m"), "line 4: its interval is 5m, not 1m"),
+    ("a month is no minute", NAME, with_column("interval", "1m", "1M", "1m"), "line 3: its interval is 1M"),
+    (
+        "five minutes by name alone",
+        "BTCUSDT-5m-2026-03.csv",
+        THREE.replace("close_time", "x"),
+        "its name says 5m candles",
+    ),
+    ("several symbols", NAME, with_column("symbol", "A", "B", "A"), "it holds several symbols: A, B"),
+    ("two names", NAME, with_column("symbol", *["ETHUSDT"] * 3), "name says BTCUSDT, its symbol column ETHUSDT"),
+    ("no symbol", "candles.csv", THREE, "neither its name nor a column says which symbol"),
+    (
+        "two values for a minute",
+        NAME,
+        text(line(0), line(1), line(2), line(1, close=99.9)),
+        "line 5: line 3 and this one are both 2026-03-01 00:01 UTC but differ: close 101.01 and 99.9",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "name", "content", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_refuses(tmp_path: Path, what: str, name: str, content: str | bytes, message: str) -> None:
+    path = write(tmp_path, content, name)
+    with pytest.raises(FileRefused) as refusal:
+        read_candle_file(path)
+    assert refusal.value.message.startswith(f"{path}: ")
+    assert message in refusal.value.message
+
+
+def test_refuses_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileRefused, match="there is no such file"):
+        read_candle_file(tmp_path / NAME)
+
+
+def test_rows_of_parquet_are_called_rows(tmp_path: Path) -> None:
+    raw = read_table(write(tmp_path, THREE))
+    table = pa.table(dict(zip(ARCHIVE_COLUMNS, raw.columns, strict=True)))
+    closes = pa.array([1.0, None, 1.0])
+    path = tmp_path / "BTCUSDT_1m.parquet"
+    pyarrow.parquet.write_table(table.set_column(4, "close", closes), path)
+    with pytest.raises(FileRefused, match="row 2: close is empty"):
+        read_candle_file(path)
+
+
+def test_identical_rows_are_merged_and_counted(tmp_path: Path) -> None:
+    candles = read_candle_file(write(tmp_path, text(line(1), line(0), line(1), line(1))))
+    assert len(candles) == 2
+    assert candles.duplicates == 2
+    assert candles.places.tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(("seconds", "closed"), [(179, 2), (180, 3), (59, 0), (60, 1)])
+def test_candles_that_end_after_now_are_left_out(tmp_path: Path, seconds: int, closed: int) -> None:
+    candles = read_candle_file(write(tmp_path, THREE), now=START + seconds)
+    assert (len(candles), candles.unclosed) == (closed, 3 - closed)
+
+
+def test_an_open_candle_may_contradict_itself(tmp_path: Path) -> None:
+    path = write(tmp_path, text(line(0), line(1), line(1, close=99.9)))
+    assert len(read_candle_file(path, now=START + 61)) == 1
+
+
+@given(
+    values=st.lists(st.floats(1e-300, 1e300), min_size=len(NUMBERS), max_size=len(NUMBERS)),
+    trades=st.integers(0, 2**62),
+    minute=st.integers(-10_000_000, 0),
+)
+def test_every_float_survives_the_file(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float], trades: int, minute: int
+) -> None:
+    given_values = dict(zip(NUMBERS, values, strict=True))
+    path = write(tmp_path_factory.mktemp("f"), text(line(minute, number_of_trades=trades, **given_values)))
+    candles = read_candle_file(path)
+    assert {name: candles.columns[name][0] for name in NUMBERS} == given_values
+    assert candles.columns["number_of_trades"][0] == trades
+    assert candles.open_time[0] == (START + 60 * minute) * 10**6
+
+
+@pytest.mark.parametrize(
+    ("file", "symbol", "rows", "first"),
+    [
+        ("spot/BTCUSDT-1m-2026-03.zip", "BTCUSDT", 44_640, "2026-03-01 00:00"),
+        ("spot/BTCUSDT-1m-2026-04.zip", "BTCUSDT", 43_200, "2026-04-01 00:00"),
+        ("spot/BTCUSDT-1m-2025-08-01_10.csv.gz", "BTCUSDT", 14_401, "2025-08-01 00:00"),
+        ("futures-um/AVAXUSDT-1m-2026-04.csv.gz", "AVAXUSDT", 43_200, "2026-04-01 00:00"),
+        ("warts/ETHUSDT-1m-2025-09_11-gap.csv.gz", "ETHUSDT", 8_678, "2025-09-22 01:15"),
+        ("warts/production_BTCUSDT_1m_20250628_105126.parquet", "BTCUSDT", 100, "2025-06-28 01:12"),
+    ],
+)
+def test_real_files(shared_data: Path, file: str, symbol: str, rows: int, first: str) -> None:
+    candles = read_candle_file(shared_data / file)
+    opened = datetime.fromtimestamp(candles.open_time[0] / 1e6, UTC)
+    assert (candles.symbol, len(candles), f"{opened:%Y-%m-%d %H:%M}") == (symbol, rows, first)
+    assert (candles.unclosed, candles.duplicates) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("spot/BTCUSDT-1m-2024-12-no-taker.csv.gz", "missing columns taker_buy_base_asset_volume, taker_buy_quote"),
+        ("quotes/quotes_1m_lean.csv.gz", "it holds quotes"),
+    ],
+)
+def test_real_files_that_are_refused(shared_data: Path, file: str, message: str) -> None:
+    with pytest.raises(FileRefused, match=message):
+        read_candle_file(shared_data / file)

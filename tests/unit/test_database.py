@@ -1,0 +1,108 @@
+"""Where the database's URL comes from, and what is said when there is none."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from trainer import database
+from trainer.cli import app
+from trainer.database import connect, explain, read_env_file
+from trainer.errors import CandlecastUserError
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The URLs that psycopg was asked for; the current folder is two levels under tmp_path, without any .env."""
+    urls: list[str] = []
+    monkeypatch.setattr(database.psycopg, "connect", lambda url, **_: urls.append(url))
+    monkeypatch.setattr(database, "__file__", str(tmp_path / "project" / "trainer" / "database.py"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    here = tmp_path / "outer" / "inner"
+    here.mkdir(parents=True)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(here)
+    return urls
+
+
+def test_argument_then_environment_then_nearest_env_file_then_project(
+    tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CandlecastUserError, match="no database is named") as error:
+        connect()
+    assert "make up" in str(error.value.hint)
+    for folder, url in (("project", "a"), ("outer", "b"), ("outer/inner", "c")):
+        (tmp_path / folder / ".env").write_text(f"DATABASE_URL={url}\n")
+        connect()
+    monkeypatch.setenv("DATABASE_URL", "d")
+    connect()
+    connect("e")
+    monkeypatch.setenv("DATABASE_URL", "")
+    connect()
+    assert tried == ["a", "b", "c", "d", "e", "c"]
+
+
+def test_an_env_file_of_something_else_is_passed_by(tried: list[str], tmp_path: Path) -> None:
+    (tmp_path / "outer" / "inner" / ".env").write_text("OTHER=1\n")
+    (tmp_path / "outer" / ".env").write_text("DATABASE_URL=b\n")
+    connect()
+    assert tried == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A=1\n\n# no\nB=2 # two\n", {"A": "1", "B": "2"}),
+        ("A='postgresql:///db?host=/a b&port=1'\n", {"A": "postgresql:///db?host=/a b&port=1"}),
+        ('A="it\'s"\n', {"A": "it's"}),
+        ("A=a\\ b\n", {"A": "a b"}),
+        ("A=b=c\n", {"A": "b=c"}),
+        ("export A=1\n", {"A": "1"}),
+        ("A=\n", {"A": ""}),
+    ],
+)
+def test_env_file_is_read_as_a_shell_reads_it(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
+    path = tmp_path / ".env"
+    path.write_text(text)
+    assert read_env_file(path) == expected
+
+
+def test_env_file_with_an_open_quote_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\nB='2\n")
+    with pytest.raises(CandlecastUserError, match="line 2: No closing quotation"):
+        read_env_file(path)
+
+
+def test_nobody_answers() -> None:
+    with pytest.raises(CandlecastUserError, match="no connection to the database") as error:
+        connect("postgresql://nobody:secret@localhost:1/none")
+    assert "make up" in str(error.value.hint)
+    assert "secret" not in error.value.message
+
+
+def test_a_url_that_is_none_is_not_repeated() -> None:
+    with pytest.raises(CandlecastUserError, match="cannot be parsed") as error:
+        connect("postgresql+psycopg://me:secret@localhost/none")
+    assert "secret" not in error.value.message + str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (psycopg.errors.UndefinedTable("x"), "alembic upgrade head"),
+        (psycopg.errors.InsufficientPrivilege("x"), "candlecast_feeder"),
+        (psycopg.OperationalError("x"), "candlecast status"),
+    ],
+)
+def test_errors_of_the_server_come_with_a_remedy(error: psycopg.Error, hint: str) -> None:
+    assert hint in str(explain(error).hint)
+
+
+def test_command_prints_message_and_hint_without_a_traceback(tried: list[str]) -> None:
+    result = CliRunner().invoke(app, ["load", "x.csv"])
+    assert result.exit_code == 1
+    message, hint = result.stderr.splitlines()
+    assert message == "candlecast: no database is named"
+    assert hint.startswith("hint: Run `make up`")

@@ -1,0 +1,177 @@
+"""Opens the containers that candles come in: zip, csv.gz, csv, parquet. Values are left as they are.
+
+    table = read_table(Path("BTCUSDT-1m-2026-03.zip"))
+
+Every row keeps its place in the file (the 1-based line, header counted; in parquet the row), so that
+whoever finds fault with a value can say where it is.
+"""
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from trainer.errors import FileRefused
+
+#: First bytes -> container. What matches none is read as text.
+_MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gz", b"PAR1": "parquet"}
+_SUFFIXES = {".zip": "zip", ".gz": "gz", ".parquet": "parquet"}
+_DAMAGED = "The file is incomplete or damaged: download or copy it again."
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file's rows. Columns of csv files are text; those of parquet files have the file's types."""
+
+    file: str
+    names: list[str] | None  #: None where the file has no header
+    columns: list[pa.ChunkedArray]
+    places: np.ndarray  #: (rows,) int64, 1-based line or row
+    unit: str  #: what a place counts: 'line' or 'row'
+
+    def place(self, index: int) -> str:
+        """Where the row of this index is: 'line 7'."""
+        return f"{self.unit} {self.places[index]}"
+
+
+def read_table(path: Path) -> Table:
+    """Read a file whole. Raises FileRefused where it is missing, damaged, empty or not a table."""
+    file = str(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileRefused(file, "there is no such file", "Check the path.") from None
+    except OSError as error:
+        raise FileRefused(file, f"it cannot be read: {error.strerror}", "Check the path.") from None
+    container = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "csv")
+    promised = _SUFFIXES.get(path.suffix.lower())
+    if not content:
+        raise FileRefused(file, "the file is empty", _DAMAGED)
+    if promised and promised != container:
+        raise FileRefused(file, f"its name ends in {path.suffix} but its content does not", _DAMAGED)
+    if container == "parquet":
+        return _parquet(file, content)
+    if container == "zip":
+        content = _unzip(file, content)
+    elif container == "gz":
+        content = _gunzip(file, content)
+    return _csv(file, content)
+
+
+def _unzip(file: str, content: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [
+                name
+                for name in archive.namelist()
+                if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")
+            ]
+            if len(members) != 1:
+                raise FileRefused(
+                    file,
+                    f"the archive holds {len(members)} csv files instead of one",
+                    "Unpack it and load the csv files by themselves.",
+                )
+            return archive.read(members[0])
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise FileRefused(file, f"the zip archive is damaged: {error}", _DAMAGED) from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted; unknown compression
+        raise FileRefused(
+            file, f"the zip archive cannot be unpacked: {error}", "Unpack it and load the csv file."
+        ) from None
+
+
+def _gunzip(file: str, content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileRefused(file, f"the gzip file is damaged: {error}", _DAMAGED) from None
+
+
+def _parquet(file: str, content: bytes) -> Table:
+    try:
+        table = pyarrow.parquet.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise FileRefused(file, f"the parquet file is damaged: {first_line}", _DAMAGED) from None
+    places = np.arange(1, table.num_rows + 1)
+    return Table(file, list(table.column_names), list(table.columns), places, "row")
+
+
+def _csv(file: str, content: bytes) -> Table:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileRefused(file, "it is not UTF-8 text", "Save it as csv in UTF-8.", f"line {line}") from None
+    head = text.lstrip("\r\n")
+    blank = len(text) - len(head)
+    leading_lines = len(text[:blank].splitlines())
+    if not head.strip():
+        raise FileRefused(file, "the file is empty", _DAMAGED)
+    first = next(csv.reader([head.split("\n", 1)[0].rstrip("\r")]))
+    header = [cell.strip() for cell in first] if not _is_number(first[0]) else None
+    if header and _is_iso_time(first[0]):
+        header = None
+    names = [str(index) for index in range(len(first))]
+    ragged: list[pyarrow.csv.InvalidRow] = []
+
+    def remember(row: pyarrow.csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip"
+
+    # Quotes are trimmed below rather than parsed: a stray one must not swallow lines, or every
+    # line number after it would be wrong. One thread, one block: row numbers are exact only so.
+    body = head.encode()
+    try:
+        table = pyarrow.csv.read_csv(
+            io.BytesIO(body),
+            pyarrow.csv.ReadOptions(
+                use_threads=False,
+                column_names=names,
+                skip_rows=1 if header else 0,
+                block_size=len(body) + 1,
+            ),
+            pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=remember),
+            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        raise FileRefused(file, f"it cannot be read as csv: {error}", _DAMAGED) from None
+    if ragged:
+        row = ragged[0]
+        raise FileRefused(
+            file,
+            f"it has {row.actual_columns} columns instead of {row.expected_columns}",
+            _DAMAGED,
+            f"line {row.number + leading_lines}",
+        )
+    columns = [pc.utf8_trim(column, characters=' \t\r"') for column in table.columns]
+    places = np.arange(table.num_rows) + 1 + leading_lines + (1 if header else 0)
+    written = np.zeros(table.num_rows, dtype=bool)
+    for column in columns:
+        written |= pc.not_equal(column, "").to_numpy()
+    if not written.all():  # blank lines are no rows
+        columns = [column.filter(pa.array(written)) for column in columns]
+        places = places[written]
+    return Table(file, header, columns, places, "line")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _is_iso_time(cell: str) -> bool:
+    return cell.strip()[:4].isdigit() and cell.strip()[4:5] == "-"

@@ -1,0 +1,145 @@
+"""LightGBM and its ONNX twin: every row reaches the same leaf, on thresholds' own values and next to them too."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
+
+PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20, early_stopping_rounds=60)
+#: LightGBM takes what is not larger for 0 (kZeroThreshold), ONNX for what it is.
+ZERO_THRESHOLD = np.float32(1e-35)
+
+
+def session(model):
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def leaf_numbers(model, booster, rows):
+    """Leaf reached in each tree (rows, trees), by a copy of the graph whose leaf weights are leaf numbers.
+
+    The copy has a target for each tree. Its leaves are told apart by their values in the original, which
+    LightGBM's own dump numbers.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    trees = copy.graph.node[0]
+    attributes = {attribute.name: attribute for attribute in trees.attribute}
+    tree_ids = np.array(attributes["target_treeids"].ints)
+    weights = np.array(attributes["target_weights"].floats, dtype=np.float32)
+    numbers = np.full(len(weights), -1.0, dtype=np.float32)
+    for tree in range(booster.num_trees()):
+        leaves = int((tree_ids == tree).sum())
+        values = np.array([booster.get_leaf_output(tree, leaf) for leaf in range(leaves)], dtype=np.float32)
+        assert len(np.unique(values)) == leaves, "leaves of one value cannot be told apart"
+        for leaf, value in enumerate(values):
+            numbers[(tree_ids == tree) & (weights == value)] = leaf
+    assert (numbers >= 0).all()
+    del attributes["target_weights"].floats[:]
+    attributes["target_weights"].floats.extend(numbers.tolist())
+    del attributes["target_ids"].ints[:]
+    attributes["target_ids"].ints.extend(tree_ids.tolist())
+    attributes["n_targets"].i = booster.num_trees()
+    del copy.graph.node[1:]
+    copy.graph.output[0].name = "margin"
+    copy.graph.output[0].type.tensor_type.shape.dim[1].dim_value = booster.num_trees()
+    return session(copy).run(None, {"features": rows})[0].astype(int)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(6_000, 27)).astype(np.float32)
+    rows[:, 1] = np.round(rows[:, 1], 1)  # ties
+    rows[:, 2] = random.integers(-2, 3, 6_000)  # zeros, and thresholds that are next to zero
+    rows[:, 3] = 0.0  # as close relative to the last close is
+    scaled = 0.4 * rows[:, 0] + 0.3 * rows[:, 1] * rows[:, 2] + random.normal(size=6_000)
+    booster = train_horizon((rows[:5_000], scaled[:5_000]), (rows[5_000:], scaled[5_000:]), PARAMETERS, 0, 1)
+    return booster, to_onnx(booster), rows
+
+
+def on_thresholds(booster, rows):
+    """Rows whose every value is a threshold of its feature, as float32, or a neighbour of one."""
+    thresholds = [[0.0] for _ in range(27)]
+    frame = booster.trees_to_dataframe().dropna(subset=["threshold"])
+    for name, threshold in zip(frame["split_feature"], frame["threshold"], strict=True):
+        thresholds[booster.feature_name().index(name)].append(threshold)
+    random = np.random.default_rng(1)
+    chosen = np.column_stack([random.choice(values, len(rows)) for values in thresholds]).astype(np.float32)
+    direction = random.choice([-np.inf, np.inf], chosen.shape).astype(np.float32)
+    chosen = np.where(random.random(chosen.shape) < 0.5, chosen, np.nextafter(chosen, direction))
+    return np.where(np.abs(chosen) <= ZERO_THRESHOLD, np.float32(0), chosen)
+
+
+@pytest.mark.parametrize("kind", ["training rows", "on and beside thresholds"])
+def test_every_row_reaches_the_same_leaf(trained, kind):
+    booster, model, rows = trained
+    rows = rows if kind == "training rows" else on_thresholds(booster, rows)
+    expected = booster.predict(rows, pred_leaf=True).astype(int)
+    assert expected.shape == (len(rows), booster.num_trees())
+    assert (leaf_numbers(model, booster, rows) == expected).all()
+
+
+def test_rounding_thresholds_to_nearest_would_miss_leaves(trained, monkeypatch):
+    """The test above can fail: without the rounding, rows on thresholds go astray."""
+    booster, _, rows = trained
+    monkeypatch.setattr("trainer.lgbm.floor_to_float32", float)
+    rows = on_thresholds(booster, rows)
+    expected = booster.predict(rows, pred_leaf=True).astype(int)
+    assert (leaf_numbers(to_onnx(booster), booster, rows) != expected).any()
+
+
+def test_probabilities_agree_and_have_one_column(trained):
+    booster, model, rows = trained
+    (probability,) = session(model).run(None, {"features": rows})
+    assert probability.shape == (len(rows), 1)
+    assert probability.dtype == np.float32
+    assert np.abs(probability[:, 0] - booster.predict(rows)).max() < 1e-6
+
+
+def test_names_and_shapes_are_the_ones_the_database_reads(trained):
+    _, model, _ = trained
+    loaded = session(model)
+    assert [(value.name, value.shape) for value in loaded.get_inputs()] == [("features", ["batch", 27])]
+    assert [(value.name, value.shape) for value in loaded.get_outputs()] == [("probability", ["batch", 1])]
+    assert b"location" not in model.SerializeToString()
+
+
+def test_the_same_seed_gives_the_same_model(trained):
+    _, _, rows = trained
+    scaled = rows[:, 0] + np.random.default_rng(5).normal(size=len(rows))
+    parts = (rows[:4_000], scaled[:4_000]), (rows[4_000:], scaled[4_000:])
+    one, two, other = (train_horizon(*parts, PARAMETERS, seed, 1).predict(rows) for seed in (1, 1, 2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_returns_of_zero_teach_nothing():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(4_000, 27)).astype(np.float32)
+    scaled = rows[:, 0] + random.normal(size=4_000)
+    scaled[::2] = 0.0
+    validation = rows[3_000:], scaled[3_000:]
+    with_zeros = train_horizon((rows[:3_000], scaled[:3_000]), validation, PARAMETERS, 0, 1)
+    without = train_horizon((rows[1:3_000:2], scaled[1:3_000:2]), validation, PARAMETERS, 0, 1)
+    assert np.array_equal(with_zeros.predict(rows), without.predict(rows))
+
+
+def test_only_the_trees_that_early_stopping_kept_are_exported():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(3_000, 27)).astype(np.float32)
+    noise = random.normal(size=3_000)
+    parameters = LightGBMParameters(learning_rate=0.3, rounds=200, min_data_in_leaf=20, early_stopping_rounds=10)
+    booster = train_horizon((rows[:2_000], noise[:2_000]), (rows[2_000:], noise[2_000:]), parameters, 0, 1)
+    assert booster.num_trees() == booster.best_iteration < 60
+    assert session(to_onnx(booster)).run(None, {"features": rows})[0][:, 0] == pytest.approx(booster.predict(rows))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e30, max_value=1e30))
+def test_floor_to_float32_is_the_largest_float32_not_above(value):
+    floor = floor_to_float32(value)
+    assert floor == float(np.float32(floor))
+    assert floor <= value < float(np.nextafter(np.float32(floor), np.float32(np.inf)))

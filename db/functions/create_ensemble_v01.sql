@@ -3,7 +3,7 @@
 -- mamba_weight null: as the setting mamba_weight says. is_test true: the ensemble is proved by its golden rows and then
 -- predicts beside the active one. symbol null: the symbol that both versions were trained for.
 create or replace function create_ensemble(
-    mamba_version_id bigint, lgbm_version_id bigint, mamba_weight numeric default 0.5,
+    mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision default 0.5,
     is_test boolean default false, symbol text default null
 )
 returns bigint
@@ -15,7 +15,7 @@ as $$
 from candlecast.registry import create_ensemble
 return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)
 $$;
-alter function create_ensemble(bigint, bigint, numeric, boolean, text) owner to candlecast_owner;
-revoke all on function create_ensemble(bigint, bigint, numeric, boolean, text) from public;
-grant execute on function create_ensemble(bigint, bigint, numeric, boolean, text)
+alter function create_ensemble(bigint, bigint, double precision, boolean, text) owner to candlecast_owner;
+revoke all on function create_ensemble(bigint, bigint, double precision, boolean, text) from public;
+grant execute on function create_ensemble(bigint, bigint, double precision, boolean, text)
 to candlecast_trainer, candlecast_operator;

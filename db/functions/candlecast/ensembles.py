@@ -4,11 +4,11 @@ Models are cached by version and sha256, so a deploy is seen at the next call, a
 back never.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,9 +72,6 @@ class Ensemble:
         if self.lgbm.normalization_source != self.mamba.normalization_source:
             rows = normalize(windows[:, -1:, :], self.lgbm.normalization)
         lgbm = unscale(self.lgbm.from_normalized(rows), volatility)
-        for model_type, values in (("mamba", mamba), ("lgbm", lgbm)):
-            if not np.isfinite(values).all():
-                raise ArtifactDamaged(name=f"{model_type} of ensemble {self.id}", reason="it gives values not finite")
         total = np.abs(mamba) + np.abs(lgbm)
         apart = np.abs(mamba - lgbm) / np.where(total > 0, total, 1.0)
         return Forecast(
@@ -90,7 +87,7 @@ def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
     weight = row["mamba_weight"]
     mamba_id, lgbm_id = row["mamba_version_id"], row["lgbm_version_id"]
     runtime = mamba_runtime(settings, row["mamba_files"] or "")
-    key = (mamba_id, row["mamba_files"], runtime, settings.device)
+    key: tuple[Any, ...] = (mamba_id, row["mamba_files"], runtime, settings.device)
     mamba = session.models.get(key) or session.keep(
         key, load_mamba(artifact_reader(session, mamba_id), runtime, settings.device)
     )
@@ -108,7 +105,7 @@ def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
 
 
 def mamba_runtime(settings: Settings, files: str) -> str:
-    """onnx or torchscript: what the setting says; auto is TorchScript on cuda or without an ONNX twin."""
+    """Either onnx or torchscript: what the setting says; auto is TorchScript on cuda or without an ONNX twin."""
     if settings.mamba_runtime != "auto":
         return settings.mamba_runtime
     return "torchscript" if settings.device == "cuda" or "mamba.onnx" not in files else "onnx"
@@ -136,9 +133,9 @@ def artifact_reader(session: Session, version_id: int) -> Reader:
 def from_environment(session: Session, paths: ModelPaths, settings: Settings) -> Ensemble:
     """The ensemble of the server's environment paths; files that change on disk are loaded anew."""
     folder = Path(paths.lgbm)
-    files = [Path(paths.mamba), Path(paths.normalization), *sorted(folder.glob("*"))]
     try:
-        identity = tuple((str(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files)
+        files = [Path(paths.mamba), Path(paths.normalization), *sorted(folder.iterdir())]
+        identity = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     except OSError as error:
         raise ArtifactDamaged(name=str(error.filename), reason=str(error.strerror)) from None
     runtime = "torchscript" if paths.mamba.endswith(".pt") else "onnx"
@@ -149,7 +146,10 @@ def from_environment(session: Session, paths: ModelPaths, settings: Settings) ->
 
         def read(name: str) -> bytes | None:
             path = Path(paths.normalization) if name.startswith("normalization") else named.get(name, folder / name)
-            return path.read_bytes() if path.is_file() else None
+            try:
+                return path.read_bytes()
+            except OSError as error:
+                raise ArtifactDamaged(name=str(path), reason=str(error.strerror)) from None
 
         facts = facts_from(read("facts.json") or b"", str(folder / "facts.json"))
         output_mapping(facts)

@@ -157,6 +157,7 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
         else:
             return _reporting(plpy, result) if isinstance(result, Iterator) else result
         _report(plpy, report)
+        return None
 
     return entry
 

@@ -51,13 +51,7 @@ def _check(model: Model, version: Any) -> None:
     shapes = (len(expected), SEQUENCE_LENGTH, len(FEATURES)), (len(windows), len(HORIZONS))
     if not len(windows) or (windows.shape, expected.shape) != shapes:
         raise ArtifactDamaged(name=name, reason=f"their shapes are {windows.shape} and {expected.shape}")
-    try:
-        given = model.scaled_returns(windows)
-    except Exception as error:  # a graph may fail in any way when it runs; all of them refuse the model
-        raise ArtifactDamaged(
-            name=f"{version['model_type']} version {version['version']}", reason=f"it does not run: {error}"
-        ) from None
-    difference = float(np.abs(given - expected).max())
+    difference = float(np.abs(model.scaled_returns(windows) - expected).max())
     if not difference <= TOLERANCE:
         raise GoldenRowsFailed(
             f"At most {TOLERANCE:g} in scaled returns is allowed.",

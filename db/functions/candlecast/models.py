@@ -32,8 +32,17 @@ class Model:
         return self.from_normalized(normalize(windows, self.normalization))
 
     def from_normalized(self, rows: np.ndarray) -> np.ndarray:
-        """Normalised windows (batch, 60, 27) float32 -> scaled returns (batch, 5) float64."""
-        return np.asarray(self.run(rows), dtype=np.float64).reshape(len(rows), len(HORIZONS))
+        """Normalised windows (batch, 60, 27) float32 -> scaled returns (batch, 5) float64.
+
+        Raises ArtifactDamaged where the model fails, or gives anything but finite numbers of that shape.
+        """
+        try:
+            outputs = np.asarray(self.run(rows), dtype=np.float64).reshape(len(rows), len(HORIZONS))
+        except Exception as error:  # a graph may fail in any way when it runs
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason=f"it does not run: {error}") from None
+        if not np.isfinite(outputs).all():
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason="it gives values that are not finite")
+        return outputs
 
 
 def load_mamba(read: Reader, runtime: str, device: str) -> Model:

@@ -33,9 +33,7 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
         rows = document["features"]
         names = tuple(row["name"] for row in rows)
         methods = [row["method"] for row in rows]
-        numbers = np.array(
-            [[row["center"], row["scale"], row["clip"]] for row in rows], dtype=np.float64
-        )
+        numbers = np.array([[row["center"], row["scale"], row["clip"]] for row in rows], dtype=np.float64)
         version, feature_hash, length = (
             document["version"],
             document["feature_hash"],

@@ -144,8 +144,8 @@ def forecast_rows(
 ) -> list[Row]:
     """Rows of the type `forecast`, in its order: one per candle time (epoch seconds) and horizon."""
     times = np.atleast_1d(times)
-    columns = (forecast.ensemble, closes[:, np.newaxis] * np.exp(forecast.ensemble))
-    columns += (forecast.mamba, forecast.lgbm, forecast.confidence)
+    prices = closes[:, np.newaxis] * np.exp(forecast.ensemble)
+    columns = (forecast.ensemble, prices, forecast.mamba, forecast.lgbm, forecast.confidence)
     candle_times = _texts(times)
     targets = [_texts(times + horizon * MINUTE) for horizon in HORIZONS]
     values = np.stack(columns, axis=-1).tolist()

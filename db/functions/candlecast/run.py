@@ -90,7 +90,7 @@ def _load(session: Session, target: Target, run: Run, settings: Settings) -> Ens
             ensemble = from_environment(session, paths, settings)
         else:
             ensemble = loaded(session, target.row, settings)
-    except CandlecastError as error:
+    except (CandlecastError, session.plpy.SPIError) as error:
         run.fail(error)
         finish(session, run, "failed")
         return None
@@ -101,7 +101,7 @@ def _load(session: Session, target: Target, run: Run, settings: Settings) -> Ens
 
 def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> None:
     """Take the whole road once with the newest candle at hand, writing nothing, so that every plan is warm."""
-    for target, run, ensemble in ready:
+    for target, _, ensemble in ready:
         if target.newest is None:
             continue
         try:
@@ -113,15 +113,13 @@ def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> No
     warm(session)
 
 
-def _predict(
-    session: Session, symbol: str, candle_time: float, ready: list[tuple[Target, Run, Ensemble]]
-) -> None:
+def _predict(session: Session, symbol: str, candle_time: float, ready: list[tuple[Target, Run, Ensemble]]) -> None:
     """Predict one symbol's minute with all of its ensembles, and commit."""
     arrived = session.rows(_CLOCK)[0]["now"]
     clock = time.perf_counter()
     try:
         windows = sequence(session, symbol, candle_time)
-    except CandlecastError as error:
+    except (CandlecastError, session.plpy.SPIError) as error:
         for _, run, _ in ready:
             run.fail(error)
             finish(session, run, "failed")
@@ -138,7 +136,7 @@ def _predict(
             clock = time.perf_counter()
             status = "predicted" if write(session, symbol, candle_time, rows, arrived) else "already"
             run.write_ms = (time.perf_counter() - clock) * 1000
-        except CandlecastError as error:
+        except (CandlecastError, session.plpy.SPIError) as error:
             run.fail(error)
             status = "failed"
         run.latency_ms = (session.rows(_CLOCK)[0]["now"] - arrived) * 1000

@@ -6,6 +6,8 @@ from candlecast.errors import CandlecastError
 from candlecast.session import Session
 from candlecast.targets import Target
 
+QUERY_CANCELED = "57014"
+
 
 @dataclass
 class Run:
@@ -23,10 +25,14 @@ class Run:
     error: str | None = None
     error_sqlstate: str | None = None
 
-    def fail(self, error: CandlecastError) -> None:
-        """Keep what went wrong, with its remedy."""
-        self.error = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
-        self.error_sqlstate = error.sqlstate
+    def fail(self, error: Exception) -> None:
+        """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A cancelled run is raised again."""
+        self.error_sqlstate = getattr(error, "sqlstate", None)
+        if self.error_sqlstate == QUERY_CANCELED:
+            raise error
+        self.error = str(error)
+        if isinstance(error, CandlecastError):
+            self.error = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
 
 
 _BEGIN = """

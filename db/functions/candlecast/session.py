@@ -5,8 +5,8 @@ Both live in PL/Python's GD, so they last as long as the connection.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, overload
 
 from candlecast.errors import TimeUnreadable
 
@@ -49,12 +49,18 @@ class Session:
 
 def minute_text(epoch: float) -> str:
     """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
-    return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%d %H:%M:%S+00")
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
 
 
+@overload
+def epoch_of(text: str) -> float: ...
+@overload
+def epoch_of(text: None) -> None: ...
 def epoch_of(text: str | None) -> float | None:
-    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO:
-    the functions set it, a procedure cannot, and other styles name time zones by ambiguous letters."""
+    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO.
+
+    The functions set it, a procedure cannot, and other styles name time zones by ambiguous letters.
+    """
     if text is None:
         return None
     if text.lstrip("-") == "infinity":

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from candlecast.errors import SettingInvalid
 
@@ -49,9 +50,7 @@ def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> 
         device=_choice("device", text("device"), ("cpu", "cuda")),
         mamba_runtime=_choice("mamba_runtime", text("mamba_runtime"), ("auto", "onnx", "torchscript")),
         candle_timeout=_seconds("candle_timeout", text("candle_timeout")),
-        max_candle_age=None
-        if text("max_candle_age") == "none"
-        else _seconds("max_candle_age", text("max_candle_age")),
+        max_candle_age=None if text("max_candle_age") == "none" else _seconds("max_candle_age", text("max_candle_age")),
     )
 
 
@@ -76,7 +75,7 @@ def model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | Non
     if not any(values):
         return None
     for name, value in zip(names, values, strict=True):
-        if not os.path.isabs(value):
+        if not Path(value).is_absolute():
             raise SettingInvalid(
                 name=name, value=value, reason="all three paths are needed, each absolute, or none of them"
             )

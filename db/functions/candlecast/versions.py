@@ -67,8 +67,8 @@ def register_model(
         raise VersionConflict(model_type=model_type, version=version, symbol=symbol)
     version_id = inserted[0]["id"]
     for name, content in files.items():
-        values = [version_id, name, sha256(content).hexdigest(), content]
-        session.rows(_ARTIFACT, ["bigint", "text", "text", "bytea"], values)
+        artifact = [version_id, name, sha256(content).hexdigest(), content]
+        session.rows(_ARTIFACT, ["bigint", "text", "text", "bytea"], artifact)
     return version_id
 
 

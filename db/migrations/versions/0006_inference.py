@@ -29,7 +29,7 @@ def downgrade() -> None:
     drop function generate_demo_candles(timestamptz, integer);
     drop function rollback_ensemble(text);
     drop function activate_ensemble(bigint);
-    drop function create_ensemble(bigint, bigint, numeric, boolean, text);
+    drop function create_ensemble(bigint, bigint, double precision, boolean, text);
     drop function register_model(text, text, text, text, jsonb, text[], bytea[]);
     drop procedure run_inference(timestamptz);
     drop function predict_range(text, timestamptz, timestamptz, bigint);

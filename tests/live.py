@@ -1,0 +1,76 @@
+"""A database with something to predict: generated candles, real small models, and what the tests ask of them."""
+
+import json
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+MINUTE = timedelta(minutes=1)
+#: The candle_time that most tests predict from: the last candle of `load_demo`.
+NEWEST = datetime(2026, 5, 2, 11, 59, tzinfo=UTC)
+
+
+def load_demo(db: psycopg.Connection, until: datetime = NEWEST + MINUTE, days: int = 1) -> int:
+    """Generated candles of DEMO, the newest one closing at `until`."""
+    return db.execute("select generate_demo_candles(%s, %s)", (until, days)).fetchone()[0]
+
+
+def readable_copies(artifacts: Any) -> tuple[Path, Path]:
+    """The two folders again, where the server's own user can read them; remove their parent after use."""
+    parent = Path(tempfile.mkdtemp(prefix="candlecast-models-"))
+    parent.chmod(0o755)
+    return tuple(Path(shutil.copytree(folder, parent / kind)) for kind, folder in zip(("mamba", "lgbm"), artifacts, strict=True))
+
+
+def register(db: psycopg.Connection, folder: Path, **changes: Any) -> int:
+    """register_model() with the files of a folder; `changes` replace arguments, or files by name in `files`."""
+    facts = json.loads((folder / "facts.json").read_text())
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "facts.json"}
+    files |= changes.pop("files", {})
+    files = {name: content for name, content in files.items() if content is not None}
+    facts |= {"files": {name: sha256(content).hexdigest() for name, content in files.items()}}
+    facts |= changes.pop("facts", {})
+    values = {
+        "model_type": facts["model_type"],
+        "version": facts["version"],
+        "symbol": facts["symbol"],
+        "model_path": str(folder),
+        "facts": Jsonb(facts),
+        "names": list(files),
+        "contents": list(files.values()),
+    } | changes
+    return db.execute(
+        "select register_model(%(model_type)s, %(version)s, %(symbol)s, %(model_path)s, %(facts)s,"
+        " %(names)s, %(contents)s)",
+        values,
+    ).fetchone()[0]
+
+
+def create(db: psycopg.Connection, artifacts: Any, weight: float | None = 0.5, *, is_test: bool = False) -> int:
+    """An ensemble of the two folders, not active."""
+    mamba, lgbm = (register(db, Path(folder)) for folder in artifacts)
+    query = "select create_ensemble(%s, %s, %s, %s)"
+    return db.execute(query, (mamba, lgbm, weight, is_test)).fetchone()[0]
+
+
+def deploy(db: psycopg.Connection, artifacts: Any, weight: float | None = 0.5) -> int:
+    """An ensemble of the two folders, active."""
+    ensemble_id = create(db, artifacts, weight)
+    db.execute("select activate_ensemble(%s)", (ensemble_id,))
+    return ensemble_id
+
+
+def in_backend(db: psycopg.Connection, python: str) -> None:
+    """Run Python inside this connection's backend: its environment, its modules."""
+    db.execute(f"do language plpython3u $python${python}$python$")
+
+
+def forget_models(db: psycopg.Connection) -> None:
+    """Empty this backend's cache of loaded models."""
+    in_backend(db, "GD.pop('candlecast', None)")

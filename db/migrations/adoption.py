@@ -1,18 +1,26 @@
-"""Takes over a candles_1m that was there before, and gives it back unharmed.
+"""Takes over a candles_1m that was there before, and gives it back as it was.
 
 What the table must look like is read from `candles_1m_v01.sql` itself, created for a moment in a schema of its own.
+`adopt` notes what it changed, `release` undoes exactly that. A column that `adopt` added goes with what was written
+into it since; the table and all other columns keep their rows.
 """
+
+from typing import Any
 
 from alembic.util import CommandError
 
 from db.migrations import notes
 from db.migrations.objects import FUNCTIONS, execute, scalar
+from db.migrations.roles import ROLES
 
 NOTE = "candles_1m_adopted"
+KEY = "candles_1m_symbol_and_time"
 #: Columns that an older table may lack: they are added, and taken away again.
 ADDABLE = ("spread_bps", "taker_buy_ratio")
 #: Types that serve as well as the one in the file.
 ACCEPTED = {"text": ("text", "character varying"), "bigint": ("bigint", "integer")}
+
+Columns = dict[str, Any]
 
 
 def adopted() -> bool:
@@ -22,47 +30,45 @@ def adopted() -> bool:
 
 def adopt() -> None:
     """Check columns, keys and rows, listing all that is wrong; then add what is missing. Raises CommandError."""
-    execute("create schema candlecast_adoption; set local search_path = candlecast_adoption")
-    execute((FUNCTIONS / "candles_1m_v01.sql").read_text())
-    execute("set local search_path = public")
-    wanted, found = _columns("candlecast_adoption"), _columns("public")
-    checks = execute("""
-        select conname, pg_get_constraintdef(oid) from pg_constraint
-        where conrelid = 'candlecast_adoption.candles_1m'::regclass and contype = 'c' order by conname
-    """).all()
-    execute("drop schema candlecast_adoption cascade")
-    _refuse_if(_column_problems(wanted, found))
+    _refuse_if(_kind_problems())
+    execute("lock table candles_1m in access exclusive mode")
+    wanted, checks = _wanted()
+    found = _columns("public")
+    _refuse_if(_column_problems(wanted, found) + _constraint_problems(checks))
+    _refuse_if(_row_problems(wanted, found, checks))
+
     added = [name for name in ADDABLE if name not in found]
+    tightened = [name for name in wanted if name in found and wanted[name].required and not found[name].required]
+    default_set = not found["symbol"].expression
+    constraints = [check.name for check in checks if check.name not in _constraints()]
+    grants = _grants()
     for name in added:
         execute(f"alter table candles_1m add column {name} {wanted[name].type} {wanted[name].expression}")
-    _refuse_if(_row_problems(wanted, checks))
-    tightened = [name for name, column in wanted.items() if column.required and not _columns("public")[name].required]
     for name in tightened:
         execute(f"alter table candles_1m alter column {name} set not null")
-    key = _has_key()
-    if not key:
-        execute("alter table candles_1m add constraint candles_1m_symbol_and_time primary key (symbol, open_time)")
-    here = {row[0] for row in execute("select conname from pg_constraint where conrelid = 'candles_1m'::regclass")}
-    constraints = [name for name, _ in checks if name not in here]
-    for name, definition in checks:
-        if name in constraints:
-            execute(f"alter table candles_1m add constraint {name} {definition}")
-    if not key:
-        constraints.append("candles_1m_symbol_and_time")
-    default = scalar("""
-        select pg_get_expr(adbin, adrelid) from pg_attrdef join pg_attribute
-        on attrelid = adrelid and attnum = adnum
-        where adrelid = 'candles_1m'::regclass and attname = 'symbol'
-    """)
-    if default is None:
-        execute("alter table candles_1m alter column symbol set default 'BTCUSDT'")
+    if default_set:
+        execute(f"alter table candles_1m alter column symbol set default {wanted['symbol'].expression}")
+    if not _has_key():
+        kind = "unique" if _has_primary_key() else "primary key"
+        execute(f"alter table candles_1m add constraint {KEY} {kind} (symbol, open_time)")
+        constraints.append(KEY)
+    for check in checks:
+        if check.name in constraints:
+            execute(f"alter table candles_1m add constraint {check.name} {check.definition}")
     notes.write(
-        NOTE, {"columns": added, "constraints": constraints, "not_null": tightened, "default_set": default is None}
+        NOTE,
+        {
+            "columns": added,
+            "constraints": constraints,
+            "not_null": tightened,
+            "default_set": default_set,
+            "grants": grants,
+        },
     )
 
 
 def release() -> None:
-    """Undo what `adopt` did; the table and its rows stay."""
+    """Undo what `adopt` and candles_1m_rights did; the table and its rows stay."""
     note = notes.read(NOTE)
     for name in note["constraints"]:
         execute(f"alter table candles_1m drop constraint if exists {name}")
@@ -72,18 +78,40 @@ def release() -> None:
         execute(f"alter table candles_1m drop column {name}")
     if note["default_set"]:
         execute("alter table candles_1m alter column symbol drop default")
-    roles = "candlecast_owner, candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator"
-    execute(f"revoke all on table candles_1m from {roles}, candlecast_reader")
+    owner = scalar("select relowner::regrole::text from pg_class where oid = 'candles_1m'::regclass")
+    others = [role for role in ROLES if role != owner]
+    execute(f"revoke all on table candles_1m from {', '.join(others)}")
+    for grant in note["grants"]:
+        execute(grant)
     notes.forget(NOTE)
 
 
-def _columns(schema: str) -> dict:
+def _wanted() -> tuple[Columns, list[Any]]:
+    """Columns and CHECKs of the file's table."""
+    execute("create schema candlecast_adoption; set local search_path = candlecast_adoption")
+    execute((FUNCTIONS / "candles_1m_v01.sql").read_text())
+    execute("set local search_path = public")
+    columns = _columns("candlecast_adoption")
+    checks = execute("""
+        select
+            conname as name, pg_get_constraintdef(pg_constraint.oid) as definition,
+            array_agg(attname::text) as columns
+        from pg_constraint join pg_attribute on attrelid = conrelid and attnum = any (conkey)
+        where conrelid = 'candlecast_adoption.candles_1m'::regclass and contype = 'c'
+        group by pg_constraint.oid, conname order by conname
+    """).all()
+    execute("drop schema candlecast_adoption cascade")
+    return columns, list(checks)
+
+
+def _columns(schema: str) -> Columns:
     rows = execute(f"""
         select
             attname as name, format_type(atttypid, atttypmod) as type, attnotnull as required,
             attgenerated <> '' as generated,
             case when attgenerated <> ''
-                then format('generated always as (%s) stored', pg_get_expr(adbin, adrelid)) else '' end as expression
+                then format('generated always as (%s) stored', pg_get_expr(adbin, adrelid))
+                else coalesce(pg_get_expr(adbin, adrelid), '') end as expression
         from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
         where attrelid = '{schema}.candles_1m'::regclass and attnum > 0 and not attisdropped
         order by attnum
@@ -91,7 +119,12 @@ def _columns(schema: str) -> dict:
     return {row.name: row for row in rows}
 
 
-def _column_problems(wanted: dict, found: dict) -> list[str]:
+def _kind_problems() -> list[str]:
+    kind = scalar("select relkind from pg_class where oid = 'public.candles_1m'::regclass")
+    return [] if kind in {"r", "p"} else ["it is not a table"]
+
+
+def _column_problems(wanted: Columns, found: Columns) -> list[str]:
     problems = []
     for name, column in wanted.items():
         if name not in found:
@@ -100,40 +133,98 @@ def _column_problems(wanted: dict, found: dict) -> list[str]:
             continue
         if found[name].type.split("(")[0] not in ACCEPTED.get(column.type, (column.type,)):
             problems.append(f"column {name} is {found[name].type}, not {column.type}")
-        if found[name].generated != column.generated:
-            problems.append(f"column {name} must be {'generated: drop it, it is added' if column.generated else 'plain'}")
+        elif found[name].generated != column.generated:
+            remedy = "generated: drop it, and it is added" if column.generated else "a plain column"
+            problems.append(f"column {name} must be {remedy}")
+        elif column.generated and found[name].expression != column.expression:
+            problems.append(f"column {name} is generated otherwise: drop it, and it is added {column.expression}")
     return problems
 
 
-def _row_problems(wanted: dict, checks: list) -> list[str]:
-    conditions = [(f"{name} is null", f"{name} is null") for name, column in wanted.items() if column.required]
-    conditions += [(name, f"not {definition.removeprefix('CHECK ')}") for name, definition in checks]
+def _constraint_problems(checks: list[Any]) -> list[str]:
+    here = _constraints()
+    return [
+        f"constraint {check.name} is {here[check.name]}, not {check.definition}"
+        for check in checks
+        if here.get(check.name, check.definition) != check.definition
+    ]
+
+
+def _row_problems(wanted: Columns, found: Columns, checks: list[Any]) -> list[str]:
+    conditions = [
+        (f"{name} is null", f"{name} is null") for name, column in wanted.items() if column.required and name in found
+    ]
+    conditions += [
+        (check.name, f"not {check.definition.removeprefix('CHECK ')}")
+        for check in checks
+        if set(check.columns) <= set(found)
+    ]
+    row_name = """coalesce(symbol, 'no symbol') || ' ' || coalesce((open_time at time zone 'UTC')::text, 'no time')"""
+    queries = [
+        (f"rows violate {name}", f"select {row_name}, count(*) over () from candles_1m where {condition}")
+        for name, condition in conditions
+    ]
+    queries.append(
+        (
+            "minutes have several rows",
+            f"select {row_name}, count(*) over () from candles_1m group by symbol, open_time having count(*) > 1",
+        )
+    )
     problems = []
-    for name, condition in conditions:
-        rows = execute(f"""
-            select symbol || ' ' || coalesce(to_char(open_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), 'no time'),
-                count(*) over () from candles_1m where {condition} order by 1 limit 3
-        """).all()
+    for what, query in queries:
+        rows = execute(f"{query} order by 1 limit 3").all()
         if rows:
-            problems.append(f"{rows[0][1]} rows violate {name}: {', '.join(str(row[0]) for row in rows)}")
-    rows = execute("""
-        select symbol || ' ' || to_char(open_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), count(*) over ()
-        from candles_1m group by symbol, open_time having count(*) > 1 order by 1 limit 3
-    """).all()
-    if rows:
-        problems.append(f"{rows[0][1]} minutes have several rows: {', '.join(str(row[0]) for row in rows)}")
+            listed = ", ".join(row[0] for row in rows)
+            problems.append(f"{rows[0][1]} {what}: {listed}{', ...' if rows[0][1] > len(rows) else ''}")
     return problems
+
+
+def _constraints() -> dict[str, str]:
+    rows = execute(
+        "select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'candles_1m'::regclass"
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _has_key() -> bool:
+    """Whether a unique index on exactly symbol, open_time is there, one that ON CONFLICT can use."""
     return bool(
         scalar("""
         select exists (
-            select from pg_index where indrelid = 'candles_1m'::regclass and indisunique and indpred is null
-            and (select array_agg(attname::text order by attname) from pg_attribute
-                 where attrelid = indrelid and attnum = any (indkey)) = array['open_time', 'symbol']
+            select from pg_index
+            where indrelid = 'candles_1m'::regclass and indisunique and indisvalid and indimmediate
+            and indpred is null and indexprs is null and indnatts = 2
+            and pg_get_indexdef(indexrelid, 1, true) = 'symbol'
+            and pg_get_indexdef(indexrelid, 2, true) = 'open_time'
         )""")
     )
+
+
+def _has_primary_key() -> bool:
+    return bool(scalar("select exists (select from pg_index where indrelid = 'candles_1m'::regclass and indisprimary)"))
+
+
+def _grants() -> list[str]:
+    """GRANT statements for what PUBLIC and our roles may do with the table and its columns now."""
+    roles = ", ".join(f"'{role}'" for role in ROLES)
+    rows = execute(f"""
+        with held as (
+            select null::name as column_name, entry.*
+            from pg_class, aclexplode(relacl) as entry where oid = 'candles_1m'::regclass
+            union all
+            select attname, entry.*
+            from pg_attribute, aclexplode(attacl) as entry where attrelid = 'candles_1m'::regclass
+        )
+        select format(
+            'grant %s%s on table public.candles_1m to %s%s',
+            lower(privilege_type), ' (' || quote_ident(column_name) || ')',
+            coalesce(quote_ident(rolname), 'public'), case when is_grantable then ' with grant option' end
+        )
+        from held left join pg_roles on pg_roles.oid = grantee
+        where (grantee = 0 or rolname in ({roles}))
+        and grantee <> (select relowner from pg_class where oid = 'candles_1m'::regclass)
+    """)
+    return [row[0] for row in rows]
 
 
 def _refuse_if(problems: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Connection, create_engine, pool
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,23 +30,33 @@ def database_url() -> str:
 def connect() -> psycopg.Connection:
     """A libpq connection, so that every URI libpq understands works; notices go to stderr."""
     connection = psycopg.connect(database_url(), client_encoding="utf8")
-    connection.add_notice_handler(
-        lambda notice: print(f"{notice.severity}: {notice.message_primary}", file=sys.stderr)
-    )
+    connection.add_notice_handler(lambda notice: say(f"{notice.severity}: {notice.message_primary}"))
     return connection
+
+
+def say(message: str) -> None:
+    """Tell whoever runs the migration."""
+    sys.stderr.write(f"{message}\n")
+
+
+def wait_for_others(connection: Connection) -> None:
+    """Let one migration at a time change a database; a second one goes on where the first ended."""
+    key = "hashtextextended('candlecast migrations', 0)"
+    if not connection.exec_driver_sql(f"select pg_try_advisory_xact_lock({key})").scalar():
+        say("alembic: another migration of this database is running: waiting for it")
+        connection.exec_driver_sql(f"select pg_advisory_xact_lock({key})")
 
 
 def run_migrations() -> None:
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=pool.NullPool)
     with engine.connect() as connection:
-        superuser = connection.exec_driver_sql(
-            "select rolsuper from pg_roles where rolname = current_user"
-        ).scalar()
+        superuser = connection.exec_driver_sql("select rolsuper from pg_roles where rolname = current_user").scalar()
         if not superuser:
             sys.exit("alembic: migrations create PL/Python functions and roles: connect as a superuser")
         connection.rollback()
         context.configure(connection=connection, target_metadata=None, version_table_schema="public")
         with context.begin_transaction():
+            wait_for_others(connection)
             connection.exec_driver_sql("set local search_path = public")
             context.run_migrations()
 

@@ -1,4 +1,4 @@
-"""Takes away this database's roles, where no other database of the cluster uses them."""
+"""Takes away this database's roles, where nothing else uses them."""
 
 from db.migrations.objects import execute
 
@@ -13,15 +13,21 @@ ROLES = (
 
 
 def drop_roles() -> None:
-    """Revoke what the roles hold here, then drop each that nothing else depends on."""
+    """Drop each role that nothing depends on any more, here or in another database.
+
+    Never DROP OWNED: a table that was here before may belong to one of them.
+    """
     for role in ROLES:
         execute(f"""
+        revoke usage on schema public from {role};
         do $$
+        declare
+            used_by text;
         begin
-            drop owned by {role};
+            execute format('revoke all on database %I from {role}', current_database());
             drop role {role};
         exception when dependent_objects_still_exist then
-            revoke all on schema public from {role};
-            raise notice 'role {role} stays: other databases use it';
+            get stacked diagnostics used_by = pg_exception_detail;
+            raise notice 'role {role} stays, for it is in use: %', replace(used_by, e'\\n', '; ');
         end
         $$""")

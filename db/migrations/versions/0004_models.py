@@ -18,4 +18,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    execute("drop table ml_settings; drop table active_ensembles; drop table model_artifacts; drop table model_versions")
+    execute(
+        "drop table ml_settings; drop table active_ensembles; drop table model_artifacts; drop table model_versions"
+    )

@@ -7,7 +7,7 @@
 create or replace view public.features_1m with (security_invoker = true) as
 with recursive symbols as ( -- the distinct symbols, a step through the primary key for each, not a scan
     (
-        select c.symbol
+        select c.symbol::text -- an adopted table may have character varying
         from public.candles_1m as c
         order by c.symbol
         limit 1

@@ -16,3 +16,5 @@ create type forecast as (
     ensemble_id bigint
 );
 alter type forecast owner to candlecast_owner;
+revoke all on type forecast from public;
+grant usage on type forecast to candlecast_reader, candlecast_operator, candlecast_trainer;

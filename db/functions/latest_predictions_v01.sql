@@ -25,9 +25,9 @@ cross join lateral (
 ) as latest
 inner join public.predictions
     on
-        predictions.symbol = active_ensembles.symbol
-        and predictions.ensemble_id = active_ensembles.id
-        and predictions.candle_time = latest.candle_time
+        active_ensembles.symbol = predictions.symbol
+        and active_ensembles.id = predictions.ensemble_id
+        and latest.candle_time = predictions.candle_time
 where active_ensembles.is_active;
 alter view latest_predictions owner to candlecast_owner;
 grant select on latest_predictions to candlecast_trainer, candlecast_operator, candlecast_reader;

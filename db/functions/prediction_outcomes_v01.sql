@@ -26,7 +26,7 @@ select
     predictions.latency_ms
 from public.predictions
 left join public.candles_1m as target
-    on target.symbol = predictions.symbol and target.open_time = predictions.target_time
-cross join lateral (select ln(target.close / predictions.reference_close) as actual_return) as outcome;
+    on predictions.symbol = target.symbol and predictions.target_time = target.open_time
+cross join lateral (values (ln(target.close / predictions.reference_close))) as outcome (actual_return);
 alter view prediction_outcomes owner to candlecast_owner;
 grant select on prediction_outcomes to candlecast_trainer, candlecast_operator, candlecast_reader;

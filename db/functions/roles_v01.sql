@@ -18,10 +18,14 @@ begin
         'candlecast_trainer', 'candlecast_operator', 'candlecast_reader'
     ] loop
         if not exists (select from pg_roles where rolname = role_name) then
-            execute format(
-                'create role %I %s', role_name,
-                case when role_name = 'candlecast_cron' then 'login' else 'nologin' end
-            );
+            begin
+                execute format(
+                    'create role %I %s', role_name,
+                    case when role_name = 'candlecast_cron' then 'login' else 'nologin' end
+                );
+            exception when duplicate_object or unique_violation then
+                raise notice 'role % has come up meanwhile', role_name; -- the upgrade of another database made it
+            end;
         end if;
     end loop;
 end

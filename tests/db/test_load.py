@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,6 +241,33 @@ def test_two_loads_at_once_of_the_same_minutes(database_url: str, tmp_path: Path
     for thread in threads:
         thread.join()
     assert sorted(map(counts, reports)) == [(0, 0, 3000), (3000, 0, 0)]
+
+
+def test_rows_are_locked_in_the_order_of_time_so_that_writers_do_not_deadlock(
+    database_url: str, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    load_file(db, write(tmp_path, line(0), line(1)))
+    path = write(tmp_path, line(1, close=100.0), line(0, close=100.0))
+    reports: list[LoadReport] = []
+
+    def load() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            reports.append(load_file(connection, path))
+
+    change = "update candles_1m set close = 100.25 where open_time = to_timestamp(%s)"
+    thread = threading.Thread(target=load)
+    with db.transaction():
+        db.execute(change, (START,))
+        thread.start()
+        waiting = "select count(*) from pg_locks where not granted and transactionid = pg_current_xact_id()::text::xid"
+        deadline = time.monotonic() + 10
+        while db.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < deadline, "the loader does not wait for the row that is being changed"
+            time.sleep(0.01)
+        db.execute(change, (START + 60,))  # the loader waits for the first row and must not hold this one
+    thread.join()
+    assert [counts(report) for report in reports] == [(0, 2, 0)]
+    assert db.execute("select distinct close from candles_1m").fetchall() == [(100.0,)]
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

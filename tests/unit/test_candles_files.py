@@ -210,6 +210,7 @@ REFUSED = [
     ("a stray quote", NAME, text(line(0), line(1, high='1"2'), line(2)), "line 3: high '1\"2' is not a number"),
     ("an empty value", NAME, text(line(0), line(1, volume="")), "line 3: volume is empty"),
     ("an empty value behind a blank line", NAME, text(line(0), "", line(1, volume="")), "line 4: volume is empty"),
+    ("an empty value behind leading blank lines", NAME, "\n\n" + text(line(0, volume="")), "line 4: volume is empty"),
     ("half a trade", NAME, text(line(0, number_of_trades=1.5)), "line 2: number_of_trades '1.5' is not a whole"),
     ("no number of trades", NAME, text(line(0, number_of_trades="NaN")), "line 2: number_of_trades 'NaN'"),
     ("not a time", NAME, text(line(0), line(1, open_time="noon")), "line 3: open_time 'noon' is not a number"),

@@ -1,9 +1,8 @@
 # The ways into candlecast. `make` alone lists them; scripts/ has the steps, a header on each.
 #
 # CANDLES   files for `make up` to load instead of generated candles
-# CLUSTER   the name of the PostgreSQL cluster, default candlecast: another name is another installation
+# CLUSTER   the name of the PostgreSQL cluster, default the one in .env, else candlecast: another name is another installation
 
-CLUSTER ?= candlecast
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
 
 .DEFAULT_GOAL := help

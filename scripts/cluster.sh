@@ -9,7 +9,7 @@
 #   scripts/cluster.sh log        print where its log is
 #   scripts/cluster.sh sweep      drop throw-away clusters whose test run is gone
 #
-# CLUSTER            its name, default candlecast
+# CLUSTER            its name, see common.sh
 # SERVER_PYTHONPATH  what the server imports from, default the environment's site-packages
 # CRON_DATABASE      where pg_cron lives, default candlecast
 # THROWAWAY          a process id: a cluster for tests, without fsync, swept when that process is gone
@@ -26,6 +26,9 @@ find_version() {
   done
   installed_postgres || fail "PostgreSQL with PL/Python and pg_cron is not installed" "run scripts/packages.sh"
 }
+
+# Where PostgreSQL is not even installed, there is nothing to stop or to remove.
+[[ ! ${1:-} =~ ^(stop|drop|sweep|log)$ ]] || compgen -G '/etc/postgresql/*/*' >/dev/null || exit 0
 
 version=$(find_version)
 config=/etc/postgresql/$version/$cluster

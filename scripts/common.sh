@@ -1,22 +1,24 @@
 # What the scripts share: where things are, who runs what, how messages look. Sourced, never run.
 #
-# CLUSTER names the installation: the PostgreSQL cluster, and the folder of its Python environment.
-# Environment /var/lib/candlecast/<name>/venv, made for the postgres user to read whatever the clone's own mode is.
+# CLUSTER names the installation: the PostgreSQL cluster, and the folder of its Python environment. Without it, the
+# one that .env names, else candlecast. The environment is /var/lib/candlecast/<name>/venv, where the postgres user
+# can read it whatever the clone's own mode is.
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # the scripts that source this use these
 
 set -Eeuo pipefail
 umask 022
 # What fails unexplained names its place; 78 is fail's own status (EX_CONFIG), which has said its word.
-trap '(($? == 78)) || printf "candlecast: %s line %s: this failed: %s\n" "${BASH_SOURCE[0]}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+trap '(($? == 78)) || printf "candlecast: %s line %s: this failed: %s\n" "${BASH_SOURCE[0]:-$0}" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-cluster=${CLUSTER:-candlecast}
+env_file=$project/.env
+cluster=${CLUSTER:-$(sed -nE "s#^CANDLECAST_PYTHON='/var/lib/candlecast/([a-z0-9_]+)/venv/.*#\1#p" "$env_file" 2>/dev/null || true)}
+cluster=${cluster:-candlecast}
 database=candlecast
 state=/var/lib/candlecast/$cluster
 venv=$state/venv
 python=$venv/bin/python
-env_file=$project/.env
 
 say() { printf '%s\n' "$*"; }
 

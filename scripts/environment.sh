@@ -37,14 +37,11 @@ make_state() {
 
 # pip, its output in the log; on the screen a line for each larger download, and one at the end.
 pip_install() {
-  local status=0
   printf '\n%s pip install %s\n' "$(date -Is)" "$*" >>"$log"
-  (cd "$state" && PYTHONDONTWRITEBYTECODE='' "$python" -m pip install --no-input --disable-pip-version-check --progress-bar off "$@") 2>&1 |
+  if ! (cd "$state" && "$python" -m pip install --no-input --disable-pip-version-check --progress-bar off "$@") 2>&1 |
     tee -a "$log" | awk '
       /^ *Downloading .*\([0-9.]+ (M|G)B\)/ { sub(/^ *Downloading (.*\/)?/, "    fetching "); print; fflush() }
-      /^Installing collected packages/ { n = split($0, names, ","); printf "    installing %d packages\n", n; fflush() }' || true
-  status=${PIPESTATUS[0]}
-  if ((status != 0)); then
+      /^Installing collected packages/ { n = split($0, names, ","); if (n > 1) printf "    installing %d packages\n", n; fflush() }'; then
     tail -n 15 "$log" >&2
     fail "pip install failed, see above and $log" "mend the network or pip's configuration, and run it again"
   fi

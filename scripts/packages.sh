@@ -13,9 +13,8 @@ others=(postgresql-common python3 python3-venv libgomp1 ca-certificates)
 apt() {
   local log
   log=$(mktemp)
-  as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -y -q -o Dpkg::Use-Pty=0 "$@" </dev/null 2>&1 |
-    tee "$log" | { grep --line-buffered -E '^(Need to get|Setting up (postgresql|python3\.|libgomp))' || true; } | sed -u 's/^/    /'
-  if ((PIPESTATUS[0] != 0)); then
+  if ! as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -y -q -o Dpkg::Use-Pty=0 "$@" </dev/null 2>&1 |
+    tee "$log" | { grep --line-buffered -E '^(Need to get|Setting up (postgresql|python3\.|libgomp))' || true; } | sed -u 's/^/    /'; then
     tail -n 30 "$log" >&2
     fail "apt-get $1 failed, see above" "mend the package sources or the network, and run it again"
   fi

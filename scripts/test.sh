@@ -52,4 +52,4 @@ psql -X -q -v ON_ERROR_STOP=1 -d "$CANDLECAST_TEST_URL" -c "create database $cro
 
 unset DATABASE_URL # tests name their database
 # shellcheck disable=SC2086  # words, as the user wrote them
-PYTHONPATH=$installed OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python" -m pytest ${PYTEST_ARGS:-}
+PYTHONPATH=$installed OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python" -m pytest ${PYTEST_ARGS:-} || exit $?

@@ -1,0 +1,50 @@
+"""Real, small artifacts for tests: a pair trained in seconds on generated candles, without a database."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from candlecast.demo import generate
+from trainer.dataset import Dataset, build_dataset
+from trainer.features import RAW_COLUMNS, compute_features
+from trainer.fit_mamba import MambaParameters
+from trainer.lgbm import LightGBMParameters
+from trainer.mamba import MambaShape
+from trainer.training import TrainingOptions, train_and_export
+
+MINUTE = 60
+#: 2026-01-01 00:00 UTC, in minutes since 1970.
+FIRST_MINUTE = 1_767_225_600 // MINUTE
+SMALL_MAMBA = MambaParameters(shape=MambaShape(d_model=8, d_state=4), epochs=1, stride=3)
+SMALL_LGBM = LightGBMParameters(learning_rate=0.05, rounds=40, num_leaves=7)
+
+
+def small_options(seed: int = 0) -> TrainingOptions:
+    """Options that train a pair on a few thousand rows in about two seconds."""
+    return TrainingOptions(seed=seed, threads=1, mamba=SMALL_MAMBA, lgbm=SMALL_LGBM)
+
+
+def generated_candles(minutes: int) -> dict[str, np.ndarray]:
+    """Generated candles as compute_features reads them: open_time in epoch seconds."""
+    candles = generate(FIRST_MINUTE, FIRST_MINUTE + minutes)
+    columns = {name: np.asarray(candles[name], np.float64) for name in RAW_COLUMNS if name in candles}
+    columns.setdefault("spread_bps", np.full(minutes, np.nan))
+    return {"open_time": candles["minute"] * MINUTE, **columns}
+
+
+@cache
+def generated_dataset(minutes: int = 7_000, symbol: str = "DEMO") -> Dataset:
+    """Features and targets of generated candles. Shared between tests: nothing may change it."""
+    candles = generated_candles(minutes)
+    open_time, features = compute_features(candles)
+    dataset = build_dataset(symbol, open_time, features, candles["open_time"], candles["close"])
+    for values in (dataset.features, dataset.returns, dataset.scaled):
+        values.flags.writeable = False
+    return dataset
+
+
+def make_artifacts(folder: Path, symbol: str = "DEMO", seed: int = 0) -> tuple[Path, Path]:
+    """Train and export a small real pair under ``folder``; returns (Mamba's folder, LightGBM's folder)."""
+    result = train_and_export(generated_dataset(symbol=symbol), folder, small_options(seed))
+    return result.mamba_folder, result.lgbm_folder

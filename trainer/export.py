@@ -5,6 +5,8 @@ ONNX comes from the TorchScript-based exporter: torch's newer one needs onnxscri
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
@@ -22,8 +24,7 @@ TOLERANCE = 1e-5
 def to_torchscript(model: MambaForecaster) -> bytes:
     """``mamba.pt``: sequence (batch, 60, 27) float32 -> scaled returns (batch, 5), batch dynamic."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated; DESIGN asks for it
+    with _without_known_warnings(), torch.inference_mode():
         torch.jit.save(torch.jit.trace(model.eval(), _example()), buffer)
     return buffer.getvalue()
 
@@ -31,9 +32,7 @@ def to_torchscript(model: MambaForecaster) -> bytes:
 def to_onnx(model: MambaForecaster) -> bytes:
     """``mamba.onnx``: input ``sequence`` (batch, 60, 27) float32, output ``scaled_returns`` (batch, 5)."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the TorchScript-based exporter
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # lengths are fixed
+    with _without_known_warnings():
         torch.onnx.export(
             model.eval(),
             (_example(),),
@@ -58,7 +57,8 @@ def check_twins(model: MambaForecaster, torchscript: bytes, onnx_bytes: bytes, w
 
     Raises AssertionError beyond 1e-5, or where signs differ at a scaled return beyond that.
     """
-    script = torch.jit.load(io.BytesIO(torchscript))
+    with _without_known_warnings():
+        script = torch.jit.load(io.BytesIO(torchscript))
     session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         eager = model.eval()(torch.from_numpy(windows)).numpy()
@@ -74,6 +74,18 @@ def check_twins(model: MambaForecaster, torchscript: bytes, onnx_bytes: bytes, w
             raise AssertionError(f"{name} differs from the trained model by {difference:.3g} scaled returns")
         worst = max(worst, difference)
     return worst
+
+
+@contextmanager
+def _without_known_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # torch.jit and the exporter that builds on it are deprecated; see the module's docstring.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # A sequence is always 60 long, so the scan's loop may unroll.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # Strided slices stay in the graph.
+        warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
+        yield
 
 
 def _example() -> torch.Tensor:

@@ -1,0 +1,190 @@
+"""Training as a whole: it learns what is there, finds nothing where nothing is, and writes versions that hold."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from artifacts import generated_dataset, small_options
+
+from candlecast.features import FEATURE_HASH, FEATURES
+from candlecast.models import load_lgbm, load_mamba
+from candlecast.normalization import normalize
+from trainer.artifacts import new_version, read_version, write_version
+from trainer.dataset import normalised_last_rows
+from trainer.errors import CandlecastUserError
+from trainer.fit_mamba import MambaParameters
+from trainer.mamba import MambaShape
+from trainer.training import train_and_export
+
+#: Learns the generated signal in seconds.
+QUICK_MAMBA = MambaParameters(shape=MambaShape(d_model=16, d_state=4), epochs=3, batch=128)
+
+
+def quick_options(seed=0):
+    return replace(small_options(seed), mamba=QUICK_MAMBA)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    dataset = generated_dataset(20_000)
+    models = tmp_path_factory.mktemp("models")
+    return dataset, train_and_export(dataset, models, quick_options())
+
+
+@pytest.mark.parametrize("forecast", ["lgbm", "mamba", "ensemble"])
+def test_it_learns_the_generated_signal(trained, forecast):
+    one_minute = getattr(trained[1].report, forecast)[0]
+    assert one_minute.rows > 3_000
+    assert one_minute.low > 0.5
+    assert one_minute.accuracy > 0.53
+
+
+def test_shuffled_futures_teach_nothing(tmp_path):
+    """Returns in random order: whatever beats 50 % then reads the future."""
+    dataset = generated_dataset(12_000)
+    order = np.random.default_rng(7).permutation(len(dataset.ends))
+    shuffled = replace(dataset, returns=dataset.returns[order], scaled=dataset.scaled[order])
+    report = train_and_export(shuffled, tmp_path, small_options()).report
+    for scores in (report.lgbm, report.mamba, report.ensemble):
+        for one in scores:
+            # Four standard errors of a fair coin on 2,400 rows, ten such intervals and more.
+            assert abs(one.accuracy - 0.5) < 4 * 0.5 / np.sqrt(one.rows), one
+
+
+def load(folder):
+    facts, files = read_version(folder)
+    if facts["model_type"] == "mamba":
+        return facts, load_mamba(files.get, "onnx", "cpu")
+    return facts, load_lgbm(files.get, facts)
+
+
+def test_the_files_give_what_the_trained_models_give(trained):
+    dataset, result = trained
+    chosen = result.split.test[::7]
+    for folder, expected in (
+        (result.mamba_folder, mamba_expected(dataset, chosen, result)),
+        (result.lgbm_folder, lgbm_expected(dataset, chosen, result)),
+    ):
+        _, model = load(folder)
+        assert np.abs(model.scaled_returns(dataset.windows(chosen)) - expected).max() < 1e-5
+
+
+def mamba_expected(dataset, chosen, result):
+    windows = normalize(dataset.windows(chosen), result.pair.normalization)
+    with torch.inference_mode():
+        return result.pair.mamba.model(torch.from_numpy(windows)).numpy()
+
+
+def lgbm_expected(dataset, chosen, result):
+    rows = normalised_last_rows(dataset, chosen, result.pair.normalization)
+    probability = np.column_stack([booster.predict(rows) for booster in result.pair.lgbm])
+    return (2 * probability - 1) * result.pair.magnitude
+
+
+def test_facts_say_what_the_version_is(trained):
+    _, result = trained
+    for folder, model_type in ((result.mamba_folder, "mamba"), (result.lgbm_folder, "lgbm")):
+        facts = json.loads((folder / "facts.json").read_text())
+        assert folder.name == facts["version"]
+        assert (facts["format"], facts["model_type"], facts["symbol"]) == (1, model_type, "DEMO")
+        assert facts["features"] == list(FEATURES)
+        assert facts["feature_hash"] == FEATURE_HASH
+        names = {path.name for path in folder.iterdir()} - {"facts.json"}
+        assert facts["files"] == {name: sha256((folder / name).read_bytes()).hexdigest() for name in names}
+        assert facts["training_from"] < facts["training_to"] < facts["metrics"]["parts"]["test"]["from"]
+        assert facts["accuracy_1m"] == facts["metrics"][model_type]["1"]["accuracy"]
+        assert {"mamba", "lgbm", "ensemble", "baselines"} <= facts["metrics"].keys()
+        assert facts["libraries"]["torch"]
+
+
+def test_golden_rows_hold_a_large_move_and_their_outputs(trained):
+    dataset, result = trained
+    for folder in (result.mamba_folder, result.lgbm_folder):
+        facts, model = load(folder)
+        windows = np.array(facts["golden"]["windows"])
+        assert 3 <= len(windows) <= 5
+        assert windows.shape[1:] == (60, 27)
+        moves = np.abs(dataset.features[dataset.ends[result.split.test], FEATURES.index("log_return_1m")])
+        assert np.abs(windows[:, -1, FEATURES.index("log_return_1m")]).max() == moves.max()
+        expected = np.array(facts["golden"]["scaled_returns"])
+        assert np.abs(model.scaled_returns(windows) - expected).max() < 1e-6
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path):
+    dataset = generated_dataset()
+    one, two, other = (
+        train_and_export(dataset, tmp_path / str(number), small_options(seed)) for number, seed in enumerate((5, 5, 6))
+    )
+    for folder in ("mamba_folder", "lgbm_folder"):
+        hashes = [
+            json.loads((getattr(result, folder) / "facts.json").read_text())["files"] for result in (one, two, other)
+        ]
+        for hashed in hashes:
+            hashed.pop("mamba.pt", None)  # an archive with names of its own
+        assert hashes[0] == hashes[1]
+        assert hashes[0] != hashes[2]
+
+
+def test_the_time_budget_ends_training_early_and_says_so(tmp_path):
+    options = replace(quick_options(), mamba_budget_seconds=0.0)
+    fit = train_and_export(generated_dataset(), tmp_path, options).pair.mamba
+    assert fit.stopped_by_budget
+    assert len(fit.validation_losses) == 1
+
+
+def test_a_market_that_only_rises_is_refused(tmp_path):
+    dataset = generated_dataset()
+    rising = replace(dataset, scaled=np.abs(dataset.scaled) + 1e-3)
+    with pytest.raises(CandlecastUserError, match="never moves both up and down"):
+        train_and_export(rising, tmp_path, small_options())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_between_two_files_leaves_nothing(tmp_path, monkeypatch):
+    write, calls = Path.write_bytes, []
+
+    def interrupted(path, content):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_version(tmp_path, "mamba", "v1", {"a": b"1", "b": b"2"}, {})
+    assert calls[0].parent.name.startswith(".v1-")
+    assert list((tmp_path / "mamba").iterdir()) == []
+
+
+def test_a_taken_version_name_gets_a_number(tmp_path):
+    now = datetime(2026, 11, 22, 17, 3, 12, tzinfo=UTC)
+    assert new_version(tmp_path, now) == "20261122T170312Z"
+    (tmp_path / "lgbm" / "20261122T170312Z").mkdir(parents=True)
+    assert new_version(tmp_path, now) == "20261122T170312Z-2"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "a").write_bytes(b"2"), "its sha256 differs"),
+        (lambda folder: (folder / "a").unlink(), "cannot be read: No such file"),
+        (lambda folder: (folder / "facts.json").unlink(), "cannot be read: No such file"),
+        (lambda folder: (folder / "facts.json").write_text("{}"), "not the facts of a version"),
+        (
+            lambda folder: (folder / "facts.json").write_text('{"files": {"../../secret": "0"}}'),
+            "names a file outside its folder",
+        ),
+    ],
+)
+def test_a_damaged_version_is_refused(tmp_path, damage, message):
+    folder = write_version(tmp_path, "mamba", "v1", {"a": b"1"}, {"model_type": "mamba"})
+    facts, files = read_version(folder)
+    assert (facts["model_type"], files["a"]) == ("mamba", b"1")
+    damage(folder)
+    with pytest.raises(CandlecastUserError, match=message):
+        read_version(folder)

@@ -1,0 +1,119 @@
+"""Versions on disk, ``models/<type>/<version>/``: written whole or not at all, read back by their sha256.
+
+``facts.json`` says what a version is: features, training window, parameters, metrics, library versions, the
+sha256 of every other file, and golden rows: raw windows with the outputs that they must give.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from candlecast.features import FEATURES, VOLATILITY_30M
+from trainer.dataset import Dataset
+from trainer.errors import CandlecastUserError
+
+FACTS = "facts.json"
+FORMAT = 1
+LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "torch")
+
+
+def new_version(models: Path, now: datetime | None = None) -> str:
+    """A name that is free for both types: a UTC time like 20261122T170312Z, with -2, -3 ... where it is taken."""
+    stem = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    name, number = stem, 1
+    while any((models / model_type / name).exists() for model_type in ("mamba", "lgbm")):
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def write_version(
+    models: Path, model_type: str, version: str, files: Mapping[str, bytes], facts: Mapping[str, Any]
+) -> Path:
+    """Write files and facts, sha256s added, to ``models/<model_type>/<version>``; returns that folder.
+
+    All of it is written beside its place and renamed, so an interrupted run leaves no half version.
+    """
+    parent = models / model_type
+    parent.mkdir(parents=True, exist_ok=True)
+    document = dict(facts) | {"files": {name: sha256(content).hexdigest() for name, content in files.items()}}
+    partial = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))
+    try:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        (partial / FACTS).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        partial.chmod(0o755)
+        return partial.rename(parent / version)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """(facts, bytes by name, facts.json included) of a version; raises CandlecastUserError where a sha256 differs."""
+    again = "Name a folder that `candlecast train` wrote, or train again."
+    try:
+        source = (folder / FACTS).read_bytes()
+        facts = json.loads(source)
+        hashes: dict[str, str] = facts["files"]
+    except OSError as error:
+        raise CandlecastUserError(f"{folder / FACTS} cannot be read: {error.strerror}", again) from None
+    except (ValueError, KeyError, TypeError):
+        raise CandlecastUserError(f"{folder / FACTS} is not the facts of a version", again) from None
+    files = {FACTS: source}
+    for name, expected in hashes.items():
+        path = folder / name
+        if path.parent != folder:
+            raise CandlecastUserError(f"{folder / FACTS} names a file outside its folder: {name!r}", again)
+        try:
+            files[name] = path.read_bytes()
+        except OSError as error:
+            raise CandlecastUserError(f"{path} cannot be read: {error.strerror}", again) from None
+        if sha256(files[name]).hexdigest() != expected:
+            raise CandlecastUserError(f"{path} is not the file that {FACTS} names: its sha256 differs", again)
+    return facts, files
+
+
+def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
+    """Raw windows (3 or 4, 60, 27): the newest, the calmest, the wildest, and the largest last move.
+
+    ``candidates`` are positions into ``dataset.ends``.
+    """
+    last = dataset.features[dataset.ends[candidates]]
+    volatility, move = last[:, VOLATILITY_30M], np.abs(last[:, FEATURES.index("log_return_1m")])
+    picks = (len(candidates) - 1, volatility.argmin(), volatility.argmax(), move.argmax())
+    return dataset.windows(candidates[np.unique(picks)])
+
+
+def golden(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
+    """Golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
+    return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
+
+
+def library_versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """Versions of what made the files."""
+    return {name: library_version(name) for name in names}
+
+
+def git_commit() -> str | None:
+    """The commit of the trainer's own code, or None outside a clone."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+def iso(epoch_seconds: float) -> str:
+    """An ISO time in UTC, as facts.json has them."""
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat()

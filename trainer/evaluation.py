@@ -1,0 +1,101 @@
+"""How good forecasts are on rows that training never saw: direction accuracy with its interval, beside baselines.
+
+Forecasts of neighbouring minutes overlap and their hits are correlated, so intervals use the
+Newey-West (1987) variance of the mean hit, with Bartlett weights.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from candlecast.features import HORIZONS
+
+#: Two-sided 95 % of a normal distribution.
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class HorizonScore:
+    """One forecast at one horizon. Accuracies are shares in [0, 1]; rmse is in log returns.
+
+    ``rows`` are those whose actual return is not 0, which accuracies are over; rmse is over all rows.
+    ``confident_accuracy`` is over the tenth with the largest |scaled forecast|.
+    """
+
+    horizon: int
+    rows: int
+    accuracy: float
+    low: float
+    high: float
+    confident_accuracy: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What needs no model, on the same rows: always up, the last minute's sign again, and a forecast of 0."""
+
+    horizon: int
+    rows: int
+    always_up: float
+    last_sign: float
+    rmse_of_zero: float
+
+
+def score(scaled_forecast: np.ndarray, scale: np.ndarray, returns: np.ndarray) -> list[HorizonScore]:
+    """Score forecasts, all (rows, 5): scaled returns, what one is worth (``scale_of``), actual log returns."""
+    scores = []
+    for column, horizon in enumerate(HORIZONS):
+        actual, forecast = returns[:, column], scaled_forecast[:, column]
+        moved = actual != 0
+        hits = np.sign(forecast[moved]) == np.sign(actual[moved])
+        accuracy, low, high = mean_with_interval(hits, horizon)
+        size = np.abs(forecast[moved])
+        confident = hits[size >= np.quantile(size, 0.9)] if len(size) else hits
+        rmse = float(np.sqrt(np.mean((forecast * scale[:, column] - actual) ** 2)))
+        scores.append(HorizonScore(horizon, int(moved.sum()), accuracy, low, high, _mean(confident), rmse))
+    return scores
+
+
+def baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseline]:
+    """Baselines for the same rows: last_return (rows,) is log_return_1m at candle_time, returns (rows, 5).
+
+    A last return of 0 has no sign to repeat and counts as half a hit.
+    """
+    rows = []
+    for column, horizon in enumerate(HORIZONS):
+        actual = returns[:, column]
+        moved = actual != 0
+        up, last = actual[moved] > 0, last_return[moved]
+        repeated = np.where(last == 0, 0.5, np.sign(last) == np.sign(actual[moved]))
+        rmse = float(np.sqrt(np.mean(actual**2)))
+        rows.append(Baseline(horizon, int(moved.sum()), _mean(up), _mean(repeated), rmse))
+    return rows
+
+
+def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, float]:
+    """Mean of (rows,) hits in time order and its 95 % interval, by Newey & West (1987).
+
+    The lag is their rule of thumb, 4 (n / 100)^(2/9), and at least twice the horizon, as far as labels overlap.
+    """
+    count = len(hits)
+    if count < 2:
+        return _mean(hits), float("nan"), float("nan")
+    values = hits.astype(np.float64)
+    mean = float(values.mean())
+    deviation = values - mean
+    lags = min(max(2 * horizon, int(4 * (count / 100) ** (2 / 9))), count - 1)
+    variance = float(deviation @ deviation)
+    for lag in range(1, lags + 1):
+        variance += 2 * (1 - lag / (lags + 1)) * float(deviation[lag:] @ deviation[:-lag])
+    half = Z95 * np.sqrt(max(variance, 0.0)) / count
+    return mean, float(mean - half), float(mean + half)
+
+
+def to_document(scores: list[HorizonScore]) -> dict[str, dict[str, float]]:
+    """Scores by horizon, as facts.json holds them."""
+    return {str(one.horizon): asdict(one) for one in scores}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,146 @@
+"""Fits a ``MambaForecaster``: binary cross-entropy on the directions of all five horizons at once.
+
+Absolute error on scaled returns was no better inside March 2026 (DECISIONS.md), and the direction is what the
+product is measured by. The epoch with the lowest validation loss is kept; epochs beyond the second or
+third overfit. Batches are normalised as they are drawn, so no epoch is held in memory.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from candlecast.normalization import Normalization, normalize
+from trainer.dataset import Dataset, normalised_windows
+from trainer.mamba import MambaForecaster, MambaShape, parameter_groups
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class MambaParameters:
+    """Sizes and schedule. ``stride`` takes every n-th window, at another offset in each epoch."""
+
+    shape: MambaShape = field(default_factory=MambaShape)
+    epochs: int = 3
+    stride: int = 1
+    batch: int = 256
+    learning_rate: float = 5e-3
+    warm_up: float = 0.15
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class MambaFit:
+    """The fitted model, on CPU and in evaluation mode, and how it went."""
+
+    model: MambaForecaster
+    validation_losses: list[float]
+    best_epoch: int
+    stopped_by_budget: bool
+    seconds: float
+
+
+def fit_mamba(
+    dataset: Dataset,
+    training: np.ndarray,
+    validation: np.ndarray,
+    normalization: Normalization,
+    magnitude: np.ndarray,
+    parameters: MambaParameters,
+    seed: int,
+    budget_seconds: float,
+    on_step: Callable[[int, int, str], None] | None = None,
+) -> MambaFit:
+    """Train on the windows ``training``, keep the epoch that is best on ``validation`` (positions into ends).
+
+    magnitude (5,) is the mean |scaled return| on training rows. ``on_step(done, total, note)`` hears of
+    each batch. Where ``budget_seconds`` run out the epoch under way ends there, is judged like the others,
+    and is the last one; until then the same seed gives the same model on a CPU.
+    """
+    started = time.monotonic()
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = MambaForecaster(parameters.shape, torch.tensor(magnitude, dtype=torch.float32)).to(device)
+    batches = max(1, len(training) // parameters.stride // parameters.batch)
+    total = batches * parameters.epochs
+    optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, parameters.learning_rate, total_steps=total + 1, pct_start=parameters.warm_up
+    )
+    best_loss, best_state, best_epoch = float("inf"), copy.deepcopy(model.state_dict()), 0
+    losses: list[float] = []
+    done, note, out_of_time = 0, "", False
+    for epoch in range(parameters.epochs):
+        model.train()
+        for chosen in _batches(training, parameters, batches, random):
+            loss = _direction_loss(
+                model.log_odds(_tensor(normalize(dataset.windows(chosen), normalization), device)),
+                _tensor(dataset.scaled[chosen], device),
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), parameters.gradient_norm)
+            optimizer.step()
+            schedule.step()
+            done += 1
+            if on_step is not None:
+                on_step(done, total, note)
+            out_of_time = time.monotonic() - started > budget_seconds
+            if out_of_time:
+                break
+        losses.append(_validation_loss(model, dataset, validation, normalization, device))
+        note = f"epoch {epoch + 1}: validation loss {losses[-1]:.5f}"
+        if losses[-1] < best_loss:
+            best_loss, best_epoch = losses[-1], epoch + 1
+            best_state = copy.deepcopy(model.state_dict())
+        if out_of_time:
+            break
+    model.load_state_dict(best_state)
+    return MambaFit(model.cpu().eval(), losses, best_epoch, out_of_time, time.monotonic() - started)
+
+
+def _batches(
+    training: np.ndarray, parameters: MambaParameters, batches: int, random: np.random.Generator
+) -> list[np.ndarray]:
+    """One epoch: every stride-th window from a random offset, shuffled, in whole batches."""
+    offset = random.integers(parameters.stride)
+    order = random.permutation(training[offset :: parameters.stride])
+    size = parameters.batch
+    return [order[start : start + size] for start in range(0, batches * size, size)]
+
+
+def _direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
+    """Mean cross-entropy of the direction, (b, 5) each; a return of 0 has none and weighs nothing."""
+    moved = (scaled != 0).to(log_odds.dtype)
+    total = functional.binary_cross_entropy_with_logits(
+        log_odds, (scaled > 0).to(log_odds.dtype), weight=moved, reduction="sum"
+    )
+    return total / moved.sum().clamp(min=1)
+
+
+def _validation_loss(
+    model: MambaForecaster,
+    dataset: Dataset,
+    validation: np.ndarray,
+    normalization: Normalization,
+    device: torch.device,
+) -> float:
+    model.eval()
+    with torch.inference_mode():
+        parts = [
+            model.log_odds(_tensor(rows, device))
+            for rows in normalised_windows(dataset, validation, normalization, EVALUATION_BATCH)
+        ]
+        return float(_direction_loss(torch.cat(parts), _tensor(dataset.scaled[validation], device)))
+
+
+def _tensor(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)

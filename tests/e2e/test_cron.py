@@ -1,0 +1,157 @@
+"""pg_cron for real: a candle a minute, killed backends, a stopped cluster, a candle that does not come."""
+
+import os
+import subprocess
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from live import MINUTE, deploy, load_demo
+
+ROOT = Path(__file__).resolve().parents[2]
+#: The server's processes belong to the postgres user.
+SUDO = [] if os.geteuid() == 0 else ["sudo"]
+pytestmark = pytest.mark.cron
+
+
+@pytest.fixture(scope="module")
+def live(cron_url, artifacts):
+    """The pg_cron database with a deployed pair, its job stopped until a test starts it."""
+    with psycopg.connect(cron_url, autocommit=True) as db:
+        deploy(db, artifacts)
+    yield cron_url
+    with psycopg.connect(cron_url, autocommit=True) as db:
+        switch_job(db, on=False)
+
+
+@pytest.fixture(scope="module")
+def feeder(live):
+    """One candle a minute, a second after it closes, until the module ends; `paused` holds it back."""
+    stop, paused = threading.Event(), threading.Event()
+
+    def feed():
+        while not stop.wait(0.5):
+            if datetime.now(UTC).second >= 1 and not paused.is_set():
+                try:
+                    with psycopg.connect(live, autocommit=True) as db:
+                        load_demo(db, datetime.now(UTC))
+                except psycopg.OperationalError:
+                    continue  # the cluster is being restarted
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    yield paused
+    stop.set()
+    thread.join()
+
+
+def switch_job(db, *, on):
+    db.execute("select cron.alter_job(jobid, active := %s) from cron.job where jobname = 'candlecast-inference'", (on,))
+
+
+def minute(now=None):
+    return (now or datetime.now(UTC)).replace(second=0, microsecond=0)
+
+
+def ask(url, query, values=()):
+    with psycopg.connect(url, autocommit=True) as db:
+        return db.execute(query, values).fetchall()
+
+
+def wait_for(url, query, values=(), seconds=75):
+    """What the query gives as soon as it gives something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if rows := ask(url, query, values):
+                return rows
+        except psycopg.OperationalError:
+            pass  # the cluster is being restarted
+        time.sleep(0.1)
+    details = ask(url, "select status, return_message from cron.job_run_details order by runid desc limit 5")
+    pytest.fail(f"{query} {values} gave nothing in {seconds} s; pg_cron says {details}")
+
+
+FIVE = "select 1 from predictions where candle_time = %s having count(*) = 5"
+
+
+def test_every_minute_gets_its_five_predictions(live, feeder):
+    with psycopg.connect(live, autocommit=True) as db:
+        load_demo(db, datetime.now(UTC))
+        switch_job(db, on=True)
+    first = minute()
+    for candle_time in (first, first + MINUTE):
+        wait_for(live, FIVE, (candle_time,), seconds=130)
+    ((username, status),) = ask(
+        live,
+        "select username, status from cron.job_run_details where command like '%%run_inference%%'"
+        " order by runid limit 1",
+    )
+    assert (username, status) == ("candlecast_cron", "succeeded")
+    assert ask(live, "select count(*) from inference_runs where status = 'failed'") == [(0,)]
+
+
+def test_a_backend_killed_in_the_middle_loses_nothing_and_the_next_minute_is_predicted(live, feeder):
+    feeder.set()
+    running = "select id, backend_pid from inference_runs where status = 'running'"
+    before = ask(live, "select count(*) from predictions")
+    ((run, pid),) = wait_for(live, running)
+    subprocess.run([*SUDO, "kill", "-KILL", str(pid)], check=True)
+    feeder.clear()
+    wait_for(live, "select 1 from inference_runs where id = %s and status = 'lost'", (run,), seconds=130)
+    wait_for(live, FIVE, (minute() - MINUTE,), seconds=130)
+    assert ask(live, "select count(*) from predictions")[0][0] >= before[0][0] + 5
+    assert ask(live, "select count(*) from predictions group by candle_time having count(*) <> 5") == []
+
+
+def test_a_stopped_and_started_cluster_goes_on(live, feeder):
+    before = ask(live, "select count(*) from predictions")
+    environment = os.environ | {"CLUSTER": os.environ["CANDLECAST_TEST_CLUSTER"]}
+    for step in ("stop", "start"):
+        subprocess.run([ROOT / "scripts" / "cluster.sh", step], check=True, env=environment, capture_output=True)
+    started = minute()
+    wait_for(live, FIVE, (started,), seconds=130)
+    assert ask(live, "select count(*) from predictions")[0][0] >= before[0][0] + 5
+
+
+def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
+    feeder.set()
+    with psycopg.connect(live, autocommit=True) as db:
+        db.execute("update ml_settings set value = '2 s' where name = 'candle_timeout'")
+    try:
+        ((error,),) = wait_for(
+            live,
+            "select error from inference_runs where status = 'no_candle' and candle_time >= %s",
+            (minute() - MINUTE,),
+            seconds=130,
+        )
+    finally:
+        with psycopg.connect(live, autocommit=True) as db:
+            db.execute("update ml_settings set value = null where name = 'candle_timeout'")
+        feeder.clear()
+    assert "did not come within candle_timeout" in error
+
+
+def test_the_jobs_are_there_with_their_schedules(cron_url):
+    assert ask(cron_url, "select jobname, schedule, username from cron.job order by jobname") == [
+        ("candlecast-inference", "* * * * *", "candlecast_cron"),
+        ("candlecast-prune", "41 2 * * *", "candlecast_cron"),
+    ]
+
+
+def test_the_pruning_job_keeps_thirty_days(cron_url):
+    with psycopg.connect(cron_url, autocommit=True) as db:
+        db.execute(
+            "insert into inference_runs (candle_time, status, started_at) values"
+            " (now(), 'no_ensemble', now() - interval '31 days'), (now(), 'no_ensemble', now() - interval '29 days')"
+        )
+        command = db.execute("select command from cron.job where jobname = 'candlecast-prune'").fetchone()[0]
+        db.execute("set session authorization candlecast_cron")
+        db.execute(command)
+        db.execute("reset session authorization")
+        ages = db.execute("select count(*) from inference_runs where started_at < now() - interval '28 days'")
+        assert ages.fetchone()[0] == 1
+        db.execute("delete from inference_runs where started_at < now() - interval '28 days'")

@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 (CandlecastUserError) ends as two lines on standard error and exit status 1.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,3 +88,78 @@ def load(
 
     if not load_files(files, symbol, database_url):
         raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    symbol: Annotated[str, typer.Option(help="Whose candles to train on.")] = "BTCUSDT",
+    from_time: Annotated[
+        datetime | None,
+        typer.Option("--from", help="First candle, UTC; default: the oldest.", show_default=False),
+    ] = None,
+    to_time: Annotated[
+        datetime | None,
+        typer.Option("--to", help="Where to stop, UTC, itself left out; default: the newest.", show_default=False),
+    ] = None,
+    test_from: Annotated[
+        datetime | None,
+        typer.Option(help="Where the test part begins, UTC; default: the last fifth of the rows.", show_default=False),
+    ] = None,
+    time_budget_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
+    ] = 3.0,
+    seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    publish: Annotated[
+        PublishAfterTraining, typer.Option(help="Deploy the pair as the active ensemble, on test, or not.")
+    ] = PublishAfterTraining.none,
+    models_dir: Annotated[Path, typer.Option(help="Where versions are written.")] = Path("models"),
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Train LightGBM and Mamba on the candles in the database, and measure them.
+
+    The last stretch of time is kept for the test; nothing that training or early stopping read overlaps
+    it. What was measured is what is written and published: nothing is refitted afterwards.
+
+    Example: `candlecast train --symbol BTCUSDT --publish active`
+    """
+    from trainer.train import train as run
+
+    run(
+        symbol=symbol,
+        from_time=from_time,
+        to_time=to_time,
+        test_from=test_from,
+        time_budget_minutes=time_budget_minutes,
+        seed=seed,
+        threads=threads,
+        publish_as=publish.value,
+        models=models_dir,
+        database_url=database_url,
+    )
+
+
+@app.command()
+def publish(
+    mamba: Annotated[Path, typer.Option(help="A folder under models/mamba.", show_default=False)],
+    lgbm: Annotated[Path, typer.Option(help="A folder under models/lgbm.", show_default=False)],
+    publish_as: Annotated[
+        PublishAs, typer.Option("--as", help="Make the pair the active ensemble, or put it on test.")
+    ] = PublishAs.active,
+    weight: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Mamba's weight; default: what ml_settings says.", show_default=False),
+    ] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Deploy two trained versions as an ensemble, in one transaction.
+
+    The files are checked against their facts, then the database runs the golden rows before the ensemble
+    goes live. Publishing the same again changes nothing.
+
+    Example: `candlecast publish --mamba models/mamba/20260430T235900Z --lgbm models/lgbm/20260430T235900Z`
+    """
+    from trainer.publish import publish as run
+
+    ensemble = run(mamba, lgbm, publish_as.value, weight, database_url)
+    typer.echo(f"Ensemble {ensemble} is {'active' if publish_as is PublishAs.active else 'on test'}.")

@@ -7,17 +7,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from candlecast.features import HORIZONS
 from trainer.database import connect
 from trainer.dataset import WHOLE_WINDOW, Dataset, read_dataset
 from trainer.errors import CandlecastUserError
 from trainer.evaluation import HorizonScore
 from trainer.progress import shown
 from trainer.publish import publish
-from trainer.splits import HISTORY, LEAST_TEST, LEAST_TRAINING, LEAST_VALIDATION
 from trainer.training import Report, Result, TrainingOptions, train_and_export
 
-#: Labelled windows without which no split is tried: the parts, and what is purged between them.
-LEAST_WINDOWS = LEAST_TRAINING + LEAST_VALIDATION + LEAST_TEST + 2 * (HISTORY + 5)
+#: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
+LEAST_WINDOWS = 6_000
 
 
 def train(
@@ -115,7 +115,7 @@ def _bp(log_return: float) -> str:
 
 def _check_enough(dataset: Dataset) -> None:
     if len(dataset.ends) < LEAST_WINDOWS:
-        candles = LEAST_WINDOWS + WHOLE_WINDOW + 4
+        candles = LEAST_WINDOWS + WHOLE_WINDOW + max(HORIZONS) - 1
         raise CandlecastUserError(
             f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
             f"training needs at least {LEAST_WINDOWS:,}",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from trainer.errors import CandlecastUserError
 from trainer.splits import HISTORY, MINUTE, default_borders, split_by_time
+from trainer.train import LEAST_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
 VALIDATION_FROM, TEST_FROM = 10_000, 15_000
@@ -79,3 +80,9 @@ def test_default_borders_keep_the_last_fifth_for_the_test():
 def test_a_test_that_begins_before_all_rows_is_refused():
     with pytest.raises(CandlecastUserError, match="no training row lies before the test part"):
         default_borders(MINUTES * MINUTE, test_from=-1)
+
+
+def test_the_least_that_train_accepts_is_enough_for_the_default_borders():
+    times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE
+    given = split_by_time(times, *default_borders(times))
+    assert len(given.validation) < 600, "the limit is higher than it need be"

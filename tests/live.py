@@ -25,7 +25,9 @@ def readable_copies(artifacts: Any) -> tuple[Path, Path]:
     """The two folders again, where the server's own user can read them; remove their parent after use."""
     parent = Path(tempfile.mkdtemp(prefix="candlecast-models-"))
     parent.chmod(0o755)
-    return tuple(Path(shutil.copytree(folder, parent / kind)) for kind, folder in zip(("mamba", "lgbm"), artifacts, strict=True))
+    return tuple(
+        Path(shutil.copytree(folder, parent / kind)) for kind, folder in zip(("mamba", "lgbm"), artifacts, strict=True)
+    )
 
 
 def register(db: psycopg.Connection, folder: Path, **changes: Any) -> int:

@@ -2,8 +2,34 @@
 
 import shutil
 
+import psycopg
 import pytest
-from live import readable_copies
+from conftest import with_database
+from live import deploy, load_demo, readable_copies
+from psycopg.rows import namedtuple_row
+
+
+@pytest.fixture(scope="session")
+def live_template(cluster_url, admin, template, artifacts):
+    """A database to clone: a day of DEMO up to live.NEWEST, and an active ensemble."""
+    name = "candlecast_live"
+    admin.execute(f"create database {name} template {template}")
+    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+        load_demo(db)
+        deploy(db, artifacts)
+    return name
+
+
+@pytest.fixture
+def live_url(make_database, live_template):
+    return make_database(live_template)
+
+
+@pytest.fixture
+def live(live_url):
+    """A connection to a clone of `live_template`; rows have names."""
+    with psycopg.connect(live_url, autocommit=True, row_factory=namedtuple_row) as db:
+        yield db
 
 
 @pytest.fixture

@@ -5,20 +5,11 @@ from math import exp, isclose
 import psycopg
 import pytest
 from live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load_demo
-from psycopg.rows import namedtuple_row
 
 COLUMNS = (
     "symbol", "candle_time", "target_time", "horizon", "reference_close", "predicted_close", "predicted_price",
     "mamba_close", "lgbm_close", "confidence", "ensemble_id",
 )  # fmt: skip
-
-
-@pytest.fixture
-def live(db, artifacts):
-    load_demo(db)
-    deploy(db, artifacts)
-    db.row_factory = namedtuple_row
-    return db
 
 
 def scaled(db, row):
@@ -135,8 +126,8 @@ def test_a_gap_yields_no_prediction_across_it_and_names_its_first_minute(live):
         ("", "predict('DEMO', '2026-05-01 12:00+00')", "CC003", "no candle at 2026-05-01 08:32:00+00"),
         ("", "predict('DEMO', null, 77)", "CC006", "no ensemble 77 for DEMO"),
         (
-            "insert into candles_1m select 'OTHER', open_time, open, high, low, close, volume, quote_asset_volume,"
-            " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades from candles_1m",
+            ("insert into candles_1m select 'OTHER', open_time, open, high, low, close, volume, quote_asset_volume,"
+            " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades from candles_1m"),
             "predict_now('OTHER')", "CC005", "no ensemble is active for OTHER",
         ),
         ("update ml_settings set value = '10 min' where name = 'max_candle_age'", "predict_now('DEMO')", "CC004",
@@ -158,8 +149,8 @@ def test_refusals_say_what_and_what_to_do(live, prepare, call, sqlstate, says):
     assert live.execute("select count(*) from predictions").fetchone()[0] == 0
 
 
-def test_two_sessions_predict_the_same_candle_once(live, database_url):
-    with psycopg.connect(database_url) as other:
+def test_two_sessions_predict_the_same_candle_once(live, live_url):
+    with psycopg.connect(live_url) as other:
         first = other.execute("select * from predict_now('DEMO')").fetchall()
         live.execute("set lock_timeout = '300ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -211,9 +202,7 @@ os.environ["ML_LGBM_MODELS_DIR"] = {str(lgbm)!r}
     with pytest.raises(psycopg.Error) as error:
         db.execute("select predict_now('DEMO')")
     assert error.value.sqlstate == "CC013"
-    in_backend(
-        db, f'import os; os.environ["ML_NORM_PARAMS_PATH"] = {str(mamba / "normalization_params_v1.json")!r}'
-    )
+    in_backend(db, f'import os; os.environ["ML_NORM_PARAMS_PATH"] = {str(mamba / "normalization_params_v1.json")!r}')
     rows = db.execute("select predicted_close, ensemble_id from predict_now('DEMO')").fetchall()
     assert [row[1] for row in rows] == [None] * 5
     assert [row[:1] for row in rows] == expected

@@ -8,14 +8,7 @@ from pathlib import Path
 import onnx
 import psycopg
 import pytest
-from live import create, deploy, forget_models, in_backend, load_demo, register
-
-
-@pytest.fixture
-def live(db, artifacts):
-    load_demo(db)
-    deploy(db, artifacts)
-    return db
+from live import create, forget_models, in_backend, register
 
 
 def predicted(db):
@@ -125,28 +118,29 @@ def test_external_data_is_refused_at_the_door_and_at_loading(live, artifacts):
     assert len(predicted(live)) == 5
 
 
-def test_a_flipped_byte_is_refused_and_the_active_ensemble_goes_on(live, artifacts, database_url):
+def test_a_flipped_byte_is_refused_and_the_active_ensemble_goes_on(live, artifacts, live_url):
     mamba, lgbm = map(Path, artifacts)
     second = live.execute(
         "select create_ensemble(%s, %s, 0.25)", (register(live, mamba, version="second"), register(live, lgbm))
     ).fetchone()[0]
     live.execute(
         "update model_artifacts set content = set_byte(content, 4000, get_byte(content, 4000) # 1)"
-        " where name = 'mamba.onnx' and model_version_id = (select mamba_version_id from active_ensembles where id = %s)",
+        " where name = 'mamba.onnx'"
+        " and model_version_id = (select mamba_version_id from active_ensembles where id = %s)",
         (second,),
     )
     before, expected = active(live), predicted(live)
     error = refused(live, "select activate_ensemble(%s)", (second,))
     assert (error.sqlstate, active(live)) == ("CC007", before)
     assert "sha256" in error.diag.message_primary
-    with psycopg.connect(database_url) as fresh:
+    with psycopg.connect(live_url) as fresh:
         assert predicted(fresh) == expected
 
 
-def test_a_damaged_active_artifact_fails_new_sessions_with_a_remedy(live, database_url):
+def test_a_damaged_active_artifact_fails_new_sessions_with_a_remedy(live, live_url):
     live.execute("update model_artifacts set content = set_byte(content, 99, get_byte(content, 99) # 1)"
                  " where name = 'lgbm_horizon_2.onnx'")  # fmt: skip
-    with psycopg.connect(database_url) as fresh:
+    with psycopg.connect(live_url) as fresh:
         error = refused(fresh, "select predict('DEMO')")
     assert error.sqlstate == "CC007"
     assert "lgbm_horizon_2.onnx" in error.diag.message_primary
@@ -217,24 +211,23 @@ def test_a_torchscript_file_that_writes_files_never_reaches_torch_unallowed(live
 
 @pytest.mark.parametrize("module", ["onnxruntime", "torch"])
 def test_a_missing_runtime_is_named_with_its_remedy(live, module):
+    runtime = "onnx" if module == "onnxruntime" else "torchscript"
+    live.execute("update ml_settings set value = %s where name = 'mamba_runtime'", (runtime,))
+    expected = predicted(live)
     forget_models(live)
-    live.execute("update ml_settings set value = %s where name = 'mamba_runtime'",
-                 ("onnx" if module == "onnxruntime" else "torchscript",))  # fmt: skip
-    in_backend(live, f"import sys; GD['kept'] = sys.modules.get({module!r}); sys.modules[{module!r}] = None")
+    in_backend(live, f"import sys; GD['kept'] = sys.modules[{module!r}]; sys.modules[{module!r}] = None")
     error = refused(live, "select predict('DEMO')")
     assert error.sqlstate == "CC009"
     assert module in error.diag.message_primary
     assert "PYTHONPATH" in error.diag.message_hint
     in_backend(live, f"import sys; sys.modules[{module!r}] = GD['kept']")
-    assert len(predicted(live)) == 5
+    assert predicted(live) == expected
 
 
-def test_an_activation_is_seen_by_sessions_that_stay_connected_and_a_rolled_back_one_is_not(
-    live, artifacts, database_url
-):
+def test_an_activation_is_seen_by_sessions_that_stay_connected_and_a_rolled_back_one_is_not(live, artifacts, live_url):
     first = predicted(live)
     other = create(live, artifacts, 1.0)
-    with psycopg.connect(database_url, autocommit=True) as staying, psycopg.connect(database_url) as deploying:
+    with psycopg.connect(live_url, autocommit=True) as staying, psycopg.connect(live_url) as deploying:
         assert predicted(staying) == first
         deploying.execute("select activate_ensemble(%s)", (other,))
         inside = predicted(deploying)
@@ -270,9 +263,9 @@ def test_activating_twice_is_harmless_and_unknown_ids_are_refused(live):
     assert refused(live, "select create_ensemble(4711, 1)").sqlstate == "CC016"
 
 
-def test_two_activations_at_once_leave_one_active(live, artifacts, database_url):
+def test_two_activations_at_once_leave_one_active(live, artifacts, live_url):
     second, third = create(live, artifacts, 0.25), create(live, artifacts, 0.75)
-    with psycopg.connect(database_url) as left, psycopg.connect(database_url) as right:
+    with psycopg.connect(live_url) as left, psycopg.connect(live_url) as right:
         left.execute("select activate_ensemble(%s)", (second,))
         right.execute("set statement_timeout = '2s'")
         with pytest.raises(psycopg.errors.QueryCanceled):

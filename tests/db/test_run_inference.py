@@ -11,14 +11,6 @@ from psycopg.rows import namedtuple_row
 
 
 @pytest.fixture
-def live(db, artifacts):
-    load_demo(db)
-    deploy(db, artifacts)
-    db.row_factory = namedtuple_row
-    return db
-
-
-@pytest.fixture
 def now_live(db, artifacts):
     """DEMO up to the minute before last: the one that run_inference() waits for is missing."""
     deploy(db, artifacts)
@@ -114,14 +106,20 @@ def test_a_damaged_challenger_does_not_stop_the_active_one(live, artifacts):
     create(live, artifacts, 0.0, is_test=True)
     live.execute("update active_ensembles set mamba_weight = 0.1 where is_test")
     mamba = live.execute("select mamba_version_id from active_ensembles where is_active").fetchone()[0]
-    live.execute("insert into model_versions (model_type, version, symbol, model_path, trained_at, training_from,"
-                 " training_to, features, feature_hash, facts) select model_type, 'hurt', symbol, model_path, trained_at,"
-                 " training_from, training_to, features, feature_hash, facts from model_versions where id = %s", (mamba,))  # fmt: skip
-    live.execute("insert into model_artifacts select (select id from model_versions where version = 'hurt'), name, sha256,"
-                 " set_byte(content, 50, get_byte(content, 50) # 255) from model_artifacts where model_version_id = %s",
-                 (mamba,))  # fmt: skip
-    live.execute("update active_ensembles set mamba_version_id = (select id from model_versions where version = 'hurt')"
-                 " where is_test")  # fmt: skip
+    copied = (
+        "model_type, 'hurt', symbol, model_path, trained_at, training_from, training_to, features, feature_hash, facts"
+    )
+    hurt = live.execute(
+        f"insert into model_versions ({copied.replace("'hurt'", 'version')})"
+        f" select {copied} from model_versions where id = %s returning id",
+        (mamba,),
+    ).fetchone()[0]
+    live.execute(
+        "insert into model_artifacts select %s, name, sha256, set_byte(content, 50, get_byte(content, 50) # 255)"
+        " from model_artifacts where model_version_id = %s",
+        (hurt, mamba),
+    )
+    live.execute("update active_ensembles set mamba_version_id = %s where is_test", (hurt,))
     live.execute("call run_inference(%s)", (NEWEST,))
     by_status = {run.status: run for run in runs(live)}
     assert set(by_status) == {"predicted", "failed"}
@@ -143,7 +141,10 @@ def test_disabled_and_nothing_to_run_are_rows_too(db):
     db.execute("call run_inference()")
     db.execute("update ml_settings set value = 'false' where name = 'enabled'")
     db.execute("call run_inference()")
-    assert [row[0] for row in db.execute("select status from inference_runs order by id")] == ["no_ensemble", "disabled"]
+    assert [row[0] for row in db.execute("select status from inference_runs order by id")] == [
+        "no_ensemble",
+        "disabled",
+    ]
 
 
 def test_a_run_whose_backend_is_killed_is_marked_lost_and_the_next_one_predicts(now_live, database_url):
@@ -174,14 +175,14 @@ def test_a_run_whose_backend_is_killed_is_marked_lost_and_the_next_one_predicts(
     assert len(predictions(db)) == 5
 
 
-def test_it_runs_as_candlecast_cron(live, connect_as):
-    connect_as("candlecast_cron").execute("call run_inference(%s)", (NEWEST,))
+def test_it_runs_as_candlecast_cron(live, live_url, connect_as):
+    connect_as("candlecast_cron", live_url).execute("call run_inference(%s)", (NEWEST,))
     assert [run.status for run in runs(live)] == ["predicted"]
 
 
-def test_a_role_without_rights_cannot_run_it(live, connect_as):
+def test_a_role_without_rights_cannot_run_it(live, live_url, connect_as):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connect_as("candlecast_reader").execute("call run_inference()")
+        connect_as("candlecast_reader", live_url).execute("call run_inference()")
 
 
 def test_an_ambiguous_date_style_is_refused_not_misread(live):

@@ -1,0 +1,76 @@
+"""``candlecast status``: what is stored, what is live, and how the last minutes went."""
+
+import psycopg
+from psycopg.rows import TupleRow
+from rich.console import Console
+from rich.table import Table
+
+from trainer.database import connect, explain
+
+_CANDLES = """
+with recursive symbols as (
+    (select symbol from candles_1m order by symbol limit 1)
+    union all
+    select (select min(symbol) from candles_1m where symbol > symbols.symbol) from symbols where symbol is not null
+)
+select
+    symbols.symbol, first.open_time, newest.open_time,
+    justify_interval(date_trunc('second', now() - newest.open_time - interval '1 minute'))::text
+from symbols
+cross join lateral (select min(open_time) as open_time from candles_1m where symbol = symbols.symbol) as first
+cross join lateral (select max(open_time) as open_time from candles_1m where symbol = symbols.symbol) as newest
+where symbols.symbol is not null"""
+_ENSEMBLES = """
+select
+    e.id, e.symbol, case when e.is_active then 'active' else 'test' end, m.version, l.version,
+    coalesce(e.mamba_weight::text, 'setting'), m.accuracy_1m, l.accuracy_1m,
+    coalesce(e.activated_at, e.created_at),
+    (select max(candle_time) from predictions as p where p.symbol = e.symbol and p.ensemble_id = e.id)
+from active_ensembles as e
+inner join model_versions as m on m.id = e.mamba_version_id
+inner join model_versions as l on l.id = e.lgbm_version_id
+where e.is_active or e.is_test
+order by e.symbol, not e.is_active, e.id"""
+_RUNS = """
+select symbol, ensemble_id, status, count(*), max(candle_time),
+    round((percentile_cont(0.5) within group (order by latency_ms))::numeric, 1), (array_agg(error order by id desc))[1]
+from inference_runs where started_at > now() - interval '1 hour'
+group by symbol, ensemble_id, status order by symbol, ensemble_id, status"""
+
+
+def print_status(url: str | None = None) -> None:
+    """Print three tables: candles, live ensembles, the last hour's runs. Raises CandlecastUserError."""
+    out = Console()
+    with connect(url) as connection:
+        try:
+            connection.execute("set transaction read only")
+            connection.execute("set local timezone = 'UTC'")
+            _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
+            titles = ("id", "symbol", "", "Mamba", "LightGBM", "weight of Mamba", "Mamba 1 min", "LightGBM 1 min",
+                      "since", "newest prediction from")  # fmt: skip
+            _print(out, connection, "Ensembles", titles, _ENSEMBLES)
+            titles = ("symbol", "ensemble", "status", "runs", "newest candle", "median latency, ms", "last error")
+            _print(out, connection, "Inference runs of the last hour", titles, _RUNS)
+        except psycopg.Error as error:
+            raise explain(error) from error
+
+
+def _print(
+    out: Console, connection: psycopg.Connection[TupleRow], title: str, names: tuple[str, ...], query: str
+) -> None:
+    rows = connection.execute(query).fetchall()
+    if not rows:
+        out.print(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row))
+    out.print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "strftime") else str(value)

@@ -46,11 +46,11 @@ def print_status(url: str | None = None) -> None:
             connection.execute("set transaction read only")
             connection.execute("set local timezone = 'UTC'")
             _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
-            titles = ("id", "symbol", "", "Mamba", "LightGBM", "weight of Mamba", "Mamba 1 min", "LightGBM 1 min",
+            ensembles = ("id", "symbol", "", "Mamba", "LightGBM", "weight of Mamba", "Mamba 1 min", "LightGBM 1 min",
                       "since", "newest prediction from")  # fmt: skip
-            _print(out, connection, "Ensembles", titles, _ENSEMBLES)
-            titles = ("symbol", "ensemble", "status", "runs", "newest candle", "median latency, ms", "last error")
-            _print(out, connection, "Inference runs of the last hour", titles, _RUNS)
+            _print(out, connection, "Ensembles", ensembles, _ENSEMBLES)
+            runs = ("symbol", "ensemble", "status", "runs", "newest candle", "median latency, ms", "last error")
+            _print(out, connection, "Inference runs of the last hour", runs, _RUNS)
         except psycopg.Error as error:
             raise explain(error) from error
 

@@ -106,12 +106,10 @@ def test_a_damaged_challenger_does_not_stop_the_active_one(live, artifacts):
     create(live, artifacts, 0.0, is_test=True)
     live.execute("update active_ensembles set mamba_weight = 0.1 where is_test")
     mamba = live.execute("select mamba_version_id from active_ensembles where is_active").fetchone()[0]
-    copied = (
-        "model_type, 'hurt', symbol, model_path, trained_at, training_from, training_to, features, feature_hash, facts"
-    )
+    rest = "symbol, model_path, trained_at, training_from, training_to, features, feature_hash, facts"
     hurt = live.execute(
-        f"insert into model_versions ({copied.replace("'hurt'", 'version')})"
-        f" select {copied} from model_versions where id = %s returning id",
+        f"insert into model_versions (model_type, version, {rest})"
+        f" select model_type, 'hurt', {rest} from model_versions where id = %s returning id",
         (mamba,),
     ).fetchone()[0]
     live.execute(

@@ -163,3 +163,14 @@ def publish(
 
     ensemble = run(mamba, lgbm, publish_as.value, weight, database_url)
     typer.echo(f"Ensemble {ensemble} is {'active' if publish_as is PublishAs.active else 'on test'}.")
+
+
+@app.command()
+def status(database_url: DatabaseUrl = None) -> None:
+    """Show the candles, the live ensembles and the last hour's inference runs.
+
+    Example: `candlecast status`
+    """
+    from trainer.status import print_status
+
+    print_status(database_url)

@@ -2,6 +2,7 @@
 
 import psycopg
 from psycopg.rows import TupleRow
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,9 +23,10 @@ cross join lateral (select max(open_time) as open_time from candles_1m where sym
 where symbols.symbol is not null"""
 _ENSEMBLES = """
 select
-    e.id, e.symbol, case when e.is_active then 'active' else 'test' end, m.version, l.version,
-    coalesce(e.mamba_weight::text, 'setting'), m.accuracy_1m, l.accuracy_1m,
-    coalesce(e.activated_at, e.created_at),
+    e.id, e.symbol, case when e.is_active then 'active' else 'test' end,
+    'Mamba ' || m.version || e'\\nLightGBM ' || l.version,
+    coalesce(e.mamba_weight || e'\\n' || 1 - e.mamba_weight, 'ml_settings'),
+    round(100 * m.accuracy_1m, 1) || e' %\\n' || round(100 * l.accuracy_1m, 1) || ' %',
     (select max(candle_time) from predictions as p where p.symbol = e.symbol and p.ensemble_id = e.id)
 from active_ensembles as e
 inner join model_versions as m on m.id = e.mamba_version_id
@@ -46,10 +48,9 @@ def print_status(url: str | None = None) -> None:
             connection.execute("set transaction read only")
             connection.execute("set local timezone = 'UTC'")
             _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
-            ensembles = ("id", "symbol", "", "Mamba", "LightGBM", "weight of Mamba", "Mamba 1 min", "LightGBM 1 min",
-                      "since", "newest prediction from")  # fmt: skip
+            ensembles = ("id", "symbol", "state", "models", "weight", "1 min right", "newest prediction from")
             _print(out, connection, "Ensembles", ensembles, _ENSEMBLES)
-            runs = ("symbol", "ensemble", "status", "runs", "newest candle", "median latency, ms", "last error")
+            runs = ("symbol", "ensemble", "status", "runs", "newest", "median ms", "last error")
             _print(out, connection, "Inference runs of the last hour", runs, _RUNS)
         except psycopg.Error as error:
             raise explain(error) from error
@@ -62,7 +63,7 @@ def _print(
     if not rows:
         out.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:

@@ -6,7 +6,7 @@
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean psql test lint format bench
+.PHONY: help up down clean psql test golden lint format bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ psql: ## a SQL prompt in the database
 
 test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh
+
+golden: ## write the golden files of the tests anew (schema, rights, frozen hashes): read the diff before you commit
+	@GOLDEN=write PYTEST_ARGS='-q -k golden tests/db' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## ruff, sqlfluff, mypy, bash -n
 	@scripts/lint.sh

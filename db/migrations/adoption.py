@@ -55,6 +55,9 @@ def adopt() -> None:
     for check in checks:
         if check.name in constraints:
             execute(f"alter table candles_1m add constraint {check.name} {check.definition}")
+    sequences = _sequences()
+    for sequence in sequences:
+        execute(f"grant usage on sequence {sequence} to candlecast_owner, candlecast_feeder")
     notes.write(
         NOTE,
         {
@@ -63,6 +66,7 @@ def adopt() -> None:
             "not_null": tightened,
             "default_set": default_set,
             "grants": grants,
+            "sequences": sequences,
         },
     )
 
@@ -81,6 +85,8 @@ def release() -> None:
     owner = scalar("select relowner::regrole::text from pg_class where oid = 'candles_1m'::regclass")
     others = [role for role in ROLES if role != owner]
     execute(f"revoke all on table candles_1m from {', '.join(others)}")
+    for sequence in note["sequences"]:
+        execute(f"revoke usage on sequence {sequence} from candlecast_owner, candlecast_feeder")
     for grant in note["grants"]:
         execute(grant)
     notes.forget(NOTE)
@@ -100,7 +106,7 @@ def _wanted() -> tuple[Columns, list[Any]]:
         where conrelid = 'candlecast_adoption.candles_1m'::regclass and contype = 'c'
         group by pg_constraint.oid, conname order by conname
     """).all()
-    execute("drop schema candlecast_adoption cascade")
+    execute("drop table candlecast_adoption.candles_1m; drop schema candlecast_adoption")
     return columns, list(checks)
 
 
@@ -137,7 +143,8 @@ def _column_problems(wanted: Columns, found: Columns) -> list[str]:
             remedy = "generated: drop it, and it is added" if column.generated else "a plain column"
             problems.append(f"column {name} must be {remedy}")
         elif column.generated and found[name].expression != column.expression:
-            problems.append(f"column {name} is generated otherwise: drop it, and it is added {column.expression}")
+            formula = " ".join(column.expression.split())
+            problems.append(f"column {name} is generated otherwise: drop it, and it is added {formula}")
     return problems
 
 
@@ -202,6 +209,16 @@ def _has_key() -> bool:
 
 def _has_primary_key() -> bool:
     return bool(scalar("select exists (select from pg_index where indrelid = 'candles_1m'::regclass and indisprimary)"))
+
+
+def _sequences() -> list[str]:
+    """Sequences of the table's own serial columns: who inserts needs them."""
+    rows = execute("""
+        select objid::regclass::text from pg_depend join pg_class on oid = objid and relkind = 'S'
+        where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
+        and refobjid = 'candles_1m'::regclass and deptype = 'a'
+    """)
+    return [row[0] for row in rows]
 
 
 def _grants() -> list[str]:

@@ -13,7 +13,7 @@ FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 
 
 def execute(sql: str) -> Any:
-    """Run SQL text, one statement or several; returns the result of the last."""
+    """Run SQL text, one statement or several; returns the result of the first."""
     return op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
 
 

@@ -1,0 +1,726 @@
+-- pg_dump --schema-only on PostgreSQL 15, settings and comments left out. Written by: make golden
+
+CREATE EXTENSION IF NOT EXISTS plpython3u WITH SCHEMA pg_catalog;
+
+COMMENT ON EXTENSION plpython3u IS 'PL/Python3U untrusted procedural language';
+
+CREATE TYPE public.forecast AS (
+	symbol text,
+	candle_time timestamp with time zone,
+	target_time timestamp with time zone,
+	horizon smallint,
+	reference_close double precision,
+	predicted_close double precision,
+	predicted_price double precision,
+	mamba_close double precision,
+	lgbm_close double precision,
+	confidence double precision,
+	ensemble_id bigint
+);
+
+ALTER TYPE public.forecast OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.activate_ensemble(ensemble_id bigint) RETURNS void
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+from candlecast.registry import activate_ensemble
+activate_ensemble(plpy, GD, ensemble_id)
+$$;
+
+ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+from candlecast.registry import create_ensemble
+return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)
+$$;
+
+ALTER FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+    return array[
+        sums[1] * (2 / 3::double precision) + close,
+        sums[2] * (7 / 8::double precision) + close,
+        sums[3] * (29 / 31::double precision) + close,
+        sums[4] * (13 / 14::double precision) + gain,
+        sums[5] * (13 / 14::double precision) + loss
+    ];
+end
+$$;
+
+ALTER FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+begin
+    return case
+        when gain * (13 / 14::double precision) ^ 148 <= sums[4] / 2
+            and loss * (13 / 14::double precision) ^ 148 <= sums[5] / 2
+            then array[
+                sums[1] - close * (2 / 3::double precision) ^ 148,
+                sums[2] - close * (7 / 8::double precision) ^ 148,
+                sums[3] - close * (29 / 31::double precision) ^ 148,
+                sums[4] - gain * (13 / 14::double precision) ^ 148,
+                sums[5] - loss * (13 / 14::double precision) ^ 148
+            ]
+    end;
+end
+$$;
+
+ALTER FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(symbol text, open_time timestamp with time zone, open double precision, high double precision, low double precision, close double precision, volume double precision, quote_asset_volume double precision, taker_buy_base_asset_volume double precision, taker_buy_quote_asset_volume double precision, number_of_trades double precision, spread_bps double precision, taker_buy_ratio double precision, log_return_1m double precision, log_return_5m double precision, log_return_15m double precision, volatility_5m double precision, volatility_15m double precision, volatility_30m double precision, sma_5_norm double precision, sma_15_norm double precision, sma_30_norm double precision, ema_5_norm double precision, ema_15_norm double precision, ema_30_norm double precision, rsi_14 double precision, volume_sma_ratio double precision, vwap_deviation double precision, price_position double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+with candles as (
+    select c.*, lag(c.close) over w150 as close_1, lag(c.close, 2) over w150 as close_2, lag(c.close, 5) over w150 as close_5,
+        lag(c.close, 15) over w150 as close_15, lag(c.close, 149) over w150 as close_149, lag(c.open_time, 149) over w150 as open_time_149
+    from public.candles_1m as c
+    where c.symbol = for_symbol and c.open_time >= from_time - interval '149 minutes' and c.open_time < to_time
+    window w150 as (order by c.open_time rows 149 preceding)
+),
+sums_of_5 as (
+    select c.*, sum(c.close) over w5 as closes_5, sum(c.volume) over w5 as volumes_5, sum(c.quote_asset_volume) over w5 as quotes_5,
+        public.paired_moments(ln(c.close / c.close_1), ln(c.close_1 / c.close_2)) over w5 as moments_5
+    from candles as c
+    window w5 as (order by c.open_time rows 4 preceding)
+),
+sums_of_15_and_20 as ( -- lag heeds no frame: w149 is decayed_sums' own, shared so that one pass does both
+    select s.*,
+        s.closes_5 + lag(s.closes_5, 5) over w149 + lag(s.closes_5, 10) over w149 as closes_15,
+        s.volumes_5 + lag(s.volumes_5, 5) over w149 + lag(s.volumes_5, 10) over w149 + lag(s.volumes_5, 15) over w149 as volumes_20,
+        s.quotes_5 + lag(s.quotes_5, 5) over w149 + lag(s.quotes_5, 10) over w149 + lag(s.quotes_5, 15) over w149 as quotes_20,
+        float8_regr_combine(
+            float8_regr_combine(s.moments_5, lag(s.moments_5, 5) over w149), lag(s.moments_5, 10) over w149
+        ) as moments_15,
+        public.decayed_sums(s.close, greatest(s.close - s.close_1, 0), greatest(s.close_1 - s.close, 0)) over w149 as decayed
+    from sums_of_5 as s
+    window w149 as (order by s.open_time rows 148 preceding)
+),
+sums_of_30_and_60 as (
+    select s.*,
+        s.closes_15 + lag(s.closes_15, 15) over w60 as closes_30,
+        s.volumes_20 + lag(s.volumes_20, 20) over w60 + lag(s.volumes_20, 40) over w60 as volumes_60,
+        s.quotes_20 + lag(s.quotes_20, 20) over w60 + lag(s.quotes_20, 40) over w60 as quotes_60,
+        float8_regr_combine(s.moments_15, lag(s.moments_15, 15) over w60) as moments_30
+    from sums_of_15_and_20 as s
+    window w60 as (order by s.open_time rows 59 preceding)
+)
+select
+    symbol, open_time, open, high, low, close, volume, quote_asset_volume,
+    taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades::double precision,
+    -- Roll's estimate; an autocorrelation within 1e-6 of 0 is rounding, which the root would blow up
+    coalesce(spread_bps, case
+        when moments_30[6] < -1e-6 * sqrt(moments_30[3] * moments_30[5]) then 20000 * sqrt(-moments_30[6] / 29) else 0
+    end),
+    taker_buy_ratio,
+    ln(close / close_1), ln(close / close_5), ln(close / close_15),
+    sqrt(moments_5[5] / 4), sqrt(moments_15[5] / 14), sqrt(moments_30[5] / 29),
+    (close - closes_5 / 5) / close, (close - closes_15 / 15) / close, (close - closes_30 / 30) / close,
+    -- the 150th weight is added to the 149 of decayed_sums; the weights' sum is (1 - decay ^ 150) / (1 - decay)
+    (close - (decayed[1] + (2 / 3::float8) ^ 149 * close_149) * (1 / 3::float8) / (1 - (2 / 3::float8) ^ 150)) / close,
+    (close - (decayed[2] + (7 / 8::float8) ^ 149 * close_149) * (1 / 8::float8) / (1 - (7 / 8::float8) ^ 150)) / close,
+    (close - (decayed[3] + (29 / 31::float8) ^ 149 * close_149) * (2 / 31::float8) / (1 - (29 / 31::float8) ^ 150)) / close,
+    case when decayed[4] + decayed[5] = 0 then 0.5 else decayed[4] / (decayed[4] + decayed[5]) end,
+    case when volumes_20 = 0 then 1 else volume / (volumes_20 / 20) end,
+    case when volumes_60 = 0 then 0 else (close - quotes_60 / volumes_60) / close end,
+    case when high = low then 0.5 else (close - low) / (high - low) end
+from sums_of_30_and_60
+where open_time >= from_time and open_time_149 = open_time - interval '149 minutes'
+$$;
+
+ALTER FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.generate_demo_candles(until timestamp with time zone DEFAULT now(), days integer DEFAULT 60) RETURNS bigint
+    LANGUAGE plpython3u STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+from candlecast.demo_feed import generate_demo_candles
+return generate_demo_candles(plpy, until, days)
+$$;
+
+ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.predict import predict
+return predict(plpy, GD, for_symbol, at_time, ensemble_id)
+$$;
+
+ALTER FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.predict_now(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS SETOF public.forecast
+    LANGUAGE plpython3u SECURITY DEFINER ROWS 5
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+from candlecast.predict import predict_now
+return predict_now(plpy, GD, for_symbol)
+$$;
+
+ALTER FUNCTION public.predict_now(for_symbol text) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 7200 PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.predict import predict_range
+return predict_range(plpy, GD, for_symbol, from_time, to_time, ensemble_id)
+$$;
+
+ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) RETURNS bigint
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+from candlecast.versions import register_model
+return register_model(plpy, GD, model_type, version, symbol, model_path, facts, names, contents)
+$$;
+
+ALTER FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.rollback_ensemble(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS bigint
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+from candlecast.registry import rollback_ensemble
+return rollback_ensemble(plpy, GD, for_symbol)
+$$;
+
+ALTER FUNCTION public.rollback_ensemble(for_symbol text) OWNER TO candlecast_owner;
+
+CREATE PROCEDURE public.run_inference(IN at_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
+    LANGUAGE plpython3u
+    AS $$
+from candlecast.run import run_inference
+run_inference(plpy, GD, at_time)
+$$;
+
+ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE AGGREGATE public.decayed_sums(double precision, double precision, double precision) (
+    SFUNC = public.decayed_sums_add,
+    STYPE = double precision[],
+    INITCOND = '{0,0,0,0,0}',
+    MSFUNC = public.decayed_sums_add,
+    MINVFUNC = public.decayed_sums_remove,
+    MSTYPE = double precision[],
+    MINITCOND = '{0,0,0,0,0}',
+    PARALLEL = safe
+);
+
+ALTER AGGREGATE public.decayed_sums(double precision, double precision, double precision) OWNER TO candlecast_owner;
+
+CREATE AGGREGATE public.paired_moments(double precision, double precision) (
+    SFUNC = float8_regr_accum,
+    STYPE = double precision[],
+    INITCOND = '{0,0,0,0,0,0}',
+    COMBINEFUNC = float8_regr_combine,
+    PARALLEL = safe
+);
+
+ALTER AGGREGATE public.paired_moments(double precision, double precision) OWNER TO candlecast_owner;
+
+CREATE TABLE public.active_ensembles (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    mamba_version_id bigint NOT NULL,
+    lgbm_version_id bigint NOT NULL,
+    feature_hash text NOT NULL,
+    mamba_type text GENERATED ALWAYS AS ('mamba'::text) STORED NOT NULL,
+    lgbm_type text GENERATED ALWAYS AS ('lgbm'::text) STORED NOT NULL,
+    mamba_weight numeric(5,4) DEFAULT 0.5,
+    is_active boolean DEFAULT false NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    activated_at timestamp with time zone,
+    deactivated_at timestamp with time zone,
+    rolled_back_at timestamp with time zone,
+    CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
+    CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
+    CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
+);
+
+ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
+
+ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.active_ensembles_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.candles_1m (
+    symbol text DEFAULT 'BTCUSDT'::text NOT NULL,
+    open_time timestamp with time zone NOT NULL,
+    open double precision NOT NULL,
+    high double precision NOT NULL,
+    low double precision NOT NULL,
+    close double precision NOT NULL,
+    volume double precision NOT NULL,
+    quote_asset_volume double precision NOT NULL,
+    taker_buy_base_asset_volume double precision NOT NULL,
+    taker_buy_quote_asset_volume double precision NOT NULL,
+    number_of_trades bigint NOT NULL,
+    spread_bps double precision,
+    taker_buy_ratio double precision GENERATED ALWAYS AS (
+CASE
+    WHEN (volume = (0)::double precision) THEN (0.5)::double precision
+    ELSE (taker_buy_base_asset_volume / volume)
+END) STORED,
+    CONSTRAINT candles_1m_open_time_on_the_minute CHECK ((isfinite(open_time) AND (date_bin('00:01:00'::interval, open_time, '2000-01-01 00:00:00+00'::timestamp with time zone) = open_time))),
+    CONSTRAINT candles_1m_prices_positive CHECK (((low > (0)::double precision) AND (open < ('1000000000000'::numeric)::double precision) AND (high < ('1000000000000'::numeric)::double precision) AND (low < ('1000000000000'::numeric)::double precision) AND (close < ('1000000000000'::numeric)::double precision) AND (low > (0.000000000001)::double precision))),
+    CONSTRAINT candles_1m_prices_within_high_and_low CHECK (((high >= low) AND ((open >= low) AND (open <= high)) AND ((close >= low) AND (close <= high)))),
+    CONSTRAINT candles_1m_spread_finite CHECK (((spread_bps >= (0)::double precision) AND (spread_bps < ('1000000'::numeric)::double precision))),
+    CONSTRAINT candles_1m_symbol_named CHECK ((symbol <> ''::text)),
+    CONSTRAINT candles_1m_taker_volumes_within_volumes CHECK ((((taker_buy_base_asset_volume >= (0)::double precision) AND (taker_buy_base_asset_volume <= volume)) AND (taker_buy_quote_asset_volume >= (0)::double precision) AND (taker_buy_quote_asset_volume <= ((quote_asset_volume * (((1)::numeric + 0.000000001))::double precision) + (0.000001)::double precision)))),
+    CONSTRAINT candles_1m_volumes_finite CHECK (((volume >= (0)::double precision) AND (volume < ('1000000000000000000'::numeric)::double precision) AND (quote_asset_volume >= (0)::double precision) AND (quote_asset_volume < ('1000000000000000000'::numeric)::double precision) AND ((number_of_trades >= 0) AND (number_of_trades <= '1000000000000'::bigint))))
+);
+
+ALTER TABLE public.candles_1m OWNER TO candlecast_owner;
+
+CREATE VIEW public.features_1m WITH (security_invoker='true') AS
+ WITH RECURSIVE symbols AS (
+        ( SELECT c.symbol
+           FROM public.candles_1m c
+          ORDER BY c.symbol
+         LIMIT 1)
+        UNION ALL
+         SELECT ( SELECT min(c.symbol) AS min
+                   FROM public.candles_1m c
+                  WHERE (c.symbol > s_1.symbol)) AS min
+           FROM symbols s_1
+          WHERE (s_1.symbol IS NOT NULL)
+        )
+ SELECT s.symbol,
+    f.open_time,
+    f.open,
+    f.high,
+    f.low,
+    f.close,
+    f.volume,
+    f.quote_asset_volume,
+    f.taker_buy_base_asset_volume,
+    f.taker_buy_quote_asset_volume,
+    f.number_of_trades,
+    f.spread_bps,
+    f.taker_buy_ratio,
+    f.log_return_1m,
+    f.log_return_5m,
+    f.log_return_15m,
+    f.volatility_5m,
+    f.volatility_15m,
+    f.volatility_30m,
+    f.sma_5_norm,
+    f.sma_15_norm,
+    f.sma_30_norm,
+    f.ema_5_norm,
+    f.ema_15_norm,
+    f.ema_30_norm,
+    f.rsi_14,
+    f.volume_sma_ratio,
+    f.vwap_deviation,
+    f.price_position
+   FROM (symbols s
+     CROSS JOIN LATERAL public.features_between(s.symbol, '-infinity'::timestamp with time zone, 'infinity'::timestamp with time zone) f(symbol, open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades, spread_bps, taker_buy_ratio, log_return_1m, log_return_5m, log_return_15m, volatility_5m, volatility_15m, volatility_30m, sma_5_norm, sma_15_norm, sma_30_norm, ema_5_norm, ema_15_norm, ema_30_norm, rsi_14, volume_sma_ratio, vwap_deviation, price_position))
+  WHERE (s.symbol IS NOT NULL);
+
+ALTER TABLE public.features_1m OWNER TO candlecast_owner;
+
+CREATE TABLE public.inference_runs (
+    id bigint NOT NULL,
+    symbol text,
+    ensemble_id bigint,
+    candle_time timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    backend_pid integer DEFAULT pg_backend_pid() NOT NULL,
+    mamba_runtime text,
+    load_ms double precision,
+    wait_ms double precision,
+    features_ms double precision,
+    models_ms double precision,
+    write_ms double precision,
+    latency_ms double precision,
+    error text,
+    error_sqlstate text,
+    CONSTRAINT inference_runs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'predicted'::text, 'already'::text, 'no_candle'::text, 'stale'::text, 'failed'::text, 'lost'::text, 'disabled'::text, 'no_ensemble'::text])))
+);
+
+ALTER TABLE public.inference_runs OWNER TO candlecast_owner;
+
+ALTER TABLE public.inference_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.inference_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.predictions (
+    id bigint NOT NULL,
+    model_name text DEFAULT 'mamba_lgbm_ensemble'::text NOT NULL,
+    symbol text NOT NULL,
+    ensemble_id bigint,
+    candle_time timestamp with time zone NOT NULL,
+    target_time timestamp with time zone NOT NULL,
+    horizon smallint NOT NULL,
+    predicted_close double precision NOT NULL,
+    predicted_price double precision NOT NULL,
+    reference_close double precision NOT NULL,
+    mamba_close double precision NOT NULL,
+    lgbm_close double precision NOT NULL,
+    confidence double precision NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    latency_ms double precision,
+    CONSTRAINT predictions_check CHECK ((target_time = (candle_time + ((horizon)::double precision * '00:01:00'::interval)))),
+    CONSTRAINT predictions_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT predictions_horizon_check CHECK (((horizon >= 1) AND (horizon <= 5)))
+);
+
+ALTER TABLE public.predictions OWNER TO candlecast_owner;
+
+CREATE VIEW public.latest_predictions AS
+ SELECT predictions.symbol,
+    predictions.candle_time,
+    predictions.target_time,
+    predictions.horizon,
+    predictions.reference_close,
+    predictions.predicted_close,
+    predictions.predicted_price,
+    predictions.mamba_close,
+    predictions.lgbm_close,
+    predictions.confidence,
+    predictions.ensemble_id,
+    predictions.created_at
+   FROM ((public.active_ensembles
+     CROSS JOIN LATERAL ( SELECT newest.candle_time
+           FROM public.predictions newest
+          WHERE ((newest.symbol = active_ensembles.symbol) AND (newest.ensemble_id = active_ensembles.id))
+          ORDER BY newest.candle_time DESC
+         LIMIT 1) latest)
+     JOIN public.predictions ON (((active_ensembles.symbol = predictions.symbol) AND (active_ensembles.id = predictions.ensemble_id) AND (latest.candle_time = predictions.candle_time))))
+  WHERE active_ensembles.is_active;
+
+ALTER TABLE public.latest_predictions OWNER TO candlecast_owner;
+
+CREATE TABLE public.migration_notes (
+    name text NOT NULL,
+    note jsonb NOT NULL
+);
+
+ALTER TABLE public.migration_notes OWNER TO superuser;
+
+COMMENT ON TABLE public.migration_notes IS 'What was here before candlecast; its downgrade reads it. Not for users.';
+
+CREATE TABLE public.ml_settings (
+    name text NOT NULL,
+    value text,
+    meaning text NOT NULL,
+    CONSTRAINT ml_settings_value_valid CHECK (
+CASE name
+    WHEN 'enabled'::text THEN (value = ANY (ARRAY['true'::text, 'false'::text]))
+    WHEN 'mamba_weight'::text THEN (value ~ '^(0(\.[0-9]+)?|1(\.0+)?)$'::text)
+    WHEN 'device'::text THEN (value = ANY (ARRAY['cpu'::text, 'cuda'::text]))
+    WHEN 'mamba_runtime'::text THEN (value = ANY (ARRAY['auto'::text, 'onnx'::text, 'torchscript'::text]))
+    WHEN 'candle_timeout'::text THEN (value ~ '^[0-9]{1,5}(\.[0-9]+)? (ms|s|min)$'::text)
+    WHEN 'max_candle_age'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h))$'::text)
+    ELSE false
+END)
+);
+
+ALTER TABLE public.ml_settings OWNER TO candlecast_owner;
+
+CREATE TABLE public.model_artifacts (
+    model_version_id bigint NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    content bytea NOT NULL,
+    CONSTRAINT model_artifacts_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+ALTER TABLE ONLY public.model_artifacts ALTER COLUMN content SET STORAGE EXTERNAL;
+
+ALTER TABLE public.model_artifacts OWNER TO candlecast_owner;
+
+CREATE TABLE public.model_versions (
+    id bigint NOT NULL,
+    model_type text NOT NULL,
+    version text NOT NULL,
+    symbol text NOT NULL,
+    model_path text NOT NULL,
+    accuracy_1m numeric(5,4),
+    rmse numeric(20,8),
+    trained_at timestamp with time zone NOT NULL,
+    training_from timestamp with time zone NOT NULL,
+    training_to timestamp with time zone NOT NULL,
+    features text[] NOT NULL,
+    feature_hash text NOT NULL,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
+    facts jsonb NOT NULL,
+    git_commit text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT model_versions_accuracy_1m_check CHECK (((accuracy_1m >= (0)::numeric) AND (accuracy_1m <= (1)::numeric))),
+    CONSTRAINT model_versions_check CHECK ((training_from < training_to)),
+    CONSTRAINT model_versions_model_type_check CHECK ((model_type = ANY (ARRAY['mamba'::text, 'lgbm'::text]))),
+    CONSTRAINT model_versions_rmse_check CHECK ((rmse >= (0)::numeric)),
+    CONSTRAINT model_versions_symbol_check CHECK ((symbol <> ''::text)),
+    CONSTRAINT model_versions_version_check CHECK ((version <> ''::text))
+);
+
+ALTER TABLE public.model_versions OWNER TO candlecast_owner;
+
+ALTER TABLE public.model_versions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.model_versions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW public.prediction_outcomes AS
+ SELECT predictions.symbol,
+    predictions.candle_time,
+    predictions.target_time,
+    predictions.horizon,
+    predictions.ensemble_id,
+    predictions.model_name,
+    predictions.reference_close,
+    predictions.predicted_price,
+    target.close AS actual_price,
+    predictions.predicted_close,
+    outcome.actual_return,
+    (predictions.predicted_close - outcome.actual_return) AS error,
+        CASE
+            WHEN (outcome.actual_return <> (0)::double precision) THEN (sign(predictions.predicted_close) = sign(outcome.actual_return))
+            ELSE NULL::boolean
+        END AS direction_hit,
+    predictions.mamba_close,
+    predictions.lgbm_close,
+    predictions.confidence,
+    predictions.created_at,
+    predictions.latency_ms
+   FROM ((public.predictions
+     LEFT JOIN public.candles_1m target ON (((predictions.symbol = target.symbol) AND (predictions.target_time = target.open_time))))
+     CROSS JOIN LATERAL ( VALUES (ln((target.close / predictions.reference_close)))) outcome(actual_return));
+
+ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
+
+ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.predictions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY public.active_ensembles
+    ADD CONSTRAINT active_ensembles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.active_ensembles
+    ADD CONSTRAINT active_ensembles_symbol_mamba_version_id_lgbm_version_id_ma_key UNIQUE NULLS NOT DISTINCT (symbol, mamba_version_id, lgbm_version_id, mamba_weight);
+
+ALTER TABLE ONLY public.candles_1m
+    ADD CONSTRAINT candles_1m_pkey PRIMARY KEY (symbol, open_time);
+
+ALTER TABLE ONLY public.inference_runs
+    ADD CONSTRAINT inference_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.migration_notes
+    ADD CONSTRAINT migration_notes_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.ml_settings
+    ADD CONSTRAINT ml_settings_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.model_artifacts
+    ADD CONSTRAINT model_artifacts_pkey PRIMARY KEY (model_version_id, name);
+
+ALTER TABLE ONLY public.model_versions
+    ADD CONSTRAINT model_versions_id_model_type_feature_hash_key UNIQUE (id, model_type, feature_hash);
+
+ALTER TABLE ONLY public.model_versions
+    ADD CONSTRAINT model_versions_model_type_symbol_version_key UNIQUE (model_type, symbol, version);
+
+ALTER TABLE ONLY public.model_versions
+    ADD CONSTRAINT model_versions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.predictions
+    ADD CONSTRAINT predictions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.predictions
+    ADD CONSTRAINT predictions_symbol_candle_time_horizon_ensemble_id_key UNIQUE NULLS NOT DISTINCT (symbol, candle_time, horizon, ensemble_id);
+
+CREATE UNIQUE INDEX active_ensembles_one_active_per_symbol ON public.active_ensembles USING btree (symbol) WHERE is_active;
+
+CREATE INDEX inference_runs_by_start ON public.inference_runs USING btree (started_at);
+
+CREATE INDEX inference_runs_by_symbol ON public.inference_runs USING btree (symbol, id DESC);
+
+CREATE INDEX inference_runs_running ON public.inference_runs USING btree (id) WHERE (status = 'running'::text);
+
+CREATE INDEX predictions_by_target ON public.predictions USING btree (symbol, target_time);
+
+ALTER TABLE ONLY public.active_ensembles
+    ADD CONSTRAINT active_ensembles_lgbm_version_id_lgbm_type_feature_hash_fkey FOREIGN KEY (lgbm_version_id, lgbm_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
+
+ALTER TABLE ONLY public.active_ensembles
+    ADD CONSTRAINT active_ensembles_mamba_version_id_mamba_type_feature_hash_fkey FOREIGN KEY (mamba_version_id, mamba_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
+
+ALTER TABLE ONLY public.inference_runs
+    ADD CONSTRAINT inference_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.model_artifacts
+    ADD CONSTRAINT model_artifacts_model_version_id_fkey FOREIGN KEY (model_version_id) REFERENCES public.model_versions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.predictions
+    ADD CONSTRAINT predictions_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+GRANT USAGE ON SCHEMA public TO candlecast_owner;
+GRANT USAGE ON SCHEMA public TO candlecast_cron;
+GRANT USAGE ON SCHEMA public TO candlecast_feeder;
+GRANT USAGE ON SCHEMA public TO candlecast_trainer;
+GRANT USAGE ON SCHEMA public TO candlecast_operator;
+GRANT USAGE ON SCHEMA public TO candlecast_reader;
+
+REVOKE ALL ON TYPE public.forecast FROM PUBLIC;
+GRANT ALL ON TYPE public.forecast TO candlecast_reader;
+GRANT ALL ON TYPE public.forecast TO candlecast_operator;
+GRANT ALL ON TYPE public.forecast TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
+GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.predict_now(for_symbol text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.predict_now(for_symbol text) TO candlecast_reader;
+GRANT ALL ON FUNCTION public.predict_now(for_symbol text) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.predict_now(for_symbol text) TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
+GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.rollback_ensemble(for_symbol text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rollback_ensemble(for_symbol text) TO candlecast_operator;
+
+REVOKE ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.paired_moments(double precision, double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.candles_1m TO candlecast_feeder;
+GRANT SELECT ON TABLE public.candles_1m TO candlecast_cron;
+GRANT SELECT ON TABLE public.candles_1m TO candlecast_trainer;
+GRANT SELECT ON TABLE public.candles_1m TO candlecast_operator;
+GRANT SELECT ON TABLE public.candles_1m TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.features_1m TO candlecast_cron;
+GRANT SELECT ON TABLE public.features_1m TO candlecast_trainer;
+GRANT SELECT ON TABLE public.features_1m TO candlecast_operator;
+GRANT SELECT ON TABLE public.features_1m TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.inference_runs TO candlecast_trainer;
+GRANT SELECT ON TABLE public.inference_runs TO candlecast_operator;
+GRANT SELECT ON TABLE public.inference_runs TO candlecast_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inference_runs TO candlecast_cron;
+
+GRANT SELECT,INSERT ON TABLE public.predictions TO candlecast_cron;
+GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
+GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
+GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.latest_predictions TO candlecast_trainer;
+GRANT SELECT ON TABLE public.latest_predictions TO candlecast_operator;
+GRANT SELECT ON TABLE public.latest_predictions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.ml_settings TO candlecast_cron;
+GRANT SELECT ON TABLE public.ml_settings TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ml_settings TO candlecast_operator;
+GRANT SELECT ON TABLE public.ml_settings TO candlecast_reader;
+
+GRANT UPDATE(value) ON TABLE public.ml_settings TO candlecast_operator;
+
+GRANT SELECT ON TABLE public.model_artifacts TO candlecast_cron;
+
+GRANT SELECT(model_version_id) ON TABLE public.model_artifacts TO candlecast_trainer;
+GRANT SELECT(model_version_id) ON TABLE public.model_artifacts TO candlecast_operator;
+GRANT SELECT(model_version_id) ON TABLE public.model_artifacts TO candlecast_reader;
+
+GRANT SELECT(name) ON TABLE public.model_artifacts TO candlecast_trainer;
+GRANT SELECT(name) ON TABLE public.model_artifacts TO candlecast_operator;
+GRANT SELECT(name) ON TABLE public.model_artifacts TO candlecast_reader;
+
+GRANT SELECT(sha256) ON TABLE public.model_artifacts TO candlecast_trainer;
+GRANT SELECT(sha256) ON TABLE public.model_artifacts TO candlecast_operator;
+GRANT SELECT(sha256) ON TABLE public.model_artifacts TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.model_versions TO candlecast_cron;
+GRANT SELECT ON TABLE public.model_versions TO candlecast_trainer;
+GRANT SELECT ON TABLE public.model_versions TO candlecast_operator;
+GRANT SELECT ON TABLE public.model_versions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;

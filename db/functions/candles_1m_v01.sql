@@ -4,7 +4,7 @@
 -- Units    prices in quote currency; volumes in base or quote currency as named; spread_bps in basis points
 --          of the mid price, null where the source has no quotes (the features then estimate it).
 -- Limits   the checks keep out what the features could not survive: NaN, infinities, magnitudes that overflow
---          a sum of squares over a window, candles that contradict themselves. Only closed candles belong here.
+--          a sum of squares or a ratio over a window, candles that contradict themselves. Only closed candles belong here.
 create table candles_1m (
     symbol text not null default 'BTCUSDT',
     open_time timestamptz not null,
@@ -27,13 +27,13 @@ create table candles_1m (
         isfinite(open_time) and date_bin('1 minute', open_time, timestamptz '2000-01-01 00:00:00+00') = open_time
     ),
     constraint candles_1m_prices_positive check (
-        low > 0 and open < 1e12 and high < 1e12 and low < 1e12 and close < 1e12 and low > 1e-12
+        low > 1e-12 and low < 1e12 and open < 1e12 and high < 1e12 and close < 1e12
     ),
     constraint candles_1m_prices_within_high_and_low check (
         high >= low and open between low and high and close between low and high
     ),
     constraint candles_1m_volumes_finite check (
-        volume >= 0 and volume < 1e18
+        (volume = 0 or volume between 1e-18 and 1e18)
         and quote_asset_volume >= 0 and quote_asset_volume < 1e18
         and number_of_trades between 0 and 1000000000000
     ),

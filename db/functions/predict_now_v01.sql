@@ -9,6 +9,7 @@ language plpython3u
 volatile parallel unsafe
 security definer
 set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains
 rows 5
 as $$
 from candlecast.predict import predict_now

@@ -10,6 +10,7 @@ language plpython3u
 stable parallel restricted
 security definer
 set search_path = pg_catalog, public, pg_temp
+set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 5

@@ -55,35 +55,43 @@ def cluster_url() -> str:
     return url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def admin(cluster_url: str) -> Iterator[psycopg.Connection]:
-    """A superuser's autocommit connection that creates and drops databases."""
+    """A superuser's autocommit connection to the database postgres."""
     with psycopg.connect(cluster_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture(scope="session")
-def template(cluster_url: str, admin: psycopg.Connection) -> str:
+def template(cluster_url: str) -> str:
     """The name of a database with every migration in it, that nobody is connected to."""
-    admin.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+    with psycopg.connect(cluster_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     _migrate(with_database(cluster_url, TEMPLATE))
     return TEMPLATE
 
 
 @pytest.fixture
-def make_database(cluster_url: str, admin: psycopg.Connection) -> Iterator[Callable[..., str]]:
-    """make_database(template='template0') -> URL of a new database; dropped after the test."""
+def make_database(cluster_url: str) -> Iterator[Callable[..., str]]:
+    """make_database(template='template0') -> URL of a new database; dropped after the test.
+
+    Each statement has a connection of its own: a test may crash the server on purpose.
+    """
     names: list[str] = []
+
+    def execute(statement: str, *names: str) -> None:
+        with psycopg.connect(cluster_url, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def make(template: str = "template0") -> str:
         name = f"candlecast_{os.getpid()}_{next(_numbers)}"
         names.append(name)
-        admin.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        execute("create database {} template {}", name, template)
         return with_database(cluster_url, name)
 
     yield make
     for name in names:
-        admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        execute("drop database if exists {} with (force)", name)
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
@@ -165,6 +166,7 @@ ALTER FUNCTION public.predict(for_symbol text, at_time timestamp with time zone,
 CREATE FUNCTION public.predict_now(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS SETOF public.forecast
     LANGUAGE plpython3u SECURITY DEFINER ROWS 5
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 from candlecast.predict import predict_now
 return predict_now(plpy, GD, for_symbol)
@@ -286,12 +288,12 @@ CASE
     ELSE (taker_buy_base_asset_volume / volume)
 END) STORED,
     CONSTRAINT candles_1m_open_time_on_the_minute CHECK ((isfinite(open_time) AND (date_bin('00:01:00'::interval, open_time, '2000-01-01 00:00:00+00'::timestamp with time zone) = open_time))),
-    CONSTRAINT candles_1m_prices_positive CHECK (((low > (0)::double precision) AND (open < ('1000000000000'::numeric)::double precision) AND (high < ('1000000000000'::numeric)::double precision) AND (low < ('1000000000000'::numeric)::double precision) AND (close < ('1000000000000'::numeric)::double precision) AND (low > (0.000000000001)::double precision))),
+    CONSTRAINT candles_1m_prices_positive CHECK (((low > (0.000000000001)::double precision) AND (low < ('1000000000000'::numeric)::double precision) AND (open < ('1000000000000'::numeric)::double precision) AND (high < ('1000000000000'::numeric)::double precision) AND (close < ('1000000000000'::numeric)::double precision))),
     CONSTRAINT candles_1m_prices_within_high_and_low CHECK (((high >= low) AND ((open >= low) AND (open <= high)) AND ((close >= low) AND (close <= high)))),
     CONSTRAINT candles_1m_spread_finite CHECK (((spread_bps >= (0)::double precision) AND (spread_bps < ('1000000'::numeric)::double precision))),
     CONSTRAINT candles_1m_symbol_named CHECK ((symbol <> ''::text)),
     CONSTRAINT candles_1m_taker_volumes_within_volumes CHECK ((((taker_buy_base_asset_volume >= (0)::double precision) AND (taker_buy_base_asset_volume <= volume)) AND (taker_buy_quote_asset_volume >= (0)::double precision) AND (taker_buy_quote_asset_volume <= ((quote_asset_volume * (((1)::numeric + 0.000000001))::double precision) + (0.000001)::double precision)))),
-    CONSTRAINT candles_1m_volumes_finite CHECK (((volume >= (0)::double precision) AND (volume < ('1000000000000000000'::numeric)::double precision) AND (quote_asset_volume >= (0)::double precision) AND (quote_asset_volume < ('1000000000000000000'::numeric)::double precision) AND ((number_of_trades >= 0) AND (number_of_trades <= '1000000000000'::bigint))))
+    CONSTRAINT candles_1m_volumes_finite CHECK ((((volume = (0)::double precision) OR ((volume >= (0.000000000000000001)::double precision) AND (volume <= ('1000000000000000000'::numeric)::double precision))) AND (quote_asset_volume >= (0)::double precision) AND (quote_asset_volume < ('1000000000000000000'::numeric)::double precision) AND ((number_of_trades >= 0) AND (number_of_trades <= '1000000000000'::bigint))))
 );
 
 ALTER TABLE public.candles_1m OWNER TO candlecast_owner;

@@ -1,0 +1,115 @@
+"""Where a setting comes from, and which values are refused: ml_settings, the server's environment, the default."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from candlecast.errors import SettingInvalid
+from candlecast.settings import ModelPaths, Settings, model_paths, resolve, torchscript_allowed
+
+DEFAULTS = Settings(
+    enabled=True, mamba_weight=0.5, device="cpu", mamba_runtime="auto", candle_timeout=25.0, max_candle_age=None
+)
+
+
+def resolved(stored: dict | None = None, **environment: str) -> Settings:
+    return resolve(None if stored is None else json.dumps(stored), environment)
+
+
+@pytest.mark.parametrize("stored", [None, {}, dict.fromkeys(("enabled", "mamba_weight", "device", "max_candle_age"))])
+def test_nothing_said_means_the_defaults(stored):
+    assert resolved(stored) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "environment", "default"),
+    [
+        ("enabled", ("false", False), ("on", True), True),
+        ("enabled", ("true", True), ("off", False), True),
+        ("mamba_weight", ("0.25", 0.25), ("1", 1.0), 0.5),
+        ("device", ("cpu", "cpu"), ("cuda", "cuda"), "cpu"),
+        ("mamba_runtime", ("onnx", "onnx"), ("torchscript", "torchscript"), "auto"),
+        ("candle_timeout", ("100 ms", 0.1), ("2 min", 120.0), 25.0),
+        ("max_candle_age", ("10 min", 600.0), ("2 h", 7200.0), None),
+        ("max_candle_age", ("none", None), ("2 h", 7200.0), None),
+    ],
+)
+def test_the_table_comes_before_the_environment_before_the_default(name, stored, environment, default):
+    variable = {f"ML_{name.upper()}": environment[0]}
+    assert getattr(resolved({name: stored[0]}, **variable), name) == stored[1]
+    assert getattr(resolved({name: None}, **variable), name) == environment[1]
+    assert getattr(resolved({}, **variable), name) == environment[1]
+    assert getattr(resolved({name: None}), name) == default
+
+
+INVALID = [
+    ("enabled", ["yes", "1", "", " true"]),
+    ("mamba_weight", ["-0.1", "1.1", "nan", "inf", "half", ""]),
+    ("device", ["CPU", "cuda:0", "gpu", ""]),
+    ("mamba_runtime", ["pytorch", "ONNX", ""]),
+    ("candle_timeout", ["25", "25 sec", "-1 s", "none", "1 day", "25 s ", "1e3 s", "s", "25 s\n", ""]),
+    ("max_candle_age", ["None", "10", "-1 min", "forever", "1 d", ""]),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in INVALID for value in values])
+def test_invalid_values_are_refused_by_name_wherever_they_come_from(name, value):
+    for stored, environment in (({name: value}, {}), ({}, {f"ML_{name.upper()}": value})):
+        with pytest.raises(SettingInvalid) as refusal:
+            resolved(stored, **environment)
+        assert refusal.value.sqlstate == "CC013"
+        assert f"setting {name} = {value!r}" in refusal.value.message
+        assert refusal.value.hint
+
+
+@given(st.text())
+def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
+    for name in ("enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age"):
+        try:
+            settings = resolved({name: text})
+        except SettingInvalid:
+            continue
+        assert 0 <= settings.mamba_weight <= 1
+        assert settings.candle_timeout >= 0
+        assert settings.max_candle_age is None or settings.max_candle_age >= 0
+        assert settings.device in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        (None, False),
+        ("off", False),
+        ("", False),
+        ("no", False),
+        ("on", True),
+        ("ON", True),
+        ("true", True),
+        ("1", True),
+    ],
+)
+def test_torchscript_needs_the_administrators_word(value, allowed):
+    assert torchscript_allowed({} if value is None else {"ML_TORCHSCRIPT": value}) is allowed
+
+
+PATHS = {"ML_MAMBA_MODEL_PATH": "/m/mamba.onnx", "ML_LGBM_MODELS_DIR": "/m/lgbm", "ML_NORM_PARAMS_PATH": "/m/n.json"}
+
+
+def test_paths_come_from_the_environment_all_or_none():
+    assert model_paths({}) is None
+    assert model_paths(dict.fromkeys(PATHS, "")) is None
+    assert model_paths(PATHS) == ModelPaths("/m/mamba.onnx", "/m/lgbm", "/m/n.json")
+
+
+@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("value", ["", "models/x", "~/x"])
+def test_a_missing_or_relative_path_is_refused_by_its_name(name, value):
+    with pytest.raises(SettingInvalid, match=name):
+        model_paths(PATHS | {name: value})
+
+
+def test_paths_and_permission_never_come_from_the_table():
+    """Who may write ml_settings is not the server's administrator."""
+    assert resolved({"torchscript": "on", "mamba_model_path": "/tmp/x", "ML_TORCHSCRIPT": "on"}) == DEFAULTS  # noqa: S108  # a name, no file

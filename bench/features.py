@@ -8,6 +8,7 @@ behind, so give it a throw-away database, or VACUUM afterwards.
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -47,40 +48,20 @@ from public.features_between('{SYMBOL}', to_timestamp(%s), to_timestamp(%s))"""
 
 def features_year(connection: psycopg.Connection, runs: int = 5) -> list[float]:
     """Seconds that the database takes for every column of a year of ``features_1m``, for each run; no transfer."""
-    with _made_candles(connection):
-        _insert(connection, 1, YEAR)
-        return [_seconds_of_year(connection) for _ in range(runs)]
+    with made_candles(connection):
+        insert(connection, 1, YEAR)
+        return [seconds_of_year(connection) for _ in range(runs)]
 
 
-def latest_cost(connection: psycopg.Connection, runs: int = 400) -> tuple[list[float], list[float]]:
-    """Seconds for the newest 60 rows, as one row over the wire, with 3 months and with 5 years of candles stored."""
-    with _made_candles(connection):
-        _insert(connection, 1, QUARTER)
-        quarter = [_seconds_of_latest(connection) for _ in range(runs)]
-        _insert(connection, QUARTER + 1, 5 * YEAR)
-        return quarter, [_seconds_of_latest(connection) for _ in range(runs)]
-
-
-@contextmanager
-def _made_candles(connection: psycopg.Connection):
-    with connection.transaction(force_rollback=True):
-        connection.execute("set local plan_cache_mode = force_generic_plan")
-        connection.execute("select setseed(0.5)")
-        yield
-
-
-def _insert(connection: psycopg.Connection, first: int, last: int) -> None:
-    connection.execute(_INSERT.format(symbol=SYMBOL, end=END, first=first, last=last))
-    connection.execute("analyze public.candles_1m")
-
-
-def _seconds_of_year(connection: psycopg.Connection) -> float:
+def seconds_of_year(connection: psycopg.Connection) -> float:
+    """Every column of ``features_1m`` once, over the candles that stand there."""
     query = f"explain (analyze, timing off, format json) select * from public.features_1m where symbol = '{SYMBOL}'"
     plan = connection.execute(query).fetchone()[0][0]
     return plan["Execution Time"] / 1000
 
 
-def _seconds_of_latest(connection: psycopg.Connection) -> float:
+def seconds_of_latest(connection: psycopg.Connection) -> float:
+    """The newest 60 rows once, as one row over the wire."""
     start = time.perf_counter()
     bounds = [END - SEQUENCE_LENGTH * 60, END]
     (rows,) = connection.execute(_LATEST, bounds, prepare=True, binary=True).fetchone()
@@ -88,6 +69,40 @@ def _seconds_of_latest(connection: psycopg.Connection) -> float:
     if len(rows) != SEQUENCE_LENGTH:
         raise RuntimeError(f"features_between gave {len(rows)} rows of {SYMBOL}, not {SEQUENCE_LENGTH}")
     return elapsed
+
+
+def latest_cost(
+    connection: psycopg.Connection, runs: int = 400, work: Callable[[psycopg.Connection], float] = seconds_of_latest
+) -> tuple[list[float], list[float]]:
+    """Seconds of ``work`` with 3 months and with 5 years of candles stored.
+
+    Half of the runs with 3 months come before and half after, so that a machine that slows down meanwhile
+    does not show as growth.
+    """
+    with made_candles(connection):
+        insert(connection, 1, QUARTER)
+        for _ in range(20):
+            work(connection)
+        quarter = [work(connection) for _ in range(runs // 2)]
+        with connection.transaction(force_rollback=True):
+            insert(connection, QUARTER + 1, 5 * YEAR)
+            five_years = [work(connection) for _ in range(runs)]
+        return quarter + [work(connection) for _ in range(runs - runs // 2)], five_years
+
+
+@contextmanager
+def made_candles(connection: psycopg.Connection) -> Iterator[None]:
+    """A transaction that is rolled back, for `insert`."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local plan_cache_mode = force_generic_plan")
+        connection.execute("select setseed(0.5)")
+        yield
+
+
+def insert(connection: psycopg.Connection, first: int, last: int) -> None:
+    """Candles of the minutes ``first`` to ``last`` before END."""
+    connection.execute(_INSERT.format(symbol=SYMBOL, end=END, first=first, last=last))
+    connection.execute("analyze public.candles_1m")
 
 
 def describe(seconds: list[float], unit: str) -> str:

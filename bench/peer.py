@@ -1,0 +1,197 @@
+"""What a user would write instead of candlecast: candles fetched by psycopg, features in pandas, the same model files.
+
+    python bench/peer.py --database-url URL --models DIR --symbol BENCH            predict once, print it, end
+    python bench/peer.py --database-url URL --models DIR --symbol BENCH --serve    stay warm, obey lines on stdin:
+        predict        from the newest candle         await EPOCH    from that candle, as soon as it is there
+
+Each answer is a line of JSON with the milliseconds from the query (or from the candle seen) to the commit. It imports
+nothing of candlecast, so its numbers are a second opinion too. ``ewm`` reaches back as far as the frame does, where
+candlecast's means end after 150 candles: that moves rsi_14 by up to 3e-5, the others by less.
+"""
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import psycopg
+
+HORIZONS = np.arange(1, 6)
+SEQUENCE = 60
+CANDLES = 209
+RAW = [
+    "open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base_asset_volume",
+    "taker_buy_quote_asset_volume", "number_of_trades", "spread_bps", "taker_buy_ratio",
+]  # fmt: skip
+_NEWEST = f"""
+select extract(epoch from open_time)::float8, {", ".join(RAW)} from candles_1m
+where symbol = %s order by open_time desc limit {CANDLES}"""
+_STRETCH = f"""
+copy (
+    select extract(epoch from open_time)::bigint as open_time, {", ".join(RAW)} from candles_1m
+    where symbol = %s order by open_time
+) to stdout (format csv, header)"""
+_INSERT = """
+insert into bench_predictions values (%s, to_timestamp(%s), %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
+_ARRIVED = "select 1 from candles_1m where symbol = %s and open_time = to_timestamp(%s)"
+#: Seconds between two looks for a candle, as in candlecast.
+POLL = 0.004
+
+Runner = Callable[[np.ndarray], np.ndarray]
+
+
+def features(candles: pd.DataFrame) -> pd.DataFrame:
+    """The 27 features of candles a minute apart, one row each; the first 149 are not whole."""
+    close, volume, high, low = candles["close"], candles["volume"], candles["high"], candles["low"]
+    returns = np.log(close / close.shift())
+    out = candles[RAW].astype("float64")
+    roll = 2e4 * np.sqrt((-returns.rolling(30).cov(returns.shift())).clip(lower=0))
+    out["spread_bps"] = out["spread_bps"].fillna(roll)
+    for minutes in (1, 5, 15):
+        out[f"log_return_{minutes}m"] = np.log(close / close.shift(minutes))
+    for minutes in (5, 15, 30):
+        out[f"volatility_{minutes}m"] = returns.rolling(minutes).std()
+    for minutes in (5, 15, 30):
+        out[f"sma_{minutes}_norm"] = (close - close.rolling(minutes).mean()) / close
+    for minutes in (5, 15, 30):
+        out[f"ema_{minutes}_norm"] = (close - close.ewm(span=minutes).mean()) / close
+    change = close.diff()
+    gain = change.clip(lower=0).ewm(alpha=1 / 14).mean()
+    loss = (-change).clip(lower=0).ewm(alpha=1 / 14).mean()
+    out["rsi_14"] = (gain / (gain + loss)).fillna(0.5)
+    mean_volume = volume.rolling(20).mean()
+    out["volume_sma_ratio"] = (volume / mean_volume).where(mean_volume > 0, 1.0)
+    volume_60 = volume.rolling(60).sum()
+    vwap = candles["quote_asset_volume"].rolling(60).sum() / volume_60
+    out["vwap_deviation"] = ((close - vwap) / close).where(volume_60 > 0, 0.0)
+    out["price_position"] = ((close - low) / (high - low)).where(high > low, 0.5)
+    return out
+
+
+class Models:
+    """The model files of ``DIR/mamba`` and ``DIR/lgbm``, loaded by ONNX Runtime, or Mamba by TorchScript."""
+
+    def __init__(self, folder: Path, runtime: str = "onnx") -> None:
+        self.params = _parameters(folder / "mamba")
+        self.lgbm_params = _parameters(folder / "lgbm")
+        self.mamba = _torchscript(folder / "mamba") if runtime == "torchscript" else _onnx(folder / "mamba/mamba.onnx")
+        self.lgbm = [_onnx(folder / f"lgbm/lgbm_horizon_{horizon}.onnx") for horizon in HORIZONS]
+        output = json.loads((folder / "lgbm/facts.json").read_text())["lgbm_output"]
+        self.lgbm_scale = np.array(output["scale"]) if output["kind"] == "probability" else None
+
+    def scaled_returns(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Raw windows (batch, 60, 27) -> scaled returns (batch, 5) of Mamba, and of LightGBM."""
+        mamba = self.mamba(_normalized(windows, self.params)).astype(np.float64)
+        last = np.ascontiguousarray(_normalized(windows, self.lgbm_params)[:, -1, :])
+        lgbm = np.stack([np.reshape(run(last), -1) for run in self.lgbm], axis=1).astype(np.float64)
+        return mamba, lgbm if self.lgbm_scale is None else (2 * lgbm - 1) * self.lgbm_scale
+
+
+def predict(connection: psycopg.Connection, models: Models, symbol: str, weight: float) -> list[tuple]:
+    """Five rows from the newest candle, written and committed."""
+    fetched = connection.execute(_NEWEST, [symbol], prepare=True, binary=True).fetchall()
+    candles = pd.DataFrame(fetched[::-1], columns=["open_time", *RAW]).set_index("open_time")
+    if len(candles) < CANDLES or candles.index[-1] - candles.index[0] != 60 * (CANDLES - 1):
+        raise SystemExit(f"the newest {CANDLES} candles of {symbol} are not a minute apart")
+    window = features(candles).iloc[-SEQUENCE:]
+    last = window.iloc[-1]
+    scale = max(last["volatility_30m"], 1e-6) * np.sqrt(HORIZONS)
+    mamba, lgbm = (scaled[0] * scale for scaled in models.scaled_returns(window.to_numpy()[np.newaxis]))
+    returns = weight * mamba + (1 - weight) * lgbm
+    total = np.abs(mamba) + np.abs(lgbm)
+    confidence = np.where(total > 0, 1 - np.abs(mamba - lgbm) / np.where(total > 0, total, 1), 0)
+    close, candle_time = float(last["close"]), float(window.index[-1])
+    columns = (returns, close * np.exp(returns), mamba, lgbm, confidence)
+    rows = [
+        (symbol, candle_time, int(horizon), close, *(float(column[number]) for column in columns))
+        for number, horizon in enumerate(HORIZONS)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+    connection.commit()
+    return rows
+
+
+def features_of_all(connection: psycopg.Connection, symbol: str) -> pd.DataFrame:
+    """Every candle of a symbol fetched into a frame, and the features of each."""
+    with connection.cursor() as cursor, cursor.copy(_STRETCH, [symbol]) as copy:
+        text = b"".join(copy)
+    return features(pd.read_csv(io.BytesIO(text), index_col="open_time"))
+
+
+def _parameters(folder: Path) -> dict[str, np.ndarray]:
+    rows = json.loads((folder / "normalization_params_v1.json").read_text())["features"]
+    columns = {key: np.array([row[key] for row in rows]) for key in ("method", "center", "scale", "clip")}
+    return columns | {"close": np.array([row["name"] for row in rows]) == "close"}
+
+
+def _normalized(windows: np.ndarray, params: dict[str, np.ndarray]) -> np.ndarray:
+    relative, logarithm = params["method"] == "relative_to_last_close", params["method"] == "log1p"
+    values = windows.astype(np.float64)
+    values[..., relative] = values[..., relative] / windows[:, -1:, params["close"]] - 1
+    values[..., logarithm] = np.log1p(values[..., logarithm])
+    return np.clip((values - params["center"]) / params["scale"], -params["clip"], params["clip"]).astype(np.float32)
+
+
+def _onnx(path: Path) -> Runner:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda values: session.run(None, {name: values})[0]
+
+
+def _torchscript(folder: Path) -> Runner:
+    import torch
+
+    torch.set_num_threads(1)
+    module = torch.jit.load(str(folder / "mamba.pt")).eval()
+
+    def run(values: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(values)).numpy()
+
+    return run
+
+
+def _serve(connection: psycopg.Connection, models: Models, symbol: str, weight: float) -> None:
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        started = time.perf_counter()
+        if command == "await":
+            while not connection.execute(_ARRIVED, [symbol, float(arguments[0])], prepare=True).fetchone():
+                connection.rollback()
+                time.sleep(POLL)
+            started = time.perf_counter()
+        rows = predict(connection, models, symbol, weight)
+        milliseconds = (time.perf_counter() - started) * 1000
+        print(json.dumps({"candle_time": rows[0][1], "ms": milliseconds}), flush=True)
+
+
+def main() -> None:
+    """Predict once, or serve."""
+    parser = argparse.ArgumentParser(description="Predict without candlecast: psycopg, pandas, ONNX Runtime or torch.")
+    parser.add_argument("--database-url", required=True)
+    parser.add_argument("--models", type=Path, required=True, help="a folder with mamba/ and lgbm/")
+    parser.add_argument("--symbol", required=True)
+    parser.add_argument("--weight", type=float, default=0.5, help="Mamba's part of the ensemble")
+    parser.add_argument("--runtime", choices=("onnx", "torchscript"), default="onnx")
+    parser.add_argument("--serve", action="store_true", help="stay, and predict at each line of stdin")
+    options = parser.parse_args()
+    models = Models(options.models, options.runtime)
+    with psycopg.connect(options.database_url) as connection:
+        if options.serve:
+            _serve(connection, models, options.symbol, options.weight)
+        else:
+            print(json.dumps(predict(connection, models, options.symbol, options.weight)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What is measured on: a symbol of the benchmark's own, its ensemble, its candles, and the peer's files and table.
+
+Nothing else in the database is written, and ``close()`` removes all of it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from candlecast.demo import generate
+from trainer.database import connect
+
+SYMBOL = "BENCH"
+MINUTE = 60
+WEIGHT = 0.5
+PEER = Path(__file__).parent / "peer.py"
+_COLUMNS = (
+    "open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base_asset_volume",
+    "taker_buy_quote_asset_volume", "number_of_trades",
+)  # fmt: skip
+_CANDLES = f"insert into candles_1m (symbol, open_time, {', '.join(_COLUMNS)})"
+_VERSIONS = """
+select mamba_version_id, lgbm_version_id, symbol from active_ensembles
+where symbol <> %s order by is_active desc, id desc limit 1"""
+_PEER_TABLE = """
+create table bench_predictions (
+    symbol text, candle_time timestamptz, horizon int, reference_close float8, predicted_close float8,
+    predicted_price float8, mamba_close float8, lgbm_close float8, confidence float8,
+    created_at timestamptz default now(),
+    primary key (symbol, candle_time, horizon)
+)"""
+_TAKE_BACK = (
+    "delete from predictions where symbol = %s and candle_time = to_timestamp(%s)",
+    "delete from bench_predictions where symbol = %s and candle_time = to_timestamp(%s)",
+    "delete from candles_1m where symbol = %s and open_time = to_timestamp(%s)",
+)
+_REMOVE = (
+    "delete from predictions where symbol = %(symbol)s",
+    "delete from inference_runs where symbol = %(symbol)s",
+    "delete from active_ensembles where symbol = %(symbol)s",
+    "delete from candles_1m where symbol = %(symbol)s",
+    "drop table if exists bench_predictions",
+)
+
+
+class Stage:
+    """The benchmark's symbol. ``db`` is the feeder: a connection of its own, in autocommit mode."""
+
+    def __init__(self, url: str | None, history: int) -> None:
+        """Candles up to ``history`` minutes before now are still to come; 1,500 minutes lie before them."""
+        self.db = connect(url)
+        self.url = self.db.info.dsn
+        self.folder = Path(tempfile.mkdtemp(prefix="candlecast-bench-"))
+        versions = self.db.execute(_VERSIONS, [SYMBOL]).fetchone()
+        if versions is None:
+            raise SystemExit("there is no ensemble to measure: `candlecast train --publish active` makes one")
+        *self.versions, self.trained_on = versions
+        self._remove()
+        self.db.execute(_PEER_TABLE)
+        self.ensemble = self.ensemble_for(SYMBOL)
+        self.db.execute("select activate_ensemble(%s)", [self.ensemble])
+        self._write_models()
+        self.minute = int(time.time()) // MINUTE - history - 1_500
+        self._close: float | None = None
+        self._closes: list[float | None] = []
+        self.feed(self.minute + 1_500)
+
+    def ensemble_for(self, symbol: str) -> int:
+        """The measured versions joined for a symbol; not active yet."""
+        query = "select create_ensemble(%s, %s, %s, false, %s)"
+        return self.db.execute(query, [*self.versions, WEIGHT, symbol]).fetchone()[0]
+
+    def feed(self, until: int) -> int:
+        """Commit the candles before minute ``until``; returns the newest open_time in epoch seconds."""
+        if until > self.minute:
+            made = generate(self.minute, until, self._close)
+            columns = [made["minute"].tolist(), *(made[name].tolist() for name in _COLUMNS)]
+            arrays = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *["float8"] * 8, "bigint"))
+            names = ", ".join(_COLUMNS)
+            self.db.execute(
+                f"{_CANDLES} select '{SYMBOL}', to_timestamp(minute * 60), {names} from unnest({arrays})"
+                f" as made (minute, {names})",
+                columns,
+            )
+            self._closes = [self._close, *columns[4]][-2:]
+            self.minute, self._close = until, self._closes[-1]
+        return (self.minute - 1) * MINUTE
+
+    def next_candle(self) -> int:
+        """Commit one candle more; returns its open_time in epoch seconds."""
+        return self.feed(self.minute + 1)
+
+    def take_back(self) -> None:
+        """Remove the newest candle and what was predicted from it; the next candle is the same again."""
+        newest = (self.minute - 1) * MINUTE
+        for statement in _TAKE_BACK:
+            self.db.execute(statement, [SYMBOL, newest])
+        self.minute, self._close = self.minute - 1, self._closes[0]
+
+    def connect(self) -> psycopg.Connection:
+        """A new session in autocommit mode."""
+        return psycopg.connect(self.url, autocommit=True)
+
+    def start_peer(self, *arguments: str) -> subprocess.Popen[str]:
+        """The peer as a new process, one thread like the server's own."""
+        command = [
+            sys.executable, str(PEER), "--database-url", self.url, "--models", str(self.folder),
+            "--symbol", SYMBOL, "--weight", str(WEIGHT), *arguments,
+        ]  # fmt: skip
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+    @contextmanager
+    def peer(self, runtime: str = "onnx") -> Iterator["Peer"]:
+        """A warm peer."""
+        process = self.start_peer("--serve", "--runtime", runtime)
+        try:
+            peer = Peer(process)
+            peer.answer()
+            yield peer
+        finally:
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
+
+    def close(self) -> None:
+        """Remove everything that the benchmark made."""
+        self._remove()
+        self.db.close()
+        shutil.rmtree(self.folder)
+
+    def _remove(self) -> None:
+        with self.db.transaction():
+            for statement in _REMOVE:
+                self.db.execute(statement, {"symbol": SYMBOL} if "%" in statement else None)
+
+    def _write_models(self) -> None:
+        for model_type, version_id in zip(("mamba", "lgbm"), self.versions, strict=True):
+            folder = self.folder / model_type
+            folder.mkdir()
+            files = "select name, content from model_artifacts where model_version_id = %s"
+            for name, content in self.db.execute(files, [version_id]):
+                (folder / name).write_bytes(content)
+            facts = self.db.execute("select facts from model_versions where id = %s", [version_id]).fetchone()[0]
+            (folder / "facts.json").write_text(json.dumps(facts))
+
+
+class Peer:
+    """Speaks with a serving peer."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Send a command, wait for its answer."""
+        self.send(command)
+        return self.answer()
+
+    def send(self, command: str) -> None:
+        """Send a command."""
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the peer ended with status {self.process.wait()}: its message is above")
+        return json.loads(line)
+
+
+@contextmanager
+def with_runtime(connection: psycopg.Connection, runtime: str) -> Iterator[None]:
+    """A transaction in which this session alone runs Mamba by ``runtime``; it is rolled back."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("update ml_settings set value = %s where name = 'mamba_runtime'", [runtime])
+        yield

@@ -1,0 +1,57 @@
+"""The benchmark's peer computes what candlecast computes, and its report says what it measured."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from artifacts import generated_candles, generated_dataset, make_artifacts
+
+from bench import peer
+from bench.report import Figure, Limit
+from candlecast.features import FEATURES
+from candlecast.models import facts_from, load_lgbm, load_mamba
+from trainer.features import compute_features
+
+
+def test_the_peers_features_are_the_reference():
+    candles = generated_candles(400)
+    _, expected = compute_features(candles)
+    frame = pd.DataFrame(candles | {"taker_buy_ratio": candles["taker_buy_base_asset_volume"] / candles["volume"]})
+    found = peer.features(frame)[list(FEATURES)].to_numpy()[149:]
+    reaching_further = [name.startswith("ema_") or name == "rsi_14" for name in FEATURES]  # past 150 candles
+    tolerance = np.where(reaching_further, 5e-5, 1e-9 * np.abs(expected).max(axis=0))
+    apart = np.abs(found - expected).max(axis=0)
+    assert [name for name, beyond in zip(FEATURES, ~(apart <= tolerance), strict=True) if beyond] == []
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torchscript"])
+def test_the_peers_models_are_candlecasts(tmp_path, monkeypatch, runtime):
+    monkeypatch.setenv("ML_TORCHSCRIPT", "on")
+    folders = make_artifacts(tmp_path)
+    for name, folder in zip(("mamba", "lgbm"), folders, strict=True):
+        (tmp_path / "peer").mkdir(exist_ok=True)
+        (tmp_path / "peer" / name).symlink_to(folder)
+    readers = [lambda name, folder=folder: (folder / name).read_bytes() for folder in folders]
+    windows = generated_dataset().windows(np.arange(50))
+    facts = facts_from(readers[1]("facts.json"))
+    models = load_mamba(readers[0], runtime, "cpu"), load_lgbm(readers[1], facts)
+    expected = [model.scaled_returns(windows) for model in models]
+    found = peer.Models(tmp_path / "peer", runtime).scaled_returns(windows)
+    for own, others in zip(expected, found, strict=True):
+        assert np.abs(own - others).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("samples", "limits", "verdict"),
+    [
+        ([1.0, 2.0, 9.0], [Limit("median", 2.0)], "met"),
+        ([1.0, 2.1, 9.0], [Limit("median", 2.0)], "missed"),
+        ([1.0, 2.0, 9.0], [Limit("median", 2.0), Limit("max", 8.0)], "missed"),
+        ([1.0, 2.0, 9.0], [Limit("ratio", 1.0)], "met"),
+        ([1.0, 2.5, 9.0], [Limit("ratio", 1.2)], "missed"),
+        ([1.0, float("nan")], [Limit("max", 8.0)], "missed"),
+        ([1.0], [], "-"),
+        ([], [Limit("max", 8.0)], "not run"),
+    ],
+)
+def test_a_verdict_is_what_the_samples_say(samples, limits, verdict):
+    assert Figure("it", "ms", samples, limits, peer=[2.0]).verdict() == verdict

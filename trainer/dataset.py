@@ -52,7 +52,7 @@ class Dataset:
 
 
 def normalised_windows(
-    dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 1024
+    dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 128
 ) -> Iterator[np.ndarray]:
     """The chosen windows in order, normalised, (batch, 60, 27) float32 at a time."""
     for start in range(0, len(chosen), batch):

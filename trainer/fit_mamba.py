@@ -6,6 +6,7 @@ third overfit. Batches are normalised as they are drawn, so no epoch is held in 
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,11 @@ from candlecast.normalization import Normalization, normalize
 from trainer.dataset import Dataset, normalised_windows
 from trainer.mamba import MambaForecaster, MambaShape, parameter_groups
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 256
+#: After so many batches their speed says how many fit into the budget.
+MEASURED_BATCHES = 20
+#: Share of the budget that is for training batches; the rest is for the validation part.
+TRAINING_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ def fit_mamba(
     """Train on the windows ``training``, keep the epoch that is best on ``validation`` (positions into ends).
 
     magnitude (5,) is the mean |scaled return| on training rows. ``on_step(done, total, note)`` hears of
-    each batch. Where ``budget_seconds`` run out the epoch under way ends there, is judged like the others,
-    and is the last one; until then the same seed gives the same model on a CPU.
+    each batch. Where the planned epochs would not fit into ``budget_seconds``, fewer batches are planned
+    and the learning rate falls sooner; where they fit, the same seed gives the same model on a CPU.
     """
     started = time.monotonic()
     torch.manual_seed(seed)
@@ -72,12 +77,13 @@ def fit_mamba(
     batches = max(1, len(training) // parameters.stride // parameters.batch)
     total = batches * parameters.epochs
     optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, parameters.learning_rate, total_steps=total + 1, pct_start=parameters.warm_up
+    plan = _Plan(total, budget_seconds)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rise_and_fall((step + 1) / (plan.batches + 1), parameters.warm_up)
     )
     best_loss, best_state, best_epoch = float("inf"), copy.deepcopy(model.state_dict()), 0
     losses: list[float] = []
-    done, note, out_of_time = 0, "", False
+    done, note = 0, ""
     for epoch in range(parameters.epochs):
         model.train()
         for chosen in _batches(training, parameters, batches, random):
@@ -92,19 +98,43 @@ def fit_mamba(
             schedule.step()
             done += 1
             if on_step is not None:
-                on_step(done, total, note)
-            out_of_time = time.monotonic() - started > budget_seconds
-            if out_of_time:
+                on_step(done, plan.batches, note)
+            if plan.ends_at(done):
                 break
         losses.append(_validation_loss(model, dataset, validation, normalization, device))
         note = f"epoch {epoch + 1}: validation loss {losses[-1]:.5f}"
         if losses[-1] < best_loss:
             best_loss, best_epoch = losses[-1], epoch + 1
             best_state = copy.deepcopy(model.state_dict())
-        if out_of_time:
+        if plan.ended:
             break
     model.load_state_dict(best_state)
-    return MambaFit(model.cpu().eval(), losses, best_epoch, out_of_time, time.monotonic() - started)
+    return MambaFit(model.cpu().eval(), losses, best_epoch, done < total, time.monotonic() - started)
+
+
+class _Plan:
+    """How many batches to train: those that were asked for, or fewer where the budget ends before."""
+
+    def __init__(self, batches: int, budget_seconds: float) -> None:
+        self.batches = batches
+        self.ended = False
+        self._budget = budget_seconds
+        self._started = time.monotonic()
+
+    def ends_at(self, done: int) -> bool:
+        """Whether ``done`` batches were the last; plans anew once their speed is known."""
+        elapsed = time.monotonic() - self._started
+        if done == MEASURED_BATCHES:
+            self.batches = min(self.batches, max(done, int(TRAINING_SHARE * self._budget * done / elapsed)))
+        self.ended = done >= self.batches or elapsed > self._budget
+        return self.ended
+
+
+def _rise_and_fall(progress: float, warm_up: float) -> float:
+    """Share of the learning rate at a share of the training: a line up, then half a cosine down (Smith 2018)."""
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))
 
 
 def _batches(

@@ -17,7 +17,7 @@ from candlecast.normalization import normalize
 from trainer.artifacts import new_version, read_version, write_version
 from trainer.dataset import normalised_last_rows
 from trainer.errors import CandlecastUserError
-from trainer.fit_mamba import MambaParameters
+from trainer.fit_mamba import MambaParameters, _Plan, _rise_and_fall
 from trainer.mamba import MambaShape
 from trainer.training import train_and_export
 
@@ -135,6 +135,23 @@ def test_the_time_budget_ends_training_early_and_says_so(tmp_path):
     fit = train_and_export(generated_dataset(), tmp_path, options).pair.mamba
     assert fit.stopped_by_budget
     assert len(fit.validation_losses) == 1
+
+
+def test_a_plan_that_does_not_fit_is_cut_and_its_learning_rate_still_falls(monkeypatch):
+    clock = iter(range(0, 10_000, 1))
+    monkeypatch.setattr("trainer.fit_mamba.time.monotonic", lambda: next(clock))
+    plan = _Plan(1_000, budget_seconds=100.0)  # a second a batch
+    done = 1
+    while not plan.ends_at(done):
+        done += 1
+    assert done == plan.batches == 85
+    assert _rise_and_fall(1.0, 0.15) == pytest.approx(0.0)
+    assert max(_rise_and_fall(step / 100, 0.15) for step in range(101)) == 1.0
+
+
+def test_a_plan_that_fits_is_kept():
+    plan = _Plan(50, budget_seconds=1e6)
+    assert [plan.ends_at(done) for done in range(1, 51)] == [False] * 49 + [True]
 
 
 def test_a_market_that_only_rises_is_refused(tmp_path):

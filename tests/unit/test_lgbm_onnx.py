@@ -1,11 +1,11 @@
 """LightGBM and its ONNX twin: every row reaches the same leaf, on thresholds' own values and next to them too."""
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from leaves import leaf_numbers
 
 from trainer.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
 
@@ -16,37 +16,6 @@ ZERO_THRESHOLD = np.float32(1e-35)
 
 def session(model):
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
-def leaf_numbers(model, booster, rows):
-    """Leaf reached in each tree (rows, trees), by a copy of the graph whose leaf weights are leaf numbers.
-
-    The copy has a target for each tree. Its leaves are told apart by their values in the original, which
-    LightGBM's own dump numbers.
-    """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    trees = copy.graph.node[0]
-    attributes = {attribute.name: attribute for attribute in trees.attribute}
-    tree_ids = np.array(attributes["target_treeids"].ints)
-    weights = np.array(attributes["target_weights"].floats, dtype=np.float32)
-    numbers = np.full(len(weights), -1.0, dtype=np.float32)
-    for tree in range(booster.num_trees()):
-        leaves = int((tree_ids == tree).sum())
-        values = np.array([booster.get_leaf_output(tree, leaf) for leaf in range(leaves)], dtype=np.float32)
-        assert len(np.unique(values)) == leaves, "leaves of one value cannot be told apart"
-        for leaf, value in enumerate(values):
-            numbers[(tree_ids == tree) & (weights == value)] = leaf
-    assert (numbers >= 0).all()
-    del attributes["target_weights"].floats[:]
-    attributes["target_weights"].floats.extend(numbers.tolist())
-    del attributes["target_ids"].ints[:]
-    attributes["target_ids"].ints.extend(tree_ids.tolist())
-    attributes["n_targets"].i = booster.num_trees()
-    del copy.graph.node[1:]
-    copy.graph.output[0].name = "margin"
-    copy.graph.output[0].type.tensor_type.shape.dim[1].dim_value = booster.num_trees()
-    return session(copy).run(None, {"features": rows})[0].astype(int)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,56 @@
+"""Trained on March 2026 alone, measured on April: what LightGBM must reach there, and leaves and twins on real rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from artifacts import SMALL_MAMBA
+from leaves import leaf_numbers
+
+from trainer.candles import read_candle_file
+from trainer.dataset import build_dataset, normalised_last_rows, normalised_windows
+from trainer.export import check_twins, to_onnx, to_torchscript
+from trainer.features import RAW_COLUMNS, compute_features
+from trainer.lgbm import LightGBMParameters
+from trainer.lgbm import to_onnx as lgbm_to_onnx
+from trainer.training import TrainingOptions, train_and_export
+
+#: 2026-04-01 00:00 UTC.
+APRIL = 1_775_001_600
+
+
+@pytest.fixture(scope="module")
+def real(shared_data, tmp_path_factory):
+    files = [read_candle_file(shared_data / "spot" / f"BTCUSDT-1m-2026-{month}.zip") for month in ("03", "04")]
+    candles = {name: np.concatenate([one.columns[name] for one in files]) for name in RAW_COLUMNS}
+    candles["open_time"] = np.concatenate([one.open_time for one in files]) // 1_000_000
+    dataset = build_dataset("BTCUSDT", *compute_features(candles), candles["open_time"], candles["close"])
+    options = TrainingOptions(
+        test_from=APRIL, threads=1, mamba=replace(SMALL_MAMBA, stride=4), lgbm=LightGBMParameters()
+    )
+    return dataset, train_and_export(dataset, tmp_path_factory.mktemp("models"), options)
+
+
+def test_lightgbm_trained_on_march_alone_is_right_in_515_of_1000_minutes_of_april(real):
+    dataset, result = real
+    assert dataset.candle_time[result.split.validation[-1]] < APRIL <= dataset.candle_time[result.split.test[0]]
+    one_minute = result.report.lgbm[0]
+    assert one_minute.accuracy >= 0.515
+    assert one_minute.low > 0.5
+
+
+def test_every_real_row_reaches_the_same_leaf(real):
+    dataset, result = real
+    rows = normalised_last_rows(dataset, np.arange(len(dataset.ends)), result.pair.normalization)
+    assert len(rows) > 87_000
+    for booster in result.pair.lgbm:
+        expected = booster.predict(rows, pred_leaf=True, num_threads=1).astype(int)
+        assert (leaf_numbers(lgbm_to_onnx(booster), booster, rows) == expected).all()
+
+
+def test_three_roads_agree_on_1000_real_windows(real):
+    dataset, result = real
+    chosen = np.linspace(0, len(dataset.ends) - 1, 1_000).astype(np.int64)
+    (windows,) = normalised_windows(dataset, chosen, result.pair.normalization, 1_000)
+    model = result.pair.mamba.model
+    assert check_twins(model, to_torchscript(model), to_onnx(model), windows) < 1e-5

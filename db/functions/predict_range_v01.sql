@@ -1,6 +1,6 @@
 -- predict_range: the backtest; forecasts from every candle_time in [from_time, to_time), writing nothing.
 --
--- Grain    one row per candle and horizon; minutes without 209 whole candles behind them are skipped.
+-- Grain    one row per candle and horizon; minutes without 209 whole candles behind them are skipped. A null bound is no bound.
 create or replace function predict_range(
     for_symbol text, from_time timestamptz, to_time timestamptz, ensemble_id bigint default null
 )

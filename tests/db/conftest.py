@@ -10,10 +10,11 @@ from psycopg.rows import namedtuple_row
 
 
 @pytest.fixture(scope="session")
-def live_template(cluster_url, admin, template, artifacts):
+def live_template(cluster_url, template, artifacts):
     """A database to clone: a day of DEMO up to live.NEWEST, and an active ensemble."""
     name = "candlecast_live"
-    admin.execute(f"create database {name} template {template}")
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template}")
     with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
         load_demo(db)
         deploy(db, artifacts)

@@ -83,6 +83,8 @@ def test_a_range_across_batches_has_every_minute_once(live):
     expected = {first + (208 + i) * MINUTE for i in range(1440 - 208)}
     assert {row.candle_time for row in rows} == expected
     assert len(rows) == 5 * len(expected)
+    unbounded = live.execute("select candle_time, horizon from predict_range('DEMO', null, null)").fetchall()
+    assert unbounded == rows
 
 
 def test_odd_session_settings_change_nothing(live):

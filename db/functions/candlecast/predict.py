@@ -90,7 +90,7 @@ def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_i
 
 @reported
 def predict_range(
-    plpy: Any, cache: dict, symbol: str, from_time: str, to_time: str, ensemble_id: int | None
+    plpy: Any, cache: dict, symbol: str, from_time: str | None, to_time: str | None, ensemble_id: int | None
 ) -> Iterator[Row]:
     """Forecasts from every candle_time in [from_time, to_time), in batches, writing nothing."""
     session = Session.of(plpy, cache)
@@ -126,8 +126,8 @@ def _ensemble(session: Session, state: Any, settings: Settings, symbol: str, ens
     return from_environment(session, paths, settings)
 
 
-def _bounds(session: Session, symbol: str, from_time: str, to_time: str) -> tuple[float, float]:
-    """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles."""
+def _bounds(session: Session, symbol: str, from_time: str | None, to_time: str | None) -> tuple[float, float]:
+    """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles; null is no bound."""
     held = session.rows(
         """
         select extract(epoch from min(open_time))::float8 as first, extract(epoch from max(open_time))::float8 as last
@@ -135,8 +135,8 @@ def _bounds(session: Session, symbol: str, from_time: str, to_time: str) -> tupl
         ["text"],
         [symbol],
     )[0]
-    start = max(epoch_of(from_time), held["first"])
-    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time), held["last"] + MINUTE))
+    start = max(epoch_of(from_time or "-infinity"), held["first"])
+    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time or "infinity"), held["last"] + MINUTE))
 
 
 def forecast_rows(

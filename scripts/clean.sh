@@ -4,6 +4,13 @@
 # System packages and what was trained into models/ stay.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+# A test or bench run imports from this environment: taking it away in the middle breaks that run.
+"$project/scripts/cluster.sh" sweep
+for used in /etc/postgresql/*/candlecast_test_*/environment; do
+  [[ ! -e $used ]] || ! grep -qF "$venv/" "$used" ||
+    fail "a test or bench run is using $venv ($(basename "$(dirname "$used")"))" "wait until it ends, or stop it"
+done
+
 if [[ ${YES:-} != 1 ]]; then
   printf 'This removes PostgreSQL cluster %s with every candle, model and prediction in it, and %s.\n' "$cluster" "$state"
   answer=

@@ -4,6 +4,7 @@ import os
 import shlex
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,24 @@ def foreign_cluster() -> Iterator[Path]:
     yield Path("/etc/postgresql") / version / name
     as_root(["pg_dropcluster", version, name])
     as_root(["rm", "-rf", f"/etc/postgresql/{version}/{name}"])
+
+
+def test_clean_leaves_an_environment_that_a_run_is_using() -> None:
+    if not os.environ.get("CANDLECAST_TEST_URL"):
+        pytest.skip("needs a test run's own cluster: run by `make test`")
+    name = Path(sys.executable).parents[2].name  # /var/lib/candlecast/<name>/venv/bin/python
+    done = subprocess.run(
+        ["scripts/clean.sh"],
+        cwd=ROOT,
+        env=os.environ | {"CLUSTER": name, "YES": ""},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert "a test or bench run is using" in done.stderr
+    assert Path(sys.executable).exists()
 
 
 def as_root(command: list[str], text: str = "") -> None:

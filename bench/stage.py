@@ -140,6 +140,9 @@ class Stage:
         shutil.rmtree(self.folder)
 
     def _remove(self) -> None:
+        retire = "update active_ensembles set is_active = false where symbol = %s and is_active"
+        if self.db.execute(retire, [SYMBOL]).rowcount:
+            time.sleep(1)  # a run of pg_cron's that still saw it has written its row by then
         with self.db.transaction():
             for statement in _REMOVE:
                 self.db.execute(statement, {"symbol": SYMBOL} if "%" in statement else None)

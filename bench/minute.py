@@ -23,7 +23,9 @@ OnStep = Callable[[int, int, str], None]
 LIMIT = Limit("p99", 50.0)
 _JOB = "select cron.alter_job(jobid, active := %s) from cron.job where jobname = 'candlecast-inference'"
 _JOB_RUNS = """
-select coalesce(string_agg(format('%s %s %s', start_time::time(0), status, return_message), '; ' order by runid), 'nothing')
+select coalesce(
+    string_agg(format('%s %s %s', start_time::time(0), status, return_message), '; ' order by runid), 'nothing'
+)
 from cron.job_run_details"""
 _RUNNING = f"""
 select extract(epoch from candle_time)::int8 from inference_runs

@@ -123,10 +123,9 @@ show() {
     argument=$(sql_text "$symbol")
     [[ $symbol != BTCUSDT ]] || argument=
     printf '\n%s=> select * from predict_now(%s);\n' "$database" "$argument"
-    psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P footer=off -c "
-      select symbol, candle_time, target_time, horizon, round(reference_close::numeric, 2) as reference_close,
-        round(predicted_price::numeric, 2) as predicted_price, predicted_close, round(confidence::numeric, 3) as confidence
-      from predict_now($argument)"
+    # nine significant digits: the rows must fit a screen
+    PGOPTIONS='-c extra_float_digits=-6' psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P footer=off -c "
+      select * from predict_now($argument)"
   done
 }
 

@@ -63,6 +63,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     ready = [(target, run, ensemble) for target, run in runs if (ensemble := _load(session, target, run, settings))]
     _rehearse(session, ready)
     session.plpy.commit()
+    session.plan_once()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {target.symbol for target, _, _ in ready}
     while waiting:
@@ -70,6 +71,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
             if len(session.rows(_ARRIVED, ["text", "float8"], [symbol, candle_time])):
                 waiting.remove(symbol)
                 _predict(session, symbol, candle_time, [row for row in ready if row[0].symbol == symbol])
+                session.plan_once()
         if waiting and session.rows(_CLOCK)[0]["now"] >= deadline:
             break
         if waiting:
@@ -101,6 +103,7 @@ def _load(session: Session, target: Target, run: Run, settings: Settings) -> Ens
 
 def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> None:
     """Take the whole road once with the newest candle at hand, writing nothing, so that every plan is warm."""
+    session.plan_once()
     for target, _, ensemble in ready:
         if target.newest is None:
             continue

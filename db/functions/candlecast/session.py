@@ -38,6 +38,10 @@ class Session:
             plan = self.plans[query] = self.plpy.prepare(query, list(types))
         return self.plpy.execute(plan, list(values))
 
+    def plan_once(self) -> None:
+        """Until this transaction ends, reuse a query's plan: planning the features costs as much as running them."""
+        self.rows("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+
     def keep(self, key: tuple, model: Any) -> Any:
         """Put a loaded model into the cache and return it."""
         self.models[key] = model

@@ -145,6 +145,16 @@ outdated() {
 
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# Close what the caller had open, but for the terminal: the server would hold it for as long as it runs, and with it
+# the lock of a `flock FILE make up`. 255 is bash's own.
+close_inherited() {
+  local open
+  for open in /proc/"$BASHPID"/fd/*; do
+    open=${open##*/}
+    ((open <= 2 || open == 255)) || exec {open}>&-
+  done
+}
+
 start() {
   check_own
   exists || fail "there is no PostgreSQL cluster $version/$cluster" "run: make up"
@@ -164,7 +174,10 @@ start() {
   if [[ -n $action ]]; then
     say "  ${action}ing PostgreSQL cluster $version/$cluster on port $(port)"
     # shellcheck disable=SC2046  # two words or none
-    as_root pg_ctlcluster "$version" "$cluster" "$action" $([[ $action == start ]] || echo "-m fast") ||
+    (
+      close_inherited
+      as_root pg_ctlcluster "$version" "$cluster" "$action" $([[ $action == start ]] || echo "-m fast")
+    ) ||
       fail "PostgreSQL cluster $version/$cluster did not $action" "read its log: $(field 7)"
   fi
   local tries

@@ -47,7 +47,7 @@ Runner = Callable[[np.ndarray], np.ndarray]
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
-    """The 27 features of candles a minute apart, one row each; the first 149 are not whole."""
+    """The features of candles a minute apart, one row each; the first 149 are not whole."""
     close, volume, high, low = candles["close"], candles["volume"], candles["high"], candles["low"]
     returns = np.log(close / close.shift())
     out = candles[RAW].astype("float64")
@@ -86,7 +86,7 @@ class Models:
         self.lgbm_scale = np.array(output["scale"]) if output["kind"] == "probability" else None
 
     def scaled_returns(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Raw windows (batch, 60, 27) -> scaled returns (batch, 5) of Mamba, and of LightGBM."""
+        """Raw windows (batch, 60, features) -> scaled returns (batch, 5) of Mamba, and of LightGBM."""
         mamba = self.mamba(_normalized(windows, self.params)).astype(np.float64)
         last = np.ascontiguousarray(_normalized(windows, self.lgbm_params)[:, -1, :])
         lgbm = np.stack([np.reshape(run(last), -1) for run in self.lgbm], axis=1).astype(np.float64)

@@ -102,7 +102,7 @@ def insert(db: psycopg.Connection, symbol: str, candles: Candles) -> None:
 def features(
     db: psycopg.Connection, symbol: str, from_time: int | None = None, to_time: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """open_time (n,) and features (n, 27) of the view, or of features_between where bounds are given, by time."""
+    """open_time (n,) and features (n, features) of the view, or of features_between where bounds are given, by time."""
     columns = f"extract(epoch from open_time)::float8, {', '.join(FEATURES)}"
     if from_time is None or to_time is None:
         query, values = f"select {columns} from features_1m where symbol = %s order by open_time", [symbol]

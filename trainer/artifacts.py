@@ -84,7 +84,7 @@ def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
-    """Raw windows (3 or 4, 60, 27): the newest, the calmest, the wildest, and the largest last move.
+    """Raw windows (3 or 4, 60, features): the newest, the calmest, the wildest, and the largest last move.
 
     ``candidates`` are positions into ``dataset.ends``.
     """

@@ -28,7 +28,7 @@ COPY_HEADER, COPY_TRAILER = 19, 2
 class Dataset:
     """Feature rows and, for the ``windows`` that are whole and labelled, their targets.
 
-    rows: open_time (n,) int64 epoch seconds ascending, features (n, 27) float64.
+    rows: open_time (n,) int64 epoch seconds ascending, features (n, features) float64.
     windows: ends (m,) int64, the position of each window's last row; returns (m, 5), the log returns
     from candle_time to candle_time + 1..5 minutes; scaled (m, 5), the same divided by ``scale_of``.
     """
@@ -46,7 +46,7 @@ class Dataset:
         return self.open_time[self.ends]
 
     def windows(self, chosen: np.ndarray) -> np.ndarray:
-        """Raw windows (batch, 60, 27) float64 for positions (batch,) into ``ends``: a copy."""
+        """Raw windows (batch, 60, features) float64 for positions (batch,) into ``ends``: a copy."""
         rows = self.ends[chosen][:, np.newaxis] + np.arange(1 - SEQUENCE_LENGTH, 1)
         return self.features[rows]
 
@@ -54,13 +54,13 @@ class Dataset:
 def normalised_windows(
     dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 128
 ) -> Iterator[np.ndarray]:
-    """The chosen windows in order, normalised, (batch, 60, 27) float32 at a time."""
+    """The chosen windows in order, normalised, (batch, 60, features) float32 at a time."""
     for start in range(0, len(chosen), batch):
         yield normalize(dataset.windows(chosen[start : start + batch]), params)
 
 
 def normalised_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
-    """What LightGBM reads of the chosen windows: (len(chosen), 27) float32."""
+    """What LightGBM reads of the chosen windows: (len(chosen), features) float32."""
     last = dataset.features[dataset.ends[chosen]][:, np.newaxis, :]
     return normalize(last, params)[:, -1, :]
 
@@ -70,7 +70,7 @@ def build_dataset(
 ) -> Dataset:
     """Index the whole, labelled windows among feature rows.
 
-    open_time (n,) and features (n, 27) are rows in time order; candle_time (k,) and close (k,) are all
+    open_time (n,) and features (n, features) are rows in time order; candle_time (k,) and close (k,) are all
     candles whose closes may be targets. A window counts where its 60 rows lie a minute apart and the
     candles 1 to 5 minutes after it exist.
     """

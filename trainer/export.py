@@ -22,7 +22,7 @@ TOLERANCE = 1e-5
 
 
 def to_torchscript(model: MambaForecaster) -> bytes:
-    """``mamba.pt``: sequence (batch, 60, 27) float32 -> scaled returns (batch, 5), batch dynamic."""
+    """``mamba.pt``: sequence (batch, 60, features) float32 -> scaled returns (batch, 5), batch dynamic."""
     buffer = io.BytesIO()
     with _without_known_warnings(), torch.inference_mode():
         torch.jit.save(torch.jit.trace(model.eval(), _example()), buffer)
@@ -30,7 +30,7 @@ def to_torchscript(model: MambaForecaster) -> bytes:
 
 
 def to_onnx(model: MambaForecaster) -> bytes:
-    """``mamba.onnx``: input ``sequence`` (batch, 60, 27) float32, output ``scaled_returns`` (batch, 5)."""
+    """``mamba.onnx``: input ``sequence`` (batch, 60, features) float32, output ``scaled_returns`` (batch, 5)."""
     buffer = io.BytesIO()
     with _without_known_warnings():
         torch.onnx.export(
@@ -53,7 +53,7 @@ def to_onnx(model: MambaForecaster) -> bytes:
 
 
 def check_twins(model: MambaForecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
-    """Largest difference of both files from the model on normalised windows (batch, 60, 27) float32.
+    """Largest difference of both files from the model on normalised windows (batch, 60, features) float32.
 
     Raises AssertionError beyond 1e-5, or where signs differ at a scaled return beyond that.
     """

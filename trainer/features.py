@@ -1,4 +1,4 @@
-"""The 27 features in NumPy: the reference that the SQL of ``features_between`` is held against.
+"""The features in NumPy: the reference that the SQL of ``features_between`` is held against.
 
     open_time, matrix = compute_features({"open_time": seconds, "open": ..., "close": ..., ...})
 
@@ -46,7 +46,7 @@ def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.in
     ``candles``: arrays of one length n; ``open_time`` in epoch seconds, ascending; ``RAW_COLUMNS`` as float64, with
     ``spread_bps`` NaN where there is none. Gaps are allowed: a row exists only where 150 candles lie a minute apart.
 
-    Returns the rows' open_time (m,) and their features (m, 27) in the order of ``FEATURES``.
+    Returns the rows' open_time (m,) and their features (m, features) in the order of ``FEATURES``.
     Raises ValueError where a column is missing, the lengths differ, or the times don't ascend.
     """
     open_time, raw = _checked(candles)

@@ -1,6 +1,6 @@
 """LightGBM, a model for each horizon: will the return be positive? And its ONNX twin, leaf for leaf.
 
-Input is the last normalised row (27 float32), output the probability of a positive return; ``facts.json``
+Input is the last normalised row (float32), output the probability of a positive return; ``facts.json``
 maps it to a scaled return with (2p - 1) * c_h. The logistic objective won over absolute error, Huber
 and least squares inside March 2026 (DECISIONS.md).
 
@@ -55,7 +55,7 @@ def train_horizon(
 ) -> lightgbm.Booster:
     """Fit one horizon's direction, stopped early by the validation part's log loss.
 
-    Each part is (rows (n, 27) float32, scaled returns (n,)); rows whose return is 0 have no direction and
+    Each part is (rows (n, features) float32, scaled returns (n,)); rows whose return is 0 have no direction and
     are left out. ``on_round`` hears of every round, as progress. The same seed and data give the same
     model on one machine, whatever the number of threads.
     """
@@ -81,7 +81,7 @@ def train_horizon(
 
 
 def to_onnx(booster: lightgbm.Booster) -> onnx.ModelProto:
-    """The booster as ONNX: ``features`` (batch, 27) float32 -> ``probability`` (batch, 1) float32."""
+    """The booster as ONNX: ``features`` (batch, features) float32 -> ``probability`` (batch, 1) float32."""
     converted = convert_lightgbm(
         _margin_booster(booster), initial_types=[("features", FloatTensorType([None, len(FEATURES)]))]
     )

@@ -74,11 +74,11 @@ class MambaForecaster(nn.Module):
         self.register_buffer("magnitude", torch.ones(len(HORIZONS)) if magnitude is None else magnitude)
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, 27) -> scaled returns (b, 5)."""
+        """Normalised rows (b, 60, features) -> scaled returns (b, 5)."""
         return torch.tanh(self.log_odds(sequence) / 2) * self.magnitude
 
     def log_odds(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, 27) -> log-odds of a positive return (b, 5): what training reads."""
+        """Normalised rows (b, 60, features) -> log-odds of a positive return (b, 5): what training reads."""
         x = self.input(sequence)  # (b, l, d_model)
         for layer in self.layers[:-1]:
             x = layer(x)

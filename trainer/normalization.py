@@ -28,7 +28,7 @@ NORMAL_IQR = 1.349
 
 
 def fit_normalization(windows: np.ndarray) -> Normalization:
-    """Raw training windows (batch, 60, 27) float64 -> median and IQR / 1.349 of each transformed feature.
+    """Raw training windows (batch, 60, features) float64 -> median and IQR / 1.349 of each transformed feature.
 
     A feature that hardly varies in its middle half (an IQR under a thousandth of its standard
     deviation) takes the standard deviation, one that never varies takes 1.

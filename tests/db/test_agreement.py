@@ -26,7 +26,7 @@ def real(db, artifacts, shared_data):
 
 
 def windows_of(db, count):
-    """The first `count` windows of the month, read as rows: (times, windows (count, 60, 27))."""
+    """The first `count` windows of the month, read as rows: (times, windows (count, 60, features))."""
     rows = db.execute(
         f"select extract(epoch from open_time)::float8, {', '.join(FEATURES)}"
         " from features_between('BTCUSDT', '-infinity', 'infinity') order by open_time limit %s",

@@ -49,7 +49,7 @@ def test_a_window_is_60_rows_a_minute_apart_that_end_at_candle_time():
     dataset = generated_dataset()
     chosen = np.array([0, 17, 2_000])
     windows = dataset.windows(chosen)
-    assert windows.shape == (3, 60, 27)
+    assert windows.shape == (3, 60, len(FEATURES))
     for window, position in zip(windows, chosen, strict=True):
         end = dataset.ends[position]
         assert np.array_equal(window, dataset.features[end - 59 : end + 1])
@@ -79,7 +79,7 @@ def test_batches_equal_the_whole_and_last_rows_the_windows_ends():
 def test_normalised_training_windows_have_median_0_and_the_quartiles_of_a_standard_normal():
     dataset = generated_dataset()
     windows = dataset.windows(np.arange(0, 3_000, 2))
-    values = normalize(windows, fit_normalization(windows)).reshape(-1, 27)
+    values = normalize(windows, fit_normalization(windows)).reshape(-1, len(FEATURES))
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
     assert np.abs(middle).max() < 1e-4
     assert np.abs(high - low - 1.349).max() < 1e-3

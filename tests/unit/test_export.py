@@ -9,6 +9,7 @@ import pytest
 import torch
 from artifacts import SMALL_MAMBA, generated_dataset, small_options
 
+from candlecast.features import FEATURES
 from trainer.dataset import normalised_windows
 from trainer.export import check_twins, to_onnx, to_torchscript
 from trainer.mamba import MambaForecaster, MambaShape
@@ -66,7 +67,7 @@ def test_the_batch_is_dynamic_and_changes_no_number(exported, batch):
 def test_extreme_inputs_stay_finite(exported):
     _, torchscript, onnx, windows = exported
     random = np.random.default_rng(0)
-    extreme = random.choice([-10.0, 10.0], (64, 60, 27)).astype(np.float32)
+    extreme = random.choice([-10.0, 10.0], (64, 60, len(FEATURES))).astype(np.float32)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.run(None, {"sequence": extreme})
     assert np.isfinite(given).all()
@@ -78,7 +79,7 @@ def test_extreme_inputs_stay_finite(exported):
 
 def test_names_and_shapes_are_the_ones_the_database_reads(exported):
     session = onnxruntime.InferenceSession(exported[2], providers=["CPUExecutionProvider"])
-    assert [(value.name, value.shape) for value in session.get_inputs()] == [("sequence", ["batch", 60, 27])]
+    assert [(value.name, value.shape) for value in session.get_inputs()] == [("sequence", ["batch", 60, len(FEATURES)])]
     assert [(value.name, value.shape[0]) for value in session.get_outputs()] == [("scaled_returns", "batch")]
     assert b"location" not in exported[2]
 
@@ -88,5 +89,5 @@ def test_exporting_keeps_no_training_noise():
     torch.manual_seed(0)
     model = MambaForecaster(MambaShape(d_model=8, d_state=4, dropout=0.9)).train()
     torch.nn.init.normal_(model.head.weight)
-    windows = np.random.default_rng(0).normal(size=(8, 60, 27)).astype(np.float32)
+    windows = np.random.default_rng(0).normal(size=(8, 60, len(FEATURES))).astype(np.float32)
     assert check_twins(model, to_torchscript(model.train()), to_onnx(model.train()), windows) < 1e-5

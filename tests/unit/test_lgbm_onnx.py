@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leaves import leaf_numbers
 
+from candlecast.features import FEATURES
 from trainer.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
 
 PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20, early_stopping_rounds=60)
@@ -21,7 +22,7 @@ def session(model):
 @pytest.fixture(scope="module")
 def trained():
     random = np.random.default_rng(0)
-    rows = random.normal(size=(6_000, 27)).astype(np.float32)
+    rows = random.normal(size=(6_000, len(FEATURES))).astype(np.float32)
     rows[:, 1] = np.round(rows[:, 1], 1)  # ties
     rows[:, 2] = random.integers(-2, 3, 6_000)  # zeros, and thresholds that are next to zero
     rows[:, 3] = 0.0  # as close relative to the last close is
@@ -32,7 +33,7 @@ def trained():
 
 def on_thresholds(booster, rows):
     """Rows whose every value is a threshold of its feature, as float32, or a neighbour of one."""
-    thresholds = [[0.0] for _ in range(27)]
+    thresholds = [[0.0] for _ in range(len(FEATURES))]
     frame = booster.trees_to_dataframe().dropna(subset=["threshold"])
     for name, threshold in zip(frame["split_feature"], frame["threshold"], strict=True):
         thresholds[booster.feature_name().index(name)].append(threshold)
@@ -72,7 +73,7 @@ def test_probabilities_agree_and_have_one_column(trained):
 def test_names_and_shapes_are_the_ones_the_database_reads(trained):
     _, model, _ = trained
     loaded = session(model)
-    assert [(value.name, value.shape) for value in loaded.get_inputs()] == [("features", ["batch", 27])]
+    assert [(value.name, value.shape) for value in loaded.get_inputs()] == [("features", ["batch", len(FEATURES)])]
     assert [(value.name, value.shape) for value in loaded.get_outputs()] == [("probability", ["batch", 1])]
     assert b"location" not in model.SerializeToString()
 
@@ -88,7 +89,7 @@ def test_the_same_seed_gives_the_same_model(trained):
 
 def test_returns_of_zero_teach_nothing():
     random = np.random.default_rng(0)
-    rows = random.normal(size=(4_000, 27)).astype(np.float32)
+    rows = random.normal(size=(4_000, len(FEATURES))).astype(np.float32)
     scaled = rows[:, 0] + random.normal(size=4_000)
     scaled[::2] = 0.0
     validation = rows[3_000:], scaled[3_000:]
@@ -99,7 +100,7 @@ def test_returns_of_zero_teach_nothing():
 
 def test_only_the_trees_that_early_stopping_kept_are_exported():
     random = np.random.default_rng(0)
-    rows = random.normal(size=(3_000, 27)).astype(np.float32)
+    rows = random.normal(size=(3_000, len(FEATURES))).astype(np.float32)
     noise = random.normal(size=3_000)
     parameters = LightGBMParameters(learning_rate=0.3, rounds=200, min_data_in_leaf=20, early_stopping_rounds=10)
     booster = train_horizon((rows[:2_000], noise[:2_000]), (rows[2_000:], noise[2_000:]), parameters, 0, 1)

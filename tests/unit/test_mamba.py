@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from candlecast.features import FEATURES
 from trainer.mamba import MambaBlock, MambaForecaster, MambaShape, parameter_groups
 from trainer.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel, scan_sequential
 
@@ -89,7 +90,7 @@ def test_two_blocks_equal_the_paper_written_plainly():
     torch.manual_seed(0)
     model = MambaForecaster(SHAPE).double().eval()
     torch.nn.init.normal_(model.head.weight)
-    sequence = torch.randn(2, 60, 27, dtype=torch.float64)
+    sequence = torch.randn(2, 60, len(FEATURES), dtype=torch.float64)
     x = model.input(sequence)
     for layer in model.layers:
         x = x + plain_mixer(layer.mixer, layer.norm(x))
@@ -135,7 +136,7 @@ def test_a_window_gives_the_same_alone_and_in_a_batch():
     torch.manual_seed(0)
     model = MambaForecaster(SHAPE).eval()
     torch.nn.init.normal_(model.head.weight)
-    windows = torch.randn(9, 60, 27)
+    windows = torch.randn(9, 60, len(FEATURES))
     together = model(windows)
     alone = torch.cat([model(windows[k : k + 1]) for k in range(9)])
     assert (together - alone).abs().max() < 1e-6
@@ -144,7 +145,7 @@ def test_a_window_gives_the_same_alone_and_in_a_batch():
 def test_a_fresh_model_has_no_opinion_and_the_magnitude_bounds_what_it_says():
     magnitude = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
     model = MambaForecaster(SHAPE, magnitude).eval()
-    windows = torch.randn(4, 60, 27)
+    windows = torch.randn(4, 60, len(FEATURES))
     assert (model(windows) == 0).all()
     torch.nn.init.constant_(model.head.bias, 50.0)
     assert torch.allclose(model(windows), magnitude.expand(4, 5))

@@ -108,7 +108,7 @@ def test_golden_rows_hold_a_large_move_and_their_outputs(trained):
         facts, model = load(folder)
         windows = np.array(facts["golden"]["windows"])
         assert 3 <= len(windows) <= 5
-        assert windows.shape[1:] == (60, 27)
+        assert windows.shape[1:] == (60, len(FEATURES))
         moves = np.abs(dataset.features[dataset.ends[result.split.test], FEATURES.index("log_return_1m")])
         assert np.abs(windows[:, -1, FEATURES.index("log_return_1m")]).max() == moves.max()
         expected = np.array(facts["golden"]["scaled_returns"])

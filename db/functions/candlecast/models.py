@@ -19,7 +19,7 @@ Reader = Callable[[str], bytes | None]
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version. ``run`` maps normalised (batch, 60, 27) float32 to scaled returns (batch, 5)."""
+    """A loaded version. ``run`` maps normalised (batch, 60, features) float32 to scaled returns (batch, 5)."""
 
     model_type: str
     runtime: str
@@ -28,11 +28,11 @@ class Model:
     normalization_source: bytes = field(repr=False)
 
     def scaled_returns(self, windows: np.ndarray) -> np.ndarray:
-        """Raw windows (batch, 60, 27) float64 -> scaled returns (batch, 5) float64."""
+        """Raw windows (batch, 60, features) float64 -> scaled returns (batch, 5) float64."""
         return self.from_normalized(normalize(windows, self.normalization))
 
     def from_normalized(self, rows: np.ndarray) -> np.ndarray:
-        """Normalised windows (batch, 60, 27) float32 -> scaled returns (batch, 5) float64.
+        """Normalised windows (batch, 60, features) float32 -> scaled returns (batch, 5) float64.
 
         Raises ArtifactDamaged where the model fails, or gives anything but finite numbers of that shape.
         """

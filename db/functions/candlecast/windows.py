@@ -33,7 +33,7 @@ limit 1"""
 
 
 def sequence(session: Session, symbol: str, candle_time: float) -> np.ndarray:
-    """The raw window (1, 60, 27) that ends at candle_time (epoch seconds).
+    """The raw window (1, 60, features) that ends at candle_time (epoch seconds).
 
     Raises GapInCandles with the first missing minute, CandleMissing where candle_time itself is not stored.
     """
@@ -63,7 +63,7 @@ def missing_candle(session: Session, symbol: str, candle_time: float) -> CandleM
 def windows_between(
     session: Session, symbol: str, from_time: float, to_time: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches of (candle_times (n,), windows (n, 60, 27)) with candle_time in [from_time, to_time).
+    """Batches of (candle_times (n,), windows (n, 60, features)) with candle_time in [from_time, to_time).
 
     Minutes without a whole window are skipped.
     """

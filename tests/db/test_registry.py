@@ -8,7 +8,11 @@ from pathlib import Path
 import onnx
 import psycopg
 import pytest
-from live import create, forget_models, in_backend, register
+from live import NEWEST, create, forget_models, in_backend, register
+
+from candlecast.features import FEATURES
+
+OTHER_FEATURES = b'{"version": 1, "feature_hash": "0", "sequence_length": 60, "features": []}'
 
 
 def predicted(db):
@@ -72,7 +76,7 @@ def test_the_row_says_what_was_trained(db, artifacts):
     ).fetchone()
     assert row[:3] == ("lgbm", facts["version"], facts["symbol"])
     assert float(row[3]) == pytest.approx(facts["accuracy_1m"], abs=1e-4)
-    assert row[4:] == (27, True, True)
+    assert row[4:] == (len(FEATURES), True, True)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,7 @@ def test_the_row_says_what_was_trained(db, artifacts):
         ({"facts": {"trained_at": None}}, "CC016", "no trained_at"),
         ({"facts": {"lgbm_output": {"kind": "logit"}}}, "CC016", "lgbm_output"),
         ({"files": {"normalization_params_v1.json": b"{}"}}, "CC007", "not normalization parameters"),
+        ({"files": {"normalization_params_v1.json": OTHER_FEATURES}}, "CC008", "not the ones that this server"),
         ({"names": ["a"]}, "CC016", "do not fit"),
         ({"symbol": None}, "CC016", "an argument is null"),
     ],
@@ -252,6 +257,25 @@ def test_rollback_goes_back_and_further_back(live, artifacts):
     assert refused(live, "select rollback_ensemble('DEMO')").sqlstate == "CC014"
     live.execute("select activate_ensemble(%s)", (third,))
     assert live.execute("select rollback_ensemble('DEMO')").fetchone()[0] == first
+
+
+def test_after_an_upgrade_that_adds_a_feature_the_old_ensembles_are_refused_with_the_remedy(live, artifacts):
+    first, second = active(live), create(live, artifacts, 0.25)
+    live.execute("select activate_ensemble(%s)", (second,))
+    for module, name, value in (("lineage", "FEATURE_HASH", "another"), ("lineage", "FEATURES", [*FEATURES, "new"])):
+        in_backend(live, f"import candlecast.{module}; candlecast.{module}.{name} = {value!r}")
+    for call in ("predict('DEMO')", "predict_now('DEMO')", f"activate_ensemble({first})", "rollback_ensemble('DEMO')"):
+        error = refused(live, f"select {call}")
+        assert error.sqlstate == "CC018", call
+        assert "of DEMO was trained on other features than this server computes" in error.diag.message_primary
+        assert error.diag.message_detail == "It lacks new."
+        assert "candlecast train --symbol DEMO" in error.diag.message_hint
+    live.execute("call run_inference(%s)", (NEWEST,))
+    runs = live.execute("select status, ensemble_id, error_sqlstate from inference_runs").fetchall()
+    assert runs == [("failed", second, "CC018")]
+    in_backend(live, "import candlecast.lineage; candlecast.lineage.FEATURES = candlecast.lineage.FEATURES[:-1]")
+    assert "another order" in refused(live, "select predict('DEMO')").diag.message_detail
+    assert active(live) == second
 
 
 def test_activating_twice_is_harmless_and_unknown_ids_are_refused(live):

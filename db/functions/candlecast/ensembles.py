@@ -14,6 +14,7 @@ import numpy as np
 
 from candlecast.errors import ArtifactDamaged
 from candlecast.features import VOLATILITY_30M
+from candlecast.lineage import check_features
 from candlecast.models import Model, Reader, facts_from, load_lgbm, load_mamba, output_mapping
 from candlecast.normalization import normalize
 from candlecast.returns import unscale
@@ -24,6 +25,7 @@ from candlecast.settings import ModelPaths, Settings
 ENSEMBLE_COLUMNS = """
     ensemble.id as ensemble_id,
     ensemble.symbol as ensemble_symbol,
+    ensemble.feature_hash,
     ensemble.mamba_weight::float8 as mamba_weight,
     ensemble.mamba_version_id,
     ensemble.lgbm_version_id,
@@ -62,7 +64,7 @@ class Ensemble:
     lgbm: Model
 
     def forecast(self, windows: np.ndarray) -> Forecast:
-        """Raw feature windows (batch, 60, 27) float64 -> log returns for five horizons.
+        """Raw feature windows (batch, 60, features) float64 -> log returns for five horizons.
 
         ensemble = w * mamba + (1 - w) * lgbm; confidence = 1 - |m - l| / (|m| + |l|), 0 where both are 0.
         """
@@ -83,7 +85,11 @@ class Ensemble:
 
 
 def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
-    """The ensemble of a row with ENSEMBLE_COLUMNS, its models from the cache or the database."""
+    """The ensemble of a row with ENSEMBLE_COLUMNS, its models from the cache or the database.
+
+    Raises OtherFeatures, and what loading raises.
+    """
+    check_features(session, row)
     weight = row["mamba_weight"]
     mamba_id, lgbm_id = row["mamba_version_id"], row["lgbm_version_id"]
     runtime = mamba_runtime(settings, row["mamba_files"] or "")

@@ -145,6 +145,16 @@ class TimeUnreadable(CandlecastError):
     hint = "set datestyle = 'ISO';"
 
 
+class OtherFeatures(CandlecastError):
+    """ensemble {ensemble_id} of {symbol} was trained on other features than this server computes"""
+
+    sqlstate = "CC018"
+    hint = (
+        "Train one on these with 'candlecast train --symbol {symbol} --publish active', or go back to the release "
+        "of candlecast that this one was trained with."
+    )
+
+
 def reported(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function(plpy, ...)``, or the generator that it returns, raise CandlecastErrors as PostgreSQL errors."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.errors import ArtifactDamaged
+from candlecast.errors import ArtifactDamaged, ArtifactRefused
 from candlecast.features import CLOSE, FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
 
 METHODS = ("relative_to_last_close", "log1p", "identity")
@@ -17,7 +17,7 @@ METHODS = ("relative_to_last_close", "log1p", "identity")
 
 @dataclass(frozen=True)
 class Normalization:
-    """Parsed parameters: boolean masks over the 27 features, and (27,) numbers."""
+    """Parsed parameters: boolean masks over the features, and a number for each."""
 
     relative: np.ndarray
     log1p: np.ndarray
@@ -27,7 +27,7 @@ class Normalization:
 
 
 def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normalization:
-    """Read the file's bytes. Raises ArtifactDamaged where it is not what it must be."""
+    """Read the file's bytes. Raises ArtifactDamaged, or ArtifactRefused where it is of other features."""
     try:
         document = json.loads(content)
         rows = document["features"]
@@ -44,7 +44,7 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
     if version != 1 or length != SEQUENCE_LENGTH:
         raise ArtifactDamaged(name=name, reason=f"version {version!r}, sequence_length {length!r} are not known")
     if names != FEATURES or feature_hash != FEATURE_HASH:
-        raise ArtifactDamaged(name=name, reason="its features are not the ones this server computes")
+        raise ArtifactRefused(name=name, reason="its features are not the ones that this server computes")
     unknown = sorted({str(method) for method in methods} - set(METHODS))
     if unknown:
         raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
@@ -61,7 +61,7 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
 
 
 def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
-    """Raw windows (batch, 60, 27) float64 -> normalised (batch, 60, 27) float32.
+    """Raw windows (batch, 60, features) float64 -> normalised (batch, 60, features) float32.
 
     Price levels become x / last close - 1, so that a level outside the training range does not
     matter; volumes go through log1p; then (x - centre) / scale, clipped. float64 until the last step.

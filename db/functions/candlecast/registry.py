@@ -9,6 +9,7 @@ from typing import Any
 from candlecast.ensembles import ENSEMBLE_COLUMNS
 from candlecast.errors import EnsembleUnknown, NothingToRollBackTo, RegistrationRefused, reported
 from candlecast.golden import check_golden_rows
+from candlecast.lineage import check_features
 from candlecast.session import Session
 from candlecast.settings import resolve
 
@@ -105,5 +106,6 @@ def _prove(session: Session, ensemble_id: int) -> str:
     rows = session.rows(query, ["bigint"], [ensemble_id])
     if not len(rows):
         raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
+    check_features(session, rows[0])
     check_golden_rows(session, rows[0], resolve(rows[0]["settings"]))
     return rows[0]["ensemble_symbol"]

@@ -34,11 +34,11 @@ def test_history_is_one_line_of_numbered_files():
 
 
 def test_migrations_name_sql_files_that_are_there_and_leave_none_over():
-    named = [
+    named = {  # a step down may name what a step up before it named
         f"{name}_v{int(version):02d}.sql"
         for path in (ROOT / "db/migrations/versions").glob("*.py")
         for name, version in re.findall(r'create\("(\w+)", version=(\d+)\)', path.read_text())
-    ]
+    }
     assert sorted(named) == sorted(path.name for path in (ROOT / "db/functions").glob("*.sql"))
 
 
@@ -57,8 +57,8 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
     for script in SCRIPTS:
         migrate(url, script.revision)
         states.append(dump(url))
-    # the last one schedules jobs: it has nothing to do outside of pg_cron's database
-    assert all(states[n] != states[n + 1] for n in range(len(SCRIPTS) - 1)), "a migration did nothing"
+    idle = [script.revision for n, script in enumerate(SCRIPTS) if states[n] == states[n + 1]]
+    assert idle == ["0007"], "a migration did nothing"  # that one schedules jobs, where pg_cron is
     for number, script in reversed(list(enumerate(SCRIPTS))):
         migrate(url, script.down_revision or "base")
         assert dump(url) == states[number], f"after the downgrade of {script.revision}"

@@ -106,12 +106,16 @@ choose_symbols() {
   fi
 }
 
+# A symbol is trained where it has no ensemble, or one whose features are not the ones that this version computes.
 train() {
-  local symbol
+  local symbol hash found
+  hash=$("$python" -c 'from candlecast.features import FEATURE_HASH; print(FEATURE_HASH)')
   for symbol in "${symbols[@]}"; do
-    if [[ $(sql "select exists (select from active_ensembles where symbol = $(sql_text "$symbol") and is_active)") == t ]]; then
+    found=$(sql "select feature_hash = '$hash' from active_ensembles where symbol = $(sql_text "$symbol") and is_active")
+    if [[ $found == t ]]; then
       say "  $symbol has an active ensemble"
     else
+      [[ -z $found ]] || say "  $symbol's active ensemble was trained on other features: a new one takes its place"
       "$venv/bin/candlecast" train --symbol "$symbol" --publish active
     fi
   done

@@ -93,6 +93,30 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(now_live):
     assert predictions(db) == []
 
 
+def test_a_replay_without_its_candle_is_a_row_at_once(live):
+    live.execute("call run_inference(%s)", (NEWEST + MINUTE,))
+    (run,) = runs(live)
+    assert (run.status, run.candle_time) == ("no_candle", NEWEST + MINUTE)
+    assert "2026-05-02 12:00:00+00 did not come" in run.error
+    assert "candle_timeout" not in run.error
+
+
+def test_a_setting_that_cannot_be_read_is_a_failed_row(live):
+    in_backend(live, "import os; os.environ['ML_DEVICE'] = 'abacus'")
+    live.execute("call run_inference(%s)", (NEWEST,))
+    (run,) = runs(live)
+    assert (run.status, run.error_sqlstate) == ("failed", "CC013")
+    assert "abacus" in run.error
+
+
+def test_a_cancelled_run_is_cancelled(now_live):
+    db, _ = now_live
+    db.execute("set statement_timeout = '2s'")
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        db.execute("call run_inference()")
+    assert db.execute("select 1").fetchone()[0] == 1
+
+
 def test_a_gap_is_a_failed_row_that_names_the_minute(live):
     live.execute("delete from candles_1m where open_time = %s", (NEWEST - 10 * MINUTE,))
     live.execute("call run_inference(%s)", (NEWEST,))

@@ -1,12 +1,8 @@
 """Every error that a caller can meet: a SQLSTATE, a message, a DETAIL, and a HINT that says what to do.
 
 An exception's docstring is its message; ``{names}`` in it are the facts that it was raised with.
-``reported`` turns them into PostgreSQL errors at the edge, so the code inside knows no ``plpy``.
+``candlecast.reporting`` turns them into PostgreSQL errors at the edge.
 """
-
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import Any
 
 
 class CandlecastError(Exception):
@@ -153,35 +149,3 @@ class OtherFeatures(CandlecastError):
         "Train one on these with 'candlecast train --symbol {symbol} --publish active', or go back to the release "
         "of candlecast that this one was trained with."
     )
-
-
-def reported(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make ``function(plpy, ...)``, or the generator that it returns, raise CandlecastErrors as PostgreSQL errors."""
-
-    @wraps(function)
-    def entry(plpy: Any, *arguments: Any) -> Any:
-        try:
-            result = function(plpy, *arguments)
-        except CandlecastError as error:
-            report = error
-        else:
-            return _reporting(plpy, result) if isinstance(result, Iterator) else result
-        _report(plpy, report)
-        return None
-
-    return entry
-
-
-def _reporting(plpy: Any, rows: Iterator) -> Iterator:
-    try:
-        yield from rows
-    except CandlecastError as error:
-        report = error
-    else:
-        return
-    _report(plpy, report)
-
-
-def _report(plpy: Any, error: CandlecastError) -> None:
-    more = {name: value for name, value in (("detail", error.detail), ("hint", error.hint)) if value}
-    plpy.error(error.message, sqlstate=error.sqlstate, **more)

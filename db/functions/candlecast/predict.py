@@ -13,9 +13,9 @@ from candlecast.errors import (
     NoActiveEnsemble,
     NoCandles,
     StaleCandles,
-    reported,
 )
 from candlecast.features import CLOSE, HORIZONS
+from candlecast.reporting import reported
 from candlecast.session import Session, epoch_of, minute_text
 from candlecast.settings import Settings, model_paths, resolve
 from candlecast.storage import stored_rows, write

@@ -7,9 +7,10 @@ rows gave the outputs that they must.
 from typing import Any
 
 from candlecast.ensembles import ENSEMBLE_COLUMNS
-from candlecast.errors import EnsembleUnknown, NothingToRollBackTo, RegistrationRefused, reported
+from candlecast.errors import EnsembleUnknown, NothingToRollBackTo, RegistrationRefused
 from candlecast.golden import check_golden_rows
 from candlecast.lineage import check_features
+from candlecast.reporting import reported
 from candlecast.session import Session
 from candlecast.settings import resolve
 

@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from candlecast.ensembles import Ensemble, from_environment, loaded
-from candlecast.errors import CandlecastError, reported
+from candlecast.errors import CandlecastError
 from candlecast.features import CLOSE
 from candlecast.predict import forecast_rows
-from candlecast.runlog import Run, begin, finish, mark_lost, note, was_stale
-from candlecast.session import Session, epoch_of
+from candlecast.reporting import reported
+from candlecast.runlog import Run, begin, finish, mark_lost, note, raise_cancel, was_stale
+from candlecast.session import Session, epoch_of, minute_text
 from candlecast.settings import Settings, model_paths, resolve
 from candlecast.storage import warm, write
 from candlecast.targets import Target, targets
@@ -38,11 +39,15 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
     now = session.rows(_CLOCK)[0]["now"]
     candle_time = now // MINUTE * MINUTE - MINUTE if at_time is None else epoch_of(at_time) // MINUTE * MINUTE
     mark_lost(session)
-    settings = resolve(session.rows(_SETTINGS)[0]["settings"])
-    if not settings.enabled:
-        note(session, candle_time, "disabled")
+    try:
+        settings = resolve(session.rows(_SETTINGS)[0]["settings"])
+    except CandlecastError as error:
+        note(session, candle_time, "failed", error=error)
     else:
-        _run(session, settings, candle_time, now, replay=at_time is not None)
+        if settings.enabled:
+            _run(session, settings, candle_time, now, replay=at_time is not None)
+        else:
+            note(session, candle_time, "disabled")
     plpy.commit()
 
 
@@ -78,7 +83,8 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
             time.sleep(POLL)
     for target, run, _ in ready:
         if target.symbol in waiting:
-            run.error = f"the candle of {target.symbol} did not come within candle_timeout"
+            within = "" if replay else " within candle_timeout"
+            run.error = f"the candle of {target.symbol} at {minute_text(candle_time)} did not come{within}"
             finish(session, run, "no_candle")
 
 
@@ -110,7 +116,8 @@ def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> No
         try:
             for _ in range(2):
                 ensemble.forecast(sequence(session, target.symbol, target.newest))
-        except CandlecastError:
+        except (CandlecastError, session.plpy.SPIError) as error:
+            raise_cancel(error)
             continue  # a gap before now says nothing about the minute that is awaited
         session.rows(_ARRIVED, ["text", "float8"], [target.symbol, target.newest])
     warm(session)

@@ -27,12 +27,8 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A cancelled run is raised again."""
-        self.error_sqlstate = getattr(error, "sqlstate", None)
-        if self.error_sqlstate == QUERY_CANCELED:
-            raise error
-        self.error = str(error)
-        if isinstance(error, CandlecastError):
-            self.error = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
+        raise_cancel(error)
+        self.error, self.error_sqlstate = _described(error)
 
 
 _BEGIN = """
@@ -40,8 +36,8 @@ insert into public.inference_runs (symbol, ensemble_id, candle_time, status)
 values ($1, $2, to_timestamp($3), $4)
 returning id, extract(epoch from started_at)::float8 as started"""
 _NOTE = """
-insert into public.inference_runs (symbol, ensemble_id, candle_time, status, finished_at)
-values ($1, $2, to_timestamp($3), $4, clock_timestamp())"""
+insert into public.inference_runs (symbol, ensemble_id, candle_time, status, finished_at, error, error_sqlstate)
+values ($1, $2, to_timestamp($3), $4, clock_timestamp(), $5, $6)"""
 _FINISH = """
 update public.inference_runs
 set status = $2, finished_at = clock_timestamp(), mamba_runtime = $3, load_ms = $4, wait_ms = $5, features_ms = $6,
@@ -66,10 +62,15 @@ def begin(session: Session, candle_time: float, target: Target) -> Run:
     return Run(row["id"], row["started"])
 
 
-def note(session: Session, candle_time: float, status: str, target: Target | None = None) -> None:
-    """Write a row for a run that has nothing to do."""
+def note(
+    session: Session, candle_time: float, status: str, target: Target | None = None, error: Exception | None = None
+) -> None:
+    """Write a row for a run that has nothing to do, or that could not even begin."""
     symbol, ensemble_id = (target.symbol, target.ensemble_id) if target else (None, None)
-    session.rows(_NOTE, _TYPES, [symbol, ensemble_id, candle_time, status])
+    what, sqlstate = _described(error) if error else (None, None)
+    session.rows(_NOTE, [*_TYPES, "text", "text"], [symbol, ensemble_id, candle_time, status, what, sqlstate])
+    if what:
+        session.plpy.warning(what)
 
 
 def finish(session: Session, run: Run, status: str) -> None:
@@ -93,3 +94,17 @@ def was_stale(session: Session, target: Target) -> bool:
     """Whether the last row of this symbol and ensemble says 'stale' already."""
     rows = session.rows(_LAST, ["text", "bigint"], [target.symbol, target.ensemble_id])
     return len(rows) > 0 and rows[0]["status"] == "stale"
+
+
+def raise_cancel(error: Exception) -> None:
+    """Raise an error again that says that somebody cancelled the query: it is not the run's to handle."""
+    if getattr(error, "sqlstate", None) == QUERY_CANCELED:
+        raise error
+
+
+def _described(error: Exception) -> tuple[str, str | None]:
+    """What a row says of an error: message, detail and remedy, and the SQLSTATE."""
+    text = str(error)
+    if isinstance(error, CandlecastError):
+        text = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
+    return text, getattr(error, "sqlstate", None)

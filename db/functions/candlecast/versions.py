@@ -4,10 +4,11 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from candlecast.errors import RegistrationRefused, VersionConflict, reported
+from candlecast.errors import RegistrationRefused, VersionConflict
 from candlecast.features import FEATURE_HASH, FEATURES
 from candlecast.models import LGBM_FILES, NORMALIZATION, output_mapping
 from candlecast.normalization import parse
+from candlecast.reporting import reported
 from candlecast.runtimes import check_artifact
 from candlecast.session import Session
 

@@ -1,0 +1,42 @@
+"""The edge to PostgreSQL: CandlecastErrors become its errors, with SQLSTATE, DETAIL and HINT.
+
+The code inside raises exceptions and knows no ``plpy``.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from candlecast.errors import CandlecastError
+
+
+def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``function(plpy, ...)``, or the generator that it returns, raise CandlecastErrors as PostgreSQL errors."""
+
+    @wraps(function)
+    def entry(plpy: Any, *arguments: Any) -> Any:
+        try:
+            result = function(plpy, *arguments)
+        except CandlecastError as error:
+            report = error
+        else:
+            return _reporting(plpy, result) if isinstance(result, Iterator) else result
+        _report(plpy, report)
+        return None
+
+    return entry
+
+
+def _reporting(plpy: Any, rows: Iterator) -> Iterator:
+    try:
+        yield from rows
+    except CandlecastError as error:
+        report = error
+    else:
+        return
+    _report(plpy, report)
+
+
+def _report(plpy: Any, error: CandlecastError) -> None:
+    more = {name: value for name, value in (("detail", error.detail), ("hint", error.hint)) if value}
+    plpy.error(error.message, sqlstate=error.sqlstate, **more)

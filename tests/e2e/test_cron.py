@@ -96,9 +96,11 @@ def test_a_backend_killed_in_the_middle_loses_nothing_and_the_next_minute_is_pre
     feeder.set()
     running = "select id, backend_pid from inference_runs where status = 'running'"
     before = ask(live, "select count(*) from predictions")
-    ((run, pid),) = wait_for(live, running)
-    subprocess.run([*SUDO, "kill", "-KILL", str(pid)], check=True)
-    feeder.clear()
+    try:
+        ((run, pid),) = wait_for(live, running)
+        subprocess.run([*SUDO, "sh", "-c", f"kill -KILL {pid}"], check=True)
+    finally:
+        feeder.clear()
     wait_for(live, "select 1 from inference_runs where id = %s and status = 'lost'", (run,), seconds=190)
     wait_for(live, FIVE, (minute() - MINUTE,), seconds=130)
     assert ask(live, "select count(*) from predictions")[0][0] >= before[0][0] + 5

@@ -4,8 +4,8 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 (CandlecastUserError) ends as two lines on standard error and exit status 1.
 """
 
-from datetime import datetime
 import os
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any

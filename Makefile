@@ -1,6 +1,6 @@
 # The ways into candlecast. `make` alone lists them; scripts/ has the steps, a header on each.
 #
-# CANDLES   files for `make up` to load instead of generated candles
+# CANDLES   files for `make up` to load instead of generated candles; ? stands for a blank in a name
 # CLUSTER   the name of the PostgreSQL cluster, default the one in .env, else candlecast: another name is another installation
 
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS

@@ -81,7 +81,6 @@ CONF
 # Thrown away after the tests: nothing here must outlive a power cut.
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 max_wal_size = '4GB'
 CONF
 }

@@ -83,13 +83,38 @@ make_venv() {
   fi
 }
 
+# Install again what lost files since.
+repair_requirements() {
+  local listed damaged
+  listed=$("$python" - "$@" <<'PYTHON'
+import sys
+from importlib import metadata
+for name in sys.argv[1:]:
+    name = name.split("[")[0]
+    try:
+        files = metadata.files(name) or []
+    except metadata.PackageNotFoundError:
+        files = None
+    if files is None or not all(file.locate().exists() for file in files if file.suffix in {".py", ".so"}):
+        print(name)
+PYTHON
+)
+  [[ -n $listed ]] || return 0
+  mapfile -t damaged <<<"$listed"
+  say "  the environment lost files: installing again ${damaged[*]}"
+  pip_install --constraint "$project/constraints.txt" --force-reinstall --no-deps "${damaged[@]}"
+}
+
 install_requirements() {
   local wanted stamp
   mapfile -t wanted < <(requirements "${extras[@]}")
   stamp=$state/$(IFS=_; printf '%s' "${extras[*]}").stamp
   local sum
   sum=$(printf '%s\n' "${wanted[@]}" | cat - "$project/constraints.txt" | sha256sum)
-  [[ $(cat "$stamp" 2>/dev/null) != "$sum" ]] || return 0
+  if [[ $(cat "$stamp" 2>/dev/null) == "$sum" ]]; then
+    repair_requirements "${wanted[@]}"
+    return
+  fi
   say "  installing the requirements (${extras[*]}), pinned in constraints.txt; log: $log"
   pip_install --constraint "$project/constraints.txt" "${wanted[@]}"
   printf '%s\n' "$sum" >"$stamp"

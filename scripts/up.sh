@@ -8,6 +8,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 days=60
+wanted=$state/symbols # what CANDLES brought so far
 step='starting'
 began=$SECONDS
 
@@ -81,32 +82,41 @@ generate_candles() {
   fi
 }
 
-# The files of CANDLES, and in symbols what they hold. Loading again is harmless: the table says what changed.
+# The files of CANDLES, and in symbols what they hold, remembered in case that the training is interrupted. Loading
+# again is harmless: the table says what changed.
 load_candles() {
-  local files
-  # shellcheck disable=SC2206  # words and patterns, as the user wrote them
+  local files found
+  # shellcheck disable=SC2206  # words and patterns, as the user wrote them; ? stands for a blank in a name
   files=($CANDLES)
-  "$venv/bin/candlecast" load "${files[@]}"
-  mapfile -t symbols < <("$python" -c '
+  "$venv/bin/candlecast" load -- "${files[@]}"
+  found=$("$python" -c '
 import sys
 from trainer.candles import read_candle_file
 print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
+  mapfile -t symbols <<<"$found"
+  printf '%s\n' "${symbols[@]}" | sort -u - <(cat "$wanted" 2>/dev/null) >"$wanted.new"
+  mv "$wanted.new" "$wanted"
 }
 
-# What CANDLES says, else DEMO; a database that holds other candles only is left at those.
+# What CANDLES says; else what an earlier CANDLES said and, but for a database that holds other candles only, DEMO.
 choose_symbols() {
+  local symbol
   if [[ -n ${CANDLES:-} ]]; then
     load_candles
-  elif [[ $(sql "select exists (select from candles_1m where symbol <> 'DEMO') and not exists (select from candles_1m where symbol = 'DEMO')") == t ]]; then
-    mapfile -t symbols < <(sql "select distinct symbol from active_ensembles where is_active order by symbol")
+    return
+  fi
+  while read -r symbol; do
+    [[ $(sql "select exists (select from candles_1m where symbol = $(sql_text "$symbol"))") != t ]] || symbols+=("$symbol")
+  done < <(cat "$wanted" 2>/dev/null)
+  if [[ $(sql "select exists (select from candles_1m where symbol <> 'DEMO') and not exists (select from candles_1m where symbol = 'DEMO')") == t ]]; then
     say "  the database has candles of its own: nothing to load or to generate"
+    ((${#symbols[@]} > 0)) || say "  to train on them: $venv/bin/candlecast train --symbol SYMBOL --publish active"
   else
     generate_candles
-    symbols=(DEMO)
+    symbols+=(DEMO)
   fi
 }
 
-# A symbol is trained where it has no ensemble, or one whose features are not the ones that this version computes.
 train() {
   local symbol hash found
   hash=$("$python" -c 'from candlecast.features import FEATURE_HASH; print(FEATURE_HASH)')

@@ -22,7 +22,7 @@ ALTER TYPE public.forecast OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.activate_ensemble(ensemble_id bigint) RETURNS void
     LANGUAGE plpython3u SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.registry import activate_ensemble
 activate_ensemble(plpy, GD, ensemble_id)
@@ -32,7 +32,7 @@ ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_
 
 CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.registry import create_ensemble
 return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)
@@ -140,7 +140,7 @@ ALTER FUNCTION public.features_between(for_symbol text, from_time timestamp with
 
 CREATE FUNCTION public.generate_demo_candles(until timestamp with time zone DEFAULT now(), days integer DEFAULT 60) RETURNS bigint
     LANGUAGE plpython3u STRICT SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $$
@@ -152,7 +152,7 @@ ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days
 
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -165,7 +165,7 @@ ALTER FUNCTION public.predict(for_symbol text, at_time timestamp with time zone,
 
 CREATE FUNCTION public.predict_now(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS SETOF public.forecast
     LANGUAGE plpython3u SECURITY DEFINER ROWS 5
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 from candlecast.predict import predict_now
@@ -176,7 +176,7 @@ ALTER FUNCTION public.predict_now(for_symbol text) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 7200 PARALLEL RESTRICTED
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
@@ -188,7 +188,7 @@ ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with ti
 
 CREATE FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.versions import register_model
 return register_model(plpy, GD, model_type, version, symbol, model_path, facts, names, contents)
@@ -198,7 +198,7 @@ ALTER FUNCTION public.register_model(model_type text, version text, symbol text,
 
 CREATE FUNCTION public.rollback_ensemble(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.registry import rollback_ensemble
 return rollback_ensemble(plpy, GD, for_symbol)
@@ -287,11 +287,11 @@ CASE
     WHEN (volume = (0)::double precision) THEN (0.5)::double precision
     ELSE (taker_buy_base_asset_volume / volume)
 END) STORED,
-    CONSTRAINT candles_1m_open_time_on_the_minute CHECK ((isfinite(open_time) AND (date_bin('00:01:00'::interval, open_time, '2000-01-01 00:00:00+00'::timestamp with time zone) = open_time))),
+    CONSTRAINT candles_1m_open_time_on_the_minute CHECK (((open_time >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (open_time < '2100-01-01 00:00:00+00'::timestamp with time zone) AND (date_bin('00:01:00'::interval, open_time, '2000-01-01 00:00:00+00'::timestamp with time zone) = open_time))),
     CONSTRAINT candles_1m_prices_positive CHECK (((low > (0.000000000001)::double precision) AND (low < ('1000000000000'::numeric)::double precision) AND (open < ('1000000000000'::numeric)::double precision) AND (high < ('1000000000000'::numeric)::double precision) AND (close < ('1000000000000'::numeric)::double precision))),
     CONSTRAINT candles_1m_prices_within_high_and_low CHECK (((high >= low) AND ((open >= low) AND (open <= high)) AND ((close >= low) AND (close <= high)))),
     CONSTRAINT candles_1m_spread_finite CHECK (((spread_bps >= (0)::double precision) AND (spread_bps < ('1000000'::numeric)::double precision))),
-    CONSTRAINT candles_1m_symbol_named CHECK ((symbol <> ''::text)),
+    CONSTRAINT candles_1m_symbol_named CHECK ((symbol ~ '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,39}$'::text)),
     CONSTRAINT candles_1m_taker_volumes_within_volumes CHECK ((((taker_buy_base_asset_volume >= (0)::double precision) AND (taker_buy_base_asset_volume <= volume)) AND (taker_buy_quote_asset_volume >= (0)::double precision) AND (taker_buy_quote_asset_volume <= ((quote_asset_volume * (((1)::numeric + 0.000000001))::double precision) + (0.000001)::double precision)))),
     CONSTRAINT candles_1m_volumes_finite CHECK ((((volume = (0)::double precision) OR ((volume >= (0.000000000000000001)::double precision) AND (volume <= ('1000000000000000000'::numeric)::double precision))) AND (quote_asset_volume >= (0)::double precision) AND (quote_asset_volume < ('1000000000000000000'::numeric)::double precision) AND ((number_of_trades >= 0) AND (number_of_trades <= '1000000000000'::bigint))))
 );
@@ -444,7 +444,7 @@ CASE name
     WHEN 'mamba_weight'::text THEN (value ~ '^(0(\.[0-9]+)?|1(\.0+)?)$'::text)
     WHEN 'device'::text THEN (value = ANY (ARRAY['cpu'::text, 'cuda'::text]))
     WHEN 'mamba_runtime'::text THEN (value = ANY (ARRAY['auto'::text, 'onnx'::text, 'torchscript'::text]))
-    WHEN 'candle_timeout'::text THEN (value ~ '^[0-9]{1,5}(\.[0-9]+)? (ms|s|min)$'::text)
+    WHEN 'candle_timeout'::text THEN (value ~ '^([0-9]{1,5} ms|[0-5]?[0-9](\.[0-9]+)? s)$'::text)
     WHEN 'max_candle_age'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h))$'::text)
     ELSE false
 END)
@@ -673,9 +673,9 @@ GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.candles_1m TO candlecast_feeder;
+GRANT SELECT,DELETE ON TABLE public.candles_1m TO candlecast_operator;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_trainer;
-GRANT SELECT ON TABLE public.candles_1m TO candlecast_operator;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.features_1m TO candlecast_cron;

@@ -5,7 +5,7 @@ returns void
 language plpython3u
 volatile parallel unsafe
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 from candlecast.registry import activate_ensemble
 activate_ensemble(plpy, GD, ensemble_id)

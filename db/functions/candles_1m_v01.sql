@@ -22,9 +22,10 @@ create table candles_1m (
         case when volume = 0 then 0.5 else taker_buy_base_asset_volume / volume end
     ) stored,
     primary key (symbol, open_time),
-    constraint candles_1m_symbol_named check (symbol <> ''),
+    constraint candles_1m_symbol_named check (symbol ~ '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,39}$'),
     constraint candles_1m_open_time_on_the_minute check (
-        isfinite(open_time) and date_bin('1 minute', open_time, timestamptz '2000-01-01 00:00:00+00') = open_time
+        open_time >= timestamptz '1970-01-01 00:00:00+00' and open_time < timestamptz '2100-01-01 00:00:00+00'
+        and date_bin('1 minute', open_time, timestamptz '2000-01-01 00:00:00+00') = open_time
     ),
     constraint candles_1m_prices_positive check (
         low > 1e-12 and low < 1e12 and open < 1e12 and high < 1e12 and close < 1e12

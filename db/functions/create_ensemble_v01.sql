@@ -10,7 +10,7 @@ returns bigint
 language plpython3u
 volatile parallel unsafe
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 from candlecast.registry import create_ensemble
 return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)

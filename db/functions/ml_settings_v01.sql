@@ -11,7 +11,7 @@ create table ml_settings (
             when 'mamba_weight' then value ~ '^(0(\.[0-9]+)?|1(\.0+)?)$'
             when 'device' then value in ('cpu', 'cuda')
             when 'mamba_runtime' then value in ('auto', 'onnx', 'torchscript')
-            when 'candle_timeout' then value ~ '^[0-9]{1,5}(\.[0-9]+)? (ms|s|min)$'
+            when 'candle_timeout' then value ~ '^([0-9]{1,5} ms|[0-5]?[0-9](\.[0-9]+)? s)$'
             when 'max_candle_age' then value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h))$'
             else false
         end
@@ -22,7 +22,7 @@ insert into ml_settings (name, meaning) values
 ('mamba_weight', '0 to 1: the weight of Mamba in ensembles that have none of their own; default 0.5'),
 ('device', 'cpu or cuda: where Mamba runs; default cpu'),
 ('mamba_runtime', 'auto, onnx or torchscript: which file of Mamba is run; default auto'),
-('candle_timeout', 'like ''25 s'': how long run_inference() waits for the minute''s candle; default 25 s'),
+('candle_timeout', 'like ''25 s'', under a minute: how long run_inference() waits for the minute''s candle; default 25 s'),
 ('max_candle_age', 'none, or like ''10 min'': the oldest newest candle that predict_now() accepts; default none');
 alter table ml_settings owner to candlecast_owner;
 grant select on ml_settings to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;

@@ -4,11 +4,11 @@
 --          candle and ensemble it returns the stored rows.
 -- Limits   needs the 209 candles up to the newest; SECURITY DEFINER so that readers can call it.
 create or replace function predict_now(for_symbol text default 'BTCUSDT')
-returns setof forecast
+returns setof public.forecast
 language plpython3u
 volatile parallel unsafe
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains
 rows 5
 as $$

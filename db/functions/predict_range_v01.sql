@@ -4,11 +4,11 @@
 create or replace function predict_range(
     for_symbol text, from_time timestamptz, to_time timestamptz, ensemble_id bigint default null
 )
-returns setof forecast
+returns setof public.forecast
 language plpython3u
 stable parallel restricted
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 7200

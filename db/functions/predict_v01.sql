@@ -5,11 +5,11 @@
 create or replace function predict(
     for_symbol text default 'BTCUSDT', at_time timestamptz default null, ensemble_id bigint default null
 )
-returns setof forecast
+returns setof public.forecast
 language plpython3u
 stable parallel restricted
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'

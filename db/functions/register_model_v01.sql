@@ -9,7 +9,7 @@ returns bigint
 language plpython3u
 volatile parallel unsafe
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 from candlecast.versions import register_model
 return register_model(plpy, GD, model_type, version, symbol, model_path, facts, names, contents)

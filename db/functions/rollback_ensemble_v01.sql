@@ -5,7 +5,7 @@ returns bigint
 language plpython3u
 volatile parallel unsafe
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 from candlecast.registry import rollback_ensemble
 return rollback_ensemble(plpy, GD, for_symbol)

@@ -223,7 +223,7 @@ REFUSED = {
     ),
     "another check of that name": (
         TABLE + "alter table candles_1m add constraint candles_1m_symbol_named check (symbol <> 'x')",
-        ["constraint candles_1m_symbol_named is CHECK ((symbol <> 'x'::text)), not CHECK ((symbol <> ''::text))"],
+        ["constraint candles_1m_symbol_named is CHECK ((symbol <> 'x'::text)), not CHECK ((symbol ~ "],
     ),
     "a view": ("create view candles_1m as select 'X' as symbol", ["it is not a table"]),
 }

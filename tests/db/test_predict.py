@@ -87,6 +87,33 @@ def test_a_range_across_batches_has_every_minute_once(live):
     assert unbounded == rows
 
 
+@pytest.mark.parametrize(
+    "bounds", ["'-infinity', '-infinity'", "'infinity', '-infinity'", "'infinity', now()", "now(), now()"]
+)
+def test_an_empty_stretch_gives_no_rows(live, bounds):
+    assert live.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
+
+
+def test_a_candle_from_a_wrong_clock_holds_nothing_up_and_an_operator_can_remove_it(live, live_url, connect_as):
+    copied = (
+        "open, high, low, close, volume, quote_asset_volume, number_of_trades,"
+        " taker_buy_base_asset_volume, taker_buy_quote_asset_volume"
+    )
+    for future in ("1 day", "70 years"):
+        connect_as("candlecast_feeder", live_url).execute(
+            f"insert into candles_1m (symbol, open_time, {copied})"
+            f" select symbol, date_trunc('minute', now()) + interval '{future}', {copied}"
+            " from candles_1m where open_time = %s",
+            (NEWEST,),
+        )
+    assert {row.candle_time for row in live.execute("select * from predict_now('DEMO')")} == {NEWEST}
+    assert len(live.execute("select * from predict_range('DEMO', %s, null)", (NEWEST,)).fetchall()) == 5
+    load_demo(live, NEWEST + 2 * MINUTE)
+    assert {row.candle_time for row in live.execute("select * from predict_now('DEMO')")} == {NEWEST + MINUTE}
+    operator = connect_as("candlecast_operator", live_url)
+    assert operator.execute("delete from candles_1m where open_time > now()").rowcount == 2
+
+
 def test_odd_session_settings_change_nothing(live):
     expected = live.execute("select * from predict('DEMO', %s)", (NEWEST - 9 * MINUTE,)).fetchall()
     live.execute("set timezone = 'Asia/Kolkata'")
@@ -126,6 +153,9 @@ def test_a_gap_yields_no_prediction_across_it_and_names_its_first_minute(live):
         ("", "predict('DEMO', '2026-05-02 12:00+00')", "CC002", "no candle of DEMO at 2026-05-02 12:00:00+00"),
         ("", "predict('DEMO', '2026-05-02 11:58:30+00')", "CC002", "2026-05-02 11:58:30+00"),
         ("", "predict('DEMO', '2026-05-01 12:00+00')", "CC003", "no candle at 2026-05-01 08:32:00+00"),
+        ("", "predict('DEMO', '4713-01-01 BC')", "CC002", "4713-01-01"),
+        ("", "predict('DEMO', 'infinity')", "CC002", "infinity"),
+        ("", "predict('DEMO', '294276-12-31')", "CC017", "294276-12-31"),
         ("", "predict('DEMO', null, 77)", "CC006", "no ensemble 77 for DEMO"),
         (
             ("insert into candles_1m select 'OTHER', open_time, open, high, low, close, volume, quote_asset_volume,"

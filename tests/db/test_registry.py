@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import psycopg
 import pytest
-from live import NEWEST, create, forget_models, in_backend, register
+from live import NEWEST, create, deploy, forget_models, in_backend, register
 
 from candlecast.features import FEATURES
 
@@ -89,6 +89,13 @@ def test_the_row_says_what_was_trained(db, artifacts):
         ({"facts": {"feature_hash": "0" * 64}}, "CC016", "other features"),
         ({"facts": {"golden": {}}}, "CC016", "no golden rows"),
         ({"facts": {"trained_at": None}}, "CC016", "no trained_at"),
+        ({"facts": {"trained_at": "infinity"}}, "CC016", "no trained_at"),
+        ({"facts": {"accuracy_1m": "abc"}}, "CC016", "accuracy_1m 'abc'"),
+        ({"facts": {"accuracy_1m": 7}}, "CC016", "accuracy_1m 7"),
+        ({"facts": {"files": ["a"]}}, "CC016", "does not have the sha256 that its facts give"),
+        ({"symbol": "ELSE"}, "CC016", "its facts are of symbol 'DEMO', not 'ELSE'"),
+        ({"version": ""}, "CC016", "its version has no name"),
+        ({"contents": [None] * 6}, "CC016", "an argument is null"),
         ({"facts": {"lgbm_output": {"kind": "logit"}}}, "CC016", "lgbm_output"),
         ({"files": {"normalization_params_v1.json": b"{}"}}, "CC007", "not normalization parameters"),
         ({"files": {"normalization_params_v1.json": OTHER_FEATURES}}, "CC008", "not the ones that this server"),
@@ -102,6 +109,55 @@ def test_what_makes_no_version_is_refused(db, artifacts, change, sqlstate, says)
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
     assert db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
+
+
+def looping_onnx() -> bytes:
+    """A graph that adds 1 ten million million times."""
+    number = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Identity", ["go_in"], ["go_out"]),
+            onnx.helper.make_node("Add", ["sum_in", "one"], ["sum_out"]),
+        ],
+        "body",
+        [number("turn", 7, []), number("go_in", 9, []), number("sum_in", 1, [1])],
+        [number("go_out", 9, []), number("sum_out", 1, [1])],
+    )
+    constants = [
+        onnx.helper.make_tensor("turns", 7, [], [10**13]),
+        onnx.helper.make_tensor("go", 9, [], [True]),
+        onnx.helper.make_tensor("one", 1, [1], [1.0]),
+    ]
+    loop = onnx.helper.make_node("Loop", ["turns", "go", "one"], ["scaled_returns"], body=body)
+    graph = onnx.helper.make_graph(
+        [loop], "endless", [number("sequence", 1, ["batch", 60, 27])], [number("scaled_returns", 1, [1])], constants
+    )
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+def test_a_graph_that_could_run_for_ever_is_refused(db, artifacts):
+    with pytest.raises(psycopg.Error, match="operator Loop") as error:
+        register(db, Path(artifacts[0]), version="endless", files={"mamba.onnx": looping_onnx()})
+    assert error.value.sqlstate == "CC008"
+
+
+def test_a_weight_is_kept_to_four_decimals_and_the_same_again_is_the_same_ensemble(live, artifacts):
+    first = create(live, artifacts, 0.33333)
+    assert create(live, artifacts, 0.33334) == first
+    for weight in (-0.1, 1.1, float("nan")):
+        with pytest.raises(psycopg.Error, match="not from 0 to 1") as error:
+            create(live, artifacts, weight)
+        assert error.value.sqlstate == "CC016"
+
+
+def test_a_reader_cannot_hold_up_an_activation(live, live_url, connect_as, artifacts):
+    reader = connect_as("candlecast_reader", live_url)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute("begin; lock table active_ensembles in share row exclusive mode")
+    reader.execute("rollback")
+    reader.execute("begin; select * from active_ensembles; lock table active_ensembles in access share mode")
+    live.execute("set statement_timeout = '5s'")
+    live.execute("select activate_ensemble(%s)", (create(live, artifacts, 0.25),))
 
 
 def test_external_data_is_refused_at_the_door_and_at_loading(live, artifacts):
@@ -142,14 +198,18 @@ def test_a_flipped_byte_is_refused_and_the_active_ensemble_goes_on(live, artifac
         assert predicted(fresh) == expected
 
 
-def test_a_damaged_active_artifact_fails_new_sessions_with_a_remedy(live, live_url):
+def test_a_damaged_active_artifact_fails_new_sessions_with_a_remedy_that_works(live, live_url, artifacts):
+    expected = predicted(live)
     live.execute("update model_artifacts set content = set_byte(content, 99, get_byte(content, 99) # 1)"
                  " where name = 'lgbm_horizon_2.onnx'")  # fmt: skip
     with psycopg.connect(live_url) as fresh:
         error = refused(fresh, "select predict('DEMO')")
     assert error.sqlstate == "CC007"
     assert "lgbm_horizon_2.onnx" in error.diag.message_primary
-    assert "rollback_ensemble" in error.diag.message_hint
+    assert "Publish the version again" in error.diag.message_hint
+    deploy(live, artifacts)
+    with psycopg.connect(live_url) as fresh:
+        assert predicted(fresh) == expected
 
 
 @pytest.mark.parametrize("name", ["mamba.onnx", "lgbm_horizon_4.onnx"])

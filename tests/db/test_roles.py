@@ -176,7 +176,7 @@ ASKED = {
     INSERT_CANDLE: {"feeder": 1},
     f"{INSERT_CANDLE} on conflict (symbol, open_time) do update set close = excluded.close": {"feeder": 1},
     "update candles_1m set close = close where open_time = '2026-05-02 11:59+00'": {"feeder": 1},
-    "delete from candles_1m": {},
+    "delete from candles_1m where false": {"operator": 0},
     "truncate candles_1m": {},
     MAKE_CANDLES: {"cron": 1, "operator": 1},
     # predictions and the log
@@ -271,4 +271,4 @@ def test_functions_state_what_they_are_and_their_bodies_are_thin():
             assert body.startswith("from candlecast."), name
             assert "immutable" not in head, name
         if "security definer" in head:
-            assert "\nset search_path = pg_catalog, public, pg_temp" in head, name
+            assert "\nset search_path = pg_catalog, pg_temp" in head, name

@@ -48,7 +48,7 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("mamba_runtime", "auto", "auto"),
         ("candle_timeout", "0 s", 0.0),
         ("candle_timeout", "250 ms", 0.25),
-        ("candle_timeout", "1.5 min", 90.0),
+        ("candle_timeout", "1.5 s", 1.5),
         ("max_candle_age", "none", None),
         ("max_candle_age", "90 s", 90.0),
         ("max_candle_age", "12 h", 43200.0),

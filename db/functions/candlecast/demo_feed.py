@@ -27,12 +27,10 @@ def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
     """Continue DEMO from its newest candle, or ``days`` before ``until``, to the last closed minute.
 
     ``until`` is a time as SQL reads it; minutes that have not ended now are never made. Returns the
-    number of candles inserted. Concurrent calls wait for each other and find nothing left to do.
+    number of candles inserted. Concurrent calls make the same candles; each is stored once.
     """
     if days < 1:
         plpy.error("days must be at least 1", hint="60 days are enough to train the first models.")
-    # By this lock the second of two callers sees what the first one committed.
-    plpy.execute("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('candlecast.demo'))")
     insert = plpy.prepare(_insert_statement(), ["bigint[]", *["double precision[]"] * 8, "bigint[]"])
     minute, end, close = _where_to_continue(plpy, until, days)
     inserted = 0
@@ -49,13 +47,14 @@ def _where_to_continue(plpy: Any, until: str, days: int) -> tuple[int, int, floa
     plan = plpy.prepare(
         """
         select
-            floor(extract(epoch from least($1, now())) / 60)::bigint as until_minute,
+            floor(extract(epoch from least(greatest($1, timestamptz '2000-01-01 00:00+00'), now())) / 60)::bigint
+                as until_minute,
             floor(extract(epoch from newest.open_time) / 60)::bigint as newest_minute,
             newest.close
         from (values (1)) as always (row)
         left join lateral (
             select open_time, close from public.candles_1m
-            where symbol = $2 order by open_time desc limit 1
+            where symbol = $2 and open_time <= least($1, now()) order by open_time desc limit 1
         ) as newest on true
         """,
         ["timestamptz", "text"],

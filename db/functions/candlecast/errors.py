@@ -135,10 +135,10 @@ class RegistrationRefused(CandlecastError):
 
 
 class TimeUnreadable(CandlecastError):
-    """the time {text} cannot be read in this session's DateStyle"""
+    """the time {text} cannot be read"""
 
     sqlstate = "CC017"
-    hint = "set datestyle = 'ISO';"
+    hint = "Name a minute from 1970 to 2100; run_inference() also needs: set datestyle = 'ISO';"
 
 
 class OtherFeatures(CandlecastError):

@@ -37,13 +37,16 @@ select
     ) as stored
 from (values (1)) as one (row)
 left join lateral (
-    select open_time from public.candles_1m where symbol = $1 order by open_time desc limit 1
+    select open_time from public.candles_1m
+    where symbol = $1 and open_time <= statement_timestamp() - interval '1 minute' order by open_time desc limit 1
 ) as newest on true
 left join lateral (
     select {ENSEMBLE_COLUMNS}
     from public.active_ensembles as ensemble
     where ensemble.symbol = $1 and (ensemble.id = $2 or ($2 is null and ensemble.is_active))
 ) as ensemble on true"""
+
+_OLDEST = "select extract(epoch from min(open_time))::float8 as oldest from public.candles_1m where symbol = $1"
 
 
 @reported
@@ -98,9 +101,11 @@ def predict_range(
     if state["newest"] is None:
         raise NoCandles(symbol=symbol)
     ensemble = _ensemble(session, state, settings, symbol, ensemble_id)
-    start, end = _bounds(session, symbol, from_time, to_time)
+    start, end = _bounds(session, symbol, state["newest"], from_time, to_time)
 
     def rows() -> Iterator[Row]:
+        if not start < end:
+            return
         for times, windows in windows_between(session, symbol, start, end):
             yield from forecast_rows(symbol, times, windows[:, -1, CLOSE], ensemble.forecast(windows), ensemble.id)
 
@@ -126,17 +131,13 @@ def _ensemble(session: Session, state: Any, settings: Settings, symbol: str, ens
     return from_environment(session, paths, settings)
 
 
-def _bounds(session: Session, symbol: str, from_time: str | None, to_time: str | None) -> tuple[float, float]:
+def _bounds(
+    session: Session, symbol: str, newest: float, from_time: str | None, to_time: str | None
+) -> tuple[float, float]:
     """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles; null is no bound."""
-    held = session.rows(
-        """
-        select extract(epoch from min(open_time))::float8 as first, extract(epoch from max(open_time))::float8 as last
-        from public.candles_1m where symbol = $1""",
-        ["text"],
-        [symbol],
-    )[0]
-    start = max(epoch_of(from_time or "-infinity"), held["first"])
-    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time or "infinity"), held["last"] + MINUTE))
+    oldest = session.rows(_OLDEST, ["text"], [symbol])[0]["oldest"]
+    start = max(epoch_of(from_time or "-infinity"), oldest)
+    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time or "infinity"), newest + MINUTE))
 
 
 def forecast_rows(

@@ -41,6 +41,10 @@ def create_ensemble(
     if mamba["feature_hash"] != lgbm["feature_hash"]:
         raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
     symbol = symbol or mamba["symbol"]
+    if weight is not None:
+        if not 0.0 <= weight <= 1.0:
+            raise RegistrationRefused(what="the ensemble", reason=f"mamba_weight {weight} is not from 0 to 1")
+        weight = round(weight, 4)
     types = ["text", "bigint", "bigint", "text", "numeric"]
     created = session.rows(_CREATE, types, [symbol, mamba_id, lgbm_id, mamba["feature_hash"], weight])
     if not len(created):
@@ -80,7 +84,7 @@ def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
 def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
     """Go back to the ensemble that was active before; returns its id."""
     session = Session.of(plpy, cache)
-    _lock(session, symbol)
+    _lock(session)
     earlier = session.rows(_EARLIER, ["text"], [symbol])
     if not len(earlier):
         raise NothingToRollBackTo(symbol=symbol)
@@ -90,14 +94,14 @@ def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
 
 def _activate(session: Session, ensemble_id: int, *, rolling_back: bool) -> None:
     symbol = _prove(session, ensemble_id)
-    _lock(session, symbol)
+    _lock(session)
     session.rows(_SWAP_OUT, ["text", "bigint", "boolean"], [symbol, ensemble_id, rolling_back])
     session.rows(_SWAP_IN, ["bigint"], [ensemble_id])
 
 
-def _lock(session: Session, symbol: str) -> None:
-    """Let one transaction at a time change what is live for a symbol."""
-    session.rows("select pg_advisory_xact_lock(hashtextextended('candlecast ' || $1, 0))", ["text"], [symbol])
+def _lock(session: Session) -> None:
+    """Let one transaction at a time change what is live. A lock that readers, who may not write, cannot take."""
+    session.rows("lock table public.active_ensembles in share row exclusive mode")
 
 
 def _prove(session: Session, ensemble_id: int) -> str:

@@ -4,11 +4,12 @@ pg_cron starts a fresh process for each run, so everything is cold. Therefore: l
 first, wait for the minute's candle second; when it lands, only features, two models and an insert are left.
 """
 
+import math
 import time
 from typing import Any
 
 from candlecast.ensembles import Ensemble, from_environment, loaded
-from candlecast.errors import CandlecastError
+from candlecast.errors import CandlecastError, TimeUnreadable
 from candlecast.features import CLOSE
 from candlecast.predict import forecast_rows
 from candlecast.reporting import reported
@@ -36,8 +37,12 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
     ``at_time`` replays that minute: its candle must be there, and no later one is read.
     """
     session = Session.of(plpy, cache)
+    session.settle()
     now = session.rows(_CLOCK)[0]["now"]
-    candle_time = now // MINUTE * MINUTE - MINUTE if at_time is None else epoch_of(at_time) // MINUTE * MINUTE
+    candle_time = now - MINUTE if at_time is None else epoch_of(at_time)
+    if not math.isfinite(candle_time):
+        raise TimeUnreadable(text=at_time)
+    candle_time = candle_time // MINUTE * MINUTE
     mark_lost(session)
     try:
         settings = resolve(session.rows(_SETTINGS)[0]["settings"])
@@ -48,7 +53,7 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
             _run(session, settings, candle_time, now, replay=at_time is not None)
         else:
             note(session, candle_time, "disabled")
-    plpy.commit()
+    session.commit()
 
 
 def _run(session: Session, settings: Settings, candle_time: float, now: float, *, replay: bool) -> None:
@@ -64,11 +69,10 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
             runs.append((target, begin(session, candle_time, target)))
     if not found:
         note(session, candle_time, "no_ensemble")
-    session.plpy.commit()
+    session.commit()
     ready = [(target, run, ensemble) for target, run in runs if (ensemble := _load(session, target, run, settings))]
     _rehearse(session, ready)
-    session.plpy.commit()
-    session.plan_once()
+    session.commit()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {target.symbol for target, _, _ in ready}
     while waiting:
@@ -76,7 +80,6 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
             if len(session.rows(_ARRIVED, ["text", "float8"], [symbol, candle_time])):
                 waiting.remove(symbol)
                 _predict(session, symbol, candle_time, [row for row in ready if row[0].symbol == symbol])
-                session.plan_once()
         if waiting and session.rows(_CLOCK)[0]["now"] >= deadline:
             break
         if waiting:
@@ -109,7 +112,6 @@ def _load(session: Session, target: Target, run: Run, settings: Settings) -> Ens
 
 def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> None:
     """Take the whole road once with the newest candle at hand, writing nothing, so that every plan is warm."""
-    session.plan_once()
     for target, _, ensemble in ready:
         if target.newest is None:
             continue
@@ -133,7 +135,7 @@ def _predict(session: Session, symbol: str, candle_time: float, ready: list[tupl
         for _, run, _ in ready:
             run.fail(error)
             finish(session, run, "failed")
-        session.plpy.commit()
+        session.commit()
         return
     features_ms = (time.perf_counter() - clock) * 1000
     for _, run, ensemble in ready:
@@ -151,4 +153,4 @@ def _predict(session: Session, symbol: str, candle_time: float, ready: list[tupl
             status = "failed"
         run.latency_ms = (session.rows(_CLOCK)[0]["now"] - arrived) * 1000
         finish(session, run, status)
-    session.plpy.commit()
+    session.commit()

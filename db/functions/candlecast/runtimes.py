@@ -15,8 +15,14 @@ from candlecast.settings import torchscript_allowed
 
 #: The largest artifact that is loaded, in bytes.
 MAX_BYTES = 64 * 1024 * 1024
-# Any ONNX tensor that lives in another file carries this key, so that its bytes give it away.
-_EXTERNAL_DATA_KEY = b"location"
+# Words that give a graph away wherever they stand in its bytes: the key that any tensor outside the file carries,
+# and the operators that repeat a body, which could run for ever where no cancel reaches.
+_REFUSED_WORDS = {
+    b"location": "it keeps data outside the file (ONNX external data)",
+    b"Loop": "it may loop (operator Loop)",
+    b"Scan": "it may loop (operator Scan)",
+    b"SequenceMap": "it may loop (operator SequenceMap)",
+}
 
 Runner = Callable[[np.ndarray], np.ndarray]
 
@@ -25,8 +31,10 @@ def check_artifact(name: str, content: bytes) -> None:
     """Raise ArtifactRefused for what is never loaded: too large, or ONNX with data outside the file."""
     if len(content) > MAX_BYTES:
         raise ArtifactRefused(name=name, reason=f"{len(content)} bytes are over the limit of {MAX_BYTES}")
-    if name.endswith(".onnx") and _EXTERNAL_DATA_KEY in content:
-        raise ArtifactRefused(name=name, reason="it keeps data outside the file (ONNX external data)")
+    if name.endswith(".onnx"):
+        for word, reason in _REFUSED_WORDS.items():
+            if word in content:
+                raise ArtifactRefused(name=name, reason=reason)
 
 
 def load_onnx(name: str, content: bytes, device: str = "cpu") -> Runner:

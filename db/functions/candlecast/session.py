@@ -38,9 +38,21 @@ class Session:
             plan = self.plans[query] = self.plpy.prepare(query, list(types))
         return self.plpy.execute(plan, list(values))
 
-    def plan_once(self) -> None:
-        """Until this transaction ends, reuse a query's plan: planning the features costs as much as running them."""
-        self.rows("select set_config('plan_cache_mode', 'force_generic_plan', true)")
+    def settle(self) -> None:
+        """For this transaction, what a procedure that commits cannot SET: names are PostgreSQL's, plans are reused.
+
+        Without the first, whoever may create a function in schema public could slip it in; without the second, the
+        features are planned anew at each call, which costs as much as running them.
+        """
+        self.plpy.execute(
+            "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
+            " pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
+        )
+
+    def commit(self) -> None:
+        """Commit, and settle the transaction that begins."""
+        self.plpy.commit()
+        self.settle()
 
     def keep(self, key: tuple, model: Any) -> Any:
         """Put a loaded model into the cache and return it."""
@@ -69,6 +81,10 @@ def epoch_of(text: str | None) -> float | None:
         return None
     if text.lstrip("-") == "infinity":
         return float("-inf") if text.startswith("-") else float("inf")
+    if text.endswith(" BC"):
+        return float("-inf")
+    if not text[4:5] == "-":  # five digits and more of a year
+        raise TimeUnreadable(text=text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,6 +1,7 @@
 """register_model(): a version's files and facts, checked, into model_versions and model_artifacts."""
 
 import json
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -37,6 +38,10 @@ select id, (
     where model_version_id = id
 ) as files
 from public.model_versions where model_type = $1 and version = $2 and symbol = $3"""
+# What was damaged since gets its bytes back from the same files.
+_MEND = """
+update public.model_artifacts set content = $3
+where model_version_id = $1 and name = $2 and sha256(content) <> sha256($3)"""
 
 
 @reported
@@ -46,12 +51,15 @@ def register_model(
 ) -> int:  # fmt: skip
     """Store a version and its files; the same files again give the same id."""
     session = Session.of(plpy, cache)
-    if None in (model_type, version, symbol, model_path, facts, names, contents):
+    if None in (model_type, version, symbol, model_path, facts, names, contents, *(names or ()), *(contents or ())):
         raise RegistrationRefused(what="the version", reason="an argument is null")
     what = f"{model_type} version {version}"
     files = dict(zip(names, contents, strict=False))
-    document = json.loads(facts)
-    if reason := _unfit(model_type, document, names, contents, files):
+    try:
+        document = json.loads(facts)
+    except RecursionError:
+        raise RegistrationRefused(what=what, reason="its facts are nested too deeply") from None
+    if reason := _unfit(model_type, version, symbol, document, names, contents, files):
         raise RegistrationRefused(what=what, reason=reason)
     for name, content in files.items():
         check_artifact(name, content)
@@ -64,6 +72,8 @@ def register_model(
     if not len(inserted):
         known = session.rows(_REGISTERED, ["text", "text", "text"], [model_type, version, symbol])[0]
         if known["files"] == " ".join(f"{name}={sha256(files[name]).hexdigest()}" for name in sorted(files)):
+            for name, content in files.items():
+                session.rows(_MEND, ["bigint", "text", "bytea"], [known["id"], name, content])
             return known["id"]
         raise VersionConflict(model_type=model_type, version=version, symbol=symbol)
     version_id = inserted[0]["id"]
@@ -73,7 +83,9 @@ def register_model(
     return version_id
 
 
-def _unfit(model_type: str, facts: Any, names: list[str], contents: list[bytes], files: dict) -> str | None:
+def _unfit(
+    model_type: str, version: str, symbol: str, facts: Any, names: list[str], contents: list[bytes], files: dict
+) -> str | None:
     """Why these files and facts make no version, or None."""
     if model_type not in _ALLOWED:
         return f"model_type {model_type!r} is neither mamba nor lgbm"
@@ -90,9 +102,24 @@ def _unfit(model_type: str, facts: Any, names: list[str], contents: list[bytes],
     golden = facts.get("golden")
     if not isinstance(golden, dict) or not golden.get("windows") or not golden.get("scaled_returns"):
         return "its facts have no golden rows, so nothing could prove that it works here"
-    hashes = facts.get("files") or {}
+    if not version or not symbol or facts.get("symbol") != symbol:
+        return f"its facts are of symbol {facts.get('symbol')!r}, not {symbol!r}, or its version has no name"
+    hashes = facts.get("files")
     for name, content in files.items():
-        if name != "facts.json" and hashes.get(name) != sha256(content).hexdigest():
+        if name != "facts.json" and (not isinstance(hashes, dict) or hashes.get(name) != sha256(content).hexdigest()):
             return f"{name} does not have the sha256 that its facts give"
-    return next((f"its facts give no {key}" for key in ("trained_at", "training_from", "training_to")
-                 if not facts.get(key)), None)  # fmt: skip
+    for key in ("trained_at", "training_from", "training_to"):
+        if not _is_time(facts.get(key)):
+            return f"its facts give no {key}, a time in ISO form"
+    for key, largest in (("accuracy_1m", 1.0), ("rmse", 1e9)):
+        value = facts.get(key)
+        if value is not None and not (isinstance(value, int | float) and 0.0 <= value <= largest):
+            return f"its facts give {key} {value!r}, not a number from 0 to {largest:g}"
+    return None
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False

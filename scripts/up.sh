@@ -82,6 +82,8 @@ generate_candles() {
   fi
 }
 
+remembered() { [[ ! -e $wanted ]] || cat "$wanted"; }
+
 # The files of CANDLES, and in symbols what they hold, remembered in case that the training is interrupted. Loading
 # again is harmless: the table says what changed.
 load_candles() {
@@ -94,7 +96,7 @@ import sys
 from trainer.candles import read_candle_file
 print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
   mapfile -t symbols <<<"$found"
-  printf '%s\n' "${symbols[@]}" | sort -u - <(cat "$wanted" 2>/dev/null) >"$wanted.new"
+  printf '%s\n' "${symbols[@]}" | sort -u - <(remembered) >"$wanted.new"
   mv "$wanted.new" "$wanted"
 }
 
@@ -107,7 +109,7 @@ choose_symbols() {
   fi
   while read -r symbol; do
     [[ $(sql "select exists (select from candles_1m where symbol = $(sql_text "$symbol"))") != t ]] || symbols+=("$symbol")
-  done < <(cat "$wanted" 2>/dev/null)
+  done < <(remembered)
   if [[ $(sql "select exists (select from candles_1m where symbol <> 'DEMO') and not exists (select from candles_1m where symbol = 'DEMO')") == t ]]; then
     say "  the database has candles of its own: nothing to load or to generate"
     ((${#symbols[@]} > 0)) || say "  to train on them: $venv/bin/candlecast train --symbol SYMBOL --publish active"

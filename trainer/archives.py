@@ -9,8 +9,10 @@ whoever finds fault with a value can say where it is.
 import csv
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,11 @@ from trainer.errors import FileRefused
 #: First bytes -> container. What matches none is read as text.
 _MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gz", b"PAR1": "parquet"}
 _SUFFIXES = {".zip": "zip", ".gz": "gz", ".parquet": "parquet"}
+#: Bytes of a file, packed and unpacked: over ten years of one symbol's candles. More is an accident or an attack.
+MOST_BYTES = 2**30
+#: Characters of the first line; what has more is not a table of candles.
+_LONGEST_FIRST_LINE = 65_536
+_BOM = b"\xef\xbb\xbf"
 _DAMAGED = "The file is incomplete or damaged: download or copy it again."
 
 
@@ -44,10 +51,11 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a file whole. Raises FileRefused where it is missing, damaged, empty or not a table."""
+    """Read a file whole. Raises FileRefused where it is missing, damaged, empty, too large or not a table."""
     file = str(path)
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = _read(file, stream.read, "the file")
     except FileNotFoundError:
         raise FileRefused(file, "there is no such file", "Check the path.") from None
     except OSError as error:
@@ -67,6 +75,22 @@ def read_table(path: Path) -> Table:
     return _csv(file, content)
 
 
+def _read(file: str, read: Callable[[int], bytes], what: str) -> bytes:
+    """The whole of a stream, unless it is larger than MOST_BYTES: then no more than that is ever held."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := read(2**20):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise FileRefused(
+                file,
+                f"{what} is larger than {MOST_BYTES / 2**30:g} GiB, more than ten years of candles",
+                "Load the exchange's monthly archives, or split it.",
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 def _unzip(file: str, content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -81,8 +105,9 @@ def _unzip(file: str, content: bytes) -> bytes:
                     f"the archive holds {len(members)} csv files instead of one",
                     "Unpack it and load the csv files by themselves.",
                 )
-            return archive.read(members[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            with archive.open(members[0]) as stream:
+                return _read(file, stream.read, "its csv file")
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise FileRefused(file, f"the zip archive is damaged: {error}", _DAMAGED) from None
     except (RuntimeError, NotImplementedError) as error:  # encrypted; unknown compression
         raise FileRefused(
@@ -92,14 +117,23 @@ def _unzip(file: str, content: bytes) -> bytes:
 
 def _gunzip(file: str, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            return _read(file, stream.read, "its csv file")
     except (OSError, EOFError, zlib.error) as error:
         raise FileRefused(file, f"the gzip file is damaged: {error}", _DAMAGED) from None
 
 
 def _parquet(file: str, content: bytes) -> Table:
     try:
-        table = pyarrow.parquet.read_table(pa.BufferReader(content))
+        parquet = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
+        cells = parquet.metadata.num_rows * parquet.metadata.num_columns
+        if 8 * cells > MOST_BYTES:
+            raise FileRefused(
+                file,
+                f"it has {parquet.metadata.num_rows:,} rows of {parquet.metadata.num_columns:,} columns",
+                f"Split it into files of less than {MOST_BYTES / 2**30:g} GiB.",
+            )
+        table = parquet.read()
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).partition("\n")[0]
         raise FileRefused(file, f"the parquet file is damaged: {first_line}", _DAMAGED) from None
@@ -109,16 +143,16 @@ def _parquet(file: str, content: bytes) -> Table:
 
 def _csv(file: str, content: bytes) -> Table:
     try:
-        text = content.decode("utf-8-sig")
+        content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FileRefused(file, "it is not UTF-8 text", "Save it as csv in UTF-8.", f"line {line}") from None
-    head = text.lstrip("\r\n")
-    blank = len(text) - len(head)
-    leading_lines = len(text[:blank].splitlines())
-    if not head.strip():
+    content = content.removeprefix(_BOM)
+    body = content.lstrip(b"\r\n")
+    leading_lines = len(content[: len(content) - len(body)].splitlines())
+    if not body or body.isspace():
         raise FileRefused(file, "the file is empty", _DAMAGED)
-    first = next(csv.reader([head.split("\n", 1)[0].rstrip("\r")]))
+    first = _first_line(file, body, f"line {1 + leading_lines}")
     header = [cell.strip() for cell in first] if not _is_number(first[0]) else None
     if header and _is_iso_time(first[0]):
         header = None
@@ -131,10 +165,9 @@ def _csv(file: str, content: bytes) -> Table:
 
     # Quotes are trimmed below rather than parsed: a stray one must not swallow lines, or every
     # line number after it would be wrong. One thread, one block: row numbers are exact only so.
-    body = head.encode()
     try:
         table = pyarrow.csv.read_csv(
-            io.BytesIO(body),
+            pa.BufferReader(body),
             pyarrow.csv.ReadOptions(
                 use_threads=False,
                 column_names=names,
@@ -163,6 +196,21 @@ def _csv(file: str, content: bytes) -> Table:
         columns = [column.filter(pa.array(written)) for column in columns]
         places = places[written]
     return Table(file, header, columns, places, "line")
+
+
+def _first_line(file: str, body: bytes, place: str) -> list[str]:
+    end = body.find(b"\n")
+    length = end if end >= 0 else len(body)
+    if length > _LONGEST_FIRST_LINE:
+        raise FileRefused(
+            file, f"its first line has {length:,} characters: not a candle file", "Check how the file was made.", place
+        )
+    try:
+        return next(csv.reader([body[:length].decode().rstrip("\r")]))
+    except csv.Error as error:
+        raise FileRefused(
+            file, f"it cannot be read as csv: {error}", "Save it as csv, a candle a line.", place
+        ) from None
 
 
 def _is_number(cell: str) -> bool:

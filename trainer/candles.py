@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.archives import Table, read_table
+from trainer.display import shown
 from trainer.errors import FileRefused
 
 #: Columns of float64 values, as ``candles_1m`` names them.
@@ -82,6 +83,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_2001, _DAY_2100 = 978_307_200, 4_102_444_800
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _SYMBOL_IN_NAME = re.compile(r"(?:^|[-_])([A-Z0-9]{2,20})[-_](\d+(?:mo|[smhdwM]))(?=[-_.]|$)")
+#: What the database takes as a symbol.
+SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,39}")
+_TIMES_HINT = "Every row must give seconds, milliseconds, microseconds, or ISO 8601."
 _ONE_MINUTE = {"1m", "1min", "1t", "1", "60", "60s"}
 _FULL_ARCHIVE = "Load the exchange's full kline archive: it has " + ", ".join(ARCHIVE_COLUMNS[:-1]) + "."
 
@@ -183,21 +187,32 @@ def _name_columns(table: Table) -> dict[str, pa.ChunkedArray]:
         return columns
     if {"open", "high", "low", "close"} <= set(missing):
         what = "it holds quotes (bid and ask)" if any("bid" in s for s in squashed) else "not a candle file"
-        shown = ", ".join(table.names[:8]) + (", ..." if len(table.names) > 8 else "")
-        reason = f"{what}: there is no open, high, low or close among its columns ({shown})"
+        some = ", ".join(name[:40] for name in table.names[:8]) + (", ..." if len(table.names) > 8 else "")
+        reason = f"{what}: there is no open, high, low or close among its columns ({some})"
     else:
         reason = f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
     raise FileRefused(table.file, reason, _FULL_ARCHIVE, place)
 
 
-def _symbol(table: Table, columns: dict[str, pa.ChunkedArray], symbol: str | None) -> str:
+def _symbol(table: Table, columns: dict[str, pa.ChunkedArray], argument: str | None) -> str:
+    symbol = _symbol_said(table, columns, argument)
+    if not SYMBOL.fullmatch(symbol):
+        raise FileRefused(
+            table.file,
+            f"{shown(symbol)} is no symbol: up to 40 letters, digits and . _ : / - beginning with a letter or digit",
+            "Name it: --symbol BTCUSDT.",
+        )
+    return symbol
+
+
+def _symbol_said(table: Table, columns: dict[str, pa.ChunkedArray], symbol: str | None) -> str:
     inside: list[str] = []
     if "symbol" in columns:
         inside = [str(value) for value in columns["symbol"].unique().to_pylist()]
         if len(inside) > 1:
             raise FileRefused(
                 table.file,
-                f"it holds several symbols: {', '.join(sorted(inside)[:5])}",
+                f"it holds several symbols: {', '.join(one[:40] for one in sorted(inside)[:5])}",
                 "Split it into a file for each symbol.",
             )
     if symbol is not None:
@@ -208,7 +223,7 @@ def _symbol(table: Table, columns: dict[str, pa.ChunkedArray], symbol: str | Non
     if in_name and inside and in_name[1] != inside[0]:
         raise FileRefused(
             table.file,
-            f"its name says {in_name[1]}, its symbol column {inside[0]}",
+            f"its name says {in_name[1]}, its symbol column {inside[0][:40]}",
             f"Say which is right: --symbol {inside[0]}.",
         )
     if in_name or inside:
@@ -229,7 +244,7 @@ def _require_one_minute(table: Table, columns: dict[str, pa.ChunkedArray], open_
     if "interval" in columns:
         for index, value in enumerate(columns["interval"].to_pylist()):
             if str(value).lower() not in _ONE_MINUTE or str(value) == "1M":
-                reason = f"its interval is {value}, not 1m"
+                reason = f"its interval is {str(value)[:40]}, not 1m"
                 raise FileRefused(table.file, reason, hint, table.place(index))
     in_name = _SYMBOL_IN_NAME.search(Path(table.file).name)
     if in_name and in_name[2] != "1m" and "close_time" not in columns:
@@ -260,8 +275,7 @@ def _times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
                 f"{name} {numbers[index]} is in {words[units[index]]}, "
                 f"the lines before it are in {words[units[0]]}: mixed units"
             )
-        hint = "Every row must give seconds, milliseconds, microseconds, or ISO 8601."
-        raise FileRefused(table.file, reason, hint, table.place(index))
+        raise FileRefused(table.file, reason, _TIMES_HINT, table.place(index))
     per_second = int(units[0])
     return numbers * (10**6 // per_second) if per_second <= 10**6 else numbers // (per_second // 10**6)
 
@@ -273,17 +287,23 @@ def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
         try:
             parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
-            kind = "mixed units" if re.fullmatch(r"\d+", text) else "not a time"
-            raise FileRefused(
-                table.file,
-                f"{name} {text!r} is {kind}",
-                "Every row must give seconds, milliseconds, microseconds, or ISO 8601.",
-                table.place(index),
-            ) from None
+            reason = "is mixed units" if re.fullmatch(r"\d+", text) else _no_time(text)
+            raise FileRefused(table.file, f"{name} {shown(text)} {reason}", _TIMES_HINT, table.place(index)) from None
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
         times[index] = (parsed - _EPOCH) // microsecond
     return times
+
+
+def _no_time(text: str) -> str:
+    """Why a text that is no number is no time either, or does not fit the numbers before it."""
+    try:
+        datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError as error:
+        if str(error).startswith("Invalid isoformat"):
+            return "is not a time"
+        return f"is no date and time: {error}"  # day is out of range for month
+    return "is a date, the lines before it have numbers: mixed units"
 
 
 def _floats(table: Table, column: pa.ChunkedArray, name: str, optional: bool = False) -> np.ndarray:
@@ -304,8 +324,9 @@ def _integers(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
         numbers = np.asarray(_cast(table, column, name, pa.float64()))
     broken = np.flatnonzero(~(np.abs(numbers) < 2**63) | (numbers != np.floor(numbers)))
     if len(broken):
-        value = column[int(broken[0])].as_py()
-        raise FileRefused(table.file, f"{name} {value!r} is not a whole number", None, table.place(broken[0]))
+        value, number = column[int(broken[0])].as_py(), numbers[broken[0]]
+        reason = "is out of range" if abs(number) >= 2**63 and np.isfinite(number) else "is not a whole number"
+        raise FileRefused(table.file, f"{name} {shown(value)} {reason}", None, table.place(broken[0]))
     return numbers.astype(np.int64)
 
 
@@ -319,9 +340,11 @@ def _cast(table: Table, column: pa.ChunkedArray, name: str, to: pa.DataType) -> 
             try:
                 pc.cast(column[index], to)
             except pa.ArrowInvalid:
-                reason = f"{name} {column[index].as_py()!r} is not a number"
-                hint = "Numbers are written with a decimal point: 67029.25."
-                raise FileRefused(table.file, reason, hint, table.place(index)) from None
+                value = column[index].as_py()
+                reason, hint = "is not a number", "Numbers are written with a decimal point: 67029.25."
+                if name in ("open_time", "close_time"):
+                    reason, hint = _no_time(value), _TIMES_HINT
+                raise FileRefused(table.file, f"{name} {shown(value)} {reason}", hint, table.place(index)) from None
         raise
 
 

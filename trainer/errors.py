@@ -5,6 +5,8 @@ Whatever is not a ``CandlecastUserError`` is a defect and keeps its traceback.
 
 import sys
 
+from trainer.display import plain, plain_lines
+
 
 class CandlecastUserError(Exception):
     """What happened (``message``) and what to do about it (``hint``)."""
@@ -19,7 +21,7 @@ class FileRefused(CandlecastUserError):
     """A candle file that is not loaded: which file, where in it (``place``: 'line 7') and why."""
 
     def __init__(self, file: str, reason: str, hint: str | None = None, place: str | None = None) -> None:
-        where = f"{file}: {place}" if place else file
+        where = f"{plain(file)}: {place}" if place else plain(file)
         super().__init__(f"{where}: {reason}", hint)
         self.file = file
         self.place = place
@@ -28,6 +30,6 @@ class FileRefused(CandlecastUserError):
 
 def print_error(error: CandlecastUserError) -> None:
     """`candlecast: what happened` and `hint: what to do`, on standard error."""
-    sys.stderr.write(f"candlecast: {error.message}\n")
+    sys.stderr.write(f"candlecast: {plain_lines(error.message)}\n")
     if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+        sys.stderr.write(f"hint: {plain_lines(error.hint)}\n")

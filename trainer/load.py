@@ -9,7 +9,7 @@ while the rules stand in one place. Then one INSERT ... ON CONFLICT moves the ro
 """
 
 import io
-import sys
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from rich.table import Table
 
 from trainer.candles import NUMBERS, Candles, describe_time, moment, read_candle_file
 from trainer.database import connect, explain
+from trainer.display import cell, console, plain
 from trainer.errors import FileRefused, print_error
 
 #: What a file gives and the table takes; taker_buy_ratio is generated.
@@ -122,7 +123,7 @@ class LoadReport:
 
 def load_files(files: list[Path], symbol: str | None = None, url: str | None = None) -> bool:
     """Load each file, print what happened; False where one was refused. The others still load."""
-    out, err = Console(width=None if sys.stdout.isatty() else 140), Console(stderr=True)
+    out, err = console(), console(stderr=True)
     table = Table("file", "symbol", "rows", "inserted", "changed", "unchanged", "left out", "merged", "gaps")
     reports: list[LoadReport] = []
     refused: list[FileRefused] = []
@@ -133,10 +134,10 @@ def load_files(files: list[Path], symbol: str | None = None, url: str | None = N
                     report = _load_with_bar(connection, file, symbol, err)
                 except FileRefused as error:
                     refused.append(error)
-                    table.add_row(file.name, "refused", *[""] * 7)
+                    table.add_row(cell(file.name), "refused", *[""] * 7)
                 else:
                     reports.append(report)
-                    table.add_row(file.name, report.symbol, *(f"{n:,}" for n in _counts(report)))
+                    table.add_row(cell(file.name), cell(report.symbol), *(f"{n:,}" for n in _counts(report)))
     except psycopg.Error as error:
         raise explain(error) from error
     finally:  # whatever stopped it: say what is loaded
@@ -238,9 +239,15 @@ def _refuse_broken_row(connection: psycopg.Connection, candles: Candles) -> None
         candles.file,
         f"the candle of {describe_time(int(candles.open_time[index]))} breaks {name}"
         + (f" ({values})" if values else ""),
-        f"candles_1m takes only rows where {' '.join(text.split())}",
+        f"candles_1m takes only rows where {readable(text)}",
         f"{candles.unit} {place}",
     )
+
+
+def readable(check: str) -> str:
+    """A constraint as the catalog writes it, in one line, without the casts of its numbers."""
+    words = re.sub(r"::(double precision|numeric|bigint|text|interval|timestamp with time zone)", "", check)
+    return re.sub(r"(?<!\w)(?:\('?|')(-?[\d.]+)(?:'?\)|')", r"\1", " ".join(words.split()))
 
 
 def _upsert(connection: psycopg.Connection) -> tuple[int, int]:
@@ -271,9 +278,9 @@ def _gaps(connection: psycopg.Connection, candles: Candles) -> list[Gap]:
 
 
 def _load_with_bar(connection: psycopg.Connection, file: Path, symbol: str | None, err: Console) -> LoadReport:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(file.name, total=None)
+        task = progress.add_task(plain(file.name), total=None)
         return load_file(
             connection, file, symbol, lambda done, total: progress.update(task, completed=done, total=total)
         )
@@ -292,10 +299,10 @@ def _counts(report: LoadReport) -> tuple[int, ...]:
 
 
 def _print_details(out: Console, report: LoadReport) -> None:
-    name = Path(report.file).name
+    name = plain(Path(report.file).name)
     if report.unclosed:
-        out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", highlight=False)
+        out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", soft_wrap=True)
     for gap in report.gaps[:_GAPS_SHOWN]:
-        out.print(f"{name}: {report.symbol} lacks {gap}", highlight=False)
+        out.print(f"{name}: {report.symbol} lacks {gap}", soft_wrap=True)
     if len(report.gaps) > _GAPS_SHOWN:
-        out.print(f"{name}: and {len(report.gaps) - _GAPS_SHOWN:,} more gaps", highlight=False)
+        out.print(f"{name}: and {len(report.gaps) - _GAPS_SHOWN:,} more gaps", soft_wrap=True)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from trainer.display import plain
+
 #: Seconds between two lines where there is no terminal.
 LINE_EVERY = 15.0
 
@@ -14,14 +16,14 @@ LINE_EVERY = 15.0
 @contextmanager
 def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
     """Show one stage; the function it gives takes (done, total, note)."""
-    started = time.monotonic()
+    started, title = time.monotonic(), plain(title)
     if console.is_terminal:
         columns = (
-            TextColumn(f"{title:<20}"),
+            TextColumn("{task.description:<20}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(title, total=None, note="")
@@ -33,7 +35,11 @@ def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], No
             nonlocal told
             if time.monotonic() - told >= LINE_EVERY:
                 told = time.monotonic()
-                console.print(f"{title}: {done:,} of {total:,} {note}".rstrip(), highlight=False)
+                _line(console, f"{title}: {done:,} of {total:,} {note}".rstrip())
 
         yield tell
-    console.print(f"{title}: done in {time.monotonic() - started:.1f} s", highlight=False)
+    _line(console, f"{title}: done in {time.monotonic() - started:.1f} s")
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)

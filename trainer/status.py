@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.database import connect, explain
+from trainer.display import cell, console
 
 _CANDLES = """
 with recursive symbols as (
@@ -25,7 +26,7 @@ _ENSEMBLES = """
 select
     e.id, e.symbol, case when e.is_active then 'active' else 'test' end,
     'Mamba ' || m.version || e'\\nLightGBM ' || l.version,
-    coalesce(e.mamba_weight || e'\\n' || 1 - e.mamba_weight, 'ml_settings'),
+    coalesce(e.mamba_weight || e'\\n' || 1 - e.mamba_weight, e'from\\nml_settings'),
     round(100 * m.accuracy_1m, 1) || e' %\\n' || round(100 * l.accuracy_1m, 1) || ' %',
     (select max(candle_time) from predictions as p where p.symbol = e.symbol and p.ensemble_id = e.id)
 from active_ensembles as e
@@ -40,15 +41,19 @@ from inference_runs where started_at > now() - interval '1 hour'
 group by symbol, ensemble_id, status order by symbol, ensemble_id, status"""
 
 
+#: Columns that give way on a narrow terminal: no version, time or number is torn apart.
+_FOLDED = ("symbol", "newest prediction", "age", "last error")
+
+
 def print_status(url: str | None = None) -> None:
     """Print three tables: candles, live ensembles, the last hour's runs. Raises CandlecastUserError."""
-    out = Console()
+    out = console()
     with connect(url) as connection:
         try:
             connection.execute("set transaction read only")
             connection.execute("set local timezone = 'UTC'")
             _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
-            ensembles = ("id", "symbol", "state", "models", "weight", "1 min right", "newest prediction from")
+            ensembles = ("id", "symbol", "state", "models", "weight", "right", "newest prediction")
             _print(out, connection, "Ensembles", ensembles, _ENSEMBLES)
             runs = ("symbol", "ensemble", "status", "runs", "newest", "median ms", "last error")
             _print(out, connection, "Inference runs of the last hour", runs, _RUNS)
@@ -63,12 +68,16 @@ def _print(
     if not rows:
         out.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in names:
-        table.add_column(name, overflow="fold")
+        if name in _FOLDED:
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(_text(value) for value in row))
+        table.add_row(*(cell(_text(value)) for value in row))
     out.print(table)
+    out.print()
 
 
 def _text(value: object) -> str:

@@ -146,7 +146,15 @@ def test_a_broken_check_names_line_and_constraint_and_writes_nothing(
     assert refusal.value.place == "line 4"
     assert refusal.value.message.startswith(f"{path}: line 4: the candle of 2026-03-01 00:02 UTC breaks {constraint}")
     assert "candles_1m takes only rows where" in str(refusal.value.hint)
+    assert "::" not in str(refusal.value.hint)
     assert stored(feeder) == before
+
+
+def test_a_constraint_is_shown_without_its_casts(db: psycopg.Connection, tmp_path: Path) -> None:
+    with pytest.raises(FileRefused) as refusal:
+        load_file(db, write(tmp_path, line(0, number_of_trades=-1)))
+    for words in ("(volume = 0)", "(number_of_trades >= 0)", "(quote_asset_volume < 1000000000000000000)"):
+        assert words in str(refusal.value.hint)
 
 
 def test_off_the_minute(db: psycopg.Connection, tmp_path: Path) -> None:
@@ -317,6 +325,41 @@ def test_command_loads_the_others_when_one_is_refused(
     assert f"candlecast: {bad}: line 3: " in err
     assert f"candlecast: {tmp_path / 'CUSDT-1m.csv'}: there is no such file" in err
     assert err.count("hint: ") == 2
+
+
+def test_command_refuses_what_is_no_symbol_and_writes_nothing(
+    database_url: str, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = write(tmp_path, line(0))
+    for symbol in ("[/x]", "A\x1b[31m", "A" * 41):
+        status, out, err = run(database_url, path, "--symbol", symbol)
+        assert status == 1
+        assert "refused" in out
+        assert f"candlecast: {path}: {symbol!r} is no symbol" in err
+    assert stored(db) == []
+
+
+@pytest.mark.parametrize("name", ["[red]X.csv", "[bold].csv", "a:heart:b.csv", "{x}.csv", "\x1b[2J.csv"])
+def test_command_shows_names_as_they_are(database_url: str, db: psycopg.Connection, tmp_path: Path, name: str) -> None:
+    missing = tmp_path / f"not-{name}"
+    path = write(tmp_path, line(0), line(2), line(10**7), name=name)
+    status, out, err = run(database_url, path, missing, "--symbol", "X:heart:Y")
+    said = name.replace("\x1b", "\\x1b")
+    assert status == 1
+    assert [row[0] for row in stored(db)] == ["X:heart:Y"] * 2
+    assert f"│ {said} " in out
+    assert f"{said}: X:heart:Y lacks 2026-03-01 00:01" in out
+    assert f"{said}: 1 candles end after now" in out
+    assert f"{tmp_path}/not-{said}: there is no such file" in err
+    assert "\x1b" not in out + err
+
+
+def test_piped_table_is_as_wide_as_its_names(database_url: str, tmp_path: Path) -> None:
+    path = write(tmp_path, line(0), line(2), name="BTCUSDT-1m-" + "long-" * 40 + ".csv")
+    status, out, _ = run(database_url, path)
+    assert status == 0
+    assert f"│ {path.name} │ BTCUSDT │" in out
+    assert f"{path.name}: BTCUSDT lacks 2026-03-01 00:01 to 2026-03-01 00:01 (1 min)\n" in out
 
 
 def test_command_explains_missing_rights(database_url: str, db: psycopg.Connection, tmp_path: Path) -> None:

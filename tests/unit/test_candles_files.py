@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import tracemalloc
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer import archives
 from trainer.archives import read_table
 from trainer.candles import ARCHIVE_COLUMNS, NUMBERS, read_candle_file
 from trainer.errors import FileRefused
@@ -213,8 +215,32 @@ REFUSED = [
     ("an empty value behind leading blank lines", NAME, "\n\n" + text(line(0, volume="")), "line 4: volume is empty"),
     ("half a trade", NAME, text(line(0, number_of_trades=1.5)), "line 2: number_of_trades '1.5' is not a whole"),
     ("no number of trades", NAME, text(line(0, number_of_trades="NaN")), "line 2: number_of_trades 'NaN'"),
-    ("not a time", NAME, text(line(0), line(1, open_time="noon")), "line 3: open_time 'noon' is not a number"),
-    ("no such day", NAME, text(line(0, open_time="2026-02-30 00:00")), "line 2: open_time '2026-02-30 00:00'"),
+    ("not a time", NAME, text(line(0), line(1, open_time="noon")), "line 3: open_time 'noon' is not a time"),
+    (
+        "no such day",
+        NAME,
+        text(line(0, open_time="2026-02-30 00:00")),
+        "line 2: open_time '2026-02-30 00:00' is no date",
+    ),
+    (
+        "no such day behind numbers",
+        NAME,
+        text(line(0), line(1, open_time="2026-02-31 00:00:00")),
+        "line 3: open_time '2026-02-31 00:00:00' is no date and time: day is out of range for month",
+    ),
+    (
+        "a date behind numbers",
+        NAME,
+        text(line(0), line(1, open_time="2026-03-01 00:01:00")),
+        "line 3: open_time '2026-03-01 00:01:00' is a date, the lines before it have numbers: mixed units",
+    ),
+    ("a time of 25 digits", NAME, text(line(0, open_time="9" * 25)), f"line 2: open_time '{'9' * 25}' is out of range"),
+    ("endless trades", NAME, text(line(0, number_of_trades="inf")), "number_of_trades 'inf' is not a whole number"),
+    ("a number of a kilobyte", NAME, text(line(0, high="x" * 1000)), f"high '{'x' * 59}... (1,002 characters) is not"),
+    ("line ends of the old Mac", NAME, THREE.replace("\n", "\r"), "line 1: it cannot be read as csv"),
+    ("a name that is markup", "candles.csv", with_column("symbol", *["[/x]"] * 3), "'[/x]' is no symbol"),
+    ("a name with an escape", "candles.csv", with_column("symbol", *["A\x1b[31m"] * 3), r"'A\x1b[31m' is no symbol"),
+    ("a name of 41 letters", "candles.csv", with_column("symbol", *["A" * 41] * 3), "is no symbol"),
     ("a time out of range", NAME, text(line(0, open_time=12)), "line 2: open_time 12 is not a time between"),
     (
         "mixed units",
@@ -256,6 +282,50 @@ def test_refuses(tmp_path: Path, what: str, name: str, content: str | bytes, mes
         read_candle_file(path)
     assert refusal.value.message.startswith(f"{path}: ")
     assert message in refusal.value.message
+
+
+@pytest.mark.parametrize("symbol", ["[/x]", "", " ", "-A", "A\n", "A B", "Ä", "A" * 41])
+def test_refuses_a_symbol_that_the_database_would_not_take(tmp_path: Path, symbol: str) -> None:
+    path = write(tmp_path, THREE)
+    if symbol == "A\n":
+        assert read_candle_file(path, symbol).symbol == "A"
+    else:
+        with pytest.raises(FileRefused, match="symbol"):
+            read_candle_file(path, symbol)
+
+
+def endless_line(mebibytes: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(NAME, "w") as member:
+        for _ in range(mebibytes):
+            member.write(b"0" * 2**20)
+    return buffer.getvalue()
+
+
+def test_refuses_a_first_line_without_end(tmp_path: Path) -> None:
+    path = write(tmp_path, endless_line(8), "BTCUSDT-1m-2026-03.zip")
+    with pytest.raises(FileRefused, match="line 1: its first line has 8,388,608 characters: not a candle file"):
+        read_candle_file(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz", "csv", "parquet"])
+def test_refuses_what_is_too_large_before_it_is_all_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    names = {"zip": "BTCUSDT-1m.zip", "gz": NAME + ".gz", "csv": NAME, "parquet": "BTCUSDT_1m.parquet"}
+    path = tmp_path / names[kind]
+    if kind == "parquet":
+        pyarrow.parquet.write_table(pa.table({"open_time": pa.array(np.zeros(2**20, np.int64))}), path)
+    else:
+        plain = (b"0" * 100 + b"\n") * 160_000
+        path.write_bytes({"zip": endless_line(16), "gz": gzip.compress(plain), "csv": plain}[kind])
+    monkeypatch.setattr(archives, "MOST_BYTES", 4 * 2**20)
+    tracemalloc.start()
+    with pytest.raises(FileRefused, match=r"0\.00390625 GiB|it has 1,048,576 rows"):
+        read_candle_file(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 2**20  # 16 unpacked
 
 
 def test_refuses_a_missing_file(tmp_path: Path) -> None:

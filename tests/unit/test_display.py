@@ -1,0 +1,56 @@
+"""What comes from outside is printed as it is: no markup, no emoji codes, no commands to the terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from trainer.display import cell, console, plain, plain_lines, shown
+from trainer.errors import CandlecastUserError, FileRefused, print_error
+from trainer.progress import shown as progress_shown
+
+NASTY = ["[/x]", "[red]X.csv", "a:heart:b", "{task}", "\x1b[2Jgone", "one\ntwo", "\u202egnp.exe", "\udcff", "\x9b2J"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_plain_text_is_one_line_and_encodes(text: str) -> None:
+    said = plain(text)
+    assert said.isprintable()
+    assert said.encode()
+    if text.isprintable():
+        assert said == text
+
+
+def test_escapes_are_written_out_and_line_ends_may_stay() -> None:
+    assert plain("a\x1b[2J\nb") == "a\\x1b[2J\\nb"
+    assert plain_lines("a\x1b\nb") == "a\\x1b\nb"
+    assert shown("x" * 1000) == "'" + "x" * 59 + "... (1,002 characters)"
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_console_prints_what_it_is_given(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    table = Table("name")
+    table.add_row(cell(plain(text)))
+    out = console()
+    out.print(table)
+    out.print(plain(text))
+    assert capsys.readouterr().out.count(plain(text)) == 2
+
+
+@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_takes_any_title(text: str, terminal: bool) -> None:
+    to = io.StringIO()
+    with progress_shown(Console(file=to, force_terminal=terminal, width=200, color_system=None), text) as step:
+        step(1, 2, text)
+    assert f"{plain(text)}: done in" in to.getvalue()
+
+
+def test_errors_are_printed_without_commands_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(FileRefused("\x1b[2J\n[red]X.csv", "no\x1b[31m", "look\x07"))
+    print_error(CandlecastUserError("one\ntwo"))
+    assert capsys.readouterr().err == (
+        "candlecast: \\x1b[2J\\n[red]X.csv: no\\x1b[31m\nhint: look\\x07\ncandlecast: one\ntwo\n"
+    )

@@ -19,10 +19,12 @@ import numpy as np
 
 from candlecast.features import FEATURES, VOLATILITY_30M
 from trainer.dataset import Dataset
+from trainer.display import shown
 from trainer.errors import CandlecastUserError
 
 FACTS = "facts.json"
 FORMAT = 1
+_TIMES = ("trained_at", "training_from", "training_to")
 LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "torch")
 
 
@@ -59,28 +61,59 @@ def write_version(
 
 
 def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """(facts, bytes by name, facts.json included) of a version; raises CandlecastUserError where a sha256 differs."""
+    """(facts, bytes by name, facts.json included) of a version; raises CandlecastUserError.
+
+    It names the file, and the field of facts.json that is missing or of another kind, or the sha256 that differs.
+    """
     again = "Name a folder that `candlecast train` wrote, or train again."
     try:
         source = (folder / FACTS).read_bytes()
-        facts = json.loads(source)
-        hashes: dict[str, str] = facts["files"]
+        facts = json.loads(source.decode(), parse_constant=_refuse_constant)
     except OSError as error:
         raise CandlecastUserError(f"{folder / FACTS} cannot be read: {error.strerror}", again) from None
-    except (ValueError, KeyError, TypeError):
-        raise CandlecastUserError(f"{folder / FACTS} is not the facts of a version", again) from None
+    except (ValueError, RecursionError) as error:
+        raise CandlecastUserError(f"{folder / FACTS} is not JSON: {error}", again) from None
+    if fault := _fault(facts):
+        raise CandlecastUserError(f"{folder / FACTS} is not the facts of a version: {fault}", again)
     files = {FACTS: source}
-    for name, expected in hashes.items():
+    for name, expected in facts["files"].items():
         path = folder / name
         if path.parent != folder:
             raise CandlecastUserError(f"{folder / FACTS} names a file outside its folder: {name!r}", again)
         try:
             files[name] = path.read_bytes()
-        except OSError as error:
-            raise CandlecastUserError(f"{path} cannot be read: {error.strerror}", again) from None
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise CandlecastUserError(f"{path} cannot be read: {getattr(error, 'strerror', error)}", again) from None
         if sha256(files[name]).hexdigest() != expected:
             raise CandlecastUserError(f"{path} is not the file that {FACTS} names: its sha256 differs", again)
     return facts, files
+
+
+def _fault(facts: Any) -> str | None:
+    """Which field keeps a parsed facts.json from being registered, or None; the models' own are the database's."""
+    if not isinstance(facts, dict):
+        return "it is no object of fields"
+    for name in ("model_type", "version", "symbol", *_TIMES):
+        if name not in facts:
+            return f"it has no {name}"
+        if not isinstance(facts[name], str) or not facts[name].strip():
+            return f"{name} is {shown(facts[name])}, not a text"
+    for name in _TIMES:
+        try:
+            datetime.fromisoformat(facts[name])
+        except ValueError:
+            return f"{name} is {shown(facts[name])}, not an ISO 8601 time"
+    for name in ("accuracy_1m", "rmse"):
+        if isinstance(facts.get(name), bool) or not isinstance(facts.get(name), int | float | None):
+            return f"{name} is {shown(facts[name])}, not a number"
+    files = facts.get("files")
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        return f"files is {shown(files)}, not the sha256 of each file by its name"
+    return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 """
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +43,27 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from None
 
 
+def _time(text: str) -> datetime:
+    """A time of the command line, UTC where it names no zone."""
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is no time like 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
+        ) from None
+
+
+def _print_version(asked: bool) -> None:
+    if not asked:
+        return
+    try:
+        typer.echo(f"candlecast {version('candlecast')}")
+    except PackageNotFoundError:
+        typer.echo("candlecast, run from a clone and not installed")
+    raise typer.Exit
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -61,7 +83,11 @@ DatabaseUrl = Annotated[
 
 
 @app.callback()
-def main() -> None:
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
     """Bitcoin forecasts inside PostgreSQL: load candles, train models, deploy them."""
     # The callback keeps `candlecast load` a subcommand however few commands there are.
 
@@ -83,6 +109,8 @@ def load(
     Reads the exchange's kline archives and what people saved of them; each file loads whole or not at
     all, loading again is harmless. Exit status 1 when a file was refused.
 
+    Files are applied in the order given: where two disagree about a minute, the last one wins.
+
     Example: `candlecast load BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip`
     """
     from trainer.load import load_files
@@ -96,15 +124,28 @@ def train(
     symbol: Annotated[str, typer.Option(help="Whose candles to train on.")] = "BTCUSDT",
     from_time: Annotated[
         datetime | None,
-        typer.Option("--from", help="First candle, UTC; default: the oldest.", show_default=False),
+        typer.Option(
+            "--from", parser=_time, metavar="TIME", help="First candle; default: the oldest.", show_default=False
+        ),
     ] = None,
     to_time: Annotated[
         datetime | None,
-        typer.Option("--to", help="Where to stop, UTC, itself left out; default: the newest.", show_default=False),
+        typer.Option(
+            "--to",
+            parser=_time,
+            metavar="TIME",
+            help="Where to stop, itself left out; default: after the newest candle.",
+            show_default=False,
+        ),
     ] = None,
     test_from: Annotated[
         datetime | None,
-        typer.Option(help="Where the test part begins, UTC; default: the last fifth of the rows.", show_default=False),
+        typer.Option(
+            parser=_time,
+            metavar="TIME",
+            help="Where the test part begins; default: the last fifth of the rows.",
+            show_default=False,
+        ),
     ] = None,
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
@@ -121,6 +162,8 @@ def train(
 
     The last stretch of time is kept for the test; nothing that training or early stopping read overlaps
     it. What was measured is what is written and published: nothing is refitted afterwards.
+
+    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC where it names no zone.
 
     Example: `candlecast train --symbol BTCUSDT --publish active`
     """
@@ -151,7 +194,9 @@ def publish(
     ] = PublishAs.active,
     weight: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Mamba's weight; default: what ml_settings says.", show_default=False),
+        typer.Option(
+            min=0, max=1, help="Mamba's weight, to four decimals; default: what ml_settings says.", show_default=False
+        ),
     ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -164,8 +209,7 @@ def publish(
     """
     from trainer.publish import publish as run
 
-    ensemble = run(mamba, lgbm, publish_as.value, weight, database_url)
-    typer.echo(f"Ensemble {ensemble} is {'active' if publish_as is PublishAs.active else 'on test'}.")
+    typer.echo(str(run(mamba, lgbm, publish_as.value, weight, database_url)))
 
 
 @app.command()

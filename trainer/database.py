@@ -16,6 +16,11 @@ _NO_DATABASE = (
     "Run `make up`, which starts PostgreSQL and writes .env, or name another database with "
     "--database-url or DATABASE_URL (postgresql://user@host:port/name)."
 )
+_ROLES = (
+    "Connect as a login with the role that the command needs. load: candlecast_feeder; train and "
+    "publish --as test: candlecast_trainer; publish --as active: candlecast_trainer and candlecast_operator; "
+    "status: candlecast_reader."
+)
 
 
 def connect(url: str | None = None) -> psycopg.Connection:
@@ -42,7 +47,7 @@ def explain(error: psycopg.Error) -> CandlecastUserError:
     if hint is None and isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
         hint = "The database has no candlecast objects, or old ones: run `alembic upgrade head`."
     elif hint is None and isinstance(error, psycopg.errors.InsufficientPrivilege):
-        hint = "Connect as a login that has the role this needs: candlecast_feeder to load candles."
+        hint = _ROLES
     elif hint is None and isinstance(error, psycopg.OperationalError):
         hint = "Look at the server: `candlecast status`; then run the command again."
     return CandlecastUserError(message, hint)

@@ -111,6 +111,7 @@ def read_dataset(
                 f"there are no candles of {symbol}",
                 f"Load some: candlecast load FILE... --symbol {symbol}",
             )
+        _check_stretch(symbol, first, last, from_time, to_time)
         start = max(first, from_time) if from_time else first
         stop = to_time or datetime.fromtimestamp(last.timestamp() + MINUTE, UTC)
         candles = _copy_binary(
@@ -143,12 +144,33 @@ def read_dataset(
     )
     if not len(dataset.ends):
         raise CandlecastUserError(
-            f"{symbol} has {len(candles):,} candles in [{start:%Y-%m-%d %H:%M}, {stop:%Y-%m-%d %H:%M}) UTC, "
+            f"{symbol} has {len(candles):,} candles from {_utc(start)} until before {_utc(stop)}, "
             "none of which ends a whole window",
             f"A window is {WHOLE_WINDOW} candles a minute apart, and {max(HORIZONS)} more are its targets. "
             f"Load more: candlecast load FILE... --symbol {symbol}",
         )
     return dataset
+
+
+def _check_stretch(
+    symbol: str, first: datetime, last: datetime, from_time: datetime | None, to_time: datetime | None
+) -> None:
+    """Raise CandlecastUserError where no candle from ``first`` to ``last`` can lie in [from_time, to_time)."""
+    if from_time and from_time > last:
+        reason = f"--from {_utc(from_time)} is after the newest candle of {symbol}, {_utc(last)}"
+    elif to_time and to_time <= first:
+        reason = f"--to {_utc(to_time)} is not after the oldest candle of {symbol}, {_utc(first)}"
+    elif from_time and to_time and from_time >= to_time:
+        reason = f"--from {_utc(from_time)} is not before --to {_utc(to_time)}"
+    else:
+        return
+    raise CandlecastUserError(
+        reason, f"The candles of {symbol} go from {_utc(first)} to {_utc(last)}: choose a stretch among them."
+    )
+
+
+def _utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _copy_binary(

@@ -1,5 +1,7 @@
 """``candlecast publish``: two versions from disk into the database, joined and live, in one transaction."""
 
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,27 @@ from trainer.database import connect, explain
 from trainer.errors import CandlecastUserError
 
 
+@dataclass(frozen=True)
+class Published:
+    """An ensemble as the database has it."""
+
+    id: int
+    mamba_weight: Decimal | None  #: four decimals; None: as ml_settings says
+    state: str  #: 'active' or 'on test'
+
+    def __str__(self) -> str:
+        weight = "from ml_settings" if self.mamba_weight is None else self.mamba_weight
+        return f"Ensemble {self.id} is {self.state}; Mamba's weight: {weight}"
+
+
 def publish(
     mamba_folder: Path,
     lgbm_folder: Path,
     publish_as: str = "active",
     mamba_weight: float | None = None,
     database_url: str | None = None,
-) -> int:
-    """Register both versions, create their ensemble, make it 'active' or put it on 'test'; returns its id.
+) -> Published:
+    """Register both versions, create their ensemble, make it 'active' or put it on 'test'.
 
     Files are held to the sha256s of their facts first. Either all of it happens or nothing; doing
     it again changes nothing. Raises CandlecastUserError, with the database's reason and hint where it refuses.
@@ -29,9 +44,9 @@ def publish(
         for folder, model_type in ((mamba_folder, "mamba"), (lgbm_folder, "lgbm"))
     ]
     for folder, facts, _, model_type in versions:
-        if facts.get("model_type") != model_type:
+        if facts["model_type"] != model_type:
             raise CandlecastUserError(
-                f"{folder} holds a version of type {facts.get('model_type')!r}, not {model_type!r}",
+                f"{folder} holds a version of type {facts['model_type']!r}, not {model_type!r}",
                 "Give --mamba a folder under models/mamba, --lgbm one under models/lgbm.",
             )
     with connect(database_url) as connection:
@@ -45,9 +60,11 @@ def publish(
                 )
                 if publish_as == "active":
                     connection.execute("select activate_ensemble(%s)", (ensemble,))
+                stored = "select mamba_weight from active_ensembles where id = %s"
+                (weight,) = connection.execute(stored, (ensemble,)).fetchone() or (None,)
         except psycopg.Error as error:
             raise explain(error) from error
-    return ensemble
+    return Published(ensemble, weight, "active" if publish_as == "active" else "on test")
 
 
 def _register(

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+import psycopg
 from rich.table import Table
 
 from candlecast.features import HORIZONS
-from trainer.database import connect
+from trainer.database import connect, explain
 from trainer.dataset import WHOLE_WINDOW, Dataset, read_dataset
+from trainer.display import console, plain
 from trainer.errors import CandlecastUserError
 from trainer.evaluation import HorizonScore
 from trainer.progress import shown
@@ -33,10 +34,13 @@ def train(
     database_url: str | None,
 ) -> Result:
     """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
-    console = Console(stderr=True)
+    err = console(stderr=True)
     with connect(database_url) as connection:
-        with shown(console, f"Features of {symbol}"):
-            dataset = read_dataset(connection, symbol, utc(from_time), utc(to_time))
+        with shown(err, f"Features of {symbol}"):
+            try:
+                dataset = read_dataset(connection, symbol, utc(from_time), utc(to_time))
+            except psycopg.Error as error:
+                raise explain(error) from error
         _check_enough(dataset)
         test_start = utc(test_from)
         options = TrainingOptions(
@@ -45,14 +49,14 @@ def train(
             threads=threads,
             mamba_budget_seconds=60 * time_budget_minutes,
         )
-        result = train_and_export(dataset, models, options, partial(shown, console))
-    output = Console()
-    output.print(describe_parts(dataset, result), highlight=False)
-    output.print(score_table(result.report), highlight=False)
-    output.print(f"Wrote {result.mamba_folder} and {result.lgbm_folder}", highlight=False, soft_wrap=True)
+        result = train_and_export(dataset, models, options, partial(shown, err))
+    output = console()
+    output.print(describe_parts(dataset, result), soft_wrap=True)
+    output.print(score_table(result.report))
+    output.print(f"Wrote {plain(result.mamba_folder)}\n  and {plain(result.lgbm_folder)}", soft_wrap=True)
     if publish_as != "none":
         ensemble = publish(result.mamba_folder, result.lgbm_folder, publish_as, None, database_url)
-        output.print(f"Ensemble {ensemble} of {symbol} is {'active' if publish_as == 'active' else 'on test'}.")
+        output.print(str(ensemble), soft_wrap=True)
     return result
 
 
@@ -77,10 +81,10 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
         lines.append(f"{title:<10} {len(rows):>9,} rows, {first} to {last} UTC")
     mamba = result.pair.mamba
     trees = ", ".join(str(booster.num_trees()) for booster in result.pair.lgbm)
+    lines.append(f"LightGBM kept {trees} trees")
     lines.append(
-        f"LightGBM kept {trees} trees; Mamba the best of {len(mamba.validation_losses)} epochs "
-        f"({mamba.best_epoch}) in {mamba.seconds:.0f} s"
-        + (", stopped by the time budget" if mamba.stopped_by_budget else "")
+        f"Mamba kept epoch {mamba.best_epoch} of {len(mamba.validation_losses)}, trained in {mamba.seconds:.0f} s"
+        + (", ended by the time budget" if mamba.stopped_by_budget else "")
     )
     return "\n".join(lines)
 

@@ -1,6 +1,7 @@
 """`candlecast train` and `candlecast publish`, from candles in a database to a prediction."""
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live import NEWEST, load_demo
+from psycopg import conninfo
 
 from trainer.artifacts import read_version
 from trainer.database import connect
@@ -65,6 +67,7 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
     for words in ("LightGBM", "Mamba", "ensemble", "always up", "last sign", "95 % interval", "is active"):
         assert words in done.stdout, words
     assert "Mamba: done in" in done.stderr
+    assert max(map(len, done.stdout.splitlines()[:5])) <= 80
     (mamba,) = (tmp_path / "models" / "mamba").iterdir()
     (lgbm,) = (tmp_path / "models" / "lgbm").iterdir()
     facts, files = read_version(lgbm)
@@ -89,9 +92,47 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
 def test_publishing_again_changes_nothing_and_test_stands_beside_active(db, database_url, artifacts):
     first = publish(*artifacts, "active", None, database_url)
     assert publish(*artifacts, "active", None, database_url) == first
+    assert (first.state, first.mamba_weight) == ("active", None)
     second = publish(*artifacts, "test", 0.25, database_url)
-    assert [(row[0], row[1], row[2]) for row in ensembles(db)] == [(first, True, False), (second, False, True)]
+    assert [(row[0], row[1], row[2]) for row in ensembles(db)] == [(first.id, True, False), (second.id, False, True)]
     assert float(ensembles(db)[1][3]) == 0.25
+
+
+def test_publish_says_the_weight_that_is_stored(db, database_url, artifacts, run_cli):
+    folders = ("--mamba", artifacts[0], "--lgbm", artifacts[1])
+    done = run_cli(database_url, "publish", *folders, "--as", "test", "--weight", "0.00001")
+    assert (done.returncode, done.stderr) == (0, "")
+    number = ensembles(db)[0][0]
+    assert done.stdout == f"Ensemble {number} is on test; Mamba's weight: 0.0000\n"
+    done = run_cli(database_url, "publish", *folders)
+    assert "is active; Mamba's weight: from ml_settings" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"), [({"version": 5}, "version is 5, not a text"), ({"files": ["a"]}, "files")]
+)
+def test_facts_that_are_none_are_refused_by_name(database_url, artifacts, tmp_path, run_cli, fields, message):
+    copies = [Path(shutil.copytree(folder, tmp_path / folder.parent.name)) for folder in artifacts]
+    facts = copies[1] / "facts.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | fields))
+    done = run_cli(database_url, "publish", "--mamba", copies[0], "--lgbm", copies[1])
+    assert done.returncode == 1
+    assert f"candlecast: {facts} is not the facts of a version: {message}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_train_without_rights_names_the_role(db, database_url, run_cli, tmp_path):
+    name = f"nobody_{os.getpid()}"
+    db.execute(f"create role {name} login")
+    try:
+        url = conninfo.make_conninfo(database_url, options=f"-c role={name}")
+        for command in (TRAIN, ("status",)):
+            done = run_cli(url, *command)
+            assert done.returncode == 1
+            assert "candlecast: permission denied for table candles_1m\nhint: " in done.stderr
+            assert "train and publish --as test: candlecast_trainer" in done.stderr
+    finally:
+        db.execute(f"drop role {name}")
 
 
 @pytest.mark.parametrize(
@@ -128,6 +169,14 @@ def test_folders_the_wrong_way_round_are_named(db, database_url, artifacts):
         (("--symbol", "ETHUSDT"), "there are no candles of ETHUSDT", "candlecast load FILE... --symbol ETHUSDT"),
         (("--from", "2026-05-01"), "training needs at least 6,000", "6,213 candles a minute apart"),
         (("--to", "2026-04-27T13:00:00"), "none of which ends a whole window", "209 candles a minute apart"),
+        (
+            ("--from", "2030-01-01T00:00:00Z"),
+            "--from 2030-01-01 00:00 UTC is after the newest candle of DEMO",
+            "go from",
+        ),
+        (("--from", "2026-05-02T17:30+05:30"), "--from 2026-05-02 12:00 UTC is after the newest candle", "05-02 11:59"),
+        (("--to", "2020-01-01"), "--to 2020-01-01 00:00 UTC is not after the oldest candle of DEMO", "go from"),
+        (("--from", "2026-05-01", "--to", "2026-04-30"), "is not before --to 2026-04-30 00:00 UTC", "go from"),
         (("--test-from", "2026-05-02T10:00:00"), "the test part has 115 rows", "move --test-from"),
     ],
 )

@@ -1,5 +1,6 @@
 """Where the database's URL comes from, and what is said when there is none."""
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -98,6 +99,29 @@ def test_a_url_that_is_none_is_not_repeated() -> None:
 )
 def test_errors_of_the_server_come_with_a_remedy(error: psycopg.Error, hint: str) -> None:
     assert hint in str(explain(error).hint)
+
+
+def test_missing_rights_name_the_role_of_each_command() -> None:
+    hint = str(explain(psycopg.errors.InsufficientPrivilege("x")).hint)
+    assert re.findall(r"([a-z ,&-]+?): (candlecast_\w+(?: and candlecast_\w+)?)", hint.partition(". ")[2]) == [
+        ("load", "candlecast_feeder"),
+        (" train and publish --as test", "candlecast_trainer"),
+        (" publish --as active", "candlecast_trainer and candlecast_operator"),
+        (" status", "candlecast_reader"),
+    ]
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout.split()[0].rstrip(",")) == (0, "candlecast")
+
+
+@pytest.mark.parametrize("text", ["[/x]", "2026-02-31", "0001-01-01T00:00+14:00", "\x1b[2J"])
+def test_a_time_that_is_none_is_said(text: str) -> None:
+    result = CliRunner().invoke(app, ["train", "--from", text])
+    assert result.exit_code == 2
+    assert "is no time like 2026-03-01" in " ".join(result.stderr.replace("│", " ").split())
+    assert "\x1b[2J" not in result.stderr
 
 
 def test_command_prints_message_and_hint_without_a_traceback(tried: list[str]) -> None:

@@ -191,17 +191,44 @@ def test_a_taken_version_name_gets_a_number(tmp_path):
         (lambda folder: (folder / "a").write_bytes(b"2"), "its sha256 differs"),
         (lambda folder: (folder / "a").unlink(), "cannot be read: No such file"),
         (lambda folder: (folder / "facts.json").unlink(), "cannot be read: No such file"),
-        (lambda folder: (folder / "facts.json").write_text("{}"), "not the facts of a version"),
         (
-            lambda folder: (folder / "facts.json").write_text('{"files": {"../../secret": "0"}}'),
+            lambda folder: (folder / "facts.json").write_text("{}"),
+            "facts.json is not the facts of a version: it has no model_type",
+        ),
+        (
+            lambda folder: rewrite(folder, files={"../../secret": "0"}),
             "names a file outside its folder",
         ),
+        (lambda folder: rewrite(folder, files={"a\0": "0"}), "cannot be read: embedded null byte"),
+        (lambda folder: rewrite(folder, files=["a"]), r"files is \['a'\], not the sha256 of each file"),
+        (lambda folder: rewrite(folder, files={"a": 1}), "files is {'a': 1}, not the sha256 of each file"),
+        (lambda folder: rewrite(folder, files=None), "files is None, not the sha256 of each file"),
+        (lambda folder: rewrite(folder, version=None), "it has no version"),
+        (lambda folder: rewrite(folder, version=5), "version is 5, not a text"),
+        (lambda folder: rewrite(folder, version=" "), "version is ' ', not a text"),
+        (lambda folder: rewrite(folder, symbol=None), "it has no symbol"),
+        (lambda folder: rewrite(folder, trained_at="noon"), "trained_at is 'noon', not an ISO 8601 time"),
+        (lambda folder: rewrite(folder, accuracy_1m="high"), "accuracy_1m is 'high', not a number"),
+        (lambda folder: rewrite(folder, rmse=float("nan")), "is not JSON: NaN is no number in JSON"),
+        (lambda folder: (folder / "facts.json").write_text("[]"), "it is no object of fields"),
+        (lambda folder: (folder / "facts.json").write_text("[" * 100_000), "is not JSON"),
+        (lambda folder: (folder / "facts.json").write_bytes(b'"\xff"'), "is not JSON"),
     ],
 )
 def test_a_damaged_version_is_refused(tmp_path, damage, message):
-    folder = write_version(tmp_path, "mamba", "v1", {"a": b"1"}, {"model_type": "mamba"})
+    times = dict.fromkeys(("trained_at", "training_from", "training_to"), "2026-03-01T00:00:00+00:00")
+    said = {"model_type": "mamba", "version": "v1", "symbol": "DEMO"} | times
+    folder = write_version(tmp_path, "mamba", "v1", {"a": b"1"}, said)
     facts, files = read_version(folder)
     assert (facts["model_type"], files["a"]) == ("mamba", b"1")
     damage(folder)
-    with pytest.raises(CandlecastUserError, match=message):
+    with pytest.raises(CandlecastUserError, match=message) as error:
         read_version(folder)
+    assert str(folder) in error.value.message
+
+
+def rewrite(folder, **changed):
+    """facts.json with other fields; None: without the field, `files` aside."""
+    facts = json.loads((folder / "facts.json").read_text()) | changed
+    facts = {name: value for name, value in facts.items() if value is not None or name == "files"}
+    (folder / "facts.json").write_text(json.dumps(facts))

@@ -149,3 +149,10 @@ class OtherFeatures(CandlecastError):
         "Train one on these with 'candlecast train --symbol {symbol} --publish active', or go back to the release "
         "of candlecast that this one was trained with."
     )
+
+
+class CalibrationInvalid(CandlecastError):
+    """the calibration is not valid: {reason}"""
+
+    sqlstate = "CC019"
+    hint = "Publish the ensemble again from the folder that 'candlecast train' wrote, or train again."

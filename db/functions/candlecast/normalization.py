@@ -61,10 +61,15 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
 
 
 def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
-    """Raw windows (batch, 60, features) float64 -> normalised (batch, 60, features) float32.
+    """Raw windows (batch, 60, features) float64 -> what the models read, (batch, 60, features) float32."""
+    return clip(standardize(windows, params), params)
+
+
+def standardize(windows: np.ndarray, params: Normalization) -> np.ndarray:
+    """Raw windows (batch, 60, features) float64 -> the same transformed, centred and scaled, not clipped, float64.
 
     Price levels become x / last close - 1, so that a level outside the training range does not
-    matter; volumes go through log1p; then (x - centre) / scale, clipped. float64 until the last step.
+    matter; volumes go through log1p; then (x - centre) / scale.
     """
     values = np.array(windows, dtype=np.float64)
     last_close = values[:, -1, CLOSE][:, np.newaxis, np.newaxis]
@@ -72,4 +77,9 @@ def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
     values[:, :, params.log1p] = np.log1p(values[:, :, params.log1p])
     values -= params.center
     values /= params.scale
+    return values
+
+
+def clip(values: np.ndarray, params: Normalization) -> np.ndarray:
+    """Standardised values (..., features) -> clipped to each feature's bounds, float32."""
     return np.clip(values, -params.clip, params.clip).astype(np.float32)

@@ -22,7 +22,7 @@ SMALL_LGBM = LightGBMParameters(learning_rate=0.05, rounds=40, num_leaves=7)
 
 def small_options(seed: int = 0) -> TrainingOptions:
     """Options that train a pair on a few thousand rows in about two seconds."""
-    return TrainingOptions(seed=seed, threads=1, mamba=SMALL_MAMBA, lgbm=SMALL_LGBM)
+    return TrainingOptions(seed=seed, threads=1, mamba=SMALL_MAMBA, lgbm=SMALL_LGBM, mamba_seeds=2)
 
 
 def generated_candles(minutes: int) -> dict[str, np.ndarray]:

@@ -17,22 +17,28 @@ from typing import Any
 
 import numpy as np
 
+from candlecast.calibration import Calibration
 from candlecast.features import FEATURES, VOLATILITY_30M
+from candlecast.models import Model
+from candlecast.returns import unscale
 from trainer.dataset import Dataset
 from trainer.display import shown
 from trainer.errors import CandlecastUserError
 
 FACTS = "facts.json"
+CALIBRATION = "calibration.json"
+#: Folders under models/.
+MODEL_TYPES = ("mamba", "lgbm", "ensemble")
 FORMAT = 1
 _TIMES = ("trained_at", "training_from", "training_to")
 LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "torch")
 
 
 def new_version(models: Path, now: datetime | None = None) -> str:
-    """A name that is free for both types: a UTC time like 20261122T170312Z, with -2, -3 ... where it is taken."""
+    """A name that is free for all types: a UTC time like 20261122T170312Z, with -2, -3 ... where it is taken."""
     stem = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     name, number = stem, 1
-    while any((models / model_type / name).exists() for model_type in ("mamba", "lgbm")):
+    while any((models / model_type / name).exists() for model_type in MODEL_TYPES):
         number += 1
         name = f"{stem}-{number}"
     return name
@@ -130,6 +136,26 @@ def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
 def golden(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
     """Golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
     return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
+
+
+def golden_ensemble(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
+    """What an ensemble must give for raw windows (n, 60, features): log returns and probabilities, (n, 5) each."""
+    by_mamba, by_lgbm = mamba.scaled_returns(windows), lgbm.scaled_returns(windows)
+    ensemble = calibration.mamba_weight * by_mamba + (1.0 - calibration.mamba_weight) * by_lgbm
+    lower, upper = calibration.interval(ensemble)
+    volatility = windows[:, -1, VOLATILITY_30M]
+    return {
+        "windows": windows.tolist(),
+        "predicted_close": unscale(ensemble, volatility).tolist(),
+        "probability_up": calibration.probability_up(ensemble).tolist(),
+        "lower": unscale(lower, volatility).tolist(),
+        "upper": unscale(upper, volatility).tolist(),
+    }
+
+
+def reference(folder: Path) -> dict[str, str]:
+    """How an ensemble's facts name a version that it joins: by name and by the sha256 of its facts."""
+    return {"version": folder.name, "facts_sha256": sha256((folder / FACTS).read_bytes()).hexdigest()}
 
 
 def library_versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:

@@ -149,8 +149,11 @@ def train(
     ] = None,
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
-    ] = 3.0,
+    ] = 10.0,
     seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0,
+    mamba_seeds: Annotated[
+        int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")
+    ] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
     publish: Annotated[
         PublishAfterTraining, typer.Option(help="Deploy the pair as the active ensemble, on test, or not.")
@@ -178,6 +181,7 @@ def train(
         test_from=test_from,
         time_budget_minutes=time_budget_minutes,
         seed=seed,
+        mamba_seeds=mamba_seeds,
         threads=threads,
         publish_as=publish.value,
         models=models_dir,
@@ -187,29 +191,48 @@ def train(
 
 @app.command()
 def publish(
-    mamba: Annotated[Path, typer.Option(help="A folder under models/mamba.", show_default=False)],
-    lgbm: Annotated[Path, typer.Option(help="A folder under models/lgbm.", show_default=False)],
+    ensemble: Annotated[
+        Path | None,
+        typer.Option(help="A folder under models/ensemble: both versions, weight, calibration.", show_default=False),
+    ] = None,
+    mamba: Annotated[
+        Path | None, typer.Option(help="Instead, with --lgbm: a folder under models/mamba.", show_default=False)
+    ] = None,
+    lgbm: Annotated[
+        Path | None, typer.Option(help="Instead, with --mamba: a folder under models/lgbm.", show_default=False)
+    ] = None,
     publish_as: Annotated[
-        PublishAs, typer.Option("--as", help="Make the pair the active ensemble, or put it on test.")
+        PublishAs, typer.Option("--as", help="Make it the active ensemble, or put it on test.")
     ] = PublishAs.active,
     weight: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Mamba's weight, to four decimals; default: what ml_settings says.", show_default=False
+            min=0,
+            max=1,
+            help="With --mamba and --lgbm: Mamba's weight, to four decimals; default: what ml_settings says.",
+            show_default=False,
         ),
     ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Deploy two trained versions as an ensemble, in one transaction.
+    """Deploy a trained ensemble, or two versions joined by hand, in one transaction.
 
     The files are checked against their facts, then the database runs the golden rows before the ensemble
-    goes live. Publishing the same again changes nothing.
+    goes live. Publishing the same again changes nothing. Versions that are joined by hand have no calibration,
+    so no probabilities and no prediction intervals.
 
-    Example: `candlecast publish --mamba models/mamba/20260430T235900Z --lgbm models/lgbm/20260430T235900Z`
+    Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """
-    from trainer.publish import publish as run
+    from trainer.publish import publish as publish_versions
+    from trainer.publish import publish_ensemble
 
-    typer.echo(str(run(mamba, lgbm, publish_as.value, weight, database_url)))
+    if ensemble is not None and mamba is None and lgbm is None and weight is None:
+        published = publish_ensemble(ensemble, publish_as.value, database_url)
+    elif ensemble is None and mamba is not None and lgbm is not None:
+        published = publish_versions(mamba, lgbm, publish_as.value, weight, database_url)
+    else:
+        raise typer.BadParameter("Give --ensemble alone, or both --mamba and --lgbm.")
+    typer.echo(str(published))
 
 
 @app.command()

@@ -5,9 +5,10 @@ Windows are views of the rows; ``normalised_windows`` copies and normalises a ba
 at the rows' own 216 bytes a minute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -15,7 +16,9 @@ import psycopg
 from candlecast.features import CLOSE, FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M, WINDOW
 from candlecast.normalization import Normalization, normalize
 from candlecast.returns import scale_of
+from trainer.candles import read_candle_file
 from trainer.errors import CandlecastUserError
+from trainer.features import RAW_COLUMNS, compute_features
 
 MINUTE = 60
 #: Candles for one window: 60 rows of 150 candles.
@@ -88,6 +91,29 @@ def build_dataset(
     returns = np.log(target / features[ends, CLOSE][:, np.newaxis])
     scaled = returns / scale_of(features[ends, VOLATILITY_30M])
     return Dataset(symbol, open_time, features, ends, returns, scaled)
+
+
+def dataset_from_files(paths: Sequence[Path], symbol: str | None = None, to_time: datetime | None = None) -> Dataset:
+    """The same from candle files, without a database: features by the NumPy reference.
+
+    Files may overlap where they agree. No candle at or after ``to_time`` is kept. Raises CandlecastUserError.
+    """
+    parts = [read_candle_file(path, symbol) for path in paths]
+    symbols = {part.symbol for part in parts}
+    if len(symbols) != 1:
+        raise CandlecastUserError(
+            f"the files are of {len(symbols)} symbols: {', '.join(sorted(symbols))}", "Name files of one symbol."
+        )
+    open_time, first = np.unique(np.concatenate([part.open_time for part in parts]) // 1_000_000, return_index=True)
+    columns = {
+        name: np.concatenate([np.asarray(part.columns[name], np.float64) for part in parts])[first]
+        for name in RAW_COLUMNS
+    }
+    if to_time is not None:
+        keep = open_time < to_time.timestamp()
+        open_time, columns = open_time[keep], {name: values[keep] for name, values in columns.items()}
+    rows, features = compute_features({"open_time": open_time, **columns})
+    return build_dataset(symbols.pop(), rows, features, open_time, columns["close"])
 
 
 def read_dataset(

@@ -15,13 +15,14 @@ import torch
 
 from candlecast.features import FEATURES, SEQUENCE_LENGTH
 from trainer.lgbm import IR_VERSION, OPSET
-from trainer.mamba import MambaForecaster
+from trainer.mamba import MambaAverage, MambaForecaster
 
+Forecaster = MambaForecaster | MambaAverage
 #: The largest difference between two roads, in scaled returns; beyond it a sign must agree too.
 TOLERANCE = 1e-5
 
 
-def to_torchscript(model: MambaForecaster) -> bytes:
+def to_torchscript(model: Forecaster) -> bytes:
     """``mamba.pt``: sequence (batch, 60, features) float32 -> scaled returns (batch, 5), batch dynamic."""
     buffer = io.BytesIO()
     with _without_known_warnings(), torch.inference_mode():
@@ -29,7 +30,7 @@ def to_torchscript(model: MambaForecaster) -> bytes:
     return buffer.getvalue()
 
 
-def to_onnx(model: MambaForecaster) -> bytes:
+def to_onnx(model: Forecaster) -> bytes:
     """``mamba.onnx``: input ``sequence`` (batch, 60, features) float32, output ``scaled_returns`` (batch, 5)."""
     buffer = io.BytesIO()
     with _without_known_warnings():
@@ -52,7 +53,7 @@ def to_onnx(model: MambaForecaster) -> bytes:
     return content
 
 
-def check_twins(model: MambaForecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
+def check_twins(model: Forecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
     """Largest difference of both files from the model on normalised windows (batch, 60, features) float32.
 
     Raises AssertionError beyond 1e-5, or where signs differ at a scaled return beyond that.

@@ -50,6 +50,7 @@ class MambaFit:
     best_epoch: int
     stopped_by_budget: bool
     seconds: float
+    seed: int
 
 
 def fit_mamba(
@@ -109,7 +110,7 @@ def fit_mamba(
         if plan.ended:
             break
     model.load_state_dict(best_state)
-    return MambaFit(model.cpu().eval(), losses, best_epoch, done < total, time.monotonic() - started)
+    return MambaFit(model.cpu().eval(), losses, best_epoch, done < total, time.monotonic() - started, seed)
 
 
 class _Plan:

@@ -19,6 +19,7 @@ Only the last position is read, so the last block computes the scan's last state
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,6 +86,29 @@ class MambaForecaster(nn.Module):
         last = self.layers[-1](x, last_only=True)  # (b, d_model)
         log_odds: Tensor = self.head(self.dropout(self.norm(last)))
         return log_odds
+
+
+class MambaAverage(nn.Module):
+    """Several forecasters, fitted from different seeds, as one: the mean of their log-odds.
+
+    Averaging takes away part of what the order of batches and the first weights decided (Lakshminarayanan et
+    al. 2017); in one module it exports as one graph.
+    """
+
+    magnitude: Tensor
+
+    def __init__(self, members: Sequence[MambaForecaster]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.register_buffer("magnitude", members[0].magnitude.clone())
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        """Normalised rows (b, 60, features) -> scaled returns (b, 5)."""
+        return torch.tanh(self.log_odds(sequence) / 2) * self.magnitude
+
+    def log_odds(self, sequence: Tensor) -> Tensor:
+        """Normalised rows (b, 60, features) -> mean log-odds of a positive return (b, 5)."""
+        return torch.stack([member.log_odds(sequence) for member in self.members]).mean(0)
 
 
 class ResidualBlock(nn.Module):

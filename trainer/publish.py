@@ -1,5 +1,6 @@
 """``candlecast publish``: two versions from disk into the database, joined and live, in one transaction."""
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from trainer.artifacts import read_version
+from trainer.artifacts import CALIBRATION, read_version
+from trainer.artifacts import reference as artifacts_reference
 from trainer.database import connect, explain
 from trainer.errors import CandlecastUserError
 
@@ -25,17 +27,37 @@ class Published:
         return f"Ensemble {self.id} is {self.state}; Mamba's weight: {weight}"
 
 
+def publish_ensemble(folder: Path, publish_as: str = "active", database_url: str | None = None) -> Published:
+    """Publish ``models/ensemble/<version>`` with the two versions that it joins, which lie beside it.
+
+    Weight and calibration are the folder's. Else as ``publish``.
+    """
+    facts, files = read_version(folder)
+    if facts.get("model_type") != "ensemble":
+        raise CandlecastUserError(
+            f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
+            "Give --ensemble a folder under models/ensemble.",
+        )
+    joined = [_joined(folder, facts, model_type) for model_type in ("mamba", "lgbm")]
+    return publish(
+        *joined, publish_as, facts["mamba_weight"], database_url, (files[CALIBRATION].decode(), facts["golden"])
+    )
+
+
 def publish(
     mamba_folder: Path,
     lgbm_folder: Path,
     publish_as: str = "active",
     mamba_weight: float | None = None,
     database_url: str | None = None,
+    calibrated: tuple[str, dict[str, Any]] | None = None,
 ) -> Published:
     """Register both versions, create their ensemble, make it 'active' or put it on 'test'.
 
-    Files are held to the sha256s of their facts first. Either all of it happens or nothing; doing
-    it again changes nothing. Raises CandlecastUserError, with the database's reason and hint where it refuses.
+    ``calibrated``: calibration.json and the golden rows of the pair with this weight; without them there are no
+    probabilities and no intervals. Files are held to the sha256s of their facts first. Either all of it happens or
+    nothing; doing it again changes nothing. Raises CandlecastUserError, with the database's reason and hint where it
+    refuses.
     """
     if publish_as not in ("active", "test"):
         raise CandlecastUserError(f"a version is published as active or test, not {publish_as!r}")
@@ -49,14 +71,15 @@ def publish(
                 f"{folder} holds a version of type {facts['model_type']!r}, not {model_type!r}",
                 "Give --mamba a folder under models/mamba, --lgbm one under models/lgbm.",
             )
+    calibration, golden = calibrated or (None, None)
     with connect(database_url) as connection:
         try:
             with connection.transaction():
                 ids = [_register(connection, *version) for version in versions]
                 ensemble = _value(
                     connection,
-                    "select create_ensemble(%s, %s, %s::numeric, is_test => %s)",
-                    (*ids, mamba_weight, publish_as == "test"),
+                    "select create_ensemble(%s, %s, %s, is_test => %s, calibration => %s, golden => %s::jsonb)",
+                    (*ids, mamba_weight, publish_as == "test", calibration, golden and json.dumps(golden)),
                 )
                 if publish_as == "active":
                     connection.execute("select activate_ensemble(%s)", (ensemble,))
@@ -65,6 +88,24 @@ def publish(
         except psycopg.Error as error:
             raise explain(error) from error
     return Published(ensemble, weight, "active" if publish_as == "active" else "on test")
+
+
+def _joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
+    """Where the ensemble's version of this type lies: beside it, and still the one that it was fitted with."""
+    named = facts.get(model_type)
+    if not isinstance(named, dict) or not isinstance(named.get("version"), str):
+        raise CandlecastUserError(f"{folder / 'facts.json'} names no {model_type} version", "Train again.")
+    version = folder.resolve().parent.parent / model_type / named["version"]
+    if version.name != named["version"] or not version.is_dir():
+        raise CandlecastUserError(
+            f"{folder} joins {model_type} version {named['version']}, which is not at {version}",
+            "Keep models/mamba, models/lgbm and models/ensemble together, or train again.",
+        )
+    if artifacts_reference(version) != named:
+        raise CandlecastUserError(
+            f"{version} is not the version that {folder} was fitted with: its facts.json differs", "Train again."
+        )
+    return version
 
 
 def _register(

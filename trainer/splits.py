@@ -3,9 +3,11 @@
 A row of candle_time t reads candles from t - 208 minutes on (60 rows of 150 candles) and is labelled by
 the candle at t + 5 minutes. So the rows before a border end where their last label lies more than
 208 minutes before the next part's first candle_time (purge and embargo): no candle is read by both sides.
+Borders are times, not rows: whatever symbols are split by them, one symbol's future teaches no other's past.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,9 +16,15 @@ from trainer.errors import CandlecastUserError
 
 #: Minutes before candle_time that a prediction reads: 208.
 HISTORY = SEQUENCE_LENGTH + WINDOW - 2
+#: Minutes between a row and the next part's first row that must lie in between: history and labels, 213.
+PURGE = HISTORY + max(HORIZONS)
+#: Of the rows before the test part, the last ones are the validation part.
+VALIDATION_SHARE = 0.15
+FOLDS = 4
 #: Rows below which a part teaches or tells nothing.
 LEAST_TRAINING, LEAST_VALIDATION, LEAST_TEST = 2_000, 500, 500
 MINUTE = 60
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -28,17 +36,25 @@ class Split:
     test: np.ndarray
 
 
-def split_by_time(candle_time: np.ndarray, validation_from: int, test_from: int) -> Split:
+def split_by_time(
+    candle_time: np.ndarray,
+    validation_from: int,
+    test_from: int,
+    training_from: int | None = None,
+    test_to: int | None = None,
+) -> Split:
     """Split rows by their candle times (n,), epoch seconds, ascending.
 
-    Parts are [.., validation_from - purge), [validation_from, test_from - purge) and [test_from, ..).
-    Raises CandlecastUserError where a part is left with too few rows.
+    Parts are [training_from, validation_from - purge), [validation_from, test_from - purge) and [test_from, test_to);
+    the outer borders are by default those of the rows. Raises CandlecastUserError where a part has too few rows.
     """
-    purge = (HISTORY + max(HORIZONS)) * MINUTE
+    purge = PURGE * MINUTE
+    first = candle_time[0] if training_from is None else training_from
+    end = candle_time[-1] + MINUTE if test_to is None else test_to
     split = Split(
-        training=np.flatnonzero(candle_time < validation_from - purge),
+        training=np.flatnonzero((candle_time >= first) & (candle_time < validation_from - purge)),
         validation=np.flatnonzero((candle_time >= validation_from) & (candle_time < test_from - purge)),
-        test=np.flatnonzero(candle_time >= test_from),
+        test=np.flatnonzero((candle_time >= test_from) & (candle_time < end)),
     )
     for name, least in (
         ("training", LEAST_TRAINING),
@@ -50,7 +66,7 @@ def split_by_time(candle_time: np.ndarray, validation_from: int, test_from: int)
             raise CandlecastUserError(
                 f"the {name} part has {rows:,} rows; it needs at least {least:,}",
                 f"Load more candles, widen --from and --to, or move --test-from. At each border "
-                f"{purge // MINUTE} minutes are left out, so that no candle is on both sides.",
+                f"{PURGE} minutes are left out, so that no candle is on both sides.",
             )
     return split
 
@@ -58,7 +74,7 @@ def split_by_time(candle_time: np.ndarray, validation_from: int, test_from: int)
 def default_borders(
     candle_time: np.ndarray,
     test_from: int | None = None,
-    validation_share: float = 0.15,
+    validation_share: float = VALIDATION_SHARE,
     test_share: float = 0.2,
 ) -> tuple[int, int]:
     """(validation_from, test_from), epoch seconds: shares of the rows, the last ones for the test.
@@ -73,3 +89,33 @@ def default_borders(
             "no training row lies before the test part", "Move --test-from later or --from earlier."
         )
     return int(before[int(len(before) * (1 - validation_share))]), test_from
+
+
+def walk_forward(
+    candle_time: np.ndarray,
+    folds: int = FOLDS,
+    test_from: int | None = None,
+    train_days: float | None = None,
+    validation_share: float = VALIDATION_SHARE,
+) -> list[Split]:
+    """Folds in time order: test parts of equal length one after the other, each with all that lies before it.
+
+    candle_time (n,) epoch seconds, ascending. The first test part begins at ``test_from``, by default
+    after the first third of the rows; the last one ends with the last candle that a label reads. With
+    ``train_days`` the training and validation rows are those of so many days before the test part. The last
+    ``validation_share`` of the rows before a test part are its validation part. Raises CandlecastUserError.
+    """
+    if not len(candle_time):
+        raise CandlecastUserError("there are no rows to split", "Load more candles.")
+    start = int(candle_time[len(candle_time) // 3]) if test_from is None else test_from
+    end = int(candle_time[-1]) + (max(HORIZONS) + 1) * MINUTE
+    borders = [start + (end - start) * fold // folds // MINUTE * MINUTE for fold in range(folds)] + [end]
+    splits = []
+    for number, (fold_from, fold_to) in enumerate(pairwise(borders), start=1):
+        training_from = int(candle_time[0]) if train_days is None else int(fold_from - train_days * DAY)
+        try:
+            validation_from, _ = default_borders(candle_time[candle_time >= training_from], fold_from, validation_share)
+            splits.append(split_by_time(candle_time, validation_from, fold_from, training_from, fold_to))
+        except CandlecastUserError as error:
+            raise CandlecastUserError(f"fold {number} of {folds}: {error.message}", error.hint) from None
+    return splits

@@ -14,7 +14,7 @@ from trainer.display import console, plain
 from trainer.errors import CandlecastUserError
 from trainer.evaluation import HorizonScore
 from trainer.progress import shown
-from trainer.publish import publish
+from trainer.publish import publish_ensemble
 from trainer.training import Report, Result, TrainingOptions, train_and_export
 
 #: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
@@ -28,6 +28,7 @@ def train(
     test_from: datetime | None,
     time_budget_minutes: float,
     seed: int,
+    mamba_seeds: int,
     threads: int,
     publish_as: str,
     models: Path,
@@ -46,6 +47,7 @@ def train(
         options = TrainingOptions(
             test_from=int(test_start.timestamp()) if test_start else None,
             seed=seed,
+            mamba_seeds=mamba_seeds,
             threads=threads,
             mamba_budget_seconds=60 * time_budget_minutes,
         )
@@ -53,9 +55,10 @@ def train(
     output = console()
     output.print(describe_parts(dataset, result), soft_wrap=True)
     output.print(score_table(result.report))
-    output.print(f"Wrote {plain(result.mamba_folder)}\n  and {plain(result.lgbm_folder)}", soft_wrap=True)
+    for folder in (result.mamba_folder, result.lgbm_folder, result.ensemble_folder):
+        output.print(f"Wrote {plain(folder)}", soft_wrap=True)
     if publish_as != "none":
-        ensemble = publish(result.mamba_folder, result.lgbm_folder, publish_as, None, database_url)
+        ensemble = publish_ensemble(result.ensemble_folder, publish_as, database_url)
         output.print(str(ensemble), soft_wrap=True)
     return result
 
@@ -79,12 +82,17 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
             datetime.fromtimestamp(dataset.candle_time[rows[end]], UTC).strftime("%Y-%m-%d %H:%M") for end in (0, -1)
         )
         lines.append(f"{title:<10} {len(rows):>9,} rows, {first} to {last} UTC")
-    mamba = result.pair.mamba
     trees = ", ".join(str(booster.num_trees()) for booster in result.pair.lgbm)
     lines.append(f"LightGBM kept {trees} trees")
+    fits = result.pair.fits
+    kept = ", ".join(f"{fit.best_epoch} of {len(fit.validation_losses)}" for fit in fits)
     lines.append(
-        f"Mamba kept epoch {mamba.best_epoch} of {len(mamba.validation_losses)}, trained in {mamba.seconds:.0f} s"
-        + (", ended by the time budget" if mamba.stopped_by_budget else "")
+        f"Mamba kept epoch {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
+        + (", ended by the time budget" if any(fit.stopped_by_budget for fit in fits) else "")
+    )
+    weight = result.pair.weight
+    lines.append(
+        f"Mamba's weight {weight.weight:.2f} [{weight.low:.2f}, {weight.high:.2f}], fitted on the validation part"
     )
     return "\n".join(lines)
 

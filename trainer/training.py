@@ -17,18 +17,22 @@ import lightgbm
 import numpy as np
 import torch
 
+from candlecast.calibration import Calibration
 from candlecast.features import FEATURE_HASH, FEATURES, HORIZONS, VOLATILITY_30M
 from candlecast.models import LGBM_FILES, NORMALIZATION, Model, load_lgbm, load_mamba
 from candlecast.normalization import Normalization
 from candlecast.returns import scale_of
 from trainer import artifacts
+from trainer.calibration import Method, WeightFit, fit_calibration, fit_weight
 from trainer.dataset import Dataset, normalised_last_rows, normalised_windows
 from trainer.errors import CandlecastUserError
 from trainer.evaluation import Baseline, HorizonScore, baselines, score, to_document
 from trainer.export import check_twins, to_onnx, to_torchscript
 from trainer.fit_mamba import MambaFit, MambaParameters, fit_mamba
+from trainer.forecasting import Forecasts, combine, forecast_lgbm, forecast_mamba, standardised_last_rows
 from trainer.lgbm import LightGBMParameters, train_horizon
 from trainer.lgbm import to_onnx as lgbm_to_onnx
+from trainer.mamba import MambaAverage
 from trainer.normalization import fit_normalization, to_json
 from trainer.splits import Split, default_borders, split_by_time
 
@@ -43,25 +47,37 @@ PARITY_WINDOWS = 1_000
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Everything that a run may choose. Times are epoch seconds."""
+    """Everything that a run may choose. Times are epoch seconds.
+
+    ``mamba_budget_seconds`` is for all of the ``mamba_seeds`` members together.
+    """
 
     test_from: int | None = None
     seed: int = 0
     threads: int = 2
-    mamba_weight: float = 0.5
-    mamba_budget_seconds: float = 180.0
+    mamba_seeds: int = 3
+    mamba_budget_seconds: float = 600.0
     mamba: MambaParameters = field(default_factory=MambaParameters)
     lgbm: LightGBMParameters = field(default_factory=LightGBMParameters)
+    calibration: Method = Method.slope
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models with what they share. magnitude (5,): mean |scaled return| on training rows."""
+    """Both models with what they share. magnitude (5,): mean |scaled return| on training rows.
+
+    ``fits`` are Mamba's members, ``mamba`` is their average. Weight and calibration were fitted on validation rows;
+    ``calibration_document`` is what the database stores.
+    """
 
     normalization: Normalization
     magnitude: np.ndarray
-    mamba: MambaFit
+    fits: list[MambaFit]
+    mamba: MambaAverage
     lgbm: list[lightgbm.Booster]
+    weight: WeightFit
+    calibration: Calibration
+    calibration_document: str
 
 
 @dataclass(frozen=True)
@@ -76,10 +92,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Result:
-    """The two folders and how good what is in them is."""
+    """The three folders and how good what is in them is."""
 
     mamba_folder: Path
     lgbm_folder: Path
+    ensemble_folder: Path
     split: Split
     pair: Pair
     report: Report
@@ -98,42 +115,99 @@ def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, s
 
 
 def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: Stage = quiet) -> Pair:
-    """Fit the normalisation, five LightGBM models and Mamba; the test part is not touched."""
+    """Fit normalisation, five LightGBM models and Mamba on training rows, stopped early by the validation rows;
+    then weight and calibration on the validation rows. The test part is not touched.
+    """
     _check_moves(dataset, split)
     torch.set_num_threads(options.threads)
     spread = np.linspace(0, len(split.training) - 1, min(NORMALIZATION_WINDOWS, len(split.training)))
     normalization = fit_normalization(dataset.windows(split.training[spread.astype(np.int64)]))
     magnitude = np.abs(dataset.scaled[split.training]).mean(axis=0)
+    boosters = _fit_lgbm(dataset, split, normalization, options, stage)
+    fits = _fit_mamba(dataset, split, normalization, magnitude, options, stage)
+    average = MambaAverage([fit.model for fit in fits]).eval()
 
-    rows = {
-        name: normalised_last_rows(dataset, getattr(split, name), normalization) for name in ("training", "validation")
-    }
+    with stage("Weight, calibration") as on_step:
+        by_mamba = forecast_mamba(average, dataset, split.validation, normalization, on_step)
+        by_lgbm = forecast_lgbm(boosters, magnitude, dataset, split.validation, normalization)
+        outcomes = dataset.scaled[split.validation]
+        weight = fit_weight(by_mamba, by_lgbm, magnitude, outcomes, options.seed)
+        rows = standardised_last_rows(dataset, split.training, normalization)
+        calibration, document = fit_calibration(
+            weight.weight * by_mamba + (1.0 - weight.weight) * by_lgbm,
+            outcomes,
+            weight.weight,
+            (rows.min(axis=0), rows.max(axis=0)),
+            options.calibration,
+            _stretch(dataset, split.validation),
+        )
+    return Pair(normalization, magnitude, fits, average, boosters, weight, calibration, document)
+
+
+def forecast(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnStep | None = None) -> Forecasts:
+    """All that the pair says about the chosen windows (positions into ``dataset.ends``)."""
+    return combine(
+        forecast_mamba(pair.mamba, dataset, chosen, pair.normalization, on_step),
+        forecast_lgbm(pair.lgbm, pair.magnitude, dataset, chosen, pair.normalization),
+        standardised_last_rows(dataset, chosen, pair.normalization),
+        pair.calibration,
+    )
+
+
+def _fit_lgbm(
+    dataset: Dataset, split: Split, normalization: Normalization, options: TrainingOptions, stage: Stage
+) -> list[lightgbm.Booster]:
+    training = normalised_last_rows(dataset, split.training, normalization)
+    validation = normalised_last_rows(dataset, split.validation, normalization)
     boosters = []
     for column, horizon in enumerate(HORIZONS):
         with stage(f"LightGBM, {horizon} min") as on_step:
             boosters.append(
                 train_horizon(
-                    (rows["training"], dataset.scaled[split.training, column]),
-                    (rows["validation"], dataset.scaled[split.validation, column]),
+                    (training, dataset.scaled[split.training, column]),
+                    (validation, dataset.scaled[split.validation, column]),
                     options.lgbm,
                     options.seed,
                     options.threads,
                     lambda done, tell=on_step: tell(done, options.lgbm.rounds, ""),  # type: ignore[misc]
                 )
             )
-    with stage("Mamba") as on_step:
-        mamba = fit_mamba(
-            dataset,
-            split.training,
-            split.validation,
-            normalization,
-            magnitude,
-            options.mamba,
-            options.seed,
-            options.mamba_budget_seconds,
-            on_step,
-        )
-    return Pair(normalization, magnitude, mamba, boosters)
+    return boosters
+
+
+def _fit_mamba(
+    dataset: Dataset,
+    split: Split,
+    normalization: Normalization,
+    magnitude: np.ndarray,
+    options: TrainingOptions,
+    stage: Stage,
+) -> list[MambaFit]:
+    """Members from seeds of their own: seed, seed + 1, ..., each with its share of the budget."""
+    fits = []
+    for member in range(options.mamba_seeds):
+        title = "Mamba" if options.mamba_seeds == 1 else f"Mamba, {member + 1} of {options.mamba_seeds}"
+        with stage(title) as on_step:
+            fits.append(
+                fit_mamba(
+                    dataset,
+                    split.training,
+                    split.validation,
+                    normalization,
+                    magnitude,
+                    options.mamba,
+                    options.seed + member,
+                    options.mamba_budget_seconds / options.mamba_seeds,
+                    on_step,
+                )
+            )
+    return fits
+
+
+def _stretch(dataset: Dataset, rows: np.ndarray) -> tuple[str, str]:
+    """First and last candle_time of the rows, as ISO times."""
+    times = dataset.candle_time[rows]
+    return artifacts.iso(times[0]), artifacts.iso(times[-1])
 
 
 def export_pair(
@@ -144,11 +218,11 @@ def export_pair(
     options: TrainingOptions,
     stage: Stage = quiet,
 ) -> Result:
-    """Export both models, measure the files by the code that serves them, and write both versions."""
+    """Export both models, measure the files by the code that serves them, write both versions and their ensemble."""
     normalization = to_json(pair.normalization)
     mamba_files = {
-        "mamba.pt": to_torchscript(pair.mamba.model),
-        "mamba.onnx": to_onnx(pair.mamba.model),
+        "mamba.pt": to_torchscript(pair.mamba),
+        "mamba.onnx": to_onnx(pair.mamba),
         NORMALIZATION: normalization,
     }
     lgbm_files = {
@@ -157,29 +231,28 @@ def export_pair(
     lgbm_output = {"kind": "probability", "scale": pair.magnitude.tolist()}
     parity = split.validation[np.linspace(0, len(split.validation) - 1, PARITY_WINDOWS).astype(np.int64)]
     (windows,) = normalised_windows(dataset, parity, pair.normalization, PARITY_WINDOWS)
-    check_twins(pair.mamba.model, mamba_files["mamba.pt"], mamba_files["mamba.onnx"], windows)
+    check_twins(pair.mamba, mamba_files["mamba.pt"], mamba_files["mamba.onnx"], windows)
 
     mamba = load_mamba(mamba_files.get, "onnx", "cpu")
     lgbm = load_lgbm(lgbm_files.get, {"lgbm_output": lgbm_output})
-    report = measure(dataset, split.test, mamba, lgbm, options.mamba_weight, stage)
+    report = measure(dataset, split.test, mamba, lgbm, pair.weight.weight, stage)
     golden = artifacts.golden_windows(dataset, split.test)
-    shared = _shared_facts(dataset, split, report, options)
     version = artifacts.new_version(models)
-    common = {"version": version} | shared
+    shared = {"version": version} | _shared_facts(dataset, split, pair, report, options)
     mamba_folder = artifacts.write_version(
         models,
         "mamba",
         version,
         mamba_files,
-        common
+        shared
         | _own_facts("mamba", report.mamba)
         | {
             "params": asdict(options.mamba)
             | {
-                "seed": options.seed,
-                "validation_losses": pair.mamba.validation_losses,
-                "best_epoch": pair.mamba.best_epoch,
-                "stopped_by_budget": pair.mamba.stopped_by_budget,
+                "seeds": [fit.seed for fit in pair.fits],
+                "validation_losses": [fit.validation_losses for fit in pair.fits],
+                "best_epoch": [fit.best_epoch for fit in pair.fits],
+                "stopped_by_budget": any(fit.stopped_by_budget for fit in pair.fits),
             },
             "golden": artifacts.golden(golden, mamba.scaled_returns(golden)),
         },
@@ -189,7 +262,7 @@ def export_pair(
         "lgbm",
         version,
         lgbm_files,
-        common
+        shared
         | _own_facts("lgbm", report.lgbm)
         | {
             "params": asdict(options.lgbm)
@@ -198,7 +271,22 @@ def export_pair(
             "golden": artifacts.golden(golden, lgbm.scaled_returns(golden)),
         },
     )
-    return Result(mamba_folder, lgbm_folder, split, pair, report)
+    ensemble_folder = artifacts.write_version(
+        models,
+        "ensemble",
+        version,
+        {artifacts.CALIBRATION: pair.calibration_document.encode()},
+        shared
+        | _own_facts("ensemble", report.ensemble)
+        | {
+            "mamba_weight": pair.weight.weight,
+            "mamba": artifacts.reference(mamba_folder),
+            "lgbm": artifacts.reference(lgbm_folder),
+            "params": {"calibration": options.calibration.value, "weight": asdict(pair.weight)},
+            "golden": artifacts.golden_ensemble(golden, mamba, lgbm, pair.calibration),
+        },
+    )
+    return Result(mamba_folder, lgbm_folder, ensemble_folder, split, pair, report)
 
 
 def measure(
@@ -240,16 +328,13 @@ def _check_moves(dataset: Dataset, split: Split) -> None:
             )
 
 
-def _shared_facts(dataset: Dataset, split: Split, report: Report, options: TrainingOptions) -> dict[str, Any]:
-    times = dataset.candle_time
-    parts = {
-        name: {
-            "rows": len(rows),
-            "from": artifacts.iso(times[rows[0]]),
-            "to": artifacts.iso(times[rows[-1]]),
-        }
-        for name, rows in asdict(split).items()
-    }
+def _shared_facts(
+    dataset: Dataset, split: Split, pair: Pair, report: Report, options: TrainingOptions
+) -> dict[str, Any]:
+    parts = {}
+    for name, rows in asdict(split).items():
+        first, last = _stretch(dataset, rows)
+        parts[name] = {"rows": len(rows), "from": first, "to": last}
     return {
         "format": artifacts.FORMAT,
         "symbol": dataset.symbol,
@@ -261,7 +346,7 @@ def _shared_facts(dataset: Dataset, split: Split, report: Report, options: Train
         "trained_at": datetime.now(UTC).isoformat(),
         "metrics": {
             "parts": parts,
-            "mamba_weight": options.mamba_weight,
+            "mamba_weight": pair.weight.weight,
             "lgbm": to_document(report.lgbm),
             "mamba": to_document(report.mamba),
             "ensemble": to_document(report.ensemble),

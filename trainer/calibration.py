@@ -1,0 +1,162 @@
+"""Fits what belongs to a pair on its validation rows: Mamba's weight, probabilities, prediction intervals.
+
+All of it is in scaled returns (batch, 5). ``candlecast.calibration`` applies it; this module writes its document.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from candlecast.calibration import FORMAT, Calibration, parse
+from candlecast.features import HORIZONS
+
+#: Share of outcomes that a prediction interval is made to hold.
+LEVEL = 0.9
+#: Weights that are tried: hundredths, which numeric(5,4) holds exactly.
+WEIGHTS = np.linspace(0.0, 1.0, 101)
+#: Minutes of one block of the bootstrap; longer than five-minute outcomes overlap and volatility clusters a little.
+BLOCK = 240
+RESAMPLES = 1_000
+
+
+class Method(StrEnum):
+    """How a scaled return becomes a probability."""
+
+    slope = "slope"  #: Platt's line through 0, one slope for all horizons: a forecast of 0 says 50 %
+    platt = "platt"  #: Platt's line, slope and intercept per horizon
+    isotonic = "isotonic"  #: a step function per horizon, interpolated
+
+
+@dataclass(frozen=True)
+class WeightFit:
+    """Mamba's weight, its 95 % interval, and what Mamba adds to LightGBM alone on validation rows.
+
+    gain: log loss of LightGBM alone less that of the pair, in nats a direction, with its 95 % interval; the weight is
+    chosen on the same rows, so it flatters.
+    """
+
+    weight: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+def fit_weight(
+    mamba: np.ndarray, lgbm: np.ndarray, magnitude: np.ndarray, scaled: np.ndarray, seed: int = 0
+) -> WeightFit:
+    """The weight with the lowest log loss over all horizons, (n, 5) arrays in time order.
+
+    Each weight is judged at its best slope (logistic stacking, after Wolpert 1992), so that a forecast's size does not
+    decide. The intervals are of a block bootstrap (Kuensch 1989), blocks of four hours.
+    """
+    forecasts = np.stack([mamba, lgbm]) / magnitude
+    up = scaled > 0
+    moved = (scaled != 0).astype(np.float64)
+    losses = np.stack([_loss_by_row(w * forecasts[0] + (1 - w) * forecasts[1], up, moved) for w in WEIGHTS])
+    blocks = np.add.reduceat(losses, np.arange(0, losses.shape[1], BLOCK), axis=1)
+    counts = np.add.reduceat(moved.sum(axis=1), np.arange(0, len(moved), BLOCK))
+    best = int(blocks.sum(axis=1).argmin())
+    random = np.random.default_rng(seed)
+    drawn = random.integers(blocks.shape[1], size=(RESAMPLES, blocks.shape[1]))
+    totals = blocks[:, drawn].sum(axis=2)  # (weights, resamples)
+    chosen = WEIGHTS[totals.argmin(axis=0)]
+    gains = (totals[0] - totals[best]) / counts[drawn].sum(axis=1)
+    return WeightFit(
+        weight=float(round(WEIGHTS[best], 2)),
+        low=float(np.quantile(chosen, 0.025)),
+        high=float(np.quantile(chosen, 0.975)),
+        gain=float((blocks[0].sum() - blocks[best].sum()) / counts.sum()),
+        gain_low=float(np.quantile(gains, 0.025)),
+        gain_high=float(np.quantile(gains, 0.975)),
+    )
+
+
+def fit_calibration(
+    ensemble: np.ndarray,
+    scaled: np.ndarray,
+    weight: float,
+    seen: tuple[np.ndarray, np.ndarray],
+    method: Method,
+    stretch: tuple[str, str],
+) -> tuple[Calibration, str]:
+    """Fit on validation rows, (n, 5) forecasts and outcomes; returns it and its document, ``calibration.json``.
+
+    seen: lowest and highest standardised features on training rows (features,); stretch: first and last
+    validation candle_time as ISO times.
+    """
+    document = {
+        "format": FORMAT,
+        "mamba_weight": weight,
+        "probability": _probability(ensemble, scaled, method),
+        "interval": {"level": LEVEL, "half_width": half_width(ensemble, scaled).tolist()},
+        "seen": {"low": seen[0].tolist(), "high": seen[1].tolist()},
+        "rows": len(ensemble),
+        "from": stretch[0],
+        "to": stretch[1],
+    }
+    content = json.dumps(document, allow_nan=False)
+    return parse(content), content
+
+
+def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """Split conformal: the ceil((n + 1) level)-th smallest |outcome - forecast| of each horizon, (5,)."""
+    distances = np.sort(np.abs(scaled - ensemble), axis=0)
+    rank = min(int(np.ceil((len(distances) + 1) * level)), len(distances))
+    return distances[rank - 1]
+
+
+def best_slope(forecast: np.ndarray, up: np.ndarray, weight: np.ndarray) -> float:
+    """The slope >= 0 with the lowest log loss of 1 / (1 + exp(-slope forecast)): flat arrays.
+
+    The loss is convex in the slope, so its derivative has one root at most; 0 where no slope above helps.
+    """
+
+    def derivative(slope: float) -> float:
+        return float((weight * forecast * (expit(slope * forecast) - up)).sum())
+
+    if derivative(0.0) >= 0.0:
+        return 0.0
+    upper = 1.0
+    while derivative(upper) < 0.0 and upper < 1e6:
+        upper *= 4
+    return float(brentq(derivative, 0.0, upper, xtol=1e-6)) if derivative(upper) >= 0.0 else upper
+
+
+def weight_document(fit: WeightFit) -> dict[str, float]:
+    """As facts.json holds it."""
+    return asdict(fit)
+
+
+def _loss_by_row(forecast: np.ndarray, up: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    slope = best_slope(forecast.ravel(), up.ravel().astype(np.float64), moved.ravel())
+    margin = np.where(up, 1.0, -1.0) * slope * forecast
+    return (moved * np.logaddexp(0.0, -margin)).sum(axis=1)
+
+
+def _probability(ensemble: np.ndarray, scaled: np.ndarray, method: Method) -> dict[str, object]:
+    up, moved = (scaled > 0).astype(np.float64), scaled != 0
+    if method is Method.slope:
+        slope = best_slope(ensemble.ravel(), up.ravel(), moved.ravel().astype(np.float64))
+        return {"method": "platt", "slope": [slope] * len(HORIZONS), "intercept": [0.0] * len(HORIZONS)}
+    columns = [(ensemble[moved[:, i], i], up[moved[:, i], i]) for i in range(len(HORIZONS))]
+    if method is Method.platt:
+        fits = [LogisticRegression(C=np.inf).fit(x[:, np.newaxis] / x.std(), y) for x, y in columns]
+        return {
+            "method": "platt",
+            "slope": [float(fit.coef_[0, 0] / x.std()) for fit, (x, _) in zip(fits, columns, strict=True)],
+            "intercept": [float(fit.intercept_[0]) for fit in fits],
+        }
+    steps = [IsotonicRegression(out_of_bounds="clip").fit(x, y) for x, y in columns]
+    return {
+        "method": "isotonic",
+        "x": [step.X_thresholds_.tolist() for step in steps],
+        "y": [step.y_thresholds_.tolist() for step in steps],
+    }

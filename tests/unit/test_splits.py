@@ -1,12 +1,14 @@
 """Time splits: what lies on which side of a border, and what is left out."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.errors import CandlecastUserError
-from trainer.splits import HISTORY, MINUTE, default_borders, split_by_time
+from trainer.splits import DAY, HISTORY, MINUTE, default_borders, split_by_time, walk_forward
 from trainer.train import LEAST_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
@@ -86,3 +88,62 @@ def test_the_least_that_train_accepts_is_enough_for_the_default_borders():
     times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE
     given = split_by_time(times, *default_borders(times))
     assert len(given.validation) < 600, "the limit is higher than it need be"
+
+
+#: Labelled rows of March and April 2026: the first whole window ends at 03:28, the last label at 23:59.
+MARCH, APRIL, MAY = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (3, 4, 5))
+TWO_MONTHS = np.arange(MARCH + HISTORY * MINUTE, MAY - 5 * MINUTE, MINUTE)
+
+
+def first_days(splits, times=TWO_MONTHS):
+    return [datetime.fromtimestamp(times[one.test[0]], UTC).strftime("%d %B %H:%M") for one in splits]
+
+
+def test_four_folds_from_22_march_are_ten_days_each():
+    splits = walk_forward(TWO_MONTHS, test_from=MARCH + 21 * DAY)
+    assert first_days(splits) == ["22 March 00:00", "01 April 00:00", "11 April 00:00", "21 April 00:00"]
+    assert [len(one.test) for one in splits] == [14_400, 14_400, 14_400, 14_395]  # the last five have no label
+    assert [one.training[0] for one in splits] == [0, 0, 0, 0]
+
+
+def test_by_default_a_third_of_the_rows_lies_before_the_first_test_part():
+    splits = walk_forward(TWO_MONTHS)
+    assert len(splits) == 4
+    assert splits[0].test[0] == len(TWO_MONTHS) // 3
+    tested = np.concatenate([one.test for one in splits])
+    assert np.array_equal(tested, np.arange(len(TWO_MONTHS) // 3, len(TWO_MONTHS)))
+
+
+def test_a_sliding_window_trains_on_so_many_days():
+    for one in walk_forward(TWO_MONTHS, test_from=APRIL, train_days=14):
+        assert TWO_MONTHS[one.test[0]] - TWO_MONTHS[one.training[0]] == 14 * DAY
+
+
+@given(
+    gaps=st.lists(st.tuples(st.integers(0, 19_000), st.integers(1, 400)), max_size=5),
+    folds=st.integers(1, 5),
+    train_days=st.none() | st.floats(4.5, 6),
+)
+def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, train_days):
+    minutes = MINUTES[~np.any([(a <= MINUTES) & (a + n > MINUTES) for a, n in gaps] or [MINUTES < 0], axis=0)]
+    splits = walk_forward(minutes * MINUTE, folds, 9_000 * MINUTE, train_days)
+    assert len(splits) == folds
+    for one in splits:
+        for earlier, later in ((one.training, one.validation), (one.validation, one.test)):
+            assert minutes[earlier].max() + 5 < minutes[later].min() - 208
+    tested = np.concatenate([one.test for one in splits])
+    assert np.array_equal(minutes[tested], minutes[minutes >= 9_000])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"folds": 40}, "fold 1 of 40: the test part has 33[0-9] rows"),
+        ({"test_from": 2_000 * MINUTE}, "fold 1 of 4: the training part has 1,487 rows"),
+        ({"train_days": 1}, "fold 1 of 4: the training part has 1,011 rows"),
+        ({"test_from": -1}, "fold 1 of 4: no training row lies before the test part"),
+    ],
+)
+def test_a_fold_that_is_too_small_is_named(arguments, message):
+    with pytest.raises(CandlecastUserError, match=message):
+        walk_forward(MINUTES * MINUTE, **arguments)

@@ -1,6 +1,7 @@
 """``candlecast publish``: two versions from disk into the database, joined and live, in one transaction."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -27,10 +28,15 @@ class Published:
         return f"Ensemble {self.id} is {self.state}; Mamba's weight: {weight}"
 
 
-def publish_ensemble(folder: Path, publish_as: str = "active", database_url: str | None = None) -> Published:
+def publish_ensemble(
+    folder: Path,
+    publish_as: str = "active",
+    database_url: str | None = None,
+    connection: psycopg.Connection | None = None,
+) -> Published:
     """Publish ``models/ensemble/<version>`` with the two versions that it joins, which lie beside it.
 
-    Weight and calibration are the folder's. Else as ``publish``.
+    Weight and calibration are the folder's. Else as ``publish``, whose ``connection`` it takes too.
     """
     facts, files = read_version(folder)
     if facts.get("model_type") != "ensemble":
@@ -39,9 +45,8 @@ def publish_ensemble(folder: Path, publish_as: str = "active", database_url: str
             "Give --ensemble a folder under models/ensemble.",
         )
     joined = [_joined(folder, facts, model_type) for model_type in ("mamba", "lgbm")]
-    return publish(
-        *joined, publish_as, facts["mamba_weight"], database_url, (files[CALIBRATION].decode(), facts["golden"])
-    )
+    calibrated = files[CALIBRATION].decode(), facts["golden"]
+    return publish(*joined, publish_as, facts["mamba_weight"], database_url, calibrated, connection)
 
 
 def publish(
@@ -51,13 +56,14 @@ def publish(
     mamba_weight: float | None = None,
     database_url: str | None = None,
     calibrated: tuple[str, dict[str, Any]] | None = None,
+    connection: psycopg.Connection | None = None,
 ) -> Published:
     """Register both versions, create their ensemble, make it 'active' or put it on 'test'.
 
     ``calibrated``: calibration.json and the golden rows of the pair with this weight; without them there are no
     probabilities and no intervals. Files are held to the sha256s of their facts first. Either all of it happens or
-    nothing; doing it again changes nothing. Raises CandlecastUserError, with the database's reason and hint where it
-    refuses.
+    nothing, within the transaction that a given ``connection`` is in; doing it again changes nothing. Raises
+    CandlecastUserError, with the database's reason and hint where it refuses.
     """
     if publish_as not in ("active", "test"):
         raise CandlecastUserError(f"a version is published as active or test, not {publish_as!r}")
@@ -72,7 +78,7 @@ def publish(
                 "Give --mamba a folder under models/mamba, --lgbm one under models/lgbm.",
             )
     calibration, golden = calibrated or (None, None)
-    with connect(database_url) as connection:
+    with connect(database_url) if connection is None else nullcontext(connection) as connection:
         try:
             with connection.transaction():
                 ids = [_register(connection, *version) for version in versions]

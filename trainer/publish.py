@@ -44,9 +44,9 @@ def publish_ensemble(
             f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
             "Give --ensemble a folder under models/ensemble.",
         )
-    joined = [_joined(folder, facts, model_type) for model_type in ("mamba", "lgbm")]
+    mamba, lgbm = (_joined(folder, facts, model_type) for model_type in ("mamba", "lgbm"))
     calibrated = files[CALIBRATION].decode(), facts["golden"]
-    return publish(*joined, publish_as, facts["mamba_weight"], database_url, calibrated, connection)
+    return publish(mamba, lgbm, publish_as, facts["mamba_weight"], database_url, calibrated, connection)
 
 
 def publish(
@@ -78,19 +78,19 @@ def publish(
                 "Give --mamba a folder under models/mamba, --lgbm one under models/lgbm.",
             )
     calibration, golden = calibrated or (None, None)
-    with connect(database_url) if connection is None else nullcontext(connection) as connection:
+    with connect(database_url) if connection is None else nullcontext(connection) as opened:
         try:
-            with connection.transaction():
-                ids = [_register(connection, *version) for version in versions]
+            with opened.transaction():
+                ids = [_register(opened, *version) for version in versions]
                 ensemble = _value(
-                    connection,
+                    opened,
                     "select create_ensemble(%s, %s, %s, is_test => %s, calibration => %s, golden => %s::jsonb)",
                     (*ids, mamba_weight, publish_as == "test", calibration, golden and json.dumps(golden)),
                 )
                 if publish_as == "active":
-                    connection.execute("select activate_ensemble(%s)", (ensemble,))
+                    opened.execute("select activate_ensemble(%s)", (ensemble,))
                 stored = "select mamba_weight from active_ensembles where id = %s"
-                (weight,) = connection.execute(stored, (ensemble,)).fetchone() or (None,)
+                (weight,) = opened.execute(stored, (ensemble,)).fetchone() or (None,)
         except psycopg.Error as error:
             raise explain(error) from error
     return Published(ensemble, weight, "active" if publish_as == "active" else "on test")

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Finds or installs the system packages: PostgreSQL with PL/Python and pg_cron, Python, OpenMP.
 #
-#   scripts/packages.sh
+#   scripts/packages.sh             all that `make up` needs
+#   scripts/packages.sh --trainer   without PostgreSQL: what trains, for a database elsewhere (deploy/Containerfile)
+#   scripts/packages.sh --tests     and, where it can be had, the systemd-analyze that the tests of deploy/ run
 #
 # Debian and Ubuntu, in the versions that the system has. Nothing to do where all is there. Where PostgreSQL is
 # new to the machine, the distribution's own cluster "main" is not created: candlecast makes a cluster of its own.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-others=(postgresql-common python3 python3-venv libgomp1 ca-certificates)
+others=(python3 python3-venv libgomp1 ca-certificates)
 
 # apt-get, telling only what it fetches and which of the main packages are set up; all of it when it fails.
 apt() {
@@ -19,6 +21,12 @@ apt() {
     fail "apt-get $1 failed, see above" "mend the package sources or the network, and run it again"
   fi
   rm -f "$log"
+}
+
+updated=
+apt_update() {
+  [[ -n $updated ]] || apt update
+  updated=yes
 }
 
 # The newest version whose three packages can be installed.
@@ -35,15 +43,18 @@ available_postgres() {
 }
 
 # The server embeds a Python; the environment is made from /usr/bin/python3. They must be one version.
-check_python() {
+check_server_python() {
   local embedded system
   embedded=$(ldd "/usr/lib/postgresql/$1/lib/plpython3.so" | grep -oE 'libpython3\.[0-9]+' | head -n 1 | sed s/libpython//)
   system=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   [[ $embedded == "$system" ]] ||
     fail "PL/Python of PostgreSQL $1 embeds Python $embedded, /usr/bin/python3 is $system" \
       "install the distribution's own python3, or a PostgreSQL that was built for it"
+}
+
+check_python() {
   /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "candlecast needs Python 3.11 or newer, /usr/bin/python3 is $system" "use Debian 12, Ubuntu 24.04 or newer"
+    fail "candlecast needs Python 3.11 or newer, /usr/bin/python3 is older" "use Debian 12, Ubuntu 24.04 or newer"
 }
 
 main() {
@@ -52,30 +63,49 @@ main() {
     fail "the set-up knows Debian and Ubuntu, and there is no apt-get here" \
       "use Debian 12, Ubuntu 24.04 or newer, or set up by hand: PostgreSQL 15+ with PL/Python 3 and pg_cron (CONTRIBUTING.md)"
 
+  [[ ${1:-} == --trainer ]] || others+=(postgresql-common)
   for package in "${others[@]}"; do
     installed "$package" || missing+=("$package")
   done
+  if [[ ${1:-} == --trainer ]]; then
+    install_missing
+    check_python
+    say "  Python $(python_version)"
+    return
+  fi
   if version=$(installed_postgres); then
-    if ((${#missing[@]} > 0)); then
-      apt update
-      say "  installing ${missing[*]}"
-      apt install --no-install-recommends "${missing[@]}"
-    fi
+    install_missing
   else
     say "  reading the package lists"
-    apt update
+    apt_update
     version=$(available_postgres) ||
       fail "no PostgreSQL with both PL/Python 3 and pg_cron in the package sources" \
         "on Ubuntu enable 'universe'; elsewhere add the PostgreSQL project's package source (apt.postgresql.org)"
-    if ((${#missing[@]} > 0)); then
-      say "  installing ${missing[*]}"
-      apt install --no-install-recommends "${missing[@]}"
-    fi
+    install_missing
     say "  installing PostgreSQL $version with PL/Python and pg_cron"
     install_postgres "$version"
   fi
-  check_python "$version"
-  say "  PostgreSQL $version, Python $(/usr/bin/python3 -c 'import platform; print(platform.python_version())')"
+  check_server_python "$version"
+  check_python
+  say "  PostgreSQL $version, Python $(python_version)"
+  [[ ${1:-} != --tests ]] || installed systemd || install_systemd
+}
+
+python_version() { /usr/bin/python3 -c 'import platform; print(platform.python_version())'; }
+
+# What main found missing of the packages beside PostgreSQL.
+install_missing() {
+  ((${#missing[@]} > 0)) || return 0
+  apt_update
+  say "  installing ${missing[*]}"
+  apt install --no-install-recommends "${missing[@]}"
+}
+
+# For one test, that skips without it: no reason to stop.
+install_systemd() {
+  say "  installing systemd, for systemd-analyze"
+  (apt_update && apt install --no-install-recommends systemd) ||
+    say "  systemd cannot be had: what deploy/systemd holds goes unchecked"
 }
 
 # postgresql-common is there by now, and its folder can say, for this installation alone: no cluster "main".
@@ -89,4 +119,5 @@ install_postgres() {
   apt install --no-install-recommends $(postgres_packages "$1")
 }
 
-main
+[[ ${1:-} =~ ^(--trainer|--tests)?$ ]] || fail "packages.sh knows no $1" "see its first lines"
+main "$@"

@@ -27,7 +27,7 @@ sweep_packages() {
 }
 
 cd "$project"
-scripts/packages.sh
+scripts/packages.sh --tests
 scripts/cluster.sh sweep
 sweep_packages
 

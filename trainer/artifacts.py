@@ -95,6 +95,37 @@ def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     return facts, files
 
 
+def read_ensemble(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], Path, Path]:
+    """(facts, bytes by name, Mamba's folder, LightGBM's folder) of ``models/ensemble/<version>``.
+
+    Both versions lie beside it and are still the ones that it was fitted with. Raises CandlecastUserError.
+    """
+    facts, files = read_version(folder)
+    if facts["model_type"] != "ensemble":
+        raise CandlecastUserError(
+            f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
+            "Name a folder under models/ensemble.",
+        )
+    return facts, files, _joined(folder, facts, "mamba"), _joined(folder, facts, "lgbm")
+
+
+def _joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
+    named = facts.get(model_type)
+    if not isinstance(named, dict) or not isinstance(named.get("version"), str):
+        raise CandlecastUserError(f"{folder / FACTS} names no {model_type} version", "Train again.")
+    version = folder.resolve().parent.parent / model_type / named["version"]
+    if version.name != named["version"] or not version.is_dir():
+        raise CandlecastUserError(
+            f"{folder} joins {model_type} version {named['version']}, which is not at {version}",
+            "Keep models/mamba, models/lgbm and models/ensemble together, or train again.",
+        )
+    if reference(version) != named:
+        raise CandlecastUserError(
+            f"{version} is not the version that {folder} was fitted with: its facts.json differs", "Train again."
+        )
+    return version
+
+
 def _fault(facts: Any) -> str | None:
     """Which field keeps a parsed facts.json from being registered, or None; the models' own are the database's."""
     if not isinstance(facts, dict):

@@ -9,8 +9,7 @@ from typing import Any
 
 import psycopg
 
-from trainer.artifacts import CALIBRATION, read_version
-from trainer.artifacts import reference as artifacts_reference
+from trainer.artifacts import CALIBRATION, read_ensemble, read_version
 from trainer.database import connect, explain
 from trainer.errors import CandlecastUserError
 
@@ -38,13 +37,7 @@ def publish_ensemble(
 
     Weight and calibration are the folder's. Else as ``publish``, whose ``connection`` it takes too.
     """
-    facts, files = read_version(folder)
-    if facts.get("model_type") != "ensemble":
-        raise CandlecastUserError(
-            f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
-            "Give --ensemble a folder under models/ensemble.",
-        )
-    mamba, lgbm = (_joined(folder, facts, model_type) for model_type in ("mamba", "lgbm"))
+    facts, files, mamba, lgbm = read_ensemble(folder)
     calibrated = files[CALIBRATION].decode(), facts["golden"]
     return publish(mamba, lgbm, publish_as, facts["mamba_weight"], database_url, calibrated, connection)
 
@@ -94,24 +87,6 @@ def publish(
         except psycopg.Error as error:
             raise explain(error) from error
     return Published(ensemble, weight, "active" if publish_as == "active" else "on test")
-
-
-def _joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
-    """Where the ensemble's version of this type lies: beside it, and still the one that it was fitted with."""
-    named = facts.get(model_type)
-    if not isinstance(named, dict) or not isinstance(named.get("version"), str):
-        raise CandlecastUserError(f"{folder / 'facts.json'} names no {model_type} version", "Train again.")
-    version = folder.resolve().parent.parent / model_type / named["version"]
-    if version.name != named["version"] or not version.is_dir():
-        raise CandlecastUserError(
-            f"{folder} joins {model_type} version {named['version']}, which is not at {version}",
-            "Keep models/mamba, models/lgbm and models/ensemble together, or train again.",
-        )
-    if artifacts_reference(version) != named:
-        raise CandlecastUserError(
-            f"{version} is not the version that {folder} was fitted with: its facts.json differs", "Train again."
-        )
-    return version
 
 
 def _register(

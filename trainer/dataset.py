@@ -140,7 +140,7 @@ def read_dataset(
         _check_stretch(symbol, first, last, from_time, to_time)
         start = max(first, from_time) if from_time else first
         stop = to_time or datetime.fromtimestamp(last.timestamp() + MINUTE, UTC)
-        candles = _copy_binary(
+        candles = copy_binary(
             connection,
             """
             select extract(epoch from open_time)::double precision, close
@@ -151,7 +151,7 @@ def read_dataset(
             (symbol, start, stop),
             columns=2,
         )
-        rows = _copy_binary(
+        rows = copy_binary(
             connection,
             f"""
             select extract(epoch from open_time)::double precision, {", ".join(FEATURES)}
@@ -199,9 +199,7 @@ def _utc(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _copy_binary(
-    connection: psycopg.Connection, query: str, parameters: tuple[object, ...], columns: int
-) -> np.ndarray:
+def copy_binary(connection: psycopg.Connection, query: str, parameters: tuple[object, ...], columns: int) -> np.ndarray:
     """Run a query whose columns are all double precision and not null: (rows, columns) float64."""
     with connection.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout (format binary)", parameters) as copy:
         content = b"".join(copy)

@@ -1,7 +1,6 @@
 """How good forecasts are on rows that training never saw: direction accuracy with its interval, beside baselines.
 
-Forecasts of neighbouring minutes overlap and their hits are correlated, so intervals use the
-Newey-West (1987) variance of the mean hit, with Bartlett weights.
+``candlecast train`` measures one test part by this; ``trainer.report`` measures walk-forward rows, with all figures.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,9 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from candlecast.features import HORIZONS
-
-#: Two-sided 95 % of a normal distribution.
-Z95 = 1.959964
+from trainer.intervals import mean_estimate
 
 
 @dataclass(frozen=True)
@@ -74,22 +71,9 @@ def baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseline]:
 
 
 def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, float]:
-    """Mean of (rows,) hits in time order and its 95 % interval, by Newey & West (1987).
-
-    The lag is their rule of thumb, 4 (n / 100)^(2/9), and at least twice the horizon, as far as labels overlap.
-    """
-    count = len(hits)
-    if count < 2:
-        return _mean(hits), float("nan"), float("nan")
-    values = hits.astype(np.float64)
-    mean = float(values.mean())
-    deviation = values - mean
-    lags = min(max(2 * horizon, int(4 * (count / 100) ** (2 / 9))), count - 1)
-    variance = float(deviation @ deviation)
-    for lag in range(1, lags + 1):
-        variance += 2 * (1 - lag / (lags + 1)) * float(deviation[lag:] @ deviation[:-lag])
-    half = Z95 * np.sqrt(max(variance, 0.0)) / count
-    return mean, float(mean - half), float(mean + half)
+    """Mean of (rows,) hits in time order and its 95 % interval, Newey-West: see ``trainer.intervals``."""
+    mean = mean_estimate(hits.astype(np.float64), np.ones(len(hits)), horizon)
+    return mean.value, mean.low, mean.high
 
 
 def to_document(scores: list[HorizonScore]) -> dict[str, dict[str, float]]:

@@ -1,0 +1,65 @@
+"""95 % intervals of figures over test rows: forecasts of neighbouring minutes overlap, so their errors are correlated.
+
+Each figure comes with its influence: what each minute contributes to its error, so that the error is about their sum
+(Hampel 1974; for a mean, (x - mean) / n). The variance of that sum is Newey & West's (1987), by statsmodels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+from statsmodels.stats.sandwich_covariance import S_hac_simple
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the ends of its interval; NaN where there is too little to say it."""
+
+    value: float
+    low: float
+    high: float
+
+    def document(self) -> dict[str, float]:
+        """As evaluation.json holds it."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+def lags_of(rows: int, horizon: int) -> int:
+    """Lags of the Newey-West variance over so many minutes in time order.
+
+    Their rule of thumb, 4 (n / 100)^(2/9), and at least six times the horizon: with fewer, Bartlett's
+    weights take a tenth and more off the variance that overlapping labels have.
+    """
+    return max(0, min(max(6 * horizon, int(4 * (rows / 100) ** (2 / 9))), rows - 1))
+
+
+def standard_error(influence: np.ndarray, horizon: int) -> float:
+    """Of a figure whose error is the sum of (minutes,) influences, in time order."""
+    variance = S_hac_simple(influence, nlags=lags_of(len(influence), horizon))[0, 0]
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def estimate(value: float, influence: np.ndarray, horizon: int, level: float = LEVEL) -> Estimate:
+    """The figure and its two-sided interval, normal. influence: (minutes,) or (minutes, horizons), summed by minute.
+
+    ``horizon``: the longest one in it, in minutes.
+    """
+    if len(influence) < 2 or not np.isfinite(value):
+        return Estimate(float(value), float("nan"), float("nan"))
+    by_minute = influence if influence.ndim == 1 else influence.sum(axis=1)
+    half = float(norm.ppf(0.5 + level / 2)) * standard_error(by_minute, horizon)
+    return Estimate(float(value), float(value) - half, float(value) + half)
+
+
+def mean_estimate(values: np.ndarray, chosen: np.ndarray, horizon: int, level: float = LEVEL) -> Estimate:
+    """The mean of the chosen values; both (minutes,) or (minutes, horizons), ``chosen`` boolean or weights."""
+    count = chosen.sum()
+    if count == 0:
+        return UNKNOWN
+    mean = float((values * chosen).sum() / count)
+    return estimate(mean, chosen * (values - mean) / count, horizon, level)

@@ -15,7 +15,13 @@ CREATE TYPE public.forecast AS (
 	mamba_close double precision,
 	lgbm_close double precision,
 	confidence double precision,
-	ensemble_id bigint
+	ensemble_id bigint,
+	probability_up double precision,
+	lower_price double precision,
+	upper_price double precision,
+	abstained boolean,
+	out_of_distribution boolean,
+	furthest_feature text
 );
 
 ALTER TYPE public.forecast OWNER TO candlecast_owner;
@@ -30,15 +36,17 @@ $$;
 
 ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
 
-CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text) RETURNS bigint
+CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text, calibration text DEFAULT NULL::text, golden jsonb DEFAULT NULL::jsonb) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.registry import create_ensemble
-return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)
+return create_ensemble(
+    plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol, calibration, golden
+)
 $$;
 
-ALTER FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) OWNER TO candlecast_owner;
+ALTER FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -150,6 +158,16 @@ $$;
 
 ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
+    LANGUAGE plpython3u STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+from candlecast.settings import ml_setting
+return ml_setting(plpy, GD, setting_name)
+$$;
+
+ALTER FUNCTION public.ml_setting(setting_name text) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -215,6 +233,16 @@ $$;
 
 ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.withdraw_ensemble(ensemble_id bigint) RETURNS boolean
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+from candlecast.registry import withdraw_ensemble
+return withdraw_ensemble(plpy, GD, ensemble_id)
+$$;
+
+ALTER FUNCTION public.withdraw_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
+
 CREATE AGGREGATE public.decayed_sums(double precision, double precision, double precision) (
     SFUNC = public.decayed_sums_add,
     STYPE = double precision[],
@@ -237,37 +265,6 @@ CREATE AGGREGATE public.paired_moments(double precision, double precision) (
 );
 
 ALTER AGGREGATE public.paired_moments(double precision, double precision) OWNER TO candlecast_owner;
-
-CREATE TABLE public.active_ensembles (
-    id bigint NOT NULL,
-    symbol text NOT NULL,
-    mamba_version_id bigint NOT NULL,
-    lgbm_version_id bigint NOT NULL,
-    feature_hash text NOT NULL,
-    mamba_type text GENERATED ALWAYS AS ('mamba'::text) STORED NOT NULL,
-    lgbm_type text GENERATED ALWAYS AS ('lgbm'::text) STORED NOT NULL,
-    mamba_weight numeric(5,4) DEFAULT 0.5,
-    is_active boolean DEFAULT false NOT NULL,
-    is_test boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    activated_at timestamp with time zone,
-    deactivated_at timestamp with time zone,
-    rolled_back_at timestamp with time zone,
-    CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
-    CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
-    CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
-);
-
-ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
-
-ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.active_ensembles_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 CREATE TABLE public.candles_1m (
     symbol text DEFAULT 'BTCUSDT'::text NOT NULL,
@@ -297,6 +294,161 @@ END) STORED,
 );
 
 ALTER TABLE public.candles_1m OWNER TO candlecast_owner;
+
+CREATE TABLE public.predictions (
+    id bigint NOT NULL,
+    model_name text DEFAULT 'mamba_lgbm_ensemble'::text NOT NULL,
+    symbol text NOT NULL,
+    ensemble_id bigint,
+    candle_time timestamp with time zone NOT NULL,
+    target_time timestamp with time zone NOT NULL,
+    horizon smallint NOT NULL,
+    predicted_close double precision NOT NULL,
+    predicted_price double precision NOT NULL,
+    reference_close double precision NOT NULL,
+    mamba_close double precision NOT NULL,
+    lgbm_close double precision NOT NULL,
+    confidence double precision NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    latency_ms double precision,
+    probability_up double precision,
+    lower_price double precision,
+    upper_price double precision,
+    abstained boolean DEFAULT false NOT NULL,
+    out_of_distribution boolean,
+    furthest_feature text,
+    CONSTRAINT predictions_abstained_by_probability CHECK (((probability_up IS NOT NULL) OR (NOT abstained))),
+    CONSTRAINT predictions_calibrated_or_not CHECK ((num_nulls(probability_up, lower_price, upper_price, out_of_distribution) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT predictions_check CHECK ((target_time = (candle_time + ((horizon)::double precision * '00:01:00'::interval)))),
+    CONSTRAINT predictions_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
+    CONSTRAINT predictions_furthest_feature_where_out CHECK (((furthest_feature IS NOT NULL) = COALESCE(out_of_distribution, false))),
+    CONSTRAINT predictions_horizon_check CHECK (((horizon >= 1) AND (horizon <= 5))),
+    CONSTRAINT predictions_interval_around_the_price CHECK (((predicted_price >= lower_price) AND (predicted_price <= upper_price))),
+    CONSTRAINT predictions_probability_up_check CHECK (((probability_up >= (0)::double precision) AND (probability_up <= (1)::double precision)))
+);
+
+ALTER TABLE public.predictions OWNER TO candlecast_owner;
+
+CREATE VIEW public.prediction_outcomes AS
+ SELECT predictions.symbol,
+    predictions.candle_time,
+    predictions.target_time,
+    predictions.horizon,
+    predictions.ensemble_id,
+    predictions.model_name,
+    predictions.reference_close,
+    predictions.predicted_price,
+    target.close AS actual_price,
+    predictions.predicted_close,
+    outcome.actual_return,
+    (predictions.predicted_close - outcome.actual_return) AS error,
+        CASE
+            WHEN (outcome.actual_return <> (0)::double precision) THEN (sign(predictions.predicted_close) = sign(outcome.actual_return))
+            ELSE NULL::boolean
+        END AS direction_hit,
+    predictions.mamba_close,
+    predictions.lgbm_close,
+    predictions.confidence,
+    predictions.created_at,
+    predictions.latency_ms,
+    predictions.probability_up,
+    predictions.lower_price,
+    predictions.upper_price,
+    ((target.close >= predictions.lower_price) AND (target.close <= predictions.upper_price)) AS interval_hit,
+    predictions.abstained,
+    predictions.out_of_distribution,
+    predictions.furthest_feature
+   FROM ((public.predictions
+     LEFT JOIN public.candles_1m target ON (((predictions.symbol = target.symbol) AND (predictions.target_time = target.open_time))))
+     CROSS JOIN LATERAL ( VALUES (ln((target.close / predictions.reference_close)))) outcome(actual_return));
+
+ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
+
+CREATE VIEW public.accuracy_by_coverage AS
+ WITH outcomes AS (
+         SELECT prediction_outcomes.symbol,
+            prediction_outcomes.ensemble_id,
+            prediction_outcomes.horizon,
+            prediction_outcomes.direction_hit,
+            abs((prediction_outcomes.probability_up - (0.5)::double precision)) AS margin,
+            row_number() OVER (w_ranked) AS place,
+            count(*) OVER (PARTITION BY prediction_outcomes.symbol, prediction_outcomes.ensemble_id, prediction_outcomes.horizon) AS total
+           FROM public.prediction_outcomes
+          WHERE ((prediction_outcomes.direction_hit IS NOT NULL) AND (prediction_outcomes.probability_up IS NOT NULL))
+          WINDOW w_ranked AS (PARTITION BY prediction_outcomes.symbol, prediction_outcomes.ensemble_id, prediction_outcomes.horizon ORDER BY (abs((prediction_outcomes.probability_up - (0.5)::double precision))) DESC, prediction_outcomes.candle_time)
+        ), kept AS (
+         SELECT outcomes.symbol,
+            outcomes.ensemble_id,
+            outcomes.horizon,
+            coverages.coverage,
+            min(outcomes.margin) AS margin,
+            count(*) AS rows,
+            count(*) FILTER (WHERE outcomes.direction_hit) AS hits
+           FROM (( VALUES (100), (50), (20), (10), (5)) coverages(coverage)
+             JOIN outcomes ON (((outcomes.place)::numeric <= ceil((((outcomes.total * coverages.coverage))::numeric / 100.0)))))
+          GROUP BY outcomes.symbol, outcomes.ensemble_id, outcomes.horizon, coverages.coverage
+        ), scored AS (
+         SELECT kept.symbol,
+            kept.ensemble_id,
+            kept.horizon,
+            kept.coverage,
+            kept.margin,
+            kept.rows,
+            kept.hits,
+            ((kept.hits)::double precision / (kept.rows)::double precision) AS accuracy,
+            (((1.959963984540054 ^ (2)::numeric) * (kept.horizon)::numeric) / (kept.rows)::numeric) AS z2_over_n
+           FROM kept
+        )
+ SELECT scored.symbol,
+    scored.ensemble_id,
+    scored.horizon,
+    scored.coverage,
+    scored.margin,
+    scored.rows,
+    scored.hits,
+    scored.accuracy,
+    (((scored.accuracy + ((scored.z2_over_n / (2)::numeric))::double precision) - sqrt(((scored.z2_over_n)::double precision * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + ((scored.z2_over_n / (4)::numeric))::double precision)))) / (((1)::numeric + scored.z2_over_n))::double precision) AS low,
+    (((scored.accuracy + ((scored.z2_over_n / (2)::numeric))::double precision) + sqrt(((scored.z2_over_n)::double precision * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + ((scored.z2_over_n / (4)::numeric))::double precision)))) / (((1)::numeric + scored.z2_over_n))::double precision) AS high
+   FROM scored;
+
+ALTER TABLE public.accuracy_by_coverage OWNER TO candlecast_owner;
+
+CREATE TABLE public.active_ensembles (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    mamba_version_id bigint NOT NULL,
+    lgbm_version_id bigint NOT NULL,
+    feature_hash text NOT NULL,
+    mamba_type text GENERATED ALWAYS AS ('mamba'::text) STORED NOT NULL,
+    lgbm_type text GENERATED ALWAYS AS ('lgbm'::text) STORED NOT NULL,
+    mamba_weight numeric(5,4) DEFAULT 0.5,
+    is_active boolean DEFAULT false NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    activated_at timestamp with time zone,
+    deactivated_at timestamp with time zone,
+    rolled_back_at timestamp with time zone,
+    calibration text,
+    calibration_sha256 text,
+    golden jsonb,
+    CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
+    CONSTRAINT active_ensembles_calibration_of_a_weight CHECK (((calibration IS NULL) OR (mamba_weight IS NOT NULL))),
+    CONSTRAINT active_ensembles_calibration_sha256_check CHECK ((calibration_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT active_ensembles_calibration_whole CHECK ((num_nulls(calibration, calibration_sha256, golden) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
+    CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
+);
+
+ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
+
+ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.active_ensembles_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE VIEW public.features_1m WITH (security_invoker='true') AS
  WITH RECURSIVE symbols AS (
@@ -364,6 +516,7 @@ CREATE TABLE public.inference_runs (
     latency_ms double precision,
     error text,
     error_sqlstate text,
+    warning text,
     CONSTRAINT inference_runs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'predicted'::text, 'already'::text, 'no_candle'::text, 'stale'::text, 'failed'::text, 'lost'::text, 'disabled'::text, 'no_ensemble'::text])))
 );
 
@@ -378,29 +531,6 @@ ALTER TABLE public.inference_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     CACHE 1
 );
 
-CREATE TABLE public.predictions (
-    id bigint NOT NULL,
-    model_name text DEFAULT 'mamba_lgbm_ensemble'::text NOT NULL,
-    symbol text NOT NULL,
-    ensemble_id bigint,
-    candle_time timestamp with time zone NOT NULL,
-    target_time timestamp with time zone NOT NULL,
-    horizon smallint NOT NULL,
-    predicted_close double precision NOT NULL,
-    predicted_price double precision NOT NULL,
-    reference_close double precision NOT NULL,
-    mamba_close double precision NOT NULL,
-    lgbm_close double precision NOT NULL,
-    confidence double precision NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    latency_ms double precision,
-    CONSTRAINT predictions_check CHECK ((target_time = (candle_time + ((horizon)::double precision * '00:01:00'::interval)))),
-    CONSTRAINT predictions_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
-    CONSTRAINT predictions_horizon_check CHECK (((horizon >= 1) AND (horizon <= 5)))
-);
-
-ALTER TABLE public.predictions OWNER TO candlecast_owner;
-
 CREATE VIEW public.latest_predictions AS
  SELECT predictions.symbol,
     predictions.candle_time,
@@ -413,7 +543,13 @@ CREATE VIEW public.latest_predictions AS
     predictions.lgbm_close,
     predictions.confidence,
     predictions.ensemble_id,
-    predictions.created_at
+    predictions.created_at,
+    predictions.probability_up,
+    predictions.lower_price,
+    predictions.upper_price,
+    predictions.abstained,
+    predictions.out_of_distribution,
+    predictions.furthest_feature
    FROM ((public.active_ensembles
      CROSS JOIN LATERAL ( SELECT newest.candle_time
            FROM public.predictions newest
@@ -446,6 +582,9 @@ CASE name
     WHEN 'mamba_runtime'::text THEN (value = ANY (ARRAY['auto'::text, 'onnx'::text, 'torchscript'::text]))
     WHEN 'candle_timeout'::text THEN (value ~ '^([0-9]{1,5} ms|[0-5]?[0-9](\.[0-9]+)? s)$'::text)
     WHEN 'max_candle_age'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h))$'::text)
+    WHEN 'min_confidence'::text THEN (value ~ '^0(\.[0-4][0-9]*|\.50*)?$'::text)
+    WHEN 'model_expiry'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'::text)
+    WHEN 'max_test_ensembles'::text THEN (value ~ '^[0-9]{1,3}$'::text)
     ELSE false
 END)
 );
@@ -500,34 +639,6 @@ ALTER TABLE public.model_versions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     CACHE 1
 );
 
-CREATE VIEW public.prediction_outcomes AS
- SELECT predictions.symbol,
-    predictions.candle_time,
-    predictions.target_time,
-    predictions.horizon,
-    predictions.ensemble_id,
-    predictions.model_name,
-    predictions.reference_close,
-    predictions.predicted_price,
-    target.close AS actual_price,
-    predictions.predicted_close,
-    outcome.actual_return,
-    (predictions.predicted_close - outcome.actual_return) AS error,
-        CASE
-            WHEN (outcome.actual_return <> (0)::double precision) THEN (sign(predictions.predicted_close) = sign(outcome.actual_return))
-            ELSE NULL::boolean
-        END AS direction_hit,
-    predictions.mamba_close,
-    predictions.lgbm_close,
-    predictions.confidence,
-    predictions.created_at,
-    predictions.latency_ms
-   FROM ((public.predictions
-     LEFT JOIN public.candles_1m target ON (((predictions.symbol = target.symbol) AND (predictions.target_time = target.open_time))))
-     CROSS JOIN LATERAL ( VALUES (ln((target.close / predictions.reference_close)))) outcome(actual_return));
-
-ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
-
 ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.predictions_id_seq
     START WITH 1
@@ -538,10 +649,10 @@ ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
 );
 
 ALTER TABLE ONLY public.active_ensembles
-    ADD CONSTRAINT active_ensembles_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT active_ensembles_one_of_each UNIQUE NULLS NOT DISTINCT (symbol, mamba_version_id, lgbm_version_id, mamba_weight, calibration_sha256);
 
 ALTER TABLE ONLY public.active_ensembles
-    ADD CONSTRAINT active_ensembles_symbol_mamba_version_id_lgbm_version_id_ma_key UNIQUE NULLS NOT DISTINCT (symbol, mamba_version_id, lgbm_version_id, mamba_weight);
+    ADD CONSTRAINT active_ensembles_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.candles_1m
     ADD CONSTRAINT candles_1m_pkey PRIMARY KEY (symbol, open_time);
@@ -613,9 +724,9 @@ GRANT ALL ON TYPE public.forecast TO candlecast_trainer;
 REVOKE ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) TO candlecast_operator;
 
-REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) TO candlecast_trainer;
-GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text) TO candlecast_operator;
+REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_operator;
 
 REVOKE ALL ON FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
 
@@ -630,6 +741,12 @@ GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timesta
 REVOKE ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.ml_setting(setting_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
@@ -655,6 +772,10 @@ GRANT ALL ON FUNCTION public.rollback_ensemble(for_symbol text) TO candlecast_op
 REVOKE ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) TO candlecast_cron;
 
+REVOKE ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) TO candlecast_operator;
+
 REVOKE ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.decayed_sums(double precision, double precision, double precision) TO candlecast_trainer;
@@ -667,16 +788,29 @@ GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) 
 GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_reader;
 
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
-
 GRANT SELECT,INSERT,UPDATE ON TABLE public.candles_1m TO candlecast_feeder;
 GRANT SELECT,DELETE ON TABLE public.candles_1m TO candlecast_operator;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_trainer;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_reader;
+
+GRANT SELECT,INSERT ON TABLE public.predictions TO candlecast_cron;
+GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
+GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
+GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_trainer;
+GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_operator;
+GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.features_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.features_1m TO candlecast_trainer;
@@ -687,11 +821,6 @@ GRANT SELECT ON TABLE public.inference_runs TO candlecast_trainer;
 GRANT SELECT ON TABLE public.inference_runs TO candlecast_operator;
 GRANT SELECT ON TABLE public.inference_runs TO candlecast_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inference_runs TO candlecast_cron;
-
-GRANT SELECT,INSERT ON TABLE public.predictions TO candlecast_cron;
-GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
-GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
-GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.latest_predictions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.latest_predictions TO candlecast_operator;
@@ -722,7 +851,3 @@ GRANT SELECT ON TABLE public.model_versions TO candlecast_cron;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_operator;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_reader;
-
-GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
-GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
-GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;

@@ -267,7 +267,7 @@ def test_two_upgrades_at_once_take_turns(make_database):
         assert "another migration of this database is running: waiting for it" in output
     with psycopg.connect(url) as db:
         assert db.execute("select version_num from alembic_version").fetchall() == [(SCRIPTS[-1].revision,)]
-        assert db.execute("select count(*) from ml_settings").fetchone() == (6,)
+        assert db.execute("select count(*) from ml_settings").fetchone() == (9,)
 
 
 def test_golden_schema(database_url):

@@ -8,7 +8,8 @@ from live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load
 
 COLUMNS = (
     "symbol", "candle_time", "target_time", "horizon", "reference_close", "predicted_close", "predicted_price",
-    "mamba_close", "lgbm_close", "confidence", "ensemble_id",
+    "mamba_close", "lgbm_close", "confidence", "ensemble_id", "probability_up", "lower_price", "upper_price",
+    "abstained", "out_of_distribution", "furthest_feature",
 )  # fmt: skip
 
 

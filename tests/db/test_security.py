@@ -13,6 +13,8 @@ DEFINERS = {
     "predict_range",
     "register_model",
     "rollback_ensemble",
+    "ml_setting",
+    "withdraw_ensemble",
 }
 
 

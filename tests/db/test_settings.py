@@ -6,10 +6,15 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live import in_backend
+from migrating import migrate
 
 from candlecast.settings import resolve
 
-NAMES = ["enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age"]
+NAMES = [
+    "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",
+    "model_expiry", "max_test_ensembles",
+]  # fmt: skip
 SET = "update ml_settings set value = %s where name = %s"
 
 
@@ -52,6 +57,16 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("max_candle_age", "none", None),
         ("max_candle_age", "90 s", 90.0),
         ("max_candle_age", "12 h", 43200.0),
+        ("min_confidence", "0", 0.0),
+        ("min_confidence", "0.025", 0.025),
+        ("min_confidence", "0.50", 0.5),
+        ("model_expiry", "none", None),
+        ("model_expiry", None, 604800.0),
+        ("model_expiry", "36 h", 129600.0),
+        ("model_expiry", "1.5 d", 129600.0),
+        ("max_test_ensembles", "0", 0),
+        ("max_test_ensembles", "12", 12),
+        ("max_test_ensembles", None, 3),
     ],
 )
 def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expected):
@@ -76,6 +91,19 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("candle_timeout", "25 s\n"),
         ("max_candle_age", "100 ms"),
         ("max_candle_age", "-1 s"),
+        ("min_confidence", "0.51"),
+        ("min_confidence", "0.5001"),
+        ("min_confidence", "1"),
+        ("min_confidence", "-0.1"),
+        ("min_confidence", ".1"),
+        ("model_expiry", "7"),
+        ("model_expiry", "1 week"),
+        ("model_expiry", "7 days"),
+        ("model_expiry", "100 ms"),
+        ("max_test_ensembles", "-1"),
+        ("max_test_ensembles", "1.5"),
+        ("max_test_ensembles", "none"),
+        ("max_test_ensembles", "1000"),
     ],
 )
 def test_what_the_table_refuses(db, name, value):
@@ -86,6 +114,39 @@ def test_no_other_setting_can_be_added(db):
     for name in ("torchscript", "mamba_model_path", "ML_TORCHSCRIPT"):
         with pytest.raises(psycopg.errors.CheckViolation, match="ml_settings_value_valid"):
             db.execute("insert into ml_settings values (%s, 'on', '')", (name,))
+
+
+@pytest.mark.parametrize("role", ["candlecast_trainer", "candlecast_operator", "candlecast_reader", "candlecast_cron"])
+def test_ml_setting_says_what_the_server_goes_by(db, connect_as, role):
+    asking = connect_as(role)
+    ask = "select ml_setting('model_expiry')"
+    assert asking.execute(ask).fetchone() == ("7 d",)
+    # set in that very backend, as the server's environment would be
+    asking.execute("reset session authorization")
+    in_backend(asking, "import os; os.environ['ML_MODEL_EXPIRY'] = '30 d'")
+    asking.execute(f"set session authorization {role}")
+    assert asking.execute(ask).fetchone() == ("30 d",)
+    db.execute(SET, ("2 h", "model_expiry"))
+    assert asking.execute(ask).fetchone() == ("2 h",)
+
+
+@pytest.mark.parametrize("name", ["torchscript", "mamba_model_path", "", None])
+def test_ml_setting_tells_nothing_but_settings(db, name):
+    with pytest.raises(psycopg.Error, match="there is no such setting") as error:
+        db.execute("select ml_setting(%s)", (name,))
+    assert error.value.sqlstate == "CC013"
+
+
+def test_values_survive_the_migration_that_brings_new_settings(make_database):
+    url = make_database()
+    migrate(url, "0007")
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(SET, ("0.25", "mamba_weight"))
+        for revision, settings_there in (("0008", 9), ("0007", 6), ("head", 9)):
+            migrate(url, revision)
+            rows = dict(db.execute("select name, value from ml_settings").fetchall())
+            assert len(rows) == settings_there
+            assert {name: value for name, value in rows.items() if value} == {"mamba_weight": "0.25"}
 
 
 LIKE_A_VALUE = st.one_of(

@@ -10,7 +10,15 @@ from candlecast.errors import SettingInvalid
 from candlecast.settings import ModelPaths, Settings, model_paths, resolve, torchscript_allowed
 
 DEFAULTS = Settings(
-    enabled=True, mamba_weight=0.5, device="cpu", mamba_runtime="auto", candle_timeout=25.0, max_candle_age=None
+    enabled=True,
+    mamba_weight=0.5,
+    device="cpu",
+    mamba_runtime="auto",
+    candle_timeout=25.0,
+    max_candle_age=None,
+    min_confidence=0.0,
+    model_expiry=604_800.0,
+    max_test_ensembles=3,
 )
 
 
@@ -34,6 +42,11 @@ def test_nothing_said_means_the_defaults(stored):
         ("candle_timeout", ("100 ms", 0.1), ("2 min", 120.0), 25.0),
         ("max_candle_age", ("10 min", 600.0), ("2 h", 7200.0), None),
         ("max_candle_age", ("none", None), ("2 h", 7200.0), None),
+        ("max_candle_age", ("1 d", 86_400.0), ("2 h", 7200.0), None),
+        ("min_confidence", ("0.05", 0.05), ("0.5", 0.5), 0.0),
+        ("model_expiry", ("36 h", 129_600.0), ("30 d", 2_592_000.0), 604_800.0),
+        ("model_expiry", ("7 d", 604_800.0), ("none", None), 604_800.0),
+        ("max_test_ensembles", ("0", 0), ("12", 12), 3),
     ],
 )
 def test_the_table_comes_before_the_environment_before_the_default(name, stored, environment, default):
@@ -50,7 +63,10 @@ INVALID = [
     ("device", ["CPU", "cuda:0", "gpu", ""]),
     ("mamba_runtime", ["pytorch", "ONNX", ""]),
     ("candle_timeout", ["25", "25 sec", "-1 s", "none", "1 day", "25 s ", "1e3 s", "s", "25 s\n", ""]),
-    ("max_candle_age", ["None", "10", "-1 min", "forever", "1 d", ""]),
+    ("max_candle_age", ["None", "10", "-1 min", "forever", "1 day", ""]),
+    ("min_confidence", ["-0.1", "0.51", "nan", "half", ""]),
+    ("model_expiry", ["None", "7", "-7 d", "7 days", "1 w", ""]),
+    ("max_test_ensembles", ["-1", "1.5", "none", "1000", "٣", ""]),
 ]
 
 
@@ -66,7 +82,7 @@ def test_invalid_values_are_refused_by_name_wherever_they_come_from(name, value)
 
 @given(st.text())
 def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
-    for name in ("enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age"):
+    for name in DEFAULTS.__dataclass_fields__:
         try:
             settings = resolved({name: text})
         except SettingInvalid:
@@ -75,6 +91,9 @@ def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
         assert settings.candle_timeout >= 0
         assert settings.max_candle_age is None or settings.max_candle_age >= 0
         assert settings.device in ("cpu", "cuda")
+        assert 0 <= settings.min_confidence <= 0.5
+        assert settings.model_expiry is None or settings.model_expiry >= 0
+        assert 0 <= settings.max_test_ensembles <= 999
 
 
 @pytest.mark.parametrize(

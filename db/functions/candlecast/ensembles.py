@@ -5,23 +5,19 @@ back never.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from candlecast.errors import ArtifactDamaged
-from candlecast.features import VOLATILITY_30M
+from candlecast.calibration import Calibration, parse
+from candlecast.errors import ArtifactDamaged, CalibrationInvalid
+from candlecast.forecast import Ensemble
 from candlecast.lineage import check_features
-from candlecast.models import Model, Reader, facts_from, load_lgbm, load_mamba, output_mapping
-from candlecast.normalization import normalize
-from candlecast.returns import unscale
+from candlecast.models import Model, Reader, facts_from, load_lgbm, load_mamba
 from candlecast.session import Session
-from candlecast.settings import ModelPaths, Settings
+from candlecast.settings import Settings
 
-#: Columns that `loaded` needs of an ensemble, for queries with active_ensembles named `ensemble`.
+#: Columns that `loaded` needs of an ensemble, for queries with active_ensembles named `ensemble`; trained_at is of the
+#: older version, epoch seconds.
 ENSEMBLE_COLUMNS = """
     ensemble.id as ensemble_id,
     ensemble.symbol as ensemble_symbol,
@@ -29,6 +25,11 @@ ENSEMBLE_COLUMNS = """
     ensemble.mamba_weight::float8 as mamba_weight,
     ensemble.mamba_version_id,
     ensemble.lgbm_version_id,
+    ensemble.calibration_sha256,
+    (
+        select extract(epoch from min(trained_at))::float8 from public.model_versions
+        where id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
+    ) as trained_at,
     (
         select string_agg(name || '=' || sha256, ' ' order by name)
         from public.model_artifacts where model_version_id = ensemble.mamba_version_id
@@ -42,46 +43,7 @@ _ARTIFACT = "select sha256, content from public.model_artifacts where model_vers
 _LGBM_OUTPUT = """
 select jsonb_build_object('lgbm_output', facts -> 'lgbm_output')::text as facts
 from public.model_versions where id = $1"""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Log returns (batch, 5) of both models and of the ensemble, and their agreement in [0, 1]."""
-
-    mamba: np.ndarray
-    lgbm: np.ndarray
-    ensemble: np.ndarray
-    confidence: np.ndarray
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Two loaded models and their weight; ``id`` is None for files of the server's environment."""
-
-    id: int | None
-    mamba_weight: float
-    mamba: Model
-    lgbm: Model
-
-    def forecast(self, windows: np.ndarray) -> Forecast:
-        """Raw feature windows (batch, 60, features) float64 -> log returns for five horizons.
-
-        ensemble = w * mamba + (1 - w) * lgbm; confidence = 1 - |m - l| / (|m| + |l|), 0 where both are 0.
-        """
-        volatility = windows[:, -1, VOLATILITY_30M]
-        rows = normalize(windows, self.mamba.normalization)
-        mamba = unscale(self.mamba.from_normalized(rows), volatility)
-        if self.lgbm.normalization_source != self.mamba.normalization_source:
-            rows = normalize(windows[:, -1:, :], self.lgbm.normalization)
-        lgbm = unscale(self.lgbm.from_normalized(rows), volatility)
-        total = np.abs(mamba) + np.abs(lgbm)
-        apart = np.abs(mamba - lgbm) / np.where(total > 0, total, 1.0)
-        return Forecast(
-            mamba=mamba,
-            lgbm=lgbm,
-            ensemble=self.mamba_weight * mamba + (1.0 - self.mamba_weight) * lgbm,
-            confidence=np.where(total > 0, np.clip(1.0 - apart, 0.0, 1.0), 0.0),
-        )
+_CALIBRATION = "select calibration from public.active_ensembles where id = $1"
 
 
 def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
@@ -90,7 +52,6 @@ def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
     Raises OtherFeatures, and what loading raises.
     """
     check_features(session, row)
-    weight = row["mamba_weight"]
     mamba_id, lgbm_id = row["mamba_version_id"], row["lgbm_version_id"]
     runtime = mamba_runtime(settings, row["mamba_files"] or "")
     key: tuple[Any, ...] = (mamba_id, row["mamba_files"], runtime, settings.device)
@@ -98,16 +59,50 @@ def loaded(session: Session, row: Mapping, settings: Settings) -> Ensemble:
         key, load_mamba(artifact_reader(session, mamba_id), runtime, settings.device)
     )
     key = (lgbm_id, row["lgbm_files"])
-    lgbm = session.models.get(key)
-    if lgbm is None:
-        facts = facts_from(session.rows(_LGBM_OUTPUT, ["bigint"], [lgbm_id])[0]["facts"])
-        lgbm = session.keep(key, load_lgbm(artifact_reader(session, lgbm_id), facts))
-    return Ensemble(
-        id=row["ensemble_id"],
-        mamba_weight=settings.mamba_weight if weight is None else weight,
-        mamba=mamba,
-        lgbm=lgbm,
-    )
+    lgbm = session.models.get(key) or session.keep(key, load_lgbm_version(session, lgbm_id))
+    calibration = None
+    if row["calibration_sha256"] is not None:
+        key = (row["ensemble_id"], row["calibration_sha256"], row["mamba_weight"])
+        calibration = session.models.get(key) or session.keep(key, calibration_of(session, row))
+    return joined(row, mamba, lgbm, calibration, settings)
+
+
+def joined(row: Mapping, mamba: Model, lgbm: Model, calibration: Calibration | None, settings: Settings) -> Ensemble:
+    """The ensemble of loaded parts: its row's weight, else the setting's."""
+    weight = row["mamba_weight"]
+    weight = settings.mamba_weight if weight is None else weight
+    return Ensemble(row["ensemble_id"], weight, mamba, lgbm, calibration)
+
+
+def load_lgbm_version(session: Session, version_id: int) -> Model:
+    """The five graphs of a version, and what its facts say of their outputs."""
+    facts = facts_from(session.rows(_LGBM_OUTPUT, ["bigint"], [version_id])[0]["facts"])
+    return load_lgbm(artifact_reader(session, version_id), facts)
+
+
+def calibration_of(session: Session, row: Mapping) -> Calibration | None:
+    """The calibration of a row with ENSEMBLE_COLUMNS, held to its sha256 and to the row's weight; None without one."""
+    if row["calibration_sha256"] is None:
+        return None
+    name = f"the calibration of ensemble {row['ensemble_id']}"
+    content = session.rows(_CALIBRATION, ["bigint"], [row["ensemble_id"]])[0]["calibration"]
+    if sha256(content.encode()).hexdigest() != row["calibration_sha256"]:
+        raise ArtifactDamaged(
+            f"active_ensembles.calibration of {row['ensemble_symbol']} does not have its sha256.",
+            name=name,
+            reason="its text does not match its sha256",
+        )
+    calibration = parse(content)
+    check_weight(calibration, row["mamba_weight"])
+    return calibration
+
+
+def check_weight(calibration: Calibration, mamba_weight: float | None) -> None:
+    """Raise CalibrationInvalid where it was fitted for another weight: its probabilities would be another pair's."""
+    if calibration.mamba_weight != mamba_weight:
+        raise CalibrationInvalid(
+            reason=f"it was fitted for mamba_weight {calibration.mamba_weight}, and the ensemble's is {mamba_weight}"
+        )
 
 
 def mamba_runtime(settings: Settings, files: str) -> str:
@@ -134,30 +129,3 @@ def artifact_reader(session: Session, version_id: int) -> Reader:
         return content
 
     return read
-
-
-def from_environment(session: Session, paths: ModelPaths, settings: Settings) -> Ensemble:
-    """The ensemble of the server's environment paths; files that change on disk are loaded anew."""
-    folder = Path(paths.lgbm)
-    try:
-        files = [Path(paths.mamba), Path(paths.normalization), *sorted(folder.iterdir())]
-        identity = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    except OSError as error:
-        raise ArtifactDamaged(name=str(error.filename), reason=str(error.strerror)) from None
-    runtime = "torchscript" if paths.mamba.endswith(".pt") else "onnx"
-    key = (identity, runtime, settings.device)
-    pair = session.models.get(key)
-    if pair is None:
-        named = {f"mamba.{'pt' if runtime == 'torchscript' else 'onnx'}": Path(paths.mamba)}
-
-        def read(name: str) -> bytes | None:
-            path = Path(paths.normalization) if name.startswith("normalization") else named.get(name, folder / name)
-            try:
-                return path.read_bytes()
-            except OSError as error:
-                raise ArtifactDamaged(name=str(path), reason=str(error.strerror)) from None
-
-        facts = facts_from(read("facts.json") or b"", str(folder / "facts.json"))
-        output_mapping(facts)
-        pair = session.keep(key, (load_mamba(read, runtime, settings.device), load_lgbm(read, facts)))
-    return Ensemble(id=None, mamba_weight=settings.mamba_weight, mamba=pair[0], lgbm=pair[1])

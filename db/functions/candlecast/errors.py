@@ -100,7 +100,7 @@ class InferenceDisabled(CandlecastError):
 
 
 class GoldenRowsFailed(CandlecastError):
-    """{model_type} version {version} does not give its own golden outputs ({runtime}): off by {difference}"""
+    """{what} does not give its own golden outputs ({runtime}): off by {difference}"""
 
     sqlstate = "CC012"
     hint = "The files are not the model that was evaluated, or a runtime differs. Train and publish again."

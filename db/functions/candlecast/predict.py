@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.ensembles import ENSEMBLE_COLUMNS, Ensemble, Forecast, from_environment, loaded
+from candlecast.ensembles import ENSEMBLE_COLUMNS, loaded
+from candlecast.environment import from_environment
 from candlecast.errors import (
     CandleMissing,
     EnsembleUnknown,
@@ -14,19 +15,20 @@ from candlecast.errors import (
     NoCandles,
     StaleCandles,
 )
-from candlecast.features import CLOSE, HORIZONS
+from candlecast.expiry import warn_once
+from candlecast.features import HORIZONS
+from candlecast.forecast import Ensemble
 from candlecast.reporting import reported
+from candlecast.rows import Row, forecast_rows
 from candlecast.session import Session, epoch_of, minute_text
-from candlecast.settings import Settings, model_paths, resolve
+from candlecast.settings import STORED_SETTINGS, Settings, model_paths, resolve
 from candlecast.storage import stored_rows, write
 from candlecast.windows import MINUTE, sequence, windows_between
-
-Row = tuple[Any, ...]
 
 # Everything that a call must know, in its own snapshot; $2 null means the active ensemble.
 _STATE = f"""
 select
-    (select jsonb_object_agg(name, value) from public.ml_settings)::text as settings,
+    {STORED_SETTINGS},
     extract(epoch from newest.open_time)::float8 as newest,
     extract(epoch from clock_timestamp())::float8 as now,
     ensemble.*,
@@ -64,12 +66,12 @@ def predict_now(plpy: Any, cache: dict, symbol: str) -> list[Row]:
             age=f"{(state['now'] - newest - MINUTE) / 60:.0f} min",
             limit=f"{settings.max_candle_age / 60:g} min",
         )
+    if state["ensemble_id"] is not None:
+        warn_once(session, state, settings, state["now"])
     if state["stored"] >= len(HORIZONS):
         return stored_rows(session, symbol, newest, state["ensemble_id"])
     ensemble = _ensemble(session, state, settings, symbol, None)
-    windows = sequence(session, symbol, newest)
-    forecast = ensemble.forecast(windows)
-    rows = forecast_rows(symbol, newest, windows[:, -1, CLOSE], forecast, ensemble.id)
+    rows = forecast_rows(ensemble, symbol, newest, sequence(session, symbol, newest), settings.min_confidence)
     if write(session, symbol, newest, rows, started) < len(HORIZONS):
         return stored_rows(session, symbol, newest, ensemble.id)
     return rows
@@ -87,8 +89,7 @@ def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_i
         raise CandleMissing("It is not on the minute.", symbol=symbol, minute=at_time)
     ensemble = _ensemble(session, state, settings, symbol, ensemble_id)
     windows = sequence(session, symbol, candle_time)
-    forecast = ensemble.forecast(windows)
-    return forecast_rows(symbol, candle_time, windows[:, -1, CLOSE], forecast, ensemble.id)
+    return forecast_rows(ensemble, symbol, candle_time, windows, settings.min_confidence)
 
 
 @reported
@@ -107,7 +108,7 @@ def predict_range(
         if not start < end:
             return
         for times, windows in windows_between(session, symbol, start, end):
-            yield from forecast_rows(symbol, times, windows[:, -1, CLOSE], ensemble.forecast(windows), ensemble.id)
+            yield from forecast_rows(ensemble, symbol, times, windows, settings.min_confidence)
 
     return rows()
 
@@ -138,25 +139,3 @@ def _bounds(
     oldest = session.rows(_OLDEST, ["text"], [symbol])[0]["oldest"]
     start = max(epoch_of(from_time or "-infinity"), oldest)
     return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time or "infinity"), newest + MINUTE))
-
-
-def forecast_rows(
-    symbol: str, times: np.ndarray | float, closes: np.ndarray, forecast: Forecast, ensemble_id: int | None
-) -> list[Row]:
-    """Rows of the type `forecast`, in its order: one per candle time (epoch seconds) and horizon."""
-    times = np.atleast_1d(times)
-    prices = closes[:, np.newaxis] * np.exp(forecast.ensemble)
-    columns = (forecast.ensemble, prices, forecast.mamba, forecast.lgbm, forecast.confidence)
-    candle_times = _texts(times)
-    targets = [_texts(times + horizon * MINUTE) for horizon in HORIZONS]
-    values = np.stack(columns, axis=-1).tolist()
-    return [
-        (symbol, candle_times[i], targets[j][i], horizon, close, *values[i][j], ensemble_id)
-        for i, close in enumerate(closes.tolist())
-        for j, horizon in enumerate(HORIZONS)
-    ]
-
-
-def _texts(times: np.ndarray) -> list[str]:
-    """Epoch seconds (n,) as PostgreSQL reads them in any DateStyle and time zone."""
-    return [f"{text}+00" for text in np.datetime_as_string(times.astype("datetime64[s]")).tolist()]

@@ -37,6 +37,22 @@ def _reporting(plpy: Any, rows: Iterator) -> Iterator:
     _report(plpy, report)
 
 
+def warn(plpy: Any, error: CandlecastError) -> None:
+    """Send what an error says as a WARNING; the call goes on."""
+    plpy.warning(error.message, **_more(error))
+
+
+def in_words(error: Exception) -> str:
+    """Message, detail and remedy in one text, for a row; of PostgreSQL's own errors their message."""
+    if isinstance(error, CandlecastError):
+        return " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
+    return str(error)
+
+
 def _report(plpy: Any, error: CandlecastError) -> None:
+    plpy.error(error.message, **_more(error))
+
+
+def _more(error: CandlecastError) -> dict[str, str]:
     more = {name: value for name, value in (("detail", error.detail), ("hint", error.hint)) if value}
-    plpy.error(error.message, sqlstate=error.sqlstate, **more)
+    return {"sqlstate": error.sqlstate} | more

@@ -8,15 +8,14 @@ import math
 import time
 from typing import Any
 
-from candlecast.ensembles import Ensemble, from_environment, loaded
 from candlecast.errors import CandlecastError, TimeUnreadable
-from candlecast.features import CLOSE
-from candlecast.predict import forecast_rows
+from candlecast.preparation import ARRIVED, Ready, prepare
 from candlecast.reporting import reported
-from candlecast.runlog import Run, begin, finish, mark_lost, note, raise_cancel, was_stale
+from candlecast.rows import forecast_rows
+from candlecast.runlog import Run, begin, finish, mark_lost, note, was_stale
 from candlecast.session import Session, epoch_of, minute_text
-from candlecast.settings import Settings, model_paths, resolve
-from candlecast.storage import warm, write
+from candlecast.settings import STORED_SETTINGS, Settings, resolve
+from candlecast.storage import write
 from candlecast.targets import Target, targets
 from candlecast.windows import MINUTE, sequence
 
@@ -26,8 +25,7 @@ POLL = 0.004
 STALE = 3600
 
 _CLOCK = "select extract(epoch from clock_timestamp())::float8 as now"
-_SETTINGS = "select (select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
-_ARRIVED = "select from public.candles_1m where symbol = $1 and open_time = to_timestamp($2)"
+_SETTINGS = f"select {STORED_SETTINGS}"
 
 
 @reported
@@ -70,16 +68,16 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     if not found:
         note(session, candle_time, "no_ensemble")
     session.commit()
-    ready = [(target, run, ensemble) for target, run in runs if (ensemble := _load(session, target, run, settings))]
-    _rehearse(session, ready)
+    ready = prepare(session, runs, settings)
     session.commit()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {target.symbol for target, _, _ in ready}
     while waiting:
         for symbol in sorted(waiting):
-            if len(session.rows(_ARRIVED, ["text", "float8"], [symbol, candle_time])):
+            if len(session.rows(ARRIVED, ["text", "float8"], [symbol, candle_time])):
                 waiting.remove(symbol)
-                _predict(session, symbol, candle_time, [row for row in ready if row[0].symbol == symbol])
+                chosen = [row for row in ready if row[0].symbol == symbol]
+                _predict(session, symbol, candle_time, chosen, settings)
         if waiting and session.rows(_CLOCK)[0]["now"] >= deadline:
             break
         if waiting:
@@ -91,41 +89,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
             finish(session, run, "no_candle")
 
 
-def _load(session: Session, target: Target, run: Run, settings: Settings) -> Ensemble | None:
-    """The target's ensemble, or None with the reason in its run's row."""
-    started = time.perf_counter()
-    try:
-        if target.row is None:
-            paths = model_paths()
-            assert paths is not None, "targets() gives rows without an ensemble only where paths are set"
-            ensemble = from_environment(session, paths, settings)
-        else:
-            ensemble = loaded(session, target.row, settings)
-    except (CandlecastError, session.plpy.SPIError) as error:
-        run.fail(error)
-        finish(session, run, "failed")
-        return None
-    run.load_ms = (time.perf_counter() - started) * 1000
-    run.mamba_runtime = ensemble.mamba.runtime
-    return ensemble
-
-
-def _rehearse(session: Session, ready: list[tuple[Target, Run, Ensemble]]) -> None:
-    """Take the whole road once with the newest candle at hand, writing nothing, so that every plan is warm."""
-    for target, _, ensemble in ready:
-        if target.newest is None:
-            continue
-        try:
-            for _ in range(2):
-                ensemble.forecast(sequence(session, target.symbol, target.newest))
-        except (CandlecastError, session.plpy.SPIError) as error:
-            raise_cancel(error)
-            continue  # a gap before now says nothing about the minute that is awaited
-        session.rows(_ARRIVED, ["text", "float8"], [target.symbol, target.newest])
-    warm(session)
-
-
-def _predict(session: Session, symbol: str, candle_time: float, ready: list[tuple[Target, Run, Ensemble]]) -> None:
+def _predict(session: Session, symbol: str, candle_time: float, ready: list[Ready], settings: Settings) -> None:
     """Predict one symbol's minute with all of its ensembles, and commit."""
     arrived = session.rows(_CLOCK)[0]["now"]
     clock = time.perf_counter()
@@ -143,7 +107,7 @@ def _predict(session: Session, symbol: str, candle_time: float, ready: list[tupl
         status = "predicted"
         try:
             clock = time.perf_counter()
-            rows = forecast_rows(symbol, candle_time, windows[:, -1, CLOSE], ensemble.forecast(windows), ensemble.id)
+            rows = forecast_rows(ensemble, symbol, candle_time, windows, settings.min_confidence)
             run.models_ms = (time.perf_counter() - clock) * 1000
             clock = time.perf_counter()
             status = "predicted" if write(session, symbol, candle_time, rows, arrived) else "already"

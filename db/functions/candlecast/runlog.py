@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from candlecast.errors import CandlecastError
+from candlecast.reporting import in_words
 from candlecast.session import Session
 from candlecast.targets import Target
 
@@ -24,11 +24,12 @@ class Run:
     latency_ms: float | None = None
     error: str | None = None
     error_sqlstate: str | None = None
+    warning: str | None = None
 
     def fail(self, error: Exception) -> None:
         """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A cancelled run is raised again."""
         raise_cancel(error)
-        self.error, self.error_sqlstate = _described(error)
+        self.error, self.error_sqlstate = in_words(error), getattr(error, "sqlstate", None)
 
 
 _BEGIN = """
@@ -41,7 +42,8 @@ values ($1, $2, to_timestamp($3), $4, clock_timestamp(), $5, $6)"""
 _FINISH = """
 update public.inference_runs
 set status = $2, finished_at = clock_timestamp(), mamba_runtime = $3, load_ms = $4, wait_ms = $5, features_ms = $6,
-    models_ms = $7, write_ms = $8, latency_ms = $9, error = $10, error_sqlstate = $11
+    models_ms = $7, write_ms = $8, latency_ms = $9, error = $10, error_sqlstate = $11,
+    warning = $12
 where id = $1"""
 _LOST = """
 update public.inference_runs
@@ -67,7 +69,7 @@ def note(
 ) -> None:
     """Write a row for a run that has nothing to do, or that could not even begin."""
     symbol, ensemble_id = (target.symbol, target.ensemble_id) if target else (None, None)
-    what, sqlstate = _described(error) if error else (None, None)
+    what, sqlstate = (in_words(error), getattr(error, "sqlstate", None)) if error else (None, None)
     session.rows(_NOTE, [*_TYPES, "text", "text"], [symbol, ensemble_id, candle_time, status, what, sqlstate])
     if what:
         session.plpy.warning(what)
@@ -77,9 +79,9 @@ def finish(session: Session, run: Run, status: str) -> None:
     """Fill the row of a run; what went wrong is a warning for the caller too."""
     values = [
         run.id, status, run.mamba_runtime, run.load_ms, run.wait_ms, run.features_ms,
-        run.models_ms, run.write_ms, run.latency_ms, run.error, run.error_sqlstate,
+        run.models_ms, run.write_ms, run.latency_ms, run.error, run.error_sqlstate, run.warning,
     ]  # fmt: skip
-    types = ["bigint", "text", "text", *["float8"] * 6, "text", "text"]
+    types = ["bigint", "text", "text", *["float8"] * 6, "text", "text", "text"]
     session.rows(_FINISH, types, values)
     if run.error:
         session.plpy.warning(run.error)
@@ -100,11 +102,3 @@ def raise_cancel(error: Exception) -> None:
     """Raise an error again that says that somebody cancelled the query: it is not the run's to handle."""
     if getattr(error, "sqlstate", None) == QUERY_CANCELED:
         raise error
-
-
-def _described(error: Exception) -> tuple[str, str | None]:
-    """What a row says of an error: message, detail and remedy, and the SQLSTATE."""
-    text = str(error)
-    if isinstance(error, CandlecastError):
-        text = " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
-    return text, getattr(error, "sqlstate", None)

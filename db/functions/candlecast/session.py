@@ -10,17 +10,18 @@ from typing import Any, overload
 
 from candlecast.errors import TimeUnreadable
 
-#: Loaded versions that a session keeps; the least recently used goes first.
-CACHE_SIZE = 8
+#: Loaded models and calibrations that a session keeps; the least recently used goes first. Four ensembles' parts.
+CACHE_SIZE = 12
 
 
 class Session:
-    """One connection: ``plpy``, its prepared plans by query text, its models by identity."""
+    """One connection: ``plpy``, prepared plans by query text, models by identity, ensembles it was warned of."""
 
     def __init__(self, plpy: Any) -> None:
         self.plpy = plpy
         self.plans: dict[str, Any] = {}
         self.models: OrderedDict[tuple, Any] = OrderedDict()
+        self.warned: set[int] = set()
 
     @classmethod
     def of(cls, plpy: Any, cache: dict) -> "Session":

@@ -10,10 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from candlecast.errors import SettingInvalid
+from candlecast.reporting import reported
+from candlecast.session import Session
 
-_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+#: ml_settings as JSON, for queries that read all that they need at once; `resolve` takes it.
+STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DEFAULTS = {
     "enabled": "true",
     "mamba_weight": "0.5",
@@ -21,12 +27,15 @@ _DEFAULTS = {
     "mamba_runtime": "auto",
     "candle_timeout": "25 s",
     "max_candle_age": "none",
+    "min_confidence": "0",
+    "model_expiry": "7 d",
+    "max_test_ensembles": "3",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolved settings; times in seconds, ``max_candle_age`` None where there is no limit."""
+    """Resolved settings; times in seconds, ``max_candle_age`` and ``model_expiry`` None where there is no limit."""
 
     enabled: bool
     mamba_weight: float
@@ -34,6 +43,9 @@ class Settings:
     mamba_runtime: str
     candle_timeout: float
     max_candle_age: float | None
+    min_confidence: float
+    model_expiry: float | None
+    max_test_ensembles: int
 
 
 def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -41,17 +53,34 @@ def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> 
     rows = json.loads(stored) if stored else {}
 
     def text(name: str) -> str:
-        value = rows.get(name)
-        return value if value is not None else environment.get(f"ML_{name.upper()}", _DEFAULTS[name])
+        return in_effect(name, rows, environment)
 
     return Settings(
         enabled=_choice("enabled", text("enabled").lower(), ("true", "false", "on", "off")) in ("true", "on"),
-        mamba_weight=_weight(text("mamba_weight")),
+        mamba_weight=_number("mamba_weight", text("mamba_weight"), 1.0),
         device=_choice("device", text("device"), ("cpu", "cuda")),
         mamba_runtime=_choice("mamba_runtime", text("mamba_runtime"), ("auto", "onnx", "torchscript")),
         candle_timeout=_seconds("candle_timeout", text("candle_timeout")),
-        max_candle_age=None if text("max_candle_age") == "none" else _seconds("max_candle_age", text("max_candle_age")),
+        max_candle_age=_limit("max_candle_age", text("max_candle_age")),
+        min_confidence=_number("min_confidence", text("min_confidence"), 0.5),
+        model_expiry=_limit("model_expiry", text("model_expiry")),
+        max_test_ensembles=_count("max_test_ensembles", text("max_test_ensembles")),
     )
+
+
+def in_effect(name: str, stored: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> str:
+    """A setting's text: what ml_settings says, else the environment, else the default. Raises SettingInvalid."""
+    if name not in _DEFAULTS:
+        raise SettingInvalid(name=name, value=None, reason=f"there is no such setting; {', '.join(_DEFAULTS)} are")
+    value = stored.get(name)
+    return value if value is not None else environment.get(f"ML_{name.upper()}", _DEFAULTS[name])
+
+
+@reported
+def ml_setting(plpy: Any, cache: dict, name: str) -> str:
+    """What the server goes by, for those who cannot see its environment."""
+    stored = Session.of(plpy, cache).rows(f"select {STORED_SETTINGS}")[0]["settings"]
+    return in_effect(name, json.loads(stored))
 
 
 def torchscript_allowed(environment: Mapping[str, str] = os.environ) -> bool:
@@ -88,18 +117,28 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _weight(value: str) -> float:
+def _number(name: str, value: str, largest: float) -> float:
     try:
-        weight = float(value)
+        number = float(value)
     except ValueError:
-        weight = -1.0
-    if not 0.0 <= weight <= 1.0:
-        raise SettingInvalid(name="mamba_weight", value=value, reason="it is a number from 0 to 1")
-    return weight
+        number = -1.0
+    if not 0.0 <= number <= largest:
+        raise SettingInvalid(name=name, value=value, reason=f"it is a number from 0 to {largest:g}")
+    return number
+
+
+def _count(name: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", value):
+        raise SettingInvalid(name=name, value=value, reason="it is a number from 0 to 999")
+    return int(value)
+
+
+def _limit(name: str, value: str) -> float | None:
+    return None if value == "none" else _seconds(name, value)
 
 
 def _seconds(name: str, value: str) -> float:
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(ms|s|min|h)", value)
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?) ?(ms|s|min|h|d)", value)
     if not match:
-        raise SettingInvalid(name=name, value=value, reason="it is a length of time like '25 s' or '10 min'")
+        raise SettingInvalid(name=name, value=value, reason="it is a length of time like '25 s', '10 min' or '7 d'")
     return float(match[1]) * _UNITS[match[2]]

@@ -1,33 +1,31 @@
 """Writes forecasts to predictions, and reads stored ones back in the same form."""
 
-from typing import Any
-
-from candlecast.features import HORIZONS
+from candlecast.rows import COLUMNS, Row
 from candlecast.session import Session
 
-Row = tuple[Any, ...]
-
-_INSERT = """
+# What differs between the rows of one candle, with its type.
+_EACH = {
+    "horizon": "int", "predicted_close": "float8", "predicted_price": "float8", "mamba_close": "float8",
+    "lgbm_close": "float8", "confidence": "float8", "probability_up": "float8", "lower_price": "float8",
+    "upper_price": "float8", "abstained": "boolean", "out_of_distribution": "boolean", "furthest_feature": "text",
+}  # fmt: skip
+_NAMES = ", ".join(_EACH)
+_INSERT = f"""
 insert into public.predictions (
-    symbol, candle_time, target_time, horizon, reference_close, predicted_close, predicted_price,
-    mamba_close, lgbm_close, confidence, ensemble_id, latency_ms
+    symbol, candle_time, target_time, reference_close, ensemble_id, latency_ms, {_NAMES}
 )
 select
-    $1, to_timestamp($2), to_timestamp($2 + 60 * horizon), horizon, $3, predicted_close, predicted_price,
-    mamba_close, lgbm_close, confidence, $4, (extract(epoch from clock_timestamp()) - $5) * 1000
-from unnest($6, $7, $8, $9, $10, $11) as forecast (
-    horizon, predicted_close, predicted_price, mamba_close, lgbm_close, confidence
-)
+    $1, to_timestamp($2), to_timestamp($2 + 60 * horizon), $3, $4, (extract(epoch from clock_timestamp()) - $5) * 1000,
+    {_NAMES}
+from unnest({", ".join(f"${number}" for number, _ in enumerate(_EACH, start=6))}) as forecast ({_NAMES})
 on conflict do nothing"""
-_INSERT_TYPES = [
-    "text", "float8", "float8", "bigint", "float8", "int[]", "float8[]", "float8[]", "float8[]", "float8[]", "float8[]",
-]  # fmt: skip
-_STORED = """
-select
-    symbol,
-    to_char(candle_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS+00') as candle_time,
-    to_char(target_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS+00') as target_time,
-    horizon, reference_close, predicted_close, predicted_price, mamba_close, lgbm_close, confidence, ensemble_id
+_INSERT_TYPES = ["text", "float8", "float8", "bigint", "float8", *(f"{kind}[]" for kind in _EACH.values())]
+_TIMES = {
+    name: f"to_char({name} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS+00') as {name}"
+    for name in ("candle_time", "target_time")
+}
+_STORED = f"""
+select {", ".join(_TIMES.get(name, name) for name in COLUMNS)}
 from public.predictions
 where symbol = $1 and candle_time = to_timestamp($2) and ensemble_id is not distinct from $3
 order by horizon"""
@@ -38,16 +36,16 @@ def write(session: Session, symbol: str, candle_time: float, rows: list[Row], st
 
     Returns how many were new: rows that another session stored first stay as they are.
     """
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    reference, ensemble_id = rows[0][4], rows[0][10]
-    values = [symbol, candle_time, reference, ensemble_id, started, columns[3], *columns[5:10]]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    reference, ensemble_id = columns["reference_close"][0], columns["ensemble_id"][0]
+    values = [symbol, candle_time, reference, ensemble_id, started, *(columns[name] for name in _EACH)]
     return session.rows(_INSERT, _INSERT_TYPES, values).nrows()
 
 
 def warm(session: Session) -> None:
     """Run the insert with no rows, so that its plan and its tables are at hand when a candle lands."""
-    empty: list[list] = [[] for _ in HORIZONS]
-    session.rows(_INSERT, _INSERT_TYPES, ["", 0.0, 1.0, None, 0.0, [], *empty])
+    empty: list[list] = [[] for _ in _EACH]
+    session.rows(_INSERT, _INSERT_TYPES, ["", 0.0, 1.0, None, 0.0, *empty])
 
 
 def stored_rows(session: Session, symbol: str, candle_time: float, ensemble_id: int | None) -> list[Row]:

@@ -35,7 +35,7 @@ pairs as (
 wanted as (
     select * from pairs
     union all
-    select null, symbol, null, null, null, null, null, null, true
+    select null, symbol, null, null, null, null, null, null, null, null, true
     from symbols
     where symbol is not null and not exists (
         select from pairs where pairs.ensemble_symbol = symbols.symbol and pairs.is_active

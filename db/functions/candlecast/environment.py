@@ -1,0 +1,35 @@
+"""The ensemble of the server's environment paths, used only where no ensemble is active."""
+
+from pathlib import Path
+
+from candlecast.errors import ArtifactDamaged
+from candlecast.forecast import Ensemble
+from candlecast.models import facts_from, load_lgbm, load_mamba
+from candlecast.session import Session
+from candlecast.settings import ModelPaths, Settings
+
+
+def from_environment(session: Session, paths: ModelPaths, settings: Settings) -> Ensemble:
+    """Both models, uncalibrated, joined by the setting mamba_weight; files that change on disk are loaded anew."""
+    folder = Path(paths.lgbm)
+    try:
+        files = [Path(paths.mamba), Path(paths.normalization), *sorted(folder.iterdir())]
+        identity = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    except OSError as error:
+        raise ArtifactDamaged(name=str(error.filename), reason=str(error.strerror)) from None
+    runtime = "torchscript" if paths.mamba.endswith(".pt") else "onnx"
+    key = (identity, runtime, settings.device)
+    pair = session.models.get(key)
+    if pair is None:
+        named = {f"mamba.{'pt' if runtime == 'torchscript' else 'onnx'}": Path(paths.mamba)}
+
+        def read(name: str) -> bytes | None:
+            path = Path(paths.normalization) if name.startswith("normalization") else named.get(name, folder / name)
+            try:
+                return path.read_bytes()
+            except OSError as error:
+                raise ArtifactDamaged(name=str(path), reason=str(error.strerror)) from None
+
+        facts = facts_from(read("facts.json") or b"", str(folder / "facts.json"))
+        pair = session.keep(key, (load_mamba(read, runtime, settings.device), load_lgbm(read, facts)))
+    return Ensemble(id=None, mamba_weight=settings.mamba_weight, mamba=pair[0], lgbm=pair[1])

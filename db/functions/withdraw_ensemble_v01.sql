@@ -1,0 +1,15 @@
+-- withdraw_ensemble: takes an ensemble off test; what it predicted stays. Returns whether it was on test: an active one
+-- is not, and nothing changes.
+create or replace function withdraw_ensemble(ensemble_id bigint)
+returns boolean
+language plpython3u
+volatile parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+from candlecast.registry import withdraw_ensemble
+return withdraw_ensemble(plpy, GD, ensemble_id)
+$$;
+alter function withdraw_ensemble(bigint) owner to candlecast_owner;
+revoke all on function withdraw_ensemble(bigint) from public;
+grant execute on function withdraw_ensemble(bigint) to candlecast_trainer, candlecast_operator;

@@ -365,28 +365,27 @@ CREATE VIEW public.prediction_outcomes AS
 ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
 
 CREATE VIEW public.accuracy_by_coverage AS
- WITH outcomes AS (
+ WITH ranked AS (
          SELECT prediction_outcomes.symbol,
             prediction_outcomes.ensemble_id,
             prediction_outcomes.horizon,
             prediction_outcomes.direction_hit,
             abs((prediction_outcomes.probability_up - (0.5)::double precision)) AS margin,
-            row_number() OVER (w_ranked) AS place,
+            row_number() OVER (PARTITION BY prediction_outcomes.symbol, prediction_outcomes.ensemble_id, prediction_outcomes.horizon ORDER BY (abs((prediction_outcomes.probability_up - (0.5)::double precision))) DESC, prediction_outcomes.candle_time) AS place,
             count(*) OVER (PARTITION BY prediction_outcomes.symbol, prediction_outcomes.ensemble_id, prediction_outcomes.horizon) AS total
            FROM public.prediction_outcomes
-          WHERE ((prediction_outcomes.direction_hit IS NOT NULL) AND (prediction_outcomes.probability_up IS NOT NULL))
-          WINDOW w_ranked AS (PARTITION BY prediction_outcomes.symbol, prediction_outcomes.ensemble_id, prediction_outcomes.horizon ORDER BY (abs((prediction_outcomes.probability_up - (0.5)::double precision))) DESC, prediction_outcomes.candle_time)
+          WHERE ((prediction_outcomes.direction_hit IS NOT NULL) AND (prediction_outcomes.probability_up IS NOT NULL) AND (prediction_outcomes.created_at < (prediction_outcomes.target_time + '00:01:00'::interval)))
         ), kept AS (
-         SELECT outcomes.symbol,
-            outcomes.ensemble_id,
-            outcomes.horizon,
+         SELECT ranked.symbol,
+            ranked.ensemble_id,
+            ranked.horizon,
             coverages.coverage,
-            min(outcomes.margin) AS margin,
+            min(ranked.margin) AS margin,
             count(*) AS rows,
-            count(*) FILTER (WHERE outcomes.direction_hit) AS hits
+            count(*) FILTER (WHERE ranked.direction_hit) AS hits
            FROM (( VALUES (100), (50), (20), (10), (5)) coverages(coverage)
-             JOIN outcomes ON (((outcomes.place)::numeric <= ceil((((outcomes.total * coverages.coverage))::numeric / 100.0)))))
-          GROUP BY outcomes.symbol, outcomes.ensemble_id, outcomes.horizon, coverages.coverage
+             JOIN ranked ON ((((ranked.place - 1) * 100) < (ranked.total * coverages.coverage))))
+          GROUP BY ranked.symbol, ranked.ensemble_id, ranked.horizon, coverages.coverage
         ), scored AS (
          SELECT kept.symbol,
             kept.ensemble_id,
@@ -396,20 +395,33 @@ CREATE VIEW public.accuracy_by_coverage AS
             kept.rows,
             kept.hits,
             ((kept.hits)::double precision / (kept.rows)::double precision) AS accuracy,
-            (((1.959963984540054 ^ (2)::numeric) * (kept.horizon)::numeric) / (kept.rows)::numeric) AS z2_over_n
+            ((((1.959963984540054 ^ (2)::numeric) * (kept.horizon)::numeric))::double precision / (kept.rows)::double precision) AS z2_per_row
            FROM kept
+        ), bounds AS (
+         SELECT scored.symbol,
+            scored.ensemble_id,
+            scored.horizon,
+            scored.coverage,
+            scored.margin,
+            scored.rows,
+            scored.hits,
+            scored.accuracy,
+            scored.z2_per_row,
+            (scored.accuracy + (scored.z2_per_row / (2)::double precision)) AS middle,
+            sqrt((scored.z2_per_row * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + (scored.z2_per_row / (4)::double precision)))) AS half_width
+           FROM scored
         )
- SELECT scored.symbol,
-    scored.ensemble_id,
-    scored.horizon,
-    scored.coverage,
-    scored.margin,
-    scored.rows,
-    scored.hits,
-    scored.accuracy,
-    (((scored.accuracy + ((scored.z2_over_n / (2)::numeric))::double precision) - sqrt(((scored.z2_over_n)::double precision * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + ((scored.z2_over_n / (4)::numeric))::double precision)))) / (((1)::numeric + scored.z2_over_n))::double precision) AS low,
-    (((scored.accuracy + ((scored.z2_over_n / (2)::numeric))::double precision) + sqrt(((scored.z2_over_n)::double precision * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + ((scored.z2_over_n / (4)::numeric))::double precision)))) / (((1)::numeric + scored.z2_over_n))::double precision) AS high
-   FROM scored;
+ SELECT bounds.symbol,
+    bounds.ensemble_id,
+    bounds.horizon,
+    bounds.coverage,
+    bounds.margin,
+    bounds.rows,
+    bounds.hits,
+    bounds.accuracy,
+    ((bounds.middle - bounds.half_width) / ((1)::double precision + bounds.z2_per_row)) AS low,
+    ((bounds.middle + bounds.half_width) / ((1)::double precision + bounds.z2_per_row)) AS high
+   FROM bounds;
 
 ALTER TABLE public.accuracy_by_coverage OWNER TO candlecast_owner;
 

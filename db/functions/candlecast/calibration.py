@@ -85,7 +85,7 @@ def parse(content: str) -> Calibration:
             low=_numbers(seen["low"], features, "low"),
             high=_numbers(seen["high"], features, "high"),
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise CalibrationInvalid(reason=repr(error)) from None
     if not 0.0 <= calibration.mamba_weight <= 1.0:
         raise CalibrationInvalid(reason=f"mamba_weight {calibration.mamba_weight} is not from 0 to 1")

@@ -173,6 +173,7 @@ ASKED = {
     "select * from model_artifacts where name = 'mamba.onnx'": {"cron": 1},
     "select length(content) from model_artifacts where name = 'mamba.onnx'": {"cron": 1},
     "select from model_artifacts where content is null": {"cron": 0},
+    "select from training_runs": dict.fromkeys(USERS, 0),
     "select from migration_notes": {},
     # candles
     INSERT_CANDLE: {"feeder": 1},
@@ -197,6 +198,10 @@ ASKED = {
     "update model_versions set version = version where false": {},
     "update active_ensembles set is_active = false where false": {},
     "delete from active_ensembles where false": {},
+    "select from prune_versions('0 d', 0)": {"trainer": 0, "operator": 0},  # an ensemble names all that there are
+    "insert into training_runs (symbol, host, pid) values ('DEMO', 'here', 1)": {"trainer": 1},
+    "update training_runs set reason = 'x' where false": {"trainer": 0},
+    "delete from training_runs where false": {},
     # settings
     SWITCH_OFF: {"operator": 1},
     "update ml_settings set name = 'device' where name = 'enabled' and false": {},

@@ -5,6 +5,7 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 """
 
 import os
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -187,6 +188,98 @@ def train(
         models=models_dir,
         database_url=database_url,
     )
+
+
+@app.command()
+def retrain(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option("--symbol", help="Whose models; again for more, one after the other.", show_default="BTCUSDT"),
+    ] = None,
+    window_days: Annotated[float, typer.Option(min=1, help="Days of candles up to the newest one.")] = 90.0,
+    test_days: Annotated[float, typer.Option(min=0.4, help="Of these, the last ones are for the gate.")] = 7.0,
+    time_budget_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
+    ] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0,
+    mamba_seeds: Annotated[
+        int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")
+    ] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    max_candle_age_hours: Annotated[
+        float, typer.Option(min=0.1, help="Refuse to train where the newest candle is older: nothing is new then.")
+    ] = 24.0,
+    keep_days: Annotated[
+        float, typer.Option(min=1, help="Days after which a version goes that no ensemble names.")
+    ] = 30.0,
+    models_dir: Annotated[Path, typer.Option(help="Where versions are written.")] = Path("models"),
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Train on the newest candles and put the result on test: the daily job.
+
+    An ensemble that is no better than the majority class on the last days is not published. What is live serves on
+    either way; `training_runs` has a row for every run, with the reason. One run at a time for a symbol.
+
+    Exit status: 0 published, 1 failed, 3 refused by the gate, 75 another run is at it; 128 and the signal's number
+    where one ended it. Of several symbols the worst, in the order 1, 75, 3, 0. docs/retraining.md has the rest.
+
+    Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from trainer.retrain import RetrainOptions
+    from trainer.retrain import retrain as run
+    from trainer.training import TrainingOptions
+
+    training = TrainingOptions(
+        seed=seed, mamba_seeds=mamba_seeds, threads=threads, mamba_budget_seconds=60 * time_budget_minutes
+    )
+    options = RetrainOptions(
+        models=models_dir,
+        window_days=window_days,
+        test_days=test_days,
+        max_candle_age_hours=max_candle_age_hours,
+        keep_days=keep_days,
+        training=training,
+    )
+    raise typer.Exit(run(symbols or ["BTCUSDT"], options, database_url))
+
+
+@app.command()
+def predict(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Candle files: zip, csv, csv.gz or parquet.", show_default=False),
+    ],
+    artifacts: Annotated[Path, typer.Option(help="A folder under models/ensemble.", show_default=False)],
+    symbol: Annotated[
+        str | None,
+        typer.Option(help="The files' symbol; default: the one that the models were trained on.", show_default=False),
+    ] = None,
+    from_time: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=_time, metavar="TIME", help="First candle to predict from.", show_default=False),
+    ] = None,
+    to_time: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=_time, metavar="TIME", help="Where to stop, itself left out.", show_default=False),
+    ] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only the last so many candles.", show_default=False)] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=0.5, help="A prediction with |probability_up - 0.5| below it has abstained.")
+    ] = 0.0,
+    output: Annotated[
+        Path | None, typer.Option(help="Write there instead of standard output.", show_default=False)
+    ] = None,
+) -> None:
+    """Predict from candle files with a trained ensemble, without a database.
+
+    CSV with the columns and, to 1e-5 in scaled returns, the numbers of `predict_range()`.
+
+    Example: `candlecast predict --artifacts models/ensemble/20260430T235900Z --last 5 BTCUSDT-1m-2026-04.zip`
+    """
+    from trainer.predict import predict as run
+
+    run(artifacts, files, output or sys.stdout, symbol, from_time, to_time, last, min_confidence)
 
 
 @app.command()

@@ -32,7 +32,8 @@ def leaf_numbers(model: onnx.ModelProto, booster: lightgbm.Booster, rows: np.nda
         field.extend(values)
     attributes["n_targets"].i = booster.num_trees()
     del copy.graph.node[1:]
-    copy.graph.output[0].name = "margin"
+    del copy.graph.initializer[:]
+    copy.graph.output[0].name = "trees"
     copy.graph.output[0].type.tensor_type.shape.dim[1].dim_value = booster.num_trees()
     session = onnxruntime.InferenceSession(copy.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"features": rows})[0].astype(int)

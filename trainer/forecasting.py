@@ -8,15 +8,14 @@ The exported files give the same to 1e-5 (``trainer.export.check_twins``); the s
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import torch
 from torch import nn
 
 from candlecast.calibration import Calibration
-from candlecast.features import HORIZONS
 from candlecast.normalization import Normalization, standardize
 from trainer.dataset import Dataset, normalised_last_rows, normalised_windows
+from trainer.lgbm import DirectionModel
 
 BATCH = 256
 
@@ -64,7 +63,7 @@ def forecast_mamba(
 
 
 def forecast_lgbm(
-    boosters: list[lightgbm.Booster],
+    models: list[DirectionModel],
     magnitude: np.ndarray,
     dataset: Dataset,
     chosen: np.ndarray,
@@ -73,8 +72,7 @@ def forecast_lgbm(
     """LightGBM's scaled returns (len(chosen), 5): (2p - 1) * magnitude, as facts.json maps it."""
     rows = normalised_last_rows(dataset, chosen, normalization)
     threads = torch.get_num_threads()
-    probabilities = [np.asarray(booster.predict(rows, num_threads=threads)) for booster in boosters]
-    assert len(probabilities) == len(HORIZONS)
+    probabilities = [model.probability(rows, threads) for model in models]
     return (2.0 * np.stack(probabilities, axis=1) - 1.0) * magnitude
 
 

@@ -1,8 +1,10 @@
 """LightGBM, a model for each horizon: will the return be positive? And its ONNX twin, leaf for leaf.
 
 Input is the last normalised row (float32), output the probability of a positive return; ``facts.json``
-maps it to a scaled return with (2p - 1) * c_h. The logistic objective won over absolute error, Huber
-and least squares inside March 2026 (DECISIONS.md).
+maps it to a scaled return with (2p - 1) * c_h. Most of what can be known is linear in the features, and trees
+spend many splits on a line: so a ridge-penalised logistic regression comes first, and LightGBM, with its margin as
+``init_score``, adds what a line cannot say, with randomised thresholds (extremely randomised trees, Geurts et al.
+2006). That won walk-forward over trees alone and over the line alone (docs/experiments.md).
 
 ONNX compares float32, LightGBM float64. For a float32 input x, x <= t holds exactly where
 x <= (the largest float32 not above t), so thresholds are rounded toward minus infinity before
@@ -18,9 +20,11 @@ from typing import Any
 import lightgbm
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from candlecast.features import FEATURES
 
@@ -32,73 +36,108 @@ UNUSED_ATTRIBUTES = ("nodes_hitrates", "nodes_missing_value_tracks_true")
 
 @dataclass(frozen=True)
 class LightGBMParameters:
-    """Small, slow-learning trees: the signal is weak, and a server loads them cold every minute."""
+    """Small, slow-learning trees: the signal is weak, and a server loads them cold every minute.
 
+    ``linear_c`` is the logistic regression's inverse penalty, scikit-learn's C; the number of ``rounds`` is fixed, so
+    that the validation rows stay unseen for the calibration.
+    """
+
+    linear_c: float = 1e-4
+    rounds: int = 150
     learning_rate: float = 0.01
     num_leaves: int = 15
-    min_data_in_leaf: int = 300
+    min_data_in_leaf: int = 1000
     feature_fraction: float = 0.5
     bagging_fraction: float = 0.7
     bagging_freq: int = 1
     lambda_l2: float = 10.0
-    rounds: int = 500
-    early_stopping_rounds: int = 80
+    extra_trees: bool = True
+
+
+@dataclass(frozen=True)
+class DirectionModel:
+    """One horizon's model: a line, coefficients (features,) float32 and intercept, and the trees on top of it."""
+
+    coefficients: np.ndarray
+    intercept: float
+    booster: lightgbm.Booster
+
+    def probability(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
+        """Probability of a positive return for normalised rows (n, features) float32: (n,) float64."""
+        trees = self.booster.predict(rows, raw_score=True, num_threads=threads)
+        return expit(rows @ self.coefficients + self.intercept + np.asarray(trees))
+
+    def num_trees(self) -> int:
+        """How many trees there are."""
+        return int(self.booster.num_trees())
 
 
 def train_horizon(
-    training: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
+    rows: np.ndarray,
+    scaled_returns: np.ndarray,
     parameters: LightGBMParameters,
     seed: int,
     threads: int,
     on_round: Callable[[int], None] | None = None,
-) -> lightgbm.Booster:
-    """Fit one horizon's direction, stopped early by the validation part's log loss.
+) -> DirectionModel:
+    """Fit one horizon's direction on rows (n, features) float32 and scaled returns (n,).
 
-    Each part is (rows (n, features) float32, scaled returns (n,)); rows whose return is 0 have no direction and
-    are left out. ``on_round`` hears of every round, as progress. The same seed and data give the same
-    model on one machine, whatever the number of threads.
+    Rows whose return is 0 have no direction and are left out. ``on_round`` hears of every round, as progress. The
+    same seed and data give the same model on one machine, whatever the number of threads.
     """
-    data = [_directions(*part) for part in (training, validation)]
-    train_set = lightgbm.Dataset(*data[0], free_raw_data=True)
-    validation_set = lightgbm.Dataset(*data[1], reference=train_set)
+    moved = scaled_returns != 0
+    rows, up = rows[moved], scaled_returns[moved] > 0
     settings: dict[str, Any] = asdict(parameters)
+    line = LogisticRegression(C=settings.pop("linear_c"), max_iter=1_000).fit(rows, up)
+    coefficients = line.coef_[0].astype(np.float32)
+    margin = rows @ coefficients + float(line.intercept_[0])
     rounds = settings.pop("rounds")
-    patience = settings.pop("early_stopping_rounds")
     settings |= {
         "objective": "binary",
+        "boost_from_average": False,
         "num_threads": threads,
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
         "verbose": -1,
     }
-    callbacks: list[Callable[..., None]] = [lightgbm.early_stopping(patience, verbose=False)]
+    callbacks: list[Callable[..., None]] = []
     if on_round is not None:
         callbacks.append(lambda state: on_round(state.iteration + 1))
-    # What comes back holds only the trees that early stopping kept.
-    return lightgbm.train(settings, train_set, rounds, [validation_set], callbacks=callbacks)
+    data = lightgbm.Dataset(rows, up.astype(np.float32), init_score=margin, free_raw_data=True)
+    booster = lightgbm.train(settings, data, rounds, callbacks=callbacks)
+    return DirectionModel(coefficients, float(line.intercept_[0]), booster)
 
 
-def to_onnx(booster: lightgbm.Booster) -> onnx.ModelProto:
-    """The booster as ONNX: ``features`` (batch, features) float32 -> ``probability`` (batch, 1) float32."""
+def to_onnx(model: DirectionModel) -> onnx.ModelProto:
+    """The model as ONNX: ``features`` (batch, features) float32 -> ``probability`` (batch, 1) float32."""
     converted = convert_lightgbm(
-        _margin_booster(booster), initial_types=[("features", FloatTensorType([None, len(FEATURES)]))]
+        _margin_booster(model.booster), initial_types=[("features", FloatTensorType([None, len(FEATURES)]))]
     )
     (trees,) = [node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"]
-    trees.output[0] = "margin"
+    trees.output[0] = "trees"
     for unused in [a for a in trees.attribute if a.name in UNUSED_ATTRIBUTES]:
         trees.attribute.remove(unused)
+    line = [
+        numpy_helper.from_array(model.coefficients.astype(np.float32)[:, np.newaxis], "coefficients"),
+        numpy_helper.from_array(np.array([model.intercept], dtype=np.float32), "intercept"),
+    ]
     graph = helper.make_graph(
-        [trees, helper.make_node("Sigmoid", ["margin"], ["probability"])],
+        [
+            trees,
+            helper.make_node("Gemm", ["features", "coefficients", "intercept"], ["line"]),
+            helper.make_node("Add", ["line", "trees"], ["margin"]),
+            helper.make_node("Sigmoid", ["margin"], ["probability"]),
+        ],
         "direction",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", len(FEATURES)])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["batch", 1])],
+        initializer=line,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="candlecast")
-    onnx.checker.check_model(model)
-    return model
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="candlecast")
+    onnx.checker.check_model(proto)
+    return proto
 
 
 def floor_to_float32(value: float) -> float:
@@ -121,8 +160,3 @@ def _margin_booster(booster: lightgbm.Booster) -> lightgbm.Booster:
     # Byte lengths of the trees, which the rounding changed; without the line LightGBM reads them one by one.
     text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)
     return lightgbm.Booster(model_str=text)
-
-
-def _directions(rows: np.ndarray, scaled_returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    moved = scaled_returns != 0
-    return rows[moved], (scaled_returns[moved] > 0).astype(np.float32)

@@ -55,7 +55,8 @@ class MambaShape:
 class MambaForecaster(nn.Module):
     """Residual Mamba blocks over a sequence, read at its last position.
 
-    The head gives the log-odds that each horizon's return is positive; ``forward`` maps them as
+    The head gives the log-odds that each horizon's return is positive, added to a linear reading of the last row
+    (most of what can be known is there, and linear: docs/experiments.md); ``forward`` maps them as
     LightGBM's probabilities are mapped, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean
     |scaled return| on training rows in ``magnitude``.
     """
@@ -70,8 +71,9 @@ class MambaForecaster(nn.Module):
         self.norm = RMSNorm(shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
         self.head = nn.Linear(shape.d_model, len(HORIZONS))
-        nn.init.zeros_(self.head.weight)  # starts at p = 0.5: the base rate of a direction
-        nn.init.zeros_(self.head.bias)
+        self.skip = nn.Linear(len(FEATURES), len(HORIZONS), bias=False)
+        for start in (self.head.weight, self.head.bias, self.skip.weight):
+            nn.init.zeros_(start)  # starts at p = 0.5: the base rate of a direction
         self.register_buffer("magnitude", torch.ones(len(HORIZONS)) if magnitude is None else magnitude)
 
     def forward(self, sequence: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ class MambaForecaster(nn.Module):
         for layer in self.layers[:-1]:
             x = layer(x)
         last = self.layers[-1](x, last_only=True)  # (b, d_model)
-        log_odds: Tensor = self.head(self.dropout(self.norm(last)))
+        log_odds: Tensor = self.head(self.dropout(self.norm(last))) + self.skip(sequence[:, -1])
         return log_odds
 
 

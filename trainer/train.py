@@ -82,8 +82,8 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
             datetime.fromtimestamp(dataset.candle_time[rows[end]], UTC).strftime("%Y-%m-%d %H:%M") for end in (0, -1)
         )
         lines.append(f"{title:<10} {len(rows):>9,} rows, {first} to {last} UTC")
-    trees = ", ".join(str(booster.num_trees()) for booster in result.pair.lgbm)
-    lines.append(f"LightGBM kept {trees} trees")
+    trees = ", ".join(str(model.num_trees()) for model in result.pair.lgbm)
+    lines.append(f"LightGBM has {trees} trees")
     fits = result.pair.fits
     kept = ", ".join(f"{fit.best_epoch} of {len(fit.validation_losses)}" for fit in fits)
     lines.append(

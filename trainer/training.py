@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 import torch
 
@@ -30,7 +29,7 @@ from trainer.evaluation import Baseline, HorizonScore, baselines, score, to_docu
 from trainer.export import check_twins, to_onnx, to_torchscript
 from trainer.fit_mamba import MambaFit, MambaParameters, fit_mamba
 from trainer.forecasting import Forecasts, combine, forecast_lgbm, forecast_mamba, standardised_last_rows
-from trainer.lgbm import LightGBMParameters, train_horizon
+from trainer.lgbm import DirectionModel, LightGBMParameters, train_horizon
 from trainer.lgbm import to_onnx as lgbm_to_onnx
 from trainer.mamba import MambaAverage
 from trainer.normalization import fit_normalization, to_json
@@ -74,7 +73,7 @@ class Pair:
     magnitude: np.ndarray
     fits: list[MambaFit]
     mamba: MambaAverage
-    lgbm: list[lightgbm.Booster]
+    lgbm: list[DirectionModel]
     weight: WeightFit
     calibration: Calibration
     calibration_document: str
@@ -115,7 +114,7 @@ def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, s
 
 
 def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: Stage = quiet) -> Pair:
-    """Fit normalisation, five LightGBM models and Mamba on training rows, stopped early by the validation rows;
+    """Fit normalisation, five LightGBM models and Mamba on training rows, Mamba stopped early by the validation rows;
     then weight and calibration on the validation rows. The test part is not touched.
     """
     _check_moves(dataset, split)
@@ -123,13 +122,13 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
     spread = np.linspace(0, len(split.training) - 1, min(NORMALIZATION_WINDOWS, len(split.training)))
     normalization = fit_normalization(dataset.windows(split.training[spread.astype(np.int64)]))
     magnitude = np.abs(dataset.scaled[split.training]).mean(axis=0)
-    boosters = _fit_lgbm(dataset, split, normalization, options, stage)
+    directions = _fit_lgbm(dataset, split, normalization, options, stage)
     fits = _fit_mamba(dataset, split, normalization, magnitude, options, stage)
     average = MambaAverage([fit.model for fit in fits]).eval()
 
     with stage("Weight, calibration") as on_step:
         by_mamba = forecast_mamba(average, dataset, split.validation, normalization, on_step)
-        by_lgbm = forecast_lgbm(boosters, magnitude, dataset, split.validation, normalization)
+        by_lgbm = forecast_lgbm(directions, magnitude, dataset, split.validation, normalization)
         outcomes = dataset.scaled[split.validation]
         weight = fit_weight(by_mamba, by_lgbm, magnitude, outcomes, options.seed)
         rows = standardised_last_rows(dataset, split.training, normalization)
@@ -141,7 +140,7 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
             options.calibration,
             _stretch(dataset, split.validation),
         )
-    return Pair(normalization, magnitude, fits, average, boosters, weight, calibration, document)
+    return Pair(normalization, magnitude, fits, average, directions, weight, calibration, document)
 
 
 def forecast(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnStep | None = None) -> Forecasts:
@@ -156,23 +155,22 @@ def forecast(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnStep |
 
 def _fit_lgbm(
     dataset: Dataset, split: Split, normalization: Normalization, options: TrainingOptions, stage: Stage
-) -> list[lightgbm.Booster]:
-    training = normalised_last_rows(dataset, split.training, normalization)
-    validation = normalised_last_rows(dataset, split.validation, normalization)
-    boosters = []
+) -> list[DirectionModel]:
+    rows = normalised_last_rows(dataset, split.training, normalization)
+    models = []
     for column, horizon in enumerate(HORIZONS):
         with stage(f"LightGBM, {horizon} min") as on_step:
-            boosters.append(
+            models.append(
                 train_horizon(
-                    (training, dataset.scaled[split.training, column]),
-                    (validation, dataset.scaled[split.validation, column]),
+                    rows,
+                    dataset.scaled[split.training, column],
                     options.lgbm,
                     options.seed,
                     options.threads,
                     lambda done, tell=on_step: tell(done, options.lgbm.rounds, ""),  # type: ignore[misc]
                 )
             )
-    return boosters
+    return models
 
 
 def _fit_mamba(
@@ -226,7 +224,7 @@ def export_pair(
         NORMALIZATION: normalization,
     }
     lgbm_files = {
-        name: lgbm_to_onnx(booster).SerializeToString() for name, booster in zip(LGBM_FILES, pair.lgbm, strict=True)
+        name: lgbm_to_onnx(model).SerializeToString() for name, model in zip(LGBM_FILES, pair.lgbm, strict=True)
     } | {NORMALIZATION: normalization}
     lgbm_output = {"kind": "probability", "scale": pair.magnitude.tolist()}
     parity = split.validation[np.linspace(0, len(split.validation) - 1, PARITY_WINDOWS).astype(np.int64)]
@@ -266,7 +264,7 @@ def export_pair(
         | _own_facts("lgbm", report.lgbm)
         | {
             "params": asdict(options.lgbm)
-            | {"seed": options.seed, "trees": [booster.num_trees() for booster in pair.lgbm]},
+            | {"seed": options.seed, "trees": [model.num_trees() for model in pair.lgbm]},
             "lgbm_output": lgbm_output,
             "golden": artifacts.golden(golden, lgbm.scaled_returns(golden)),
         },

@@ -32,8 +32,8 @@ from trainer.splits import Split
 from trainer.training import Pair, Stage, TrainingOptions, forecast, quiet, train_pair
 
 ENSEMBLE, MAMBA, LIGHTGBM = "ensemble", "Mamba", "LightGBM"
-RIDGE, LOGISTIC = "ridge regression", "logistic regression"
-REVERSAL, LAST_SIGN, MAJORITY = "last-sign reversal", "last sign", "majority class"
+RIDGE, LOGISTIC = "ridge", "logistic"
+REVERSAL, LAST_SIGN, MAJORITY = "reversal", "last sign", "majority"
 #: From what needs nothing to what is published; each is compared with the next.
 FORECASTS = (MAJORITY, REVERSAL, LAST_SIGN, RIDGE, LOGISTIC, MAMBA, LIGHTGBM, ENSEMBLE)
 #: Modules that only look at forecasts, or write and run the exported files: a change there needs no training.
@@ -106,9 +106,10 @@ def run(
     for number, split in enumerate(splits, start=1):
         key = _key(made_of, split, options, forecasts, shuffle_seed)
         path = folder / f"fold-{number}-{key[:12]}.npz"
-        rows = _read(path) if path.exists() else None
+        rows = read(path) if path.exists() else None
         if rows is None:
             rows = _forecast_fold(dataset, split, number, options, stage, forecasts, shuffle_seed)
+            rows.facts[0]["file"] = path.name
             _write(path, rows)
         folds.append(rows)
     return concatenate(folds)
@@ -285,8 +286,8 @@ def _write(path: Path, rows: Rows) -> None:
         raise
 
 
-def _read(path: Path) -> Rows | None:
-    """The rows of a file, or None where it is damaged: then they are made again."""
+def read(path: Path) -> Rows | None:
+    """The rows of one fold's file, or None where it is damaged: then they are made again."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)

@@ -1,5 +1,7 @@
 """LightGBM and its ONNX twin: every row reaches the same leaf, on thresholds' own values and next to them too."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -10,7 +12,7 @@ from leaves import leaf_numbers
 from candlecast.features import FEATURES
 from trainer.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
 
-PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20, early_stopping_rounds=60)
+PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20)
 #: LightGBM takes what is not larger for 0 (kZeroThreshold), ONNX for what it is.
 ZERO_THRESHOLD = np.float32(1e-35)
 
@@ -26,9 +28,9 @@ def trained():
     rows[:, 1] = np.round(rows[:, 1], 1)  # ties
     rows[:, 2] = random.integers(-2, 3, 6_000)  # zeros, and thresholds that are next to zero
     rows[:, 3] = 0.0  # as close relative to the last close is
-    scaled = 0.4 * rows[:, 0] + 0.3 * rows[:, 1] * rows[:, 2] + random.normal(size=6_000)
-    booster = train_horizon((rows[:5_000], scaled[:5_000]), (rows[5_000:], scaled[5_000:]), PARAMETERS, 0, 1)
-    return booster, to_onnx(booster), rows
+    scaled = 0.4 * rows[:, 0] + 0.8 * np.abs(rows[:, 1]) + 0.3 * rows[:, 2] + random.normal(size=6_000)
+    model = train_horizon(rows[:5_000], scaled[:5_000], PARAMETERS, 0, 1)
+    return model, to_onnx(model), rows
 
 
 def on_thresholds(booster, rows):
@@ -46,28 +48,37 @@ def on_thresholds(booster, rows):
 
 @pytest.mark.parametrize("kind", ["training rows", "on and beside thresholds"])
 def test_every_row_reaches_the_same_leaf(trained, kind):
-    booster, model, rows = trained
-    rows = rows if kind == "training rows" else on_thresholds(booster, rows)
-    expected = booster.predict(rows, pred_leaf=True).astype(int)
-    assert expected.shape == (len(rows), booster.num_trees())
-    assert (leaf_numbers(model, booster, rows) == expected).all()
+    model, proto, rows = trained
+    rows = rows if kind == "training rows" else on_thresholds(model.booster, rows)
+    expected = model.booster.predict(rows, pred_leaf=True).astype(int)
+    assert expected.shape == (len(rows), model.num_trees())
+    assert (leaf_numbers(proto, model.booster, rows) == expected).all()
 
 
 def test_rounding_thresholds_to_nearest_would_miss_leaves(trained, monkeypatch):
     """The test above can fail: without the rounding, rows on thresholds go astray."""
-    booster, _, rows = trained
+    model, _, rows = trained
     monkeypatch.setattr("trainer.lgbm.floor_to_float32", float)
-    rows = on_thresholds(booster, rows)
-    expected = booster.predict(rows, pred_leaf=True).astype(int)
-    assert (leaf_numbers(to_onnx(booster), booster, rows) != expected).any()
+    rows = on_thresholds(model.booster, rows)
+    expected = model.booster.predict(rows, pred_leaf=True).astype(int)
+    assert (leaf_numbers(to_onnx(model), model.booster, rows) != expected).any()
 
 
 def test_probabilities_agree_and_have_one_column(trained):
-    booster, model, rows = trained
-    (probability,) = session(model).run(None, {"features": rows})
+    model, proto, rows = trained
+    (probability,) = session(proto).run(None, {"features": rows})
     assert probability.shape == (len(rows), 1)
     assert probability.dtype == np.float32
-    assert np.abs(probability[:, 0] - booster.predict(rows)).max() < 1e-6
+    assert np.abs(probability[:, 0] - model.probability(rows)).max() < 1e-6
+
+
+def test_line_and_trees_both_count(trained):
+    """Feature 0 acts linearly, 1 by its size, which no line sees."""
+    model, _, rows = trained
+    line = rows @ model.coefficients + model.intercept
+    trees = model.booster.predict(rows, raw_score=True)
+    assert np.corrcoef(line, rows[:, 0])[0, 1] > 0.4
+    assert np.corrcoef(trees, np.abs(rows[:, 1]))[0, 1] > 0.8
 
 
 def test_names_and_shapes_are_the_ones_the_database_reads(trained):
@@ -81,31 +92,29 @@ def test_names_and_shapes_are_the_ones_the_database_reads(trained):
 def test_the_same_seed_gives_the_same_model(trained):
     _, _, rows = trained
     scaled = rows[:, 0] + np.random.default_rng(5).normal(size=len(rows))
-    parts = (rows[:4_000], scaled[:4_000]), (rows[4_000:], scaled[4_000:])
-    one, two, other = (train_horizon(*parts, PARAMETERS, seed, 1).predict(rows) for seed in (1, 1, 2))
+    one, two, other = (train_horizon(rows, scaled, PARAMETERS, seed, 1).probability(rows) for seed in (1, 1, 2))
     assert np.array_equal(one, two)
     assert not np.array_equal(one, other)
 
 
 def test_returns_of_zero_teach_nothing():
     random = np.random.default_rng(0)
-    rows = random.normal(size=(4_000, len(FEATURES))).astype(np.float32)
-    scaled = rows[:, 0] + random.normal(size=4_000)
-    scaled[::2] = 0.0
-    validation = rows[3_000:], scaled[3_000:]
-    with_zeros = train_horizon((rows[:3_000], scaled[:3_000]), validation, PARAMETERS, 0, 1)
-    without = train_horizon((rows[1:3_000:2], scaled[1:3_000:2]), validation, PARAMETERS, 0, 1)
-    assert np.array_equal(with_zeros.predict(rows), without.predict(rows))
-
-
-def test_only_the_trees_that_early_stopping_kept_are_exported():
-    random = np.random.default_rng(0)
     rows = random.normal(size=(3_000, len(FEATURES))).astype(np.float32)
-    noise = random.normal(size=3_000)
-    parameters = LightGBMParameters(learning_rate=0.3, rounds=200, min_data_in_leaf=20, early_stopping_rounds=10)
-    booster = train_horizon((rows[:2_000], noise[:2_000]), (rows[2_000:], noise[2_000:]), parameters, 0, 1)
-    assert booster.num_trees() == booster.best_iteration < 60
-    assert session(to_onnx(booster)).run(None, {"features": rows})[0][:, 0] == pytest.approx(booster.predict(rows))
+    scaled = rows[:, 0] + random.normal(size=3_000)
+    scaled[::2] = 0.0
+    with_zeros = train_horizon(rows, scaled, PARAMETERS, 0, 1)
+    without = train_horizon(rows[1::2], scaled[1::2], PARAMETERS, 0, 1)
+    assert np.array_equal(with_zeros.probability(rows), without.probability(rows))
+
+
+def test_a_model_whose_trees_never_split_is_a_line():
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(2_000, len(FEATURES))).astype(np.float32)
+    scaled = rows[:, 0] + random.normal(size=2_000)
+    model = train_horizon(rows, scaled, replace(PARAMETERS, min_data_in_leaf=1_900), 0, 1)
+    (probability,) = session(to_onnx(model)).run(None, {"features": rows})
+    assert np.abs(probability[:, 0] - model.probability(rows)).max() < 1e-6
+    assert np.corrcoef(probability[:, 0], rows[:, 0])[0, 1] > 0.9
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e30, max_value=1e30))

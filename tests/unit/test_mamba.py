@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch.nn import functional
+from transformers import MambaConfig
+from transformers.models.mamba.modeling_mamba import MambaMixer
 
 from candlecast.features import FEATURES
-from trainer.mamba import MambaBlock, MambaForecaster, MambaShape, parameter_groups
+from trainer.mamba import MambaAverage, MambaBlock, MambaForecaster, MambaShape, parameter_groups
 from trainer.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel, scan_sequential
 
 SHAPE = MambaShape(d_model=24, d_state=8, layers=2)
@@ -49,6 +51,48 @@ def test_cuda_kernel_equals_the_step_by_step_scan():
     inputs = scan_inputs(torch.float32, device="cuda")
     assert kernel_usable(inputs[0])
     assert (scan_kernel(*inputs) - scan_sequential(*inputs)).abs().max() < 1e-4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_the_block_equals_mamba_ssm_with_the_same_weights():
+    modules = pytest.importorskip("mamba_ssm.modules.mamba_simple", reason="mamba-ssm is not installed")
+    ours = mixed_up(MambaBlock(SHAPE)).cuda()
+    theirs = modules.Mamba(SHAPE.d_model, SHAPE.d_state, SHAPE.d_conv, SHAPE.expand, use_fast_path=False).cuda()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(4, 60, SHAPE.d_model, device="cuda")
+    with torch.inference_mode():
+        assert (ours(x) - theirs(x)).abs().max() < 1e-4
+        assert (ours.cpu()(x.cpu()) - theirs(x).cpu()).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [SHAPE, MambaShape(d_model=40, d_state=5, expand=3, d_conv=3)])
+def test_the_block_equals_an_independent_implementation_with_the_same_weights(shape):
+    """The mixer of transformers, whose slow path steps through the sequence in plain PyTorch."""
+    config = MambaConfig(
+        hidden_size=shape.d_model,
+        state_size=shape.d_state,
+        expand=shape.expand,
+        conv_kernel=shape.d_conv,
+        time_step_rank=shape.dt_rank,
+        num_hidden_layers=1,
+    )
+    ours, theirs = mixed_up(MambaBlock(shape)), MambaMixer(config, layer_idx=0)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(4, 60, shape.d_model)
+    with torch.inference_mode():
+        expected = theirs.slow_forward(x)
+        assert expected.abs().max() > 0.1
+        assert (ours(x) - expected).abs().max() < 1e-5
+        assert (ours(x, last_only=True) - expected[:, -1]).abs().max() < 1e-5
+
+
+def mixed_up(block):
+    """The block with every parameter away from its start, so that none can be left out unnoticed."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return block
 
 
 def test_without_the_kernel_the_error_says_what_to_install(monkeypatch):
@@ -161,3 +205,23 @@ def test_no_weight_decay_on_the_state_space_or_on_biases():
     assert {f"layers.{k}.mixer.{name}" for k in (0, 1) for name in ("A_log", "D", "dt_proj.bias")} <= spared_names
     assert all(name.endswith("weight") for name in (names[id(value)] for value in decayed["params"]))
     assert len(names) == len(decayed["params"]) + len(spared_names)
+
+
+def test_an_average_is_the_mean_of_its_members_log_odds():
+    torch.manual_seed(0)
+    magnitude = torch.linspace(0.6, 0.8, 5)
+    members = [mixed_up(MambaForecaster(SHAPE, magnitude)).eval() for _ in range(2)]
+    members.append(MambaForecaster(SHAPE, magnitude).eval())
+    x = torch.randn(7, 60, len(FEATURES))
+    with torch.inference_mode():
+        mean = torch.stack([member.log_odds(x) for member in members]).mean(0)
+        assert (MambaAverage(members).eval()(x) - torch.tanh(mean / 2) * magnitude).abs().max() < 1e-6
+
+
+def test_the_last_row_is_read_linearly_beside_the_blocks():
+    model = MambaForecaster(SHAPE).eval()
+    x = torch.randn(2, 60, len(FEATURES))
+    with torch.inference_mode():
+        assert (model.log_odds(x) == 0).all()
+        model.skip.weight[2, 4] = 0.5
+        assert model.log_odds(x)[:, 2] == pytest.approx(0.5 * x[:, -1, 4])

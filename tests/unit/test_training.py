@@ -11,6 +11,7 @@ import pytest
 import torch
 from artifacts import generated_dataset, small_options
 
+from candlecast.calibration import parse
 from candlecast.features import FEATURE_HASH, FEATURES
 from candlecast.models import load_lgbm, load_mamba
 from candlecast.normalization import normalize
@@ -19,7 +20,7 @@ from trainer.dataset import normalised_last_rows
 from trainer.errors import CandlecastUserError
 from trainer.fit_mamba import MambaParameters, _Plan, _rise_and_fall
 from trainer.mamba import MambaShape
-from trainer.training import train_and_export
+from trainer.training import train_and_export, train_pair
 
 #: Learns the generated signal in seconds.
 QUICK_MAMBA = MambaParameters(shape=MambaShape(d_model=16, d_state=4), epochs=3, batch=128)
@@ -77,12 +78,12 @@ def test_the_files_give_what_the_trained_models_give(trained):
 def mamba_expected(dataset, chosen, result):
     windows = normalize(dataset.windows(chosen), result.pair.normalization)
     with torch.inference_mode():
-        return result.pair.mamba.model(torch.from_numpy(windows)).numpy()
+        return result.pair.mamba(torch.from_numpy(windows)).numpy()
 
 
 def lgbm_expected(dataset, chosen, result):
     rows = normalised_last_rows(dataset, chosen, result.pair.normalization)
-    probability = np.column_stack([booster.predict(rows) for booster in result.pair.lgbm])
+    probability = np.column_stack([model.probability(rows) for model in result.pair.lgbm])
     return (2 * probability - 1) * result.pair.magnitude
 
 
@@ -132,9 +133,42 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
 
 def test_the_time_budget_ends_training_early_and_says_so(tmp_path):
     options = replace(quick_options(), mamba_budget_seconds=0.0)
-    fit = train_and_export(generated_dataset(), tmp_path, options).pair.mamba
-    assert fit.stopped_by_budget
-    assert len(fit.validation_losses) == 1
+    for fit in train_and_export(generated_dataset(), tmp_path, options).pair.fits:
+        assert fit.stopped_by_budget
+        assert len(fit.validation_losses) == 1
+
+
+def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
+    _, result = trained
+    facts, files = read_version(result.ensemble_folder)
+    for model_type, folder in (("mamba", result.mamba_folder), ("lgbm", result.lgbm_folder)):
+        content = (folder / "facts.json").read_bytes()
+        assert facts[model_type] == {"version": folder.name, "facts_sha256": sha256(content).hexdigest()}
+    calibration = parse(files["calibration.json"].decode())
+    assert calibration.mamba_weight == facts["mamba_weight"] == result.pair.weight.weight
+    assert facts["accuracy_1m"] == result.report.ensemble[0].accuracy
+    # The golden rows, from raw features to the final outputs, by the formulas of DESIGN 6 and the files alone.
+    golden = {name: np.array(values) for name, values in facts["golden"].items()}
+    windows = golden["windows"]
+    scaled = calibration.mamba_weight * load(result.mamba_folder)[1].scaled_returns(windows)
+    scaled += (1 - calibration.mamba_weight) * load(result.lgbm_folder)[1].scaled_returns(windows)
+    scale = np.maximum(windows[:, -1, [FEATURES.index("volatility_30m")]], 1e-6) * np.sqrt([1, 2, 3, 4, 5])
+    assert golden["predicted_close"] == pytest.approx(scaled * scale, abs=1e-12)
+    up = 1 / (1 + np.exp(-(calibration.slope * scaled + calibration.intercept)))
+    assert golden["probability_up"] == pytest.approx(up, abs=1e-12)
+    assert golden["upper"] == pytest.approx((scaled + calibration.half_width) * scale, abs=1e-12)
+    assert golden["lower"] == pytest.approx((scaled - calibration.half_width) * scale, abs=1e-12)
+
+
+def test_calibration_reads_no_row_outside_training_and_validation(trained):
+    """Weight, probabilities, intervals and the seen range stay when every test row changes."""
+    dataset, result = trained
+    changed = replace(dataset, features=dataset.features.copy(), scaled=dataset.scaled.copy())
+    changed.features[dataset.ends[result.split.test[0]] - 59 :] *= 3.0
+    changed.scaled[result.split.test] *= -3.0
+    again = train_pair(changed, result.split, quick_options())
+    assert again.weight == result.pair.weight
+    assert again.calibration_document == result.pair.calibration_document
 
 
 def test_a_plan_that_does_not_fit_is_cut_and_its_learning_rate_still_falls(monkeypatch):

@@ -1,0 +1,112 @@
+"""What is fitted on validation rows: on rows whose truth is known it must come back."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from candlecast.features import FEATURES, HORIZONS
+from trainer.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
+
+ROWS = 20_000
+SEEN = np.full(len(FEATURES), -1.0), np.full(len(FEATURES), 1.0)
+STRETCH = ("2026-01-01T00:00:00+00:00", "2026-01-15T00:00:00+00:00")
+
+
+def outcomes(log_odds, random):
+    """Scaled returns whose sign is positive with the probability that log_odds say."""
+    up = random.random(log_odds.shape) < expit(log_odds)
+    return np.where(up, 1.0, -1.0) * np.abs(random.normal(size=log_odds.shape))
+
+
+def fitted(forecast, scaled, method, weight=0.5):
+    return fit_calibration(forecast, scaled, weight, SEEN, method, STRETCH)[0]
+
+
+@pytest.mark.parametrize(("truth", "expected"), [((1.0, 0.0), 1.0), ((0.0, 1.0), 0.0), ((1.0, 1.0), 0.5)])
+def test_the_weight_is_that_of_the_truth(truth, expected):
+    random = np.random.default_rng(0)
+    mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.3
+    magnitude = np.array([0.7, 0.75, 0.8, 0.8, 0.85])
+    scaled = outcomes(truth[0] * mamba / magnitude + truth[1] * lgbm / magnitude, random)
+    fit = fit_weight(mamba, lgbm, magnitude, scaled)
+    assert fit.weight == pytest.approx(expected, abs=0.05)
+    assert fit.low <= fit.weight <= fit.high
+    if expected:
+        assert 0 < fit.gain_low < fit.gain < fit.gain_high
+    else:
+        assert fit.gain == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_weight_does_not_depend_on_how_large_a_model_talks():
+    random = np.random.default_rng(1)
+    mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.3
+    scaled = outcomes(mamba, random)
+    ones = np.ones(len(HORIZONS))
+    assert fit_weight(5 * mamba, 5 * lgbm, ones, scaled).weight == fit_weight(mamba, lgbm, ones, scaled).weight
+
+
+def test_noise_gives_a_weight_whose_interval_is_wide_and_a_gain_that_may_be_nothing():
+    random = np.random.default_rng(2)
+    mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.05
+    fit = fit_weight(mamba, lgbm, np.ones(len(HORIZONS)), random.normal(size=mamba.shape))
+    assert fit.high - fit.low > 0.3
+    assert abs(fit.gain) < 2e-4
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("slope", [0.5, 1.0, 4.0])
+def test_probabilities_are_those_of_the_truth(method, slope):
+    random = np.random.default_rng(3)
+    forecast = random.normal(size=(60_000, len(HORIZONS))) * 0.5
+    calibration = fitted(forecast, outcomes(slope * forecast, random), method)
+    grid = np.tile(np.linspace(-1.0, 1.0, 9)[:, np.newaxis], len(HORIZONS))
+    tolerance = 0.06 if method is Method.isotonic else 0.02
+    assert calibration.probability_up(grid) == pytest.approx(expit(slope * grid), abs=tolerance)
+
+
+def test_platt_finds_an_intercept_and_the_slope_alone_says_half_at_zero():
+    random = np.random.default_rng(4)
+    forecast = random.normal(size=(60_000, len(HORIZONS))) * 0.5
+    scaled = outcomes(forecast + 0.4, random)
+    zero = np.zeros((1, len(HORIZONS)))
+    assert fitted(forecast, scaled, Method.platt).probability_up(zero) == pytest.approx(expit(0.4 + zero), abs=0.01)
+    assert (fitted(forecast, scaled, Method.slope).probability_up(zero) == 0.5).all()
+
+
+def test_a_forecast_that_is_wrong_gets_no_say_instead_of_being_turned_round():
+    random = np.random.default_rng(5)
+    forecast = random.normal(size=(ROWS, len(HORIZONS)))
+    calibration = fitted(forecast, outcomes(-forecast, random), Method.slope)
+    assert (calibration.probability_up(forecast) == 0.5).all()
+
+
+def test_returns_of_zero_teach_no_probability():
+    random = np.random.default_rng(6)
+    forecast = random.normal(size=(ROWS, len(HORIZONS)))
+    scaled = outcomes(forecast, random)
+    scaled[::2] = 0.0
+    for method in Method:
+        half = fitted(forecast[1::2], scaled[1::2], method).probability_up(forecast)
+        assert fitted(forecast, scaled, method).probability_up(forecast) == pytest.approx(half, abs=1e-6)
+
+
+def test_the_best_slope_is_where_the_derivative_ends():
+    random = np.random.default_rng(7)
+    forecast = random.normal(size=ROWS)
+    up = (random.random(ROWS) < expit(2 * forecast)).astype(float)
+    slope = best_slope(forecast, up, np.ones(ROWS))
+    losses = [np.logaddexp(0, -(2 * up - 1) * one * forecast).mean() for one in (slope - 0.05, slope, slope + 0.05)]
+    assert losses[1] < min(losses[0], losses[2])
+    assert slope == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("rows", [9, 10, 19, 999])
+def test_the_interval_holds_nine_of_ten_outcomes_also_of_few_rows(rows):
+    """Split conformal's promise: at least 90 % on average over calibrations, whatever the distribution."""
+    random = np.random.default_rng(8)
+    held = []
+    for _ in range(400):
+        fit, new = random.standard_t(3, size=(rows, 5)), random.standard_t(3, size=(200, 5))
+        width = half_width(np.zeros_like(fit), fit)
+        held.append((np.abs(new) <= width).mean())
+    assert 0.895 <= np.mean(held) <= 0.9 + 1.5 / rows + 0.01

@@ -32,13 +32,17 @@ class MambaParameters:
     """Sizes and schedule. ``stride`` takes every n-th window, at another offset in each epoch."""
 
     shape: MambaShape = field(default_factory=MambaShape)
-    epochs: int = 3
+    epochs: int = 2
     stride: int = 1
     batch: int = 256
-    learning_rate: float = 5e-3
+    learning_rate: float = 2e-3
     warm_up: float = 0.15
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
+
+
+#: (model, normalised rows (b, 60, features), scaled returns (b, 5)) -> the loss of a batch.
+Loss = Callable[[MambaForecaster, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,22 @@ def fit_mamba(
     seed: int,
     budget_seconds: float,
     on_step: Callable[[int, int, str], None] | None = None,
+    make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster,
+    loss_of: Loss | None = None,
 ) -> MambaFit:
     """Train on the windows ``training``, keep the epoch that is best on ``validation`` (positions into ends).
 
     magnitude (5,) is the mean |scaled return| on training rows. ``on_step(done, total, note)`` hears of
     each batch. Where the planned epochs would not fit into ``budget_seconds``, fewer batches are planned
-    and the learning rate falls sooner; where they fit, the same seed gives the same model on a CPU.
+    and the learning rate falls sooner; where they fit, the same seed gives the same model on a CPU. ``make_model``
+    and ``loss_of`` are for experiments (research/mamba_runs.py); epochs are judged by the direction's loss anyway.
     """
+    loss_of = loss_of or direction_loss_of
     started = time.monotonic()
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = MambaForecaster(parameters.shape, torch.tensor(magnitude, dtype=torch.float32)).to(device)
+    model = make_model(parameters.shape, torch.tensor(magnitude, dtype=torch.float32)).to(device)
     batches = max(1, len(training) // parameters.stride // parameters.batch)
     total = batches * parameters.epochs
     optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
@@ -88,8 +96,9 @@ def fit_mamba(
     for epoch in range(parameters.epochs):
         model.train()
         for chosen in _batches(training, parameters, batches, random):
-            loss = _direction_loss(
-                model.log_odds(_tensor(normalize(dataset.windows(chosen), normalization), device)),
+            loss = loss_of(
+                model,
+                _tensor(normalize(dataset.windows(chosen), normalization), device),
                 _tensor(dataset.scaled[chosen], device),
             )
             optimizer.zero_grad()
@@ -148,7 +157,12 @@ def _batches(
     return [order[start : start + size] for start in range(0, batches * size, size)]
 
 
-def _direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
+def direction_loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
+    """What is trained on: normalised rows (b, 60, features) and scaled returns (b, 5) -> the mean loss."""
+    return direction_loss(model.log_odds(sequence), scaled)
+
+
+def direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
     """Mean cross-entropy of the direction, (b, 5) each; a return of 0 has none and weighs nothing."""
     moved = (scaled != 0).to(log_odds.dtype)
     total = functional.binary_cross_entropy_with_logits(
@@ -170,7 +184,7 @@ def _validation_loss(
             model.log_odds(_tensor(rows, device))
             for rows in normalised_windows(dataset, validation, normalization, EVALUATION_BATCH)
         ]
-        return float(_direction_loss(torch.cat(parts), _tensor(dataset.scaled[validation], device)))
+        return float(direction_loss(torch.cat(parts), _tensor(dataset.scaled[validation], device)))
 
 
 def _tensor(values: np.ndarray, device: torch.device) -> Tensor:

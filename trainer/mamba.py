@@ -34,12 +34,12 @@ from trainer.selective_scan import kernel_usable, scan_kernel, scan_last, scan_p
 class MambaShape:
     """Sizes of a forecaster; the defaults train on two cores in minutes."""
 
-    d_model: int = 24
-    d_state: int = 8
+    d_model: int = 16
+    d_state: int = 4
     layers: int = 1
     expand: int = 2
     d_conv: int = 4
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     @property
     def d_inner(self) -> int:

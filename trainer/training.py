@@ -119,8 +119,7 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
     """
     _check_moves(dataset, split)
     torch.set_num_threads(options.threads)
-    spread = np.linspace(0, len(split.training) - 1, min(NORMALIZATION_WINDOWS, len(split.training)))
-    normalization = fit_normalization(dataset.windows(split.training[spread.astype(np.int64)]))
+    normalization = fit_rows_normalization(dataset, split.training)
     magnitude = np.abs(dataset.scaled[split.training]).mean(axis=0)
     directions = _fit_lgbm(dataset, split, normalization, options, stage)
     fits = _fit_mamba(dataset, split, normalization, magnitude, options, stage)
@@ -141,6 +140,12 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
             _stretch(dataset, split.validation),
         )
     return Pair(normalization, magnitude, fits, average, directions, weight, calibration, document)
+
+
+def fit_rows_normalization(dataset: Dataset, training: np.ndarray) -> Normalization:
+    """The normalisation of training rows (positions into ``dataset.ends``), fitted on windows spread over them."""
+    spread = np.linspace(0, len(training) - 1, min(NORMALIZATION_WINDOWS, len(training)))
+    return fit_normalization(dataset.windows(training[spread.astype(np.int64)]))
 
 
 def forecast(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnStep | None = None) -> Forecasts:

@@ -1,0 +1,183 @@
+"""Walk-forward runs of Mamba variants: sizes, schedules, losses, standardised sequences, averages of seeds.
+
+    python -m research.mamba_runs BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip              every variant, one seed
+    python -m research.mamba_runs --only chosen --seeds 5 BTCUSDT-1m-2026-03.zip ...         one, and its averages
+
+A variant takes one to four minutes a seed on one core. A line says how well the exported forecast does on the test
+rows of the three folds; the average of seeds is that of their log-odds.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.special import expit, logit
+from torch import Tensor, nn
+from torch.nn import functional
+
+from candlecast.features import FEATURES, HORIZONS
+from research.stretch import describe, read
+from trainer.dataset import Dataset
+from trainer.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
+from trainer.forecasting import forecast_mamba
+from trainer.mamba import MambaForecaster, MambaShape
+from trainer.splits import Split
+from trainer.training import fit_rows_normalization
+
+
+class WithoutSkip(MambaForecaster):
+    """Reads the last row through the blocks alone."""
+
+    def __init__(self, shape: MambaShape, magnitude: Tensor | None = None) -> None:
+        super().__init__(shape, magnitude)
+        self.skip.weight.requires_grad_(False)
+
+
+class StandardisedSequence(MambaForecaster):
+    """Each feature of a sequence less its mean, over its deviation there; the skip reads the row as it is."""
+
+    def log_odds(self, sequence: Tensor) -> Tensor:
+        """As MambaForecaster's."""
+        mean = sequence.mean(1, keepdim=True)
+        deviation = sequence.std(1, keepdim=True) + 0.1
+        x = self.input((sequence - mean) / deviation)
+        for layer in self.layers[:-1]:
+            x = layer(x)
+        last = self.layers[-1](x, last_only=True)
+        return self.head(self.dropout(self.norm(last))) + self.skip(sequence[:, -1])
+
+
+class WithVolatility(MambaForecaster):
+    """A second head learns log |scaled return|, which is what can be known of the next minutes' volatility."""
+
+    def __init__(self, shape: MambaShape, magnitude: Tensor | None = None) -> None:
+        super().__init__(shape, magnitude)
+        self.volatility = nn.Linear(len(HORIZONS) + len(FEATURES), len(HORIZONS))
+
+
+def with_returns(weight: float) -> Loss:
+    """Direction and return together: cross-entropy plus ``weight`` times Huber on the scaled returns."""
+
+    def loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
+        log_odds = model.log_odds(sequence)
+        said = torch.tanh(log_odds / 2) * model.magnitude
+        return direction_loss(log_odds, scaled) + weight * functional.huber_loss(said, scaled)
+
+    return loss_of
+
+
+def with_volatility(weight: float) -> Loss:
+    """Direction, and the size of what comes as an auxiliary target."""
+
+    def loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
+        assert isinstance(model, WithVolatility)
+        log_odds = model.log_odds(sequence)
+        size = model.volatility(torch.cat([log_odds, sequence[:, -1]], dim=-1))
+        target = torch.log(scaled.abs() + 0.05)
+        return direction_loss(log_odds, scaled) + weight * functional.huber_loss(size, target)
+
+    return loss_of
+
+
+def weighted_by_size(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
+    """Cross-entropy, each direction weighted by min(|scaled return|, 2)."""
+    weight = scaled.abs().clamp(max=2)
+    loss = functional.binary_cross_entropy_with_logits(
+        model.log_odds(sequence), (scaled > 0).float(), weight=weight, reduction="sum"
+    )
+    return loss / weight.sum().clamp(min=1e-6)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Parameters, and what is not a parameter."""
+
+    parameters: MambaParameters = field(default_factory=MambaParameters)
+    make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster
+    loss_of: Loss = direction_loss_of
+
+
+def variants() -> dict[str, Variant]:
+    """By name; 'chosen' is what ``candlecast train`` uses."""
+    base = MambaParameters()
+
+    def sized(**sizes: float) -> MambaParameters:
+        return replace(base, shape=replace(base.shape, **sizes))  # type: ignore[arg-type]
+
+    return {
+        "chosen": Variant(),
+        "without the skip": Variant(make_model=WithoutSkip),
+        "sequence standardised": Variant(make_model=StandardisedSequence),
+        "returns too, 0.1": Variant(loss_of=with_returns(0.1)),
+        "returns too, 1": Variant(loss_of=with_returns(1.0)),
+        "volatility too, 0.1": Variant(make_model=WithVolatility, loss_of=with_volatility(0.1)),
+        "weighted by size": Variant(loss_of=weighted_by_size),
+        "3 epochs": Variant(replace(base, epochs=3)),
+        "1 epoch": Variant(replace(base, epochs=1)),
+        "learning rate 5e-3": Variant(replace(base, learning_rate=5e-3)),
+        "learning rate 1e-3": Variant(replace(base, learning_rate=1e-3)),
+        "dropout 0": Variant(sized(dropout=0.0)),
+        "dropout 0.4": Variant(sized(dropout=0.4)),
+        "weight decay 0.1": Variant(replace(base, weight_decay=0.1)),
+        "d_model 8": Variant(sized(d_model=8)),
+        "d_model 24, d_state 8": Variant(sized(d_model=24, d_state=8)),
+        "two layers": Variant(sized(layers=2)),
+    }
+
+
+def forecast(dataset: Dataset, splits: list[Split], variant: Variant, seed: int) -> np.ndarray:
+    """Probabilities (test rows of all folds, 5)."""
+    parts = []
+    for split in splits:
+        normalization = fit_rows_normalization(dataset, split.training)
+        magnitude = np.abs(dataset.scaled[split.training]).mean(axis=0)
+        fit = fit_mamba(
+            dataset,
+            split.training,
+            split.validation,
+            normalization,
+            magnitude,
+            variant.parameters,
+            seed,
+            budget_seconds=3_600.0,
+            make_model=variant.make_model,
+            loss_of=variant.loss_of,
+        )
+        parts.append((forecast_mamba(fit.model, dataset, split.test, normalization) / magnitude + 1) / 2)
+    return np.concatenate(parts)
+
+
+def main() -> None:
+    """Parse, run, print a line a variant and seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--only", action="append", choices=list(variants()))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save", type=Path, help="a folder for the probabilities, one .npy a variant and seed")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    dataset, splits = read(arguments.files)
+    returns = np.concatenate([dataset.returns[split.test] for split in splits])
+    for name, variant in variants().items():
+        if arguments.only and name not in arguments.only:
+            continue
+        said = []
+        for seed in range(arguments.seeds):
+            said.append(forecast(dataset, splits, variant, seed))
+            print(describe(f"{name}, seed {seed}", said[-1], returns), flush=True)
+            if arguments.save:
+                arguments.save.mkdir(parents=True, exist_ok=True)
+                np.save(arguments.save / f"{name.replace(' ', '-')}-{seed}.npy", said[-1])
+            if seed:
+                print(
+                    describe(f"{name}, average of {seed + 1}", expit(logit(np.array(said)).mean(0)), returns),
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,8 @@
 
     python -m research.combination BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip
 
-Trains the pair of each fold as ``candlecast train`` does, then says for each fold and for all what a fitted weight, equal
-weights and each model alone give on the test rows, and what each way of calibrating does to the log loss there.
+Trains the pair of each fold as ``candlecast train`` does, then says for each fold and for all what a fitted weight,
+equal weights and each model alone give on the test rows, and what each way of calibrating does to the log loss there.
 """
 
 import argparse

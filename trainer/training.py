@@ -42,6 +42,15 @@ Stage = Callable[[str], AbstractContextManager[OnStep]]
 #: Windows that the normalisation is fitted on, evenly spread over the training part.
 NORMALIZATION_WINDOWS = 2_000
 PARITY_WINDOWS = 1_000
+#: What a card says to whoever relies on a version.
+LIMITS = (
+    "It says direction: the size of predicted_close carries no news, its rmse is that of no change.",
+    "Right little more often than not, before costs: a fee of a few basis points a side takes more than it earns.",
+    "Learned from one symbol on one exchange in its training window; another market, or a later one, may differ.",
+    "Probabilities and intervals are calibrated on the validation part; a change of regime since then is not in them.",
+    "The interval is scaled by the last 30 minutes' volatility: news that comes within the horizon is wider.",
+    "Minutes whose price does not change count as neither up nor down.",
+)
 
 
 @dataclass(frozen=True)
@@ -350,11 +359,13 @@ def _shared_facts(
         "metrics": {
             "parts": parts,
             "mamba_weight": pair.weight.weight,
+            "weight": asdict(pair.weight),
             "lgbm": to_document(report.lgbm),
             "mamba": to_document(report.mamba),
             "ensemble": to_document(report.ensemble),
             "baselines": {str(one.horizon): asdict(one) for one in report.baselines},
         },
+        "limits": list(LIMITS),
         "libraries": artifacts.library_versions(),
         "git_commit": artifacts.git_commit(),
     }

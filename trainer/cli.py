@@ -245,6 +245,91 @@ def retrain(
 
 
 @app.command()
+def evaluate(
+    symbol: Annotated[str, typer.Option(help="Whose candles to evaluate on.")] = "BTCUSDT",
+    from_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", parser=_time, metavar="TIME", help="First candle; default: the oldest.", show_default=False
+        ),
+    ] = None,
+    to_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            parser=_time,
+            metavar="TIME",
+            help="Where to stop, itself left out; default: after the newest candle.",
+            show_default=False,
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=1, max=20, help="Test parts of equal length, each trained for anew.")] = 4,
+    test_from: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_time,
+            metavar="TIME",
+            help="Where the first test part begins; default: after the first third of the rows.",
+            show_default=False,
+        ),
+    ] = None,
+    train_days: Annotated[
+        float | None,
+        typer.Option(min=1, help="Train on so many days before each test part; default: on all.", show_default=False),
+    ] = None,
+    time_budget_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Minutes that Mamba may train for in each fold.")
+    ] = 10.0,
+    seed: Annotated[int, typer.Option(help="The same seed and candles give the same figures on one machine.")] = 0,
+    mamba_seeds: Annotated[int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    shuffle_labels: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=20,
+            metavar="RUNS",
+            help="Train on shuffled labels instead, so many runs: nothing may be predictable then.",
+        ),
+    ] = 0,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where results go; default: evaluations/<time>-<symbol>. Folds that it holds are not trained again.",
+            show_default=False,
+        ),
+    ] = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Measure the forecasts walk-forward: train anew for each fold, test on what comes after.
+
+    Nothing is published. Minutes at each border are left out, so that no candle is read on both sides; before anything
+    is trained, sampled rows are checked for look-ahead. Prints tables, writes evaluation.json and plots;
+    docs/evaluation.md says what they mean.
+
+    Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train
+    from trainer.evaluate import evaluate as run
+    from trainer.training import TrainingOptions
+
+    run(
+        symbol=symbol,
+        from_time=from_time,
+        to_time=to_time,
+        folds=folds,
+        test_from=test_from,
+        train_days=train_days,
+        options=TrainingOptions(
+            seed=seed, threads=threads, mamba_seeds=mamba_seeds, mamba_budget_seconds=60 * time_budget_minutes
+        ),
+        shuffled_runs=shuffle_labels,
+        output=output_dir,
+        database_url=database_url,
+    )
+
+
+@app.command()
 def predict(
     files: Annotated[
         list[Path],

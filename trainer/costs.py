@@ -13,7 +13,7 @@ from trainer.intervals import mean_estimate
 
 #: Costs of one side, in basis points of what is traded.
 SIDES = (0, 2, 5, 10)
-DAY_MINUTES = 1_440
+DAY, DAY_MINUTES = 86_400, 1_440
 DAYS_A_YEAR = 365
 BASIS_POINT = 1e-4
 
@@ -47,28 +47,34 @@ class Book:
         traded = float(self.turnover.sum())
         return float(self.gross.sum()) / traded / BASIS_POINT if traded else float("nan")
 
+    def daily(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """By UTC day: its first second (days,), gross return (days,), turnover (days,)."""
+        day, number = np.unique(self.time // DAY * DAY, return_inverse=True)
+        return day, np.bincount(number, self.gross), np.bincount(number, self.turnover)
+
     def document(self) -> dict[str, object]:
         """Returns in log points, total and per day, and the yearly Sharpe ratio of daily returns, for each side."""
-        net = {}
+        day, gross, turnover = self.daily()
+        by_side = {}
         for side in SIDES:
-            returns = self.net(side)
-            total = float(returns.sum())
-            net[str(side)] = {"total": total, "per_day": total / self.days, "sharpe": self._sharpe(returns)}
-        gross = mean_estimate(DAY_MINUTES * self.gross, np.ones(len(self.gross)), self.horizon)
+            net = gross - side * BASIS_POINT * turnover
+            total = float(net.sum())
+            by_side[str(side)] = {"total": total, "per_day": total / self.days, "sharpe": _sharpe(net)}
+        mean_gross = mean_estimate(DAY_MINUTES * self.gross, np.ones(len(self.gross)), self.horizon)
         return {
             "days": self.days,
-            "gross_per_day": gross.document(),
-            "turnover_per_day": float(self.turnover.sum()) / self.days,
+            "gross_per_day": mean_gross.document(),
+            "turnover_per_day": float(turnover.sum()) / self.days,
             "break_even_bps": self.break_even,
-            "by_side_bps": net,
+            "by_side_bps": by_side,
+            "daily": {"day": day.tolist(), "gross": gross.tolist(), "turnover": turnover.tolist()},
         }
 
-    def _sharpe(self, returns: np.ndarray) -> float:
-        """Mean over deviation of the returns of UTC days, times sqrt(365)."""
-        _, day = np.unique(self.time // (60 * DAY_MINUTES), return_inverse=True)
-        daily = np.bincount(day, returns)
-        deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
-        return float(daily.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation else float("nan")
+
+def _sharpe(daily: np.ndarray) -> float:
+    """Mean over deviation of daily returns, times sqrt(365)."""
+    deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
+    return float(daily.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation else float("nan")
 
 
 def book(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndarray, horizon: int) -> Book:

@@ -39,7 +39,7 @@ with minutes as (
 
 select
     extract(epoch from open_time)::double precision,
-    {", ".join(f"coalesce({name}, 'nan')::double precision" for name in RAW_COLUMNS)}
+    {", ".join(f"coalesce({name}::double precision, 'nan')" for name in RAW_COLUMNS)}
 from minutes
 order by open_time
 """

@@ -7,6 +7,7 @@ Under each forecast stand the five horizons, "1" to "5", and "all", all five in 
 """
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from candlecast.features import HORIZONS
 from trainer import artifacts, metrics
 from trainer.comparison import compare
 from trainer.costs import book, joined
-from trainer.intervals import Estimate
+from trainer.intervals import LEVEL, Estimate
 from trainer.metrics import COVERAGES, Cells
 from trainer.reliability import CalibrationError, calibration_errors, reliability
 from trainer.walk_forward import (
@@ -39,6 +40,8 @@ ALL = "all"
 COLUMNS = {str(horizon): slice(number, number + 1) for number, horizon in enumerate(HORIZONS)} | {
     ALL: slice(0, len(HORIZONS))
 }
+#: Forecasts that learn from labels.
+TRAINED = (ENSEMBLE, LIGHTGBM, MAMBA, LOGISTIC, RIDGE)
 #: What the ensemble is held against.
 RIVALS = (MAJORITY, LAST_SIGN, REVERSAL, LOGISTIC, RIDGE, LIGHTGBM, MAMBA)
 
@@ -146,8 +149,36 @@ def _verdicts(cells: dict[str, dict[str, Cells]], forecasts: dict[str, dict[str,
     return found
 
 
+def shuffled(runs: Mapping[int, Rows]) -> dict[str, Any]:
+    """Rows by seed, of models trained on shuffled labels: does each AUC's interval hold 0.5?
+
+    The intervals are Bonferroni's (1935): wide enough that, where nothing leaks, all those of one forecast at all
+    horizons and seeds hold 0.5 together with 95 %.
+    """
+    level = 1 - (1 - LEVEL) / (len(HORIZONS) * len(runs))
+    names = [name for name in TRAINED if name in next(iter(runs.values())).forecasts]
+    found: list[dict[str, Any]] = []
+    for seed, rows in runs.items():
+        aucs = {name: {key: metrics.auc(cells_of(rows, name, key), level) for key in COLUMNS} for name in names}
+        found.append({"seed": seed, "auc": aucs, "folds": rows.facts})
+    holds = {
+        name: all(
+            one["auc"][name][str(horizon)].low <= 0.5 <= one["auc"][name][str(horizon)].high
+            for one in found
+            for horizon in HORIZONS
+        )
+        for name in names
+    }
+    cleaned: dict[str, Any] = _without_nan(
+        {"format": FORMAT, "shuffled_labels": True, "level": level, "runs": found, "holds": holds}
+    )
+    return cleaned
+
+
 def says(difference: dict[str, float]) -> str:
     """What an interval of a difference says of the first."""
+    if difference["low"] == difference["high"] == 0:
+        return "the same"
     if difference["low"] > 0:
         return "better"
     return "worse" if difference["high"] < 0 else "no difference shown"

@@ -1,0 +1,133 @@
+"""``candlecast evaluate``: how good are the forecasts, on rows that nothing that was trained had seen?
+
+Reads the candles, looks for look-ahead, trains anew for each fold, and writes tables, evaluation.json and plots.
+"""
+
+import json
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.table import Table
+
+from trainer import artifacts
+from trainer.database import connect, explain
+from trainer.dataset import Dataset, read_dataset
+from trainer.display import console, plain
+from trainer.errors import CandlecastUserError
+from trainer.lookahead import check_no_lookahead
+from trainer.plots import write_plots
+from trainer.progress import shown
+from trainer.report import evaluate as evaluate_rows
+from trainer.report import shuffled
+from trainer.splits import walk_forward
+from trainer.tables import folds_table, shuffled_table, tables, verdict
+from trainer.training import TrainingOptions
+from trainer.walk_forward import dataset_hash, run
+
+RESULT = "evaluation.json"
+LIBRARIES = (*artifacts.LIBRARIES, "matplotlib", "scikit-learn", "scipy", "statsmodels")
+
+
+def evaluate(
+    symbol: str,
+    from_time: datetime | None,
+    to_time: datetime | None,
+    folds: int,
+    test_from: datetime | None,
+    train_days: float | None,
+    options: TrainingOptions,
+    shuffled_runs: int,
+    output: Path | None,
+    database_url: str | None,
+) -> Path:
+    """Evaluate a symbol; returns the folder that holds evaluation.json, the plots and the folds' rows.
+
+    With ``shuffled_runs`` so many runs are trained on shuffled labels instead, with seeds from ``options.seed`` on.
+    Raises CandlecastUserError.
+    """
+    out, err = console(), console(stderr=True)
+    folder = output or Path("evaluations") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{_file_name(symbol)}"
+    dataset, guarded = _read(symbol, from_time, to_time, database_url)
+    start = int(test_from.timestamp()) if test_from else None
+    splits = walk_forward(dataset.candle_time, folds, start, train_days)
+    out.print(folds_table(dataset, splits))
+    out.print(
+        f"Results go to {plain(folder)}; if interrupted, the same with --output-dir goes on there.", soft_wrap=True
+    )
+    about = {
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": artifacts.git_commit(),
+        "libraries": artifacts.library_versions(LIBRARIES),
+        "data_sha256": dataset_hash(dataset),
+        "look_ahead_guard": {"rows_checked": guarded},
+        "options": asdict(options) | {"train_days": train_days, "folds": folds},
+    }
+    stage = partial(shown, err)
+    try:
+        if shuffled_runs:
+            seeds = range(options.seed, options.seed + shuffled_runs)
+            document = about | shuffled(
+                {seed: run(dataset, splits, options, folder, stage, shuffle_seed=seed) for seed in seeds}
+            )
+            _write(folder, document)
+            out.print(shuffled_table(document))
+            out.print(shuffled_verdict(document), soft_wrap=True)
+            return folder
+        rows = run(dataset, splits, options, folder, stage)
+        with stage("Figures"):
+            document = about | evaluate_rows(rows)
+        _write(folder, document)
+        for shown_part in (*tables(document), *verdict(document)):
+            out.print(
+                shown_part, *[""] * isinstance(shown_part, Table), sep="\n", soft_wrap=isinstance(shown_part, str)
+            )
+        paths = write_plots(document, folder)
+    except OSError as error:
+        raise CandlecastUserError(
+            f"{plain(folder)} cannot be written: {error.strerror or error}",
+            "Make room there, or name another folder with --output-dir.",
+        ) from error
+    out.print("Wrote " + "\n      ".join(plain(path) for path in (folder / RESULT, *paths)), soft_wrap=True)
+    return folder
+
+
+def shuffled_verdict(document: dict[str, Any]) -> str:
+    """Whether anything was predicted that could not be."""
+    held = [name for name, holds in document["holds"].items() if holds]
+    strayed = [name for name, holds in document["holds"].items() if not holds]
+    said = f"Intervals are of {100 * document['level']:.2f} % (Bonferroni). "
+    if held:
+        said += f"At every horizon they hold 50 %: {', '.join(held)}. "
+    if strayed:
+        said += f"Not at every horizon: {', '.join(strayed)}: look for what the rows know of their labels."
+    return said.strip()
+
+
+def _read(
+    symbol: str, from_time: datetime | None, to_time: datetime | None, database_url: str | None
+) -> tuple[Dataset, int]:
+    """The dataset, and on how many rows the look-ahead guard found nothing."""
+    err = console(stderr=True)
+    with connect(database_url) as connection:
+        try:
+            with shown(err, f"Features of {symbol}"):
+                dataset = read_dataset(connection, symbol, from_time, to_time)
+            with shown(err, "Look-ahead guard"):
+                return dataset, check_no_lookahead(connection, symbol, dataset)
+        except psycopg.Error as error:
+            raise explain(error) from error
+
+
+def _write(folder: Path, document: dict[str, Any]) -> None:
+    partial_file = folder / f".{RESULT}"
+    partial_file.write_text(json.dumps(document, allow_nan=False, indent=1), encoding="utf-8")
+    partial_file.replace(folder / RESULT)
+
+
+def _file_name(symbol: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", symbol)

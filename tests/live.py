@@ -68,6 +68,33 @@ def deploy(db: psycopg.Connection, artifacts: Any, weight: float | None = 0.5) -
     return ensemble_id
 
 
+def ensemble_of(artifacts: Any) -> tuple[str, dict[str, Any]]:
+    """The text of calibration.json and the facts of the ensemble that was exported with these two folders."""
+    folder = Path(artifacts[0]).parents[1] / "ensemble" / Path(artifacts[0]).name
+    return (folder / "calibration.json").read_text(), json.loads((folder / "facts.json").read_text())
+
+
+def create_calibrated(db: psycopg.Connection, artifacts: Any, **changes: Any) -> int:
+    """create_ensemble() with all that was exported, not active; `changes` replace arguments."""
+    calibration, facts = ensemble_of(artifacts)
+    values = {
+        "mamba_version_id": register(db, Path(artifacts[0])),
+        "lgbm_version_id": register(db, Path(artifacts[1])),
+        "mamba_weight": facts["mamba_weight"],
+        "calibration": calibration,
+        "golden": Jsonb(facts["golden"]),
+    } | changes
+    arguments = ", ".join(f"{name} => %({name})s" for name in values)
+    return db.execute(f"select create_ensemble({arguments})", values).fetchone()[0]
+
+
+def deploy_calibrated(db: psycopg.Connection, artifacts: Any, **changes: Any) -> int:
+    """The same, active."""
+    ensemble_id = create_calibrated(db, artifacts, **changes)
+    db.execute("select activate_ensemble(%s)", (ensemble_id,))
+    return ensemble_id
+
+
 def in_backend(db: psycopg.Connection, python: str) -> None:
     """Run Python inside this connection's backend: its environment, its modules."""
     db.execute(f"do language plpython3u $python${python}$python$")

@@ -5,7 +5,7 @@ import shutil
 import psycopg
 import pytest
 from conftest import with_database
-from live import deploy, load_demo, readable_copies
+from live import deploy, deploy_calibrated, load_demo, readable_copies
 from psycopg.rows import namedtuple_row
 
 
@@ -30,6 +30,29 @@ def live_url(make_database, live_template):
 def live(live_url):
     """A connection to a clone of `live_template`; rows have names."""
     with psycopg.connect(live_url, autocommit=True, row_factory=namedtuple_row) as db:
+        yield db
+
+
+@pytest.fixture(scope="session")
+def calibrated_template(cluster_url, live_template, artifacts):
+    """The same, its active ensemble calibrated."""
+    name = "candlecast_calibrated"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"create database {name} template {live_template}")
+    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+        deploy_calibrated(db, artifacts)
+    return name
+
+
+@pytest.fixture
+def calibrated_url(make_database, calibrated_template):
+    return make_database(calibrated_template)
+
+
+@pytest.fixture
+def calibrated(calibrated_url):
+    """A connection to a clone of `calibrated_template`; rows have names."""
+    with psycopg.connect(calibrated_url, autocommit=True, row_factory=namedtuple_row) as db:
         yield db
 
 

@@ -67,6 +67,42 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
         assert dump(url) == states[number], f"after the second upgrade to {script.revision}"
 
 
+BEFORE_CALIBRATION = """
+insert into model_versions (model_type, version, symbol, model_path, trained_at, training_from, training_to, features,
+    feature_hash, facts)
+select kind, 'v', 'DEMO', '/', now(), now() - interval '2 days', now() - interval '1 day', '{}', 'h', '{}'
+from unnest(array['mamba', 'lgbm']) as kind;
+insert into active_ensembles (symbol, mamba_version_id, lgbm_version_id, feature_hash, is_active)
+values ('DEMO', 1, 2, 'h', true);
+insert into predictions (symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price,
+    reference_close, mamba_close, lgbm_close, confidence)
+values ('DEMO', 1, '2026-05-01 00:00+00', '2026-05-01 00:01+00', 1, 0, 1, 1, 0, 0, 0);
+insert into inference_runs (candle_time, status) values (now(), 'no_ensemble');
+create view mine as select symbol, direction_hit from prediction_outcomes"""
+
+
+def test_what_was_predicted_before_calibration_stays_and_claims_nothing(make_database):
+    url = make_database()
+    migrate(url, "0007")
+    rows = "select row_to_json(p) from {} as p"
+    tables = ("active_ensembles", "predictions", "inference_runs")
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(BEFORE_CALIBRATION)
+        before = [db.execute(rows.format(table)).fetchone()[0] for table in tables]
+        migrate(url, "0008")
+        for table, old in zip(tables, before, strict=True):
+            new = db.execute(rows.format(table)).fetchone()[0]
+            added = {name: value for name, value in new.items() if name not in old}
+            assert new == old | added
+            assert added
+            assert {value for name, value in added.items() if name != "abstained"} == {None}, table
+            assert added.get("abstained", False) is False
+        assert db.execute("select * from mine").fetchall() == [("DEMO", None)], "a view of a user's own stands on ours"
+        db.execute("drop view mine")
+        migrate(url, "0007")
+        assert [db.execute(rows.format(table)).fetchone()[0] for table in tables] == before
+
+
 def test_downgrade_to_base_leaves_alembic_version_alone(make_database):
     url = make_database()
     migrate(url, "head")

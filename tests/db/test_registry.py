@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import psycopg
 import pytest
-from live import NEWEST, create, deploy, forget_models, in_backend, register
+from live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
 
 from candlecast.features import FEATURES
 
@@ -360,6 +360,23 @@ def test_two_activations_at_once_leave_one_active(live, artifacts, live_url):
         right.commit()
     assert active(live) == third
     assert live.execute("select count(*) from active_ensembles where is_active").fetchone()[0] == 1
+
+
+def test_withdrawing_takes_off_test_and_nothing_else(live, live_url, connect_as, artifacts):
+    challenger = create(live, artifacts, 0.25, is_test=True)
+    live.execute("call run_inference(%s)", (NEWEST - MINUTE,))
+    withdraw = "select withdraw_ensemble(%s)"
+    trainer = connect_as("candlecast_trainer", live_url)
+    assert trainer.execute(withdraw, (challenger,)).fetchone() == (True,)
+    assert connect_as("candlecast_operator", live_url).execute(withdraw, (challenger,)).fetchone() == (False,)
+    live.execute("call run_inference(%s)", (NEWEST,))
+    stored = live.execute("select ensemble_id, candle_time from predictions where horizon = 1 order by id").fetchall()
+    assert stored == [(1, NEWEST - MINUTE), (challenger, NEWEST - MINUTE), (1, NEWEST)]
+    assert trainer.execute(withdraw, (1,)).fetchone() == (False,), "an active ensemble is not on test"
+    assert active(live) == 1
+    assert refused(live, withdraw, (4711,)).sqlstate == "CC006"
+    assert create(live, artifacts, 0.25, is_test=True) == challenger
+    assert live.execute("select is_test from active_ensembles where id = %s", (challenger,)).fetchone() == (True,)
 
 
 def test_an_ensemble_is_never_active_and_on_test(live):

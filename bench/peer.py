@@ -38,7 +38,8 @@ copy (
     where symbol = %s order by open_time
 ) to stdout (format csv, header)"""
 _INSERT = """
-insert into bench_predictions values (%s, to_timestamp(%s), %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""
+insert into bench_predictions values (%s, to_timestamp(%s), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict do nothing"""
 _ARRIVED = "select 1 from candles_1m where symbol = %s and open_time = to_timestamp(%s)"
 #: Seconds between two looks for a candle, as in candlecast.
 POLL = 0.004
@@ -75,7 +76,10 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
 
 
 class Models:
-    """The model files of ``DIR/mamba`` and ``DIR/lgbm``, loaded by ONNX Runtime, or Mamba by TorchScript."""
+    """The model files of ``DIR/mamba`` and ``DIR/lgbm``, loaded by ONNX Runtime, or Mamba by TorchScript.
+
+    ``DIR/calibration.json``, where there is one, is the pair's.
+    """
 
     def __init__(self, folder: Path, runtime: str = "onnx") -> None:
         self.params = _parameters(folder / "mamba")
@@ -84,6 +88,8 @@ class Models:
         self.lgbm = [_onnx(folder / f"lgbm/lgbm_horizon_{horizon}.onnx") for horizon in HORIZONS]
         output = json.loads((folder / "lgbm/facts.json").read_text())["lgbm_output"]
         self.lgbm_scale = np.array(output["scale"]) if output["kind"] == "probability" else None
+        calibration = folder / "calibration.json"
+        self.calibration = json.loads(calibration.read_text()) if calibration.exists() else None
 
     def scaled_returns(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Raw windows (batch, 60, features) -> scaled returns (batch, 5) of Mamba, and of LightGBM."""
@@ -91,6 +97,23 @@ class Models:
         last = np.ascontiguousarray(_normalized(windows, self.lgbm_params)[:, -1, :])
         lgbm = np.stack([np.reshape(run(last), -1) for run in self.lgbm], axis=1).astype(np.float64)
         return mamba, lgbm if self.lgbm_scale is None else (2 * lgbm - 1) * self.lgbm_scale
+
+    def calibrated(self, window: np.ndarray, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, str | None]:
+        """A raw window (60, features) and the pair's scaled returns (5,) -> probabilities (5,), half widths of the
+        intervals in scaled returns (5,), and the feature that lies furthest outside of training, if one lies far.
+        """
+        probability, seen = self.calibration["probability"], self.calibration["seen"]
+        if probability["method"] == "platt":
+            line = np.array(probability["slope"]) * scaled + np.array(probability["intercept"])
+            probability_up = 1 / (1 + np.exp(-line))
+        else:
+            knots = zip(scaled, probability["x"], probability["y"], strict=True)
+            probability_up = np.array([np.interp(value, x, y) for value, x, y in knots])
+        row = _standardized(window[np.newaxis], self.params)[0, -1]
+        low, high = np.array(seen["low"]), np.array(seen["high"])
+        outside = np.maximum(low - row, row - high) / np.maximum(high - low, 1e-6)
+        furthest = self.params["name"][outside.argmax()] if outside.max() > 0.1 else None
+        return probability_up, np.array(self.calibration["interval"]["half_width"]), furthest
 
 
 def predict(connection: psycopg.Connection, models: Models, symbol: str, weight: float) -> list[tuple]:
@@ -102,14 +125,21 @@ def predict(connection: psycopg.Connection, models: Models, symbol: str, weight:
     window = features(candles).iloc[-SEQUENCE:]
     last = window.iloc[-1]
     scale = max(last["volatility_30m"], 1e-6) * np.sqrt(HORIZONS)
-    mamba, lgbm = (scaled[0] * scale for scaled in models.scaled_returns(window.to_numpy()[np.newaxis]))
-    returns = weight * mamba + (1 - weight) * lgbm
+    raw = window.to_numpy()
+    by_mamba, by_lgbm = (scaled[0] for scaled in models.scaled_returns(raw[np.newaxis]))
+    ensemble = weight * by_mamba + (1 - weight) * by_lgbm
+    mamba, lgbm, returns = by_mamba * scale, by_lgbm * scale, ensemble * scale
     total = np.abs(mamba) + np.abs(lgbm)
     confidence = np.where(total > 0, 1 - np.abs(mamba - lgbm) / np.where(total > 0, total, 1), 0)
     close, candle_time = float(last["close"]), float(window.index[-1])
-    columns = (returns, close * np.exp(returns), mamba, lgbm, confidence)
+    columns = [returns, close * np.exp(returns), mamba, lgbm, confidence]
+    more: tuple = (None,) * 4
+    if models.calibration is not None:
+        probability_up, half_width, furthest = models.calibrated(raw, ensemble)
+        ends = (close * np.exp((ensemble + side * half_width) * scale) for side in (-1, 1))
+        columns, more = [*columns, probability_up, *ends], (None if furthest is None else str(furthest),)
     rows = [
-        (symbol, candle_time, int(horizon), close, *(float(column[number]) for column in columns))
+        (symbol, candle_time, int(horizon), close, *(float(column[number]) for column in columns), *more)
         for number, horizon in enumerate(HORIZONS)
     ]
     with connection.cursor() as cursor:
@@ -128,15 +158,20 @@ def features_of_all(connection: psycopg.Connection, symbol: str) -> pd.DataFrame
 def _parameters(folder: Path) -> dict[str, np.ndarray]:
     rows = json.loads((folder / "normalization_params_v1.json").read_text())["features"]
     columns = {key: np.array([row[key] for row in rows]) for key in ("method", "center", "scale", "clip")}
-    return columns | {"close": np.array([row["name"] for row in rows]) == "close"}
+    names = np.array([row["name"] for row in rows])
+    return columns | {"name": names, "close": names == "close"}
 
 
 def _normalized(windows: np.ndarray, params: dict[str, np.ndarray]) -> np.ndarray:
+    return np.clip(_standardized(windows, params), -params["clip"], params["clip"]).astype(np.float32)
+
+
+def _standardized(windows: np.ndarray, params: dict[str, np.ndarray]) -> np.ndarray:
     relative, logarithm = params["method"] == "relative_to_last_close", params["method"] == "log1p"
     values = windows.astype(np.float64)
     values[..., relative] = values[..., relative] / windows[:, -1:, params["close"]] - 1
     values[..., logarithm] = np.log1p(values[..., logarithm])
-    return np.clip((values - params["center"]) / params["scale"], -params["clip"], params["clip"]).astype(np.float32)
+    return (values - params["center"]) / params["scale"]
 
 
 def _onnx(path: Path) -> Runner:
@@ -179,7 +214,7 @@ def main() -> None:
     """Predict once, or serve."""
     parser = argparse.ArgumentParser(description="Predict without candlecast: psycopg, pandas, ONNX Runtime or torch.")
     parser.add_argument("--database-url", required=True)
-    parser.add_argument("--models", type=Path, required=True, help="a folder with mamba/ and lgbm/")
+    parser.add_argument("--models", type=Path, required=True, help="a folder with mamba/, lgbm/ and calibration.json")
     parser.add_argument("--symbol", required=True)
     parser.add_argument("--weight", type=float, default=0.5, help="Mamba's part of the ensemble")
     parser.add_argument("--runtime", choices=("onnx", "torchscript"), default="onnx")

@@ -22,7 +22,6 @@ from trainer.database import connect
 
 SYMBOL = "BENCH"
 MINUTE = 60
-WEIGHT = 0.5
 PEER = Path(__file__).parent / "peer.py"
 _COLUMNS = (
     "open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base_asset_volume",
@@ -30,12 +29,14 @@ _COLUMNS = (
 )  # fmt: skip
 _CANDLES = f"insert into candles_1m (symbol, open_time, {', '.join(_COLUMNS)})"
 _VERSIONS = """
-select mamba_version_id, lgbm_version_id, symbol from active_ensembles
+select mamba_version_id, lgbm_version_id, coalesce(mamba_weight, 0.5)::float8, calibration, golden::text, symbol
+from active_ensembles
 where symbol <> %s order by is_active desc, id desc limit 1"""
 _PEER_TABLE = """
 create table bench_predictions (
     symbol text, candle_time timestamptz, horizon int, reference_close float8, predicted_close float8,
     predicted_price float8, mamba_close float8, lgbm_close float8, confidence float8,
+    probability_up float8, lower_price float8, upper_price float8, furthest_feature text,
     created_at timestamptz default now(),
     primary key (symbol, candle_time, horizon)
 )"""
@@ -61,10 +62,10 @@ class Stage:
         self.db = connect(url)
         self.url = self.db.info.dsn
         self.folder = Path(tempfile.mkdtemp(prefix="candlecast-bench-"))
-        versions = self.db.execute(_VERSIONS, [SYMBOL]).fetchone()
-        if versions is None:
+        measured = self.db.execute(_VERSIONS, [SYMBOL]).fetchone()
+        if measured is None:
             raise SystemExit("there is no ensemble to measure: `candlecast train --publish active` makes one")
-        *self.versions, self.trained_on = versions
+        *self.versions, self.weight, self.calibration, self.golden, self.trained_on = measured
         self._remove()
         self.db.execute(_PEER_TABLE)
         self.ensemble = self.ensemble_for(SYMBOL)
@@ -76,9 +77,10 @@ class Stage:
         self.feed(self.minute + 1_500)
 
     def ensemble_for(self, symbol: str) -> int:
-        """The measured versions joined for a symbol; not active yet."""
-        query = "select create_ensemble(%s, %s, %s, false, %s)"
-        return self.db.execute(query, [*self.versions, WEIGHT, symbol]).fetchone()[0]
+        """The measured versions joined for a symbol, calibrated as they were; not active yet."""
+        query = "select create_ensemble(%s, %s, %s, false, %s, %s, %s)"
+        values = [*self.versions, self.weight, symbol, self.calibration, self.golden]
+        return self.db.execute(query, values).fetchone()[0]
 
     def feed(self, until: int) -> int:
         """Commit the candles before minute ``until``; returns the newest open_time in epoch seconds."""
@@ -115,7 +117,7 @@ class Stage:
         """The peer as a new process, one thread like the server's own."""
         command = [
             sys.executable, str(PEER), "--database-url", self.url, "--models", str(self.folder),
-            "--symbol", SYMBOL, "--weight", str(WEIGHT), *arguments,
+            "--symbol", SYMBOL, "--weight", str(self.weight), *arguments,
         ]  # fmt: skip
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -148,6 +150,8 @@ class Stage:
                 self.db.execute(statement, {"symbol": SYMBOL} if "%" in statement else None)
 
     def _write_models(self) -> None:
+        if self.calibration is not None:
+            (self.folder / "calibration.json").write_text(self.calibration)
         for model_type, version_id in zip(("mamba", "lgbm"), self.versions, strict=True):
             folder = self.folder / model_type
             folder.mkdir()

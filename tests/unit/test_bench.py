@@ -1,5 +1,7 @@
 """The benchmark's peer computes what candlecast computes, and its report says what it measured."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,11 @@ from artifacts import generated_candles, generated_dataset, make_artifacts
 
 from bench import peer
 from bench.report import Figure, Limit
+from candlecast.calibration import FAR, parse
 from candlecast.features import FEATURES
 from candlecast.models import facts_from, load_lgbm, load_mamba
+from candlecast.normalization import parse as parse_normalization
+from candlecast.normalization import standardize
 from trainer.features import compute_features
 
 
@@ -38,6 +43,33 @@ def test_the_peers_models_are_candlecasts(tmp_path, monkeypatch, runtime):
     found = peer.Models(tmp_path / "peer", runtime).scaled_returns(windows)
     for own, others in zip(expected, found, strict=True):
         assert np.abs(own - others).max() <= 1e-5
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_the_peers_calibration_is_candlecasts(tmp_path, method):
+    mamba, _ = make_artifacts(tmp_path)
+    document = json.loads((tmp_path / "ensemble" / mamba.name / "calibration.json").read_text())
+    if method == "isotonic":
+        document["probability"] = {"method": method, "x": [[-0.2, 0.0, 0.2]] * 5, "y": [[0.3, 0.5, 0.8]] * 5}
+    text = json.dumps(document)
+    for name in ("mamba", "lgbm"):
+        (tmp_path / "peer").mkdir(exist_ok=True)
+        (tmp_path / "peer" / name).symlink_to(tmp_path / name / mamba.name)
+    (tmp_path / "peer" / "calibration.json").write_text(text)
+    models, calibration = peer.Models(tmp_path / "peer"), parse(text)
+    windows = generated_dataset().windows(np.arange(20))
+    windows[7, -1, FEATURES.index("volume")] *= 1e6
+    ours, theirs = models.scaled_returns(windows)
+    scaled = document["mamba_weight"] * ours + (1 - document["mamba_weight"]) * theirs
+    rows = standardize(windows, parse_normalization((mamba / "normalization_params_v1.json").read_bytes()))[:, -1]
+    probability, (lower, upper) = calibration.probability_up(scaled), calibration.interval(scaled)
+    distance, furthest = calibration.outside(rows)
+    for i, window in enumerate(windows):
+        found, half_width, feature = models.calibrated(window, scaled[i])
+        assert found == pytest.approx(probability[i], abs=1e-12)
+        assert (scaled[i] - half_width, scaled[i] + half_width) == (pytest.approx(lower[i]), pytest.approx(upper[i]))
+        assert feature == (FEATURES[furthest[i]] if distance[i] > FAR else None)
+    assert distance[7] > FAR
 
 
 @pytest.mark.parametrize(

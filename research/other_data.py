@@ -1,0 +1,58 @@
+r"""Whether earlier months of BTCUSDT, or other symbols, help its forecasts: their rows join LightGBM's training rows.
+
+    python -m research.other_data BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip \
+        --extra BTCUSDT-1m-2025-08-01_10.csv.gz --extra NEARUSDT-1m-2026-04.csv.gz
+
+Of an extra file only rows that end before a fold's validation part, less the purge, are used: another symbol's April is
+no training data for an April test. Each extra file is tried alone, then all together; normalised by BTCUSDT's numbers.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from candlecast.features import HORIZONS
+from research.stretch import HELD_OUT_FROM, describe, read
+from trainer.dataset import Dataset, dataset_from_files, normalised_last_rows
+from trainer.lgbm import LightGBMParameters, train_horizon
+from trainer.splits import PURGE, Split
+from trainer.training import fit_rows_normalization
+
+
+def main() -> None:
+    """Parse, train with and without, print a line each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--extra", type=Path, action="append", required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    dataset, splits = read(arguments.files)
+    extras = {path.name: dataset_from_files([path], to_time=HELD_OUT_FROM) for path in arguments.extra}
+    returns = np.concatenate([dataset.returns[split.test] for split in splits])
+    tried = {"BTCUSDT alone": [], **{name: [one] for name, one in extras.items()}, "all": list(extras.values())}
+    for name, chosen in tried.items():
+        said = np.concatenate([forecast(dataset, split, chosen, arguments.threads) for split in splits])
+        print(describe(name, said, returns), flush=True)
+
+
+def forecast(dataset: Dataset, split: Split, extras: list[Dataset], threads: int) -> np.ndarray:
+    """Probabilities (test rows, 5) of one fold, the extras' early rows in front of its training rows."""
+    normalization = fit_rows_normalization(dataset, split.training)
+    border = dataset.candle_time[split.validation[0]] - PURGE * 60
+    early = [np.flatnonzero(one.candle_time < border) for one in extras]
+    rows = [normalised_last_rows(one, chosen, normalization) for one, chosen in zip(extras, early, strict=True)]
+    scaled = [one.scaled[chosen] for one, chosen in zip(extras, early, strict=True)]
+    rows.append(normalised_last_rows(dataset, split.training, normalization))
+    scaled.append(dataset.scaled[split.training])
+    every_row, every_return = np.concatenate(rows), np.concatenate(scaled)
+    test_rows = normalised_last_rows(dataset, split.test, normalization)
+    models = [
+        train_horizon(every_row, every_return[:, column], LightGBMParameters(), 0, threads)
+        for column in range(len(HORIZONS))
+    ]
+    return np.stack([model.probability(test_rows, threads) for model in models], axis=1)
+
+
+if __name__ == "__main__":
+    main()

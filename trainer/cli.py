@@ -368,6 +368,28 @@ def predict(
 
 
 @app.command()
+def card(
+    version: Annotated[
+        str,
+        typer.Argument(
+            metavar="VERSION", help="A version's name, type/name, or id in model_versions.", show_default=False
+        ),
+    ],
+    models_dir: Annotated[Path, typer.Option(help="Where to look for what no database knows.")] = Path("models"),
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Print what a version is: data, measurements, parameters, calibration, limits; markdown.
+
+    From the database, else from the folders under models/. A name alone gives the ensemble with both of its models.
+
+    Example: `candlecast card 20260430T235900Z`
+    """
+    from trainer.card import card as text_of
+
+    typer.echo(text_of(version, models_dir, database_url))
+
+
+@app.command()
 def publish(
     ensemble: Annotated[
         Path | None,

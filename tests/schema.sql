@@ -204,6 +204,42 @@ $$;
 
 ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.prune_versions(older_than interval DEFAULT '30 days'::interval, keep integer DEFAULT 3, for_symbol text DEFAULT NULL::text) RETURNS TABLE(model_type text, symbol text, version text, created_at timestamp with time zone, bytes bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+with ranked as (
+    select id, row_number() over (partition by symbol, model_type order by created_at desc, id desc) as place
+    from public.model_versions
+),
+
+deleted as (
+    delete from public.model_versions as old
+    using ranked
+    where
+        old.id = ranked.id
+        and ranked.place > keep
+        and old.created_at < now() - older_than
+        and (for_symbol is null or old.symbol = for_symbol)
+        and not exists (
+            select from public.active_ensembles as ensemble
+            where old.id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
+        )
+    returning old.id, old.model_type, old.symbol, old.version, old.created_at
+)
+
+select
+    deleted.model_type, deleted.symbol, deleted.version, deleted.created_at,
+    (
+        select coalesce(sum(length(artifact.content)), 0)
+        from public.model_artifacts as artifact where artifact.model_version_id = deleted.id
+    )::bigint as bytes
+from deleted
+order by deleted.created_at, deleted.model_type
+$$;
+
+ALTER FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -660,6 +696,39 @@ ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE public.training_runs (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    backend_pid integer DEFAULT pg_backend_pid() NOT NULL,
+    window_from timestamp with time zone,
+    window_to timestamp with time zone,
+    test_from timestamp with time zone,
+    version text,
+    ensemble_id bigint,
+    reason text,
+    metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT training_runs_finished CHECK (((status = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT training_runs_published CHECK (((status <> 'published'::text) OR (ensemble_id IS NOT NULL))),
+    CONSTRAINT training_runs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'published'::text, 'refused'::text, 'failed'::text, 'lost'::text]))),
+    CONSTRAINT training_runs_symbol_check CHECK ((symbol <> ''::text))
+);
+
+ALTER TABLE public.training_runs OWNER TO candlecast_owner;
+
+ALTER TABLE public.training_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.training_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_one_of_each UNIQUE NULLS NOT DISTINCT (symbol, mamba_version_id, lgbm_version_id, mamba_weight, calibration_sha256);
 
@@ -696,6 +765,9 @@ ALTER TABLE ONLY public.predictions
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_symbol_candle_time_horizon_ensemble_id_key UNIQUE NULLS NOT DISTINCT (symbol, candle_time, horizon, ensemble_id);
 
+ALTER TABLE ONLY public.training_runs
+    ADD CONSTRAINT training_runs_pkey PRIMARY KEY (id);
+
 CREATE UNIQUE INDEX active_ensembles_one_active_per_symbol ON public.active_ensembles USING btree (symbol) WHERE is_active;
 
 CREATE INDEX inference_runs_by_start ON public.inference_runs USING btree (started_at);
@@ -705,6 +777,10 @@ CREATE INDEX inference_runs_by_symbol ON public.inference_runs USING btree (symb
 CREATE INDEX inference_runs_running ON public.inference_runs USING btree (id) WHERE (status = 'running'::text);
 
 CREATE INDEX predictions_by_target ON public.predictions USING btree (symbol, target_time);
+
+CREATE INDEX training_runs_by_symbol ON public.training_runs USING btree (symbol, id DESC);
+
+CREATE INDEX training_runs_running ON public.training_runs USING btree (id) WHERE (status = 'running'::text);
 
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_lgbm_version_id_lgbm_type_feature_hash_fkey FOREIGN KEY (lgbm_version_id, lgbm_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
@@ -720,6 +796,9 @@ ALTER TABLE ONLY public.model_artifacts
 
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.training_runs
+    ADD CONSTRAINT training_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
 GRANT USAGE ON SCHEMA public TO candlecast_owner;
 GRANT USAGE ON SCHEMA public TO candlecast_cron;
@@ -774,6 +853,10 @@ REVOKE ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
+
+REVOKE ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_operator;
 
 REVOKE ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) TO candlecast_trainer;
@@ -863,3 +946,7 @@ GRANT SELECT ON TABLE public.model_versions TO candlecast_cron;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_operator;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.training_runs TO candlecast_operator;
+GRANT SELECT ON TABLE public.training_runs TO candlecast_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.training_runs TO candlecast_trainer;

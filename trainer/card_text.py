@@ -172,7 +172,7 @@ def _limits(facts: Mapping[str, Any]) -> str:
 
 def _made_with(facts: Mapping[str, Any], versions: Mapping[str, Mapping[str, Any]]) -> str:
     libraries = facts.get("libraries") or {}
-    lines = [f"- libraries: {', '.join(f'{plain(name)} {plain(one)}' for name, one in libraries.items())}"]
+    lines = [f"- libraries: {', '.join(f'{plain(name)} {plain(one)}' for name, one in sorted(libraries.items()))}"]
     lines.append(f"- commit: {plain(facts.get('git_commit') or 'none: it was not run from a clone')}")
     for key, own in versions.items():
         files = sorted((own.get("files") or {}).items())

@@ -52,7 +52,8 @@ def predict(
     try:
         ensemble, trained_on = load_ensemble(artifacts)
         symbol, candles = read_candles(files, symbol, trained_on)
-        open_time, features = compute_features(candles)
+        with np.errstate(divide="ignore", invalid="ignore"):  # told by name below
+            open_time, features = compute_features(candles)
         _check_finite(open_time, features)
         ends = _window_ends(open_time)
         bounds = (from_time.timestamp() if from_time else -np.inf, to_time.timestamp() if to_time else np.inf)

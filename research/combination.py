@@ -46,7 +46,9 @@ def main() -> None:
             raw = (test / pair.magnitude + 1) / 2
             said.setdefault(f"{name}, as it is", []).append(raw)
             for method in Method:
-                calibration = fit_calibration(ensemble, outcomes, weight, _seen(pair.calibration), method, STRETCH)[0]
+                calibration = fit_calibration(
+                    ensemble, outcomes, weight, pair.magnitude, _seen(pair.calibration), method, STRETCH
+                )[0]
                 said.setdefault(f"{name}, {method.value}", []).append(calibration.probability_up(test))
         actual = dataset.scaled[split.test]
         inside = (tested_on.lower <= actual) & (actual <= tested_on.upper)

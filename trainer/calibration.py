@@ -20,6 +20,9 @@ from candlecast.features import HORIZONS
 LEVEL = 0.9
 #: Weights that are tried: hundredths, which numeric(5,4) holds exactly.
 WEIGHTS = np.linspace(0.0, 1.0, 101)
+#: How far the models' own log-odds are thought to be off before the validation rows are looked at: a few days say
+#: little, and walk-forward a slope that followed them freely did worse than none (docs/experiments.md).
+STRETCH_DEVIATION = 0.1
 #: Minutes of one block of the bootstrap; longer than five-minute outcomes overlap and volatility clusters a little.
 BLOCK = 240
 RESAMPLES = 1_000
@@ -28,7 +31,7 @@ RESAMPLES = 1_000
 class Method(StrEnum):
     """How a scaled return becomes a probability."""
 
-    slope = "slope"  #: Platt's line through 0, one slope for all horizons: a forecast of 0 says 50 %
+    slope = "slope"  #: Platt's line through 0, the models' own slope times one stretch, drawn towards 1
     platt = "platt"  #: Platt's line, slope and intercept per horizon
     isotonic = "isotonic"  #: a step function per horizon, interpolated
 
@@ -38,7 +41,7 @@ class WeightFit:
     """Mamba's weight, its 95 % interval, and what Mamba adds to LightGBM alone on validation rows.
 
     gain: log loss of LightGBM alone less that of the pair, in nats a direction, with its 95 % interval; the weight is
-    chosen on the same rows, so it flatters.
+    chosen on the same rows, which flatters it.
     """
 
     weight: float
@@ -52,10 +55,12 @@ class WeightFit:
 def fit_weight(
     mamba: np.ndarray, lgbm: np.ndarray, magnitude: np.ndarray, scaled: np.ndarray, seed: int = 0
 ) -> WeightFit:
-    """The weight with the lowest log loss over all horizons, (n, 5) arrays in time order.
+    """The weight with the lowest log loss over all horizons, (n, 5) arrays in time order, averaged over resamples.
 
     Each weight is judged at its best slope (logistic stacking, after Wolpert 1992), so that a forecast's size does not
-    decide. The intervals are of a block bootstrap (Kuensch 1989), blocks of four hours.
+    decide. A few days say little about it, and the best weight of one stretch jumps between 0 and 1; its mean over a
+    block bootstrap (Kuensch 1989; Breiman 1996 on averaging), blocks of four hours, stays near a half where the rows
+    say nothing and goes to 0 where Mamba only adds noise. The intervals are of the same resamples.
     """
     forecasts = np.stack([mamba, lgbm]) / magnitude
     up = scaled > 0
@@ -63,14 +68,14 @@ def fit_weight(
     losses = np.stack([_loss_by_row(w * forecasts[0] + (1 - w) * forecasts[1], up, moved) for w in WEIGHTS])
     blocks = np.add.reduceat(losses, np.arange(0, losses.shape[1], BLOCK), axis=1)
     counts = np.add.reduceat(moved.sum(axis=1), np.arange(0, len(moved), BLOCK))
-    best = int(blocks.sum(axis=1).argmin())
     random = np.random.default_rng(seed)
     drawn = random.integers(blocks.shape[1], size=(RESAMPLES, blocks.shape[1]))
     totals = blocks[:, drawn].sum(axis=2)  # (weights, resamples)
     chosen = WEIGHTS[totals.argmin(axis=0)]
+    best = round(100 * chosen.mean())
     gains = (totals[0] - totals[best]) / counts[drawn].sum(axis=1)
     return WeightFit(
-        weight=float(round(WEIGHTS[best], 2)),
+        weight=best / 100,
         low=float(np.quantile(chosen, 0.025)),
         high=float(np.quantile(chosen, 0.975)),
         gain=float((blocks[0].sum() - blocks[best].sum()) / counts.sum()),
@@ -83,19 +88,20 @@ def fit_calibration(
     ensemble: np.ndarray,
     scaled: np.ndarray,
     weight: float,
+    magnitude: np.ndarray,
     seen: tuple[np.ndarray, np.ndarray],
     method: Method,
     stretch: tuple[str, str],
 ) -> tuple[Calibration, str]:
     """Fit on validation rows, (n, 5) forecasts and outcomes; returns it and its document, ``calibration.json``.
 
-    seen: lowest and highest standardised features on training rows (features,); stretch: first and last
-    validation candle_time as ISO times.
+    magnitude (5,): mean |scaled return| on training rows; seen: lowest and highest standardised features there
+    (features,); stretch: first and last validation candle_time as ISO times.
     """
     document = {
         "format": FORMAT,
         "mamba_weight": weight,
-        "probability": _probability(ensemble, scaled, method),
+        "probability": _probability(ensemble, scaled, magnitude, method),
         "interval": {"level": LEVEL, "half_width": half_width(ensemble, scaled).tolist()},
         "seen": {"low": seen[0].tolist(), "high": seen[1].tolist()},
         "rows": len(ensemble),
@@ -113,14 +119,18 @@ def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -
     return distances[rank - 1]
 
 
-def best_slope(forecast: np.ndarray, up: np.ndarray, weight: np.ndarray) -> float:
+def best_slope(
+    forecast: np.ndarray, up: np.ndarray, weight: np.ndarray, prior: tuple[float, float] | None = None
+) -> float:
     """The slope >= 0 with the lowest log loss of 1 / (1 + exp(-slope forecast)): flat arrays.
 
-    The loss is convex in the slope, so its derivative has one root at most; 0 where no slope above helps.
+    ``prior``, mean and deviation of a normal distribution, adds its own penalty. The loss is convex in the slope, so
+    its derivative has one root at most; 0 where no slope above helps.
     """
 
     def derivative(slope: float) -> float:
-        return float((weight * forecast * (expit(slope * forecast) - up)).sum())
+        pull = 0.0 if prior is None else (slope - prior[0]) / prior[1] ** 2
+        return float((weight * forecast * (expit(slope * forecast) - up)).sum()) + pull
 
     if derivative(0.0) >= 0.0:
         return 0.0
@@ -141,11 +151,15 @@ def _loss_by_row(forecast: np.ndarray, up: np.ndarray, moved: np.ndarray) -> np.
     return (moved * np.logaddexp(0.0, -margin)).sum(axis=1)
 
 
-def _probability(ensemble: np.ndarray, scaled: np.ndarray, method: Method) -> dict[str, object]:
+def _probability(ensemble: np.ndarray, scaled: np.ndarray, magnitude: np.ndarray, method: Method) -> dict[str, object]:
     up, moved = (scaled > 0).astype(np.float64), scaled != 0
     if method is Method.slope:
-        slope = best_slope(ensemble.ravel(), up.ravel(), moved.ravel().astype(np.float64))
-        return {"method": "platt", "slope": [slope] * len(HORIZONS), "intercept": [0.0] * len(HORIZONS)}
+        # s = (2p - 1) c, so that a slope of 2 / c gives the models' own p back, to the third order of 2p - 1. The
+        # outcomes of h minutes overlap h times: together they count as much as one.
+        own = 2.0 / magnitude
+        weight = moved / np.array(HORIZONS, dtype=np.float64)
+        stretch = best_slope((own * ensemble).ravel(), up.ravel(), weight.ravel(), prior=(1.0, STRETCH_DEVIATION))
+        return {"method": "platt", "slope": (stretch * own).tolist(), "intercept": [0.0] * len(HORIZONS)}
     columns = [(ensemble[moved[:, i], i], up[moved[:, i], i]) for i in range(len(HORIZONS))]
     if method is Method.platt:
         fits = [LogisticRegression(C=np.inf).fit(x[:, np.newaxis] / x.std(), y) for x, y in columns]

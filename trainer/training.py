@@ -144,6 +144,7 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
             weight.weight * by_mamba + (1.0 - weight.weight) * by_lgbm,
             outcomes,
             weight.weight,
+            magnitude,
             (rows.min(axis=0), rows.max(axis=0)),
             options.calibration,
             _stretch(dataset, split.validation),

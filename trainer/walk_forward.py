@@ -24,7 +24,7 @@ import numpy as np
 from candlecast.features import FEATURES, VOLATILITY_30M
 from candlecast.returns import scale_of
 from trainer import artifacts, baselines
-from trainer.calibration import fit_calibration
+from trainer.calibration import Method, fit_calibration
 from trainer.code_version import code_hash
 from trainer.dataset import Dataset
 from trainer.metrics import Kind
@@ -118,9 +118,9 @@ def run(
 def shuffled_labels(dataset: Dataset, split: Split, seed: int) -> Dataset:
     """The dataset with the labels of its training rows permuted among themselves, and those of its validation rows.
 
-    A row's five labels stay together; test rows keep theirs.
+    A row's five labels stay together; test rows keep theirs. Each fold has draws of its own.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, int(dataset.candle_time[split.test[0]])))
     scaled, scale = dataset.scaled.copy(), _scale(dataset, np.arange(len(dataset.ends)))
     for rows in (split.training, split.validation):
         scaled[rows] = dataset.scaled[random.permutation(rows)]
@@ -179,16 +179,16 @@ def _forecast_fold(
         on_validation = forecast(pair, known, split.validation)
         said = forecast(pair, known, split.test)
 
-    def calibrated(validation: np.ndarray, test: np.ndarray) -> Forecast:
-        """By the same method and rows as the ensemble's own probabilities."""
-        seen = (pair.calibration.low, pair.calibration.high)
-        own, _ = fit_calibration(validation, known.scaled[split.validation], 0.0, seen, options.calibration, ("", ""))
+    def calibrated(validation: np.ndarray, test: np.ndarray, method: Method = options.calibration) -> Forecast:
+        """On the same rows as the ensemble's own probabilities, by the same method where it says a probability."""
+        seen, outcomes = (pair.calibration.low, pair.calibration.high), known.scaled[split.validation]
+        own, _ = fit_calibration(validation, outcomes, 0.0, pair.magnitude, seen, method, ("", ""))
         return Forecast(Kind.size, test, own.probability_up(test))
 
     if RIDGE in names:
         with staged(RIDGE):
             fitted = baselines.ridge(known, split, pair.normalization)
-        forecasts[RIDGE] = calibrated(fitted.validation, fitted.test)
+        forecasts[RIDGE] = calibrated(fitted.validation, fitted.test, Method.platt)
         facts["ridge_strength"] = fitted.chosen
     if LOGISTIC in names:
         with staged(LOGISTIC):

@@ -40,7 +40,8 @@ def main() -> None:
         pair = train_pair(dataset, split, options)
         fitted_on, tested_on = (forecast(pair, dataset, rows) for rows in (split.validation, split.test))
         outcomes = dataset.scaled[split.validation]
-        print(f"fold {number}: {pair.weight}, slope {pair.calibration.slope[0]:.2f}", flush=True)
+        stretch = pair.calibration.slope[0] * pair.magnitude[0] / 2
+        print(f"fold {number}: {pair.weight}, the models' own log-odds times {stretch:.2f}", flush=True)
         for name, weight in (("fitted", pair.weight.weight), ("equal", 0.5), ("Mamba", 1.0), ("LightGBM", 0.0)):
             ensemble, test = (weight * one.mamba + (1 - weight) * one.lgbm for one in (fitted_on, tested_on))
             raw = (test / pair.magnitude + 1) / 2

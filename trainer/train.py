@@ -85,9 +85,9 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
     trees = ", ".join(str(model.num_trees()) for model in result.pair.lgbm)
     lines.append(f"LightGBM has {trees} trees")
     fits = result.pair.fits
-    kept = ", ".join(f"{fit.best_epoch} of {len(fit.validation_losses)}" for fit in fits)
+    kept = ", ".join(f"{fit.best_epoch}/{len(fit.validation_losses)}" for fit in fits)
     lines.append(
-        f"Mamba kept epoch {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
+        f"Mamba kept epochs {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
         + (", ended by the time budget" if any(fit.stopped_by_budget for fit in fits) else "")
     )
     weight = result.pair.weight

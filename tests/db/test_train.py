@@ -66,7 +66,7 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
     assert done.returncode == 0, done.stderr
     for words in ("LightGBM", "Mamba", "ensemble", "always up", "last sign", "95 % interval", "is active"):
         assert words in done.stdout, words
-    assert "Mamba: done in" in done.stderr
+    assert "Mamba, 3 of 3: done in" in done.stderr
     assert max(map(len, done.stdout.splitlines()[:5])) <= 80
     (mamba,) = (tmp_path / "models" / "mamba").iterdir()
     (lgbm,) = (tmp_path / "models" / "lgbm").iterdir()
@@ -84,8 +84,10 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
     where version.model_type = 'lgbm'
     """
     assert dict(five_days.execute(held)) == files
-    predicted = five_days.execute("select horizon, candle_time from predict_now('DEMO') order by horizon").fetchall()
-    assert predicted == [(horizon, NEWEST) for horizon in range(1, 6)]
+    predicted = five_days.execute(
+        "select horizon, candle_time, probability_up is null from predict_now('DEMO') order by horizon"
+    ).fetchall()
+    assert predicted == [(horizon, NEWEST, False) for horizon in range(1, 6)]
     assert [row[1:3] for row in ensembles(five_days)] == [(True, False)]
 
 

@@ -30,6 +30,8 @@ from trainer.training import TrainingOptions
 from trainer.walk_forward import dataset_hash, run
 
 RESULT = "evaluation.json"
+#: Trainings on shuffled labels whose spread gives an interval.
+LEAST_TRAININGS = 4
 LIBRARIES = (*artifacts.LIBRARIES, "matplotlib", "scikit-learn", "scipy", "statsmodels")
 
 
@@ -50,6 +52,11 @@ def evaluate(
     With ``shuffled_runs`` so many runs are trained on shuffled labels instead, with seeds from ``options.seed`` on.
     Raises CandlecastUserError.
     """
+    if 0 < shuffled_runs * folds < LEAST_TRAININGS:
+        raise CandlecastUserError(
+            f"{shuffled_runs * folds} trainings on shuffled labels say too little: how much they differ stays unknown",
+            f"Raise --shuffle-labels or --folds: runs times folds are to be at least {LEAST_TRAININGS}, better 12.",
+        )
     out, err = console(), console(stderr=True)
     folder = output or Path("evaluations") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{_file_name(symbol)}"
     dataset, guarded = _read(symbol, from_time, to_time, database_url)
@@ -98,9 +105,10 @@ def evaluate(
 
 def shuffled_verdict(document: dict[str, Any]) -> str:
     """Whether anything was predicted that could not be."""
+    trainings = sum(len(one["folds"]) for one in document["runs"])
     held = [name for name, holds in document["holds"].items() if holds]
     strayed = [name for name, holds in document["holds"].items() if not holds]
-    said = f"Intervals are of {100 * document['level']:.2f} % (Bonferroni). "
+    said = f"Means of {trainings} trainings; the intervals are of {100 * document['level']:.0f} % (Bonferroni). "
     if held:
         said += f"At every horizon they hold 50 %: {', '.join(held)}. "
     if strayed:

@@ -69,7 +69,7 @@ def check_rows(candles: Mapping[str, np.ndarray], dataset: Dataset, sample: int 
         last = int(np.searchsorted(open_time, minute))
         first = last - WINDOW + 1
         if first < 0 or last >= len(open_time) or open_time[last] != minute:
-            raise LookAhead(_what(dataset, minute, "a row", "candles that are not there"), _HINT)
+            raise LookAhead(_what(dataset, minute, "features", "no candle of that minute, or none 149 minutes before"), _HINT)
         known = {name: np.asarray(candles[name])[first : last + 1] for name in ("open_time", *RAW_COLUMNS)}
         _check_features(dataset, minute, dataset.features[dataset.ends[position]], known)
         scale = scale_of(dataset.features[dataset.ends[position], VOLATILITY_30M])
@@ -81,7 +81,7 @@ def check_rows(candles: Mapping[str, np.ndarray], dataset: Dataset, sample: int 
 def _check_features(dataset: Dataset, minute: int, given: np.ndarray, known: dict[str, np.ndarray]) -> None:
     _, rows = compute_features(known)
     if not len(rows):
-        raise LookAhead(_what(dataset, minute, "a row", "fewer than 150 candles a minute apart"), _HINT)
+        raise LookAhead(_what(dataset, minute, "features", "no 150 candles a minute apart"), _HINT)
     for name, value, expected in zip(FEATURES, given, rows[-1], strict=True):
         if not np.isclose(value, expected, rtol=RELATIVE, atol=ABSOLUTE):
             raise LookAhead(
@@ -97,7 +97,7 @@ def _check_labels(
     for horizon, value in zip(HORIZONS, given, strict=True):
         target = int(np.searchsorted(open_time, minute + horizon * MINUTE))
         if target >= len(open_time) or open_time[target] != minute + horizon * MINUTE:
-            raise LookAhead(_what(dataset, minute, f"a label at {horizon} min", "no candle there"), _HINT)
+            raise LookAhead(_what(dataset, minute, f"a label at {horizon} min", "no candle then"), _HINT)
         expected = float(np.log(close[target] / close[last]))
         if not np.isclose(value, expected, rtol=RELATIVE, atol=ABSOLUTE):
             raise LookAhead(

@@ -5,7 +5,7 @@ Arrays are (minutes, horizons): one column for one horizon, five for all of them
 things that they are. A return of 0 has no direction: such cells are no part of what is about directions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -40,6 +40,16 @@ class Cells:
     base_rate: np.ndarray
     horizon: int
     kind: Kind = Kind.size
+
+    def chosen(self, minutes: np.ndarray) -> "Cells":
+        """Those of some minutes, (minutes,) boolean or positions."""
+        return replace(
+            self,
+            outcome=self.outcome[minutes],
+            forecast=self.forecast[minutes],
+            probability=None if self.probability is None else self.probability[minutes],
+            base_rate=self.base_rate[minutes],
+        )
 
     @property
     def moved(self) -> np.ndarray:

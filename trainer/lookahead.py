@@ -69,7 +69,7 @@ def check_rows(candles: Mapping[str, np.ndarray], dataset: Dataset, sample: int 
         last = int(np.searchsorted(open_time, minute))
         first = last - WINDOW + 1
         if first < 0 or last >= len(open_time) or open_time[last] != minute:
-            raise LookAhead(_what(dataset, minute, "features", "no candle of that minute, or none 149 minutes before"), _HINT)
+            raise LookAhead(_what(dataset, minute, "features", "no candle of that minute or none before"), _HINT)
         known = {name: np.asarray(candles[name])[first : last + 1] for name in ("open_time", *RAW_COLUMNS)}
         _check_features(dataset, minute, dataset.features[dataset.ends[position]], known)
         scale = scale_of(dataset.features[dataset.ends[position], VOLATILITY_30M])

@@ -6,7 +6,7 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from trainer.errors import CandlecastUserError, print_error
+from trainer.options import DatabaseUrl, FromTime, MambaSeeds, ModelsDir, Seed, Threads, ToTime, time_of
 
 
 class PublishAs(StrEnum):
@@ -44,17 +45,6 @@ class _Commands(TyperGroup):
             raise typer.Exit(1) from None
 
 
-def _time(text: str) -> datetime:
-    """A time of the command line, UTC where it names no zone."""
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"{text!r} is no time like 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
-        ) from None
-
-
 def _print_version(asked: bool) -> None:
     if not asked:
         return
@@ -72,15 +62,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database-url",
-        help="Where the database is; default: DATABASE_URL of the environment, else of the nearest .env.",
-        show_default=False,
-    ),
-]
 
 
 @app.callback()
@@ -123,26 +104,12 @@ def load(
 @app.command()
 def train(
     symbol: Annotated[str, typer.Option(help="Whose candles to train on.")] = "BTCUSDT",
-    from_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from", parser=_time, metavar="TIME", help="First candle; default: the oldest.", show_default=False
-        ),
-    ] = None,
-    to_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to",
-            parser=_time,
-            metavar="TIME",
-            help="Where to stop, itself left out; default: after the newest candle.",
-            show_default=False,
-        ),
-    ] = None,
+    from_time: FromTime = None,
+    to_time: ToTime = None,
     test_from: Annotated[
         datetime | None,
         typer.Option(
-            parser=_time,
+            parser=time_of,
             metavar="TIME",
             help="Where the test part begins; default: the last fifth of the rows.",
             show_default=False,
@@ -151,15 +118,13 @@ def train(
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
     ] = 10.0,
-    seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0,
-    mamba_seeds: Annotated[
-        int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")
-    ] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    seed: Seed = 0,
+    mamba_seeds: MambaSeeds = 3,
+    threads: Threads = 2,
     publish: Annotated[
         PublishAfterTraining, typer.Option(help="Deploy the pair as the active ensemble, on test, or not.")
     ] = PublishAfterTraining.none,
-    models_dir: Annotated[Path, typer.Option(help="Where versions are written.")] = Path("models"),
+    models_dir: ModelsDir = Path("models"),
     database_url: DatabaseUrl = None,
 ) -> None:
     """Train LightGBM and Mamba on the candles in the database, and measure them.
@@ -201,18 +166,16 @@ def retrain(
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
     ] = 20.0,
-    seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0,
-    mamba_seeds: Annotated[
-        int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")
-    ] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    seed: Seed = 0,
+    mamba_seeds: MambaSeeds = 3,
+    threads: Threads = 2,
     max_candle_age_hours: Annotated[
         float, typer.Option(min=0.1, help="Refuse to train where the newest candle is older: nothing is new then.")
     ] = 24.0,
     keep_days: Annotated[
         float, typer.Option(min=1, help="Days after which a version goes that no ensemble names.")
     ] = 30.0,
-    models_dir: Annotated[Path, typer.Option(help="Where versions are written.")] = Path("models"),
+    models_dir: ModelsDir = Path("models"),
     database_url: DatabaseUrl = None,
 ) -> None:
     """Train on the newest candles and put the result on test: the daily job.
@@ -247,27 +210,13 @@ def retrain(
 @app.command()
 def evaluate(
     symbol: Annotated[str, typer.Option(help="Whose candles to evaluate on.")] = "BTCUSDT",
-    from_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from", parser=_time, metavar="TIME", help="First candle; default: the oldest.", show_default=False
-        ),
-    ] = None,
-    to_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to",
-            parser=_time,
-            metavar="TIME",
-            help="Where to stop, itself left out; default: after the newest candle.",
-            show_default=False,
-        ),
-    ] = None,
+    from_time: FromTime = None,
+    to_time: ToTime = None,
     folds: Annotated[int, typer.Option(min=1, max=20, help="Test parts of equal length, each trained for anew.")] = 4,
     test_from: Annotated[
         datetime | None,
         typer.Option(
-            parser=_time,
+            parser=time_of,
             metavar="TIME",
             help="Where the first test part begins; default: after the first third of the rows.",
             show_default=False,
@@ -280,9 +229,9 @@ def evaluate(
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for in each fold.")
     ] = 10.0,
-    seed: Annotated[int, typer.Option(help="The same seed and candles give the same figures on one machine.")] = 0,
-    mamba_seeds: Annotated[int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged.")] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2,
+    seed: Seed = 0,
+    mamba_seeds: MambaSeeds = 3,
+    threads: Threads = 2,
     shuffle_labels: Annotated[
         int,
         typer.Option(
@@ -295,7 +244,7 @@ def evaluate(
     output_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Where results go; default: evaluations/<time>-<symbol>. Folds that it holds are not trained again.",
+            help="Where results go; default: evaluations/TIME-SYMBOL. Folds that it holds are not trained again.",
             show_default=False,
         ),
     ] = None,
@@ -342,11 +291,15 @@ def predict(
     ] = None,
     from_time: Annotated[
         datetime | None,
-        typer.Option("--from", parser=_time, metavar="TIME", help="First candle to predict from.", show_default=False),
+        typer.Option(
+            "--from", parser=time_of, metavar="TIME", help="First candle to predict from.", show_default=False
+        ),
     ] = None,
     to_time: Annotated[
         datetime | None,
-        typer.Option("--to", parser=_time, metavar="TIME", help="Where to stop, itself left out.", show_default=False),
+        typer.Option(
+            "--to", parser=time_of, metavar="TIME", help="Where to stop, itself left out.", show_default=False
+        ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only the last so many candles.", show_default=False)] = None,
     min_confidence: Annotated[

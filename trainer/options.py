@@ -1,0 +1,48 @@
+"""Options that several commands of ``candlecast`` share, each with its help: here once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def time_of(text: str) -> datetime:
+    """A time of the command line, UTC where it names no zone."""
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is no time like 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
+        ) from None
+
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        help="Where the database is; default: DATABASE_URL of the environment, else of the nearest .env.",
+        show_default=False,
+    ),
+]
+FromTime = Annotated[
+    datetime | None,
+    typer.Option(
+        "--from", parser=time_of, metavar="TIME", help="First candle; default: the oldest.", show_default=False
+    ),
+]
+ToTime = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to",
+        parser=time_of,
+        metavar="TIME",
+        help="Where to stop, itself left out; default: after the newest candle.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")]
+MambaSeeds = Annotated[int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")]
+Threads = Annotated[int, typer.Option(min=1, help="Processor threads to use.")]
+ModelsDir = Annotated[Path, typer.Option(help="Where versions are written.")]

@@ -97,9 +97,12 @@ class TrainingRun:
         """
         try:
             self.write(self.connection, status, reason)
-        except psycopg.Error:
-            with connect(self.url) as connection:
-                self.write(connection, status, reason)
+        except psycopg.Error:  # it is gone, or a signal came in the middle of a query
+            try:
+                with connect(self.url) as connection:
+                    self.write(connection, status, reason)
+            finally:
+                self.connection.close()  # with the lock, and with what was not committed
 
     def write(self, connection: psycopg.Connection, status: str, reason: str | None = None) -> None:
         """Fill the row, in the transaction that the connection is in. Raises psycopg.Error."""

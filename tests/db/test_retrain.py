@@ -1,5 +1,6 @@
 """`candlecast retrain`: onto test, or a row that says why not; one at a time; killed, it leaves nothing half done."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -155,8 +156,7 @@ def test_the_command_trains_by_its_options(days, url, tmp_path, run_cli):
 @pytest.mark.parametrize("moment", ["LightGBM, 1 min", "Test part", "publication"])
 def test_killed_it_leaves_nothing_half_published_and_the_next_run_says_lost(days, url, tmp_path, capsys, moment):
     with psycopg.connect(url) as blocker:
-        if moment == "publication":
-            blocker.execute("lock table active_ensembles in share mode")
+        blocker.execute("lock table active_ensembles in share mode")  # it will not get further than that
         process = start(url, tmp_path)
         try:
             if moment == "publication":
@@ -229,13 +229,14 @@ def test_told_to_stop_it_says_so_in_its_row(days, url, tmp_path):
     assert err.endswith("candlecast: interrupted by SIGTERM\n")
 
 
-def test_a_full_disk_fails_it_clearly(days, url, tmp_path):
+def test_a_full_disk_fails_it_clearly(days, url, tmp_path, monkeypatch):
     # In a mount namespace of its own, models/ensemble is a disk of 8 kB.
     (tmp_path / "ensemble").mkdir()
     script = 'mount -t tmpfs -o size=8k none "$0"/ensemble && exec "$@"'
     own_disk = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, str(tmp_path))
     if not shutil.which("unshare") or subprocess.run([*own_disk, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no mount namespaces for this user: a disk cannot be filled here")
+    monkeypatch.setenv("PGUSER", getpass.getuser())  # root in there, and still this user to the server
     process = start(url, tmp_path, *own_disk)
     _, err = process.communicate(timeout=120)
     assert process.returncode == FAILED

@@ -105,9 +105,9 @@ def test_missing_rights_name_the_role_of_each_command() -> None:
     hint = str(explain(psycopg.errors.InsufficientPrivilege("x")).hint)
     assert re.findall(r"([a-z ,&-]+?): (candlecast_\w+(?: and candlecast_\w+)?)", hint.partition(". ")[2]) == [
         ("load", "candlecast_feeder"),
-        (" train and publish --as test", "candlecast_trainer"),
+        (" retrain, train and publish --as test", "candlecast_trainer"),
         (" publish --as active", "candlecast_trainer and candlecast_operator"),
-        (" status", "candlecast_reader"),
+        (" status, evaluate and card", "candlecast_reader"),
     ]
 
 

@@ -21,6 +21,7 @@ Only the last position is read, so the last block computes the scan's last state
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,10 @@ class MambaAverage(nn.Module):
 
     def log_odds(self, sequence: Tensor) -> Tensor:
         """Normalised rows (b, 60, features) -> mean log-odds of a positive return (b, 5)."""
-        return torch.stack([member.log_odds(sequence) for member in self.members]).mean(0)
+        return torch.stack([member.log_odds(sequence) for member in self._members()]).mean(0)
+
+    def _members(self) -> list[MambaForecaster]:
+        return cast("list[MambaForecaster]", list(self.members))
 
 
 class ResidualBlock(nn.Module):

@@ -29,7 +29,7 @@ def exported(request):
     split = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time))
     pair = train_pair(dataset, split, options)
     (windows,) = normalised_windows(dataset, np.arange(1_000) * 6, pair.normalization, 1_000)
-    model = pair.mamba.model
+    model = pair.mamba
     return model, to_torchscript(model), to_onnx(model), windows
 
 
@@ -44,7 +44,7 @@ def test_three_roads_agree_on_1000_windows(exported):
 def test_a_twin_with_other_weights_is_caught(exported):
     model, torchscript, _, windows = exported
     torch.manual_seed(99)
-    other = MambaForecaster(model.shape, model.magnitude)
+    other = MambaForecaster(model.members[0].shape, model.magnitude)
     torch.nn.init.normal_(other.head.weight)
     with pytest.raises(AssertionError, match="ONNX differs"):
         check_twins(model, torchscript, to_onnx(other), windows)

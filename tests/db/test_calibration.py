@@ -266,6 +266,22 @@ def test_an_absurd_candle_is_marked_with_the_feature_that_is_furthest_out(calibr
     assert calibrated.execute("select distinct furthest_feature from predictions").fetchall() == [("number_of_trades",)]
 
 
+def test_how_far_a_feature_lies_outside_is_judged_before_the_models_clip_it(calibrated, artifacts):
+    """Training saw number_of_trades just beyond the clip: what the models get would always lie inside."""
+    params = json.loads((Path(artifacts[0]) / "normalization_params_v1.json").read_text())["features"]
+    text, facts = ensemble_of(artifacts)
+    place = facts["features"].index("number_of_trades")
+    low, high = [-1e6] * len(params), [1e6] * len(params)
+    low[place], high[place] = -1.0, params[place]["clip"] + 0.5
+    document = json.loads(text) | {"seen": {"low": low, "high": high}}
+    deploy_calibrated(calibrated, artifacts, calibration=json.dumps(document))
+    assert calibrated.execute(FORECAST).fetchone()[-2:] == (False, None)
+    calibrated.execute(
+        "update candles_1m set number_of_trades = number_of_trades * 100000000 where open_time = %s", (NEWEST,)
+    )
+    assert calibrated.execute(FORECAST).fetchone()[-2:] == (True, "number_of_trades")
+
+
 @pytest.mark.parametrize("factor", [1e3, 1e6])
 def test_the_furthest_feature_is_counted_in_widths_of_training(calibrated, artifacts, factor):
     """Volumes of a whole candle times a factor: which of the features goes furthest, from the files by hand."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer.database import connect
+from trainer.operation.train import train
 from trainer.progress import shown
-from trainer.train import train
 
 DAYS = 60
 _STOP_JOBS = "select cron.alter_job(jobid, active := false) from cron.job"

@@ -15,8 +15,8 @@ import torch
 from candlecast.calibration import Calibration
 from candlecast.features import HORIZONS
 from research.stretch import describe, log_loss_gain, read
-from trainer.calibration import Method, fit_calibration
-from trainer.training import TrainingOptions, forecast, train_pair
+from trainer.models.calibration import Method, fit_calibration
+from trainer.models.training import TrainingOptions, forecast, train_pair
 
 STRETCH = ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00")  # of no interest here
 

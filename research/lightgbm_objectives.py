@@ -19,9 +19,9 @@ from sklearn.linear_model import LogisticRegression
 
 from candlecast.features import HORIZONS
 from research.stretch import describe, read
-from trainer.dataset import normalised_last_rows
-from trainer.lgbm import LightGBMParameters, train_horizon
-from trainer.training import fit_rows_normalization
+from trainer.data.dataset import normalised_last_rows
+from trainer.models.lgbm import LightGBMParameters, train_horizon
+from trainer.models.training import fit_rows_normalization
 
 #: (training rows, scaled returns, test rows) -> probability of a rise (test rows,)
 Variant = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

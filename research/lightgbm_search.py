@@ -3,7 +3,7 @@
     python -m research.lightgbm_search --trials 40 BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip
 
 Optuna's TPE sampler, seeded; what is made larger is the log loss gained over a coin, mean over horizons. A trial
-takes 5 to 15 seconds on one core. The parameters in trainer/lgbm.py go in as the first trial.
+takes 5 to 15 seconds on one core. The parameters in trainer/models/lgbm.py go in as the first trial.
 """
 
 import argparse
@@ -15,10 +15,10 @@ import optuna
 
 from candlecast.features import HORIZONS
 from research.stretch import describe, log_loss_gain, read
-from trainer.dataset import Dataset, normalised_last_rows
-from trainer.lgbm import LightGBMParameters, train_horizon
-from trainer.splits import Split
-from trainer.training import fit_rows_normalization
+from trainer.data.dataset import Dataset, normalised_last_rows
+from trainer.data.splits import Split
+from trainer.models.lgbm import LightGBMParameters, train_horizon
+from trainer.models.training import fit_rows_normalization
 
 Fold = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 

@@ -20,12 +20,12 @@ from torch.nn import functional
 
 from candlecast.features import FEATURES, HORIZONS
 from research.stretch import describe, read
-from trainer.dataset import Dataset
-from trainer.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
-from trainer.forecasting import forecast_mamba
-from trainer.mamba import MambaForecaster, MambaShape
-from trainer.splits import Split
-from trainer.training import fit_rows_normalization
+from trainer.data.dataset import Dataset
+from trainer.data.splits import Split
+from trainer.models.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
+from trainer.models.forecasting import forecast_mamba
+from trainer.models.mamba import MambaForecaster, MambaShape
+from trainer.models.training import fit_rows_normalization
 
 
 class WithoutSkip(MambaForecaster):

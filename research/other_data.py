@@ -14,10 +14,10 @@ import numpy as np
 
 from candlecast.features import HORIZONS
 from research.stretch import HELD_OUT_FROM, describe, read
-from trainer.dataset import Dataset, dataset_from_files, normalised_last_rows
-from trainer.lgbm import LightGBMParameters, train_horizon
-from trainer.splits import PURGE, Split
-from trainer.training import fit_rows_normalization
+from trainer.data.dataset import Dataset, dataset_from_files, normalised_last_rows
+from trainer.data.splits import PURGE, Split
+from trainer.models.lgbm import LightGBMParameters, train_horizon
+from trainer.models.training import fit_rows_normalization
 
 
 def main() -> None:

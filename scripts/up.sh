@@ -93,7 +93,7 @@ load_candles() {
   "$venv/bin/candlecast" load -- "${files[@]}"
   found=$("$python" -c '
 import sys
-from trainer.candles import read_candle_file
+from trainer.data.candles import read_candle_file
 print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
   mapfile -t symbols <<<"$found"
   printf '%s\n' "${symbols[@]}" | sort -u - <(remembered) >"$wanted.new"

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from candlecast.demo import generate
-from trainer.dataset import Dataset, build_dataset
+from trainer.data.dataset import Dataset, build_dataset
 from trainer.features import RAW_COLUMNS, compute_features
-from trainer.fit_mamba import MambaParameters
-from trainer.lgbm import LightGBMParameters
-from trainer.mamba import MambaShape
-from trainer.training import TrainingOptions, train_and_export
+from trainer.models.fit_mamba import MambaParameters
+from trainer.models.lgbm import LightGBMParameters
+from trainer.models.mamba import MambaShape
+from trainer.models.training import TrainingOptions, train_and_export
 
 MINUTE = 60
 #: 2026-01-01 00:00 UTC, in minutes since 1970.

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from candlecast.features import FEATURES
-from trainer.candles import read_candle_file
+from trainer.data.candles import read_candle_file
 from trainer.features import RAW_COLUMNS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -7,7 +7,6 @@ Each command imports what it needs when it runs, so that ``--help`` answers at o
 import os
 import sys
 from datetime import datetime
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,22 +15,20 @@ import typer
 from typer.core import TyperGroup
 
 from trainer.errors import CandlecastUserError, print_error
-from trainer.options import DatabaseUrl, FromTime, MambaSeeds, ModelsDir, Seed, Threads, ToTime, time_of
-
-
-class PublishAs(StrEnum):
-    """How a published ensemble goes live."""
-
-    active = "active"
-    test = "test"
-
-
-class PublishAfterTraining(StrEnum):
-    """The same, or not at all."""
-
-    active = "active"
-    test = "test"
-    none = "none"
+from trainer.options import (
+    DatabaseUrl,
+    Fold,
+    FromTime,
+    MambaSeeds,
+    ModelsDir,
+    PublishAfterTraining,
+    PublishAs,
+    Seed,
+    Threads,
+    ToTime,
+    TrainDays,
+    time_of,
+)
 
 
 class _Commands(TyperGroup):
@@ -95,7 +92,7 @@ def load(
 
     Example: `candlecast load BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip`
     """
-    from trainer.load import load_files
+    from trainer.data.load import load_files
 
     if not load_files(files, symbol, database_url):
         raise typer.Exit(1)
@@ -138,7 +135,7 @@ def train(
     """
     # LightGBM's threads would spin while they wait for a core that something else uses: 15 to 60 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from trainer.train import train as run
+    from trainer.operation.train import train as run
 
     run(
         symbol=symbol,
@@ -189,9 +186,9 @@ def retrain(
     Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from trainer.retrain import RetrainOptions
-    from trainer.retrain import retrain as run
-    from trainer.training import TrainingOptions
+    from trainer.models.training import TrainingOptions
+    from trainer.operation.retrain import RetrainOptions
+    from trainer.operation.retrain import retrain as run
 
     training = TrainingOptions(
         seed=seed, mamba_seeds=mamba_seeds, threads=threads, mamba_budget_seconds=60 * time_budget_minutes
@@ -213,6 +210,7 @@ def evaluate(
     from_time: FromTime = None,
     to_time: ToTime = None,
     folds: Annotated[int, typer.Option(min=1, max=20, help="Test parts of equal length, each trained for anew.")] = 4,
+    fold: Fold = None,
     test_from: Annotated[
         datetime | None,
         typer.Option(
@@ -222,10 +220,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    train_days: Annotated[
-        float | None,
-        typer.Option(min=1, help="Train on so many days before each test part; default: on all.", show_default=False),
-    ] = None,
+    train_days: TrainDays = None,
     time_budget_minutes: Annotated[
         float, typer.Option(min=0.01, help="Minutes that Mamba may train for in each fold.")
     ] = 10.0,
@@ -259,14 +254,15 @@ def evaluate(
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train
-    from trainer.evaluate import evaluate as run
-    from trainer.training import TrainingOptions
+    from trainer.evaluation.evaluate import evaluate as run
+    from trainer.models.training import TrainingOptions
 
     run(
         symbol=symbol,
         from_time=from_time,
         to_time=to_time,
         folds=folds,
+        fold=fold,
         test_from=test_from,
         train_days=train_days,
         options=TrainingOptions(
@@ -315,7 +311,7 @@ def predict(
 
     Example: `candlecast predict --artifacts models/ensemble/20260430T235900Z --last 5 BTCUSDT-1m-2026-04.zip`
     """
-    from trainer.predict import predict as run
+    from trainer.operation.predict import predict as run
 
     run(artifacts, files, output or sys.stdout, symbol, from_time, to_time, last, min_confidence)
 
@@ -337,7 +333,7 @@ def card(
 
     Example: `candlecast card 20260430T235900Z`
     """
-    from trainer.card import card as text_of
+    from trainer.operation.card import card as text_of
 
     typer.echo(text_of(version, models_dir, database_url))
 
@@ -376,8 +372,8 @@ def publish(
 
     Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """
-    from trainer.publish import publish as publish_versions
-    from trainer.publish import publish_ensemble
+    from trainer.operation.publish import publish as publish_versions
+    from trainer.operation.publish import publish_ensemble
 
     if ensemble is not None and mamba is None and lgbm is None and weight is None:
         published = publish_ensemble(ensemble, publish_as.value, database_url)
@@ -394,6 +390,6 @@ def status(database_url: DatabaseUrl = None) -> None:
 
     Example: `candlecast status`
     """
-    from trainer.status import print_status
+    from trainer.operation.status import print_status
 
     print_status(database_url)

@@ -1,10 +1,26 @@
 """Options that several commands of ``candlecast`` share, each with its help: here once."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class PublishAs(StrEnum):
+    """How a published ensemble goes live."""
+
+    active = "active"
+    test = "test"
+
+
+class PublishAfterTraining(StrEnum):
+    """The same, or not at all."""
+
+    active = "active"
+    test = "test"
+    none = "none"
 
 
 def time_of(text: str) -> datetime:
@@ -46,3 +62,11 @@ Seed = Annotated[int, typer.Option(help="The same seed and candles give the same
 MambaSeeds = Annotated[int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")]
 Threads = Annotated[int, typer.Option(min=1, help="Processor threads to use.")]
 ModelsDir = Annotated[Path, typer.Option(help="Where versions are written.")]
+
+Fold = Annotated[
+    int | None, typer.Option(min=1, help="Train and measure this fold alone; default: all.", show_default=False)
+]
+TrainDays = Annotated[
+    float | None,
+    typer.Option(min=1, help="Train on so many days before each test part; default: on all.", show_default=False),
+]

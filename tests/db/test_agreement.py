@@ -12,7 +12,7 @@ from candlecast.features import FEATURES, HORIZONS, VOLATILITY_30M
 from candlecast.models import NORMALIZATION, facts_from, output_mapping
 from candlecast.normalization import normalize, parse
 from candlecast.returns import scale_of
-from trainer.load import load_file
+from trainer.data.load import load_file
 
 WINDOWS = 1000
 

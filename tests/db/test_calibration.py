@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from candlecast.calibration import parse
 from candlecast.features import VOLATILITY_30M
 from candlecast.models import facts_from, load_lgbm, load_mamba
-from trainer.artifacts import golden_ensemble
+from trainer.models.artifacts import golden_ensemble
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")

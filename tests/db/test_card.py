@@ -8,10 +8,10 @@ import pytest
 from live import create, register
 from psycopg import conninfo
 
-from trainer.artifacts import read_version
-from trainer.card import card
 from trainer.errors import CandlecastUserError
-from trainer.publish import publish_ensemble
+from trainer.models.artifacts import read_version
+from trainer.operation.card import card
+from trainer.operation.publish import publish_ensemble
 
 SECTIONS = (
     "Data",

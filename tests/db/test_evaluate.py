@@ -10,15 +10,15 @@ import pytest
 from live import load_demo
 
 from candlecast.features import FEATURES
+from trainer.data.dataset import read_dataset
+from trainer.data.lookahead import LookAhead, check_no_lookahead
 from trainer.database import connect
-from trainer.dataset import read_dataset
 from trainer.errors import CandlecastUserError
-from trainer.evaluate import RESULT
-from trainer.evaluate import evaluate as run_evaluation
-from trainer.lookahead import LookAhead, check_no_lookahead
-from trainer.report import evaluate
-from trainer.training import TrainingOptions
-from trainer.walk_forward import FORECASTS, concatenate, read
+from trainer.evaluation.evaluate import RESULT
+from trainer.evaluation.evaluate import evaluate as run_evaluation
+from trainer.evaluation.report import evaluate
+from trainer.evaluation.walk_forward import FORECASTS, concatenate, read
+from trainer.models.training import TrainingOptions
 
 EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "1", "--time-budget-minutes", "0.02")
 #: So that both folds of five days' candles have what they need.
@@ -63,6 +63,18 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     again = capsys.readouterr()
     assert "Mamba" not in again.err
     assert again.out == done.stdout
+
+    evaluated(database_url, folds=2, fold=2, test_from=MAY, output=folder)
+    assert "Mamba" not in capsys.readouterr().err
+    alone = json.loads((folder / "fold-2" / RESULT).read_text())
+    assert [fold["fold"] for fold in alone["folds"]] == [2]
+    assert alone["forecasts"]["ensemble"]["1"]["accuracy"] == document["folds"][1]["accuracy"]["ensemble"]["1"]
+    assert {path.name for path in (folder / "fold-2").iterdir()} > PLOTS
+
+
+def test_a_fold_that_is_not_there_is_named(five_days, database_url):
+    with pytest.raises(CandlecastUserError, match="no fold 3 of 2"):
+        evaluated(database_url, folds=2, fold=3)
 
 
 def plant_leak(db):
@@ -137,6 +149,7 @@ def evaluated(url, **changed):
         "from_time": None,
         "to_time": None,
         "folds": 4,
+        "fold": None,
         "test_from": None,
         "train_days": None,
         "options": TrainingOptions(threads=1, mamba_seeds=1, mamba_budget_seconds=60 * 0.02),

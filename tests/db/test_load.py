@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from trainer.cli import app
+from trainer.data.load import LoadReport, load_file
 from trainer.errors import FileRefused
-from trainer.load import LoadReport, load_file
 
 START = 1_772_323_200  # 2026-03-01 00:00 UTC
 HEADER = (

@@ -12,9 +12,9 @@ from live import MINUTE, NEWEST, create_calibrated
 
 from candlecast.returns import scale_of
 from candlecast.rows import COLUMNS
-from trainer.artifacts import read_ensemble
 from trainer.errors import CandlecastUserError
-from trainer.predict import predict
+from trainer.models.artifacts import read_ensemble
+from trainer.operation.predict import predict
 
 CANDLES = """
 copy (select * from candles_1m where open_time >= '{0:%Y-%m-%d %H:%M}+00' and open_time < '{1:%Y-%m-%d %H:%M}+00'

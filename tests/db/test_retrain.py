@@ -16,8 +16,8 @@ from psycopg import conninfo
 from retraining import runs, small, start, wait_for, whole_versions
 
 from trainer.database import connect
-from trainer.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
-from trainer.training_runs import AlreadyRunning, begin
+from trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
+from trainer.operation.training_runs import AlreadyRunning, begin
 
 ENSEMBLES = "select id, is_active, is_test from active_ensembles order by id"
 NOTHING_NEW = "select (select count(*) from model_versions), (select count(*) from active_ensembles)"

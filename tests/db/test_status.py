@@ -11,6 +11,7 @@ def test_an_empty_database_says_so(database_url, run_cli):
         "Candles: none",
         "Ensembles: none",
         "Inference runs of the last hour: none",
+        "The newest retraining of each symbol: none",
     ]
 
 
@@ -22,6 +23,18 @@ def test_candles_ensembles_and_runs_are_shown(live, live_url, run_cli):
     assert done.returncode == 0, done.stderr
     for text in ("DEMO", "2026-05-02 11:59", "active", "predicted", "failed", "2026-05-02 11:50:00+00"):
         assert text in done.stdout
+
+
+def test_the_newest_retraining_and_its_reason_are_shown(db, database_url, run_cli):
+    for reason in ("the older one", "the database went away"):
+        db.execute(
+            "insert into training_runs (symbol, status, finished_at, host, pid, reason)"
+            " values ('DEMO', 'failed', now(), 'here', 1, %s)",
+            (reason,),
+        )
+    done = run_cli(database_url, "status")
+    assert "the database went away" in done.stdout
+    assert "the older one" not in done.stdout
 
 
 @pytest.mark.parametrize("text", ["[/x] [red]gone", "a:heart:b", "\x1b[2Jgone"])

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer import archives
-from trainer.archives import read_table
-from trainer.candles import ARCHIVE_COLUMNS, NUMBERS, read_candle_file
+from trainer.data import archives
+from trainer.data.archives import read_table
+from trainer.data.candles import ARCHIVE_COLUMNS, NUMBERS, read_candle_file
 from trainer.errors import FileRefused
 
 START = 1_772_323_200  # 2026-03-01 00:00 UTC

@@ -8,11 +8,11 @@ from artifacts import generated_candles, generated_dataset, small_options
 
 from candlecast.features import CLOSE, FEATURES, VOLATILITY_30M
 from candlecast.normalization import normalize, parse
-from trainer.dataset import build_dataset, normalised_last_rows, normalised_windows
+from trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
+from trainer.data.splits import default_borders, split_by_time
 from trainer.features import compute_features
-from trainer.normalization import fit_normalization, to_json
-from trainer.splits import default_borders, split_by_time
-from trainer.training import train_pair
+from trainer.models.normalization import fit_normalization, to_json
+from trainer.models.training import train_pair
 
 MINUTE = 60
 

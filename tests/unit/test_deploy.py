@@ -107,7 +107,7 @@ def test_the_service_runs_retrain_in_what_it_may_write():
     for setting in ("ProtectSystem=strict", "NoNewPrivileges=yes", "ProtectHome=yes", "CapabilityBoundingSet="):
         key, _, value = setting.partition("=")
         assert service[key] == [value]
-    from trainer.retrain import BUSY
+    from trainer.operation.retrain import BUSY
 
     assert service["SuccessExitStatus"] == [str(BUSY)]
 
@@ -214,4 +214,4 @@ def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(tmp_path)], check=True, capture_output=True)
     (wheel,) = (tmp_path / "wheels").iterdir()
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"trainer/cli.py", "trainer/retrain.py", "candlecast/calibration.py"} <= set(names)
+    assert {"trainer/cli.py", "trainer/operation/retrain.py", "candlecast/calibration.py"} <= set(names)

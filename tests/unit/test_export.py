@@ -10,11 +10,11 @@ import torch
 from artifacts import SMALL_MAMBA, generated_dataset, small_options
 
 from candlecast.features import FEATURES
-from trainer.dataset import normalised_windows
-from trainer.export import check_twins, to_onnx, to_torchscript
-from trainer.mamba import MambaForecaster, MambaShape
-from trainer.splits import default_borders, split_by_time
-from trainer.training import train_pair
+from trainer.data.dataset import normalised_windows
+from trainer.data.splits import default_borders, split_by_time
+from trainer.models.export import check_twins, to_onnx, to_torchscript
+from trainer.models.mamba import MambaForecaster, MambaShape
+from trainer.models.training import train_pair
 
 # The tests load TorchScript as the database does.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load.*:DeprecationWarning")

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from candlecast.features import FEATURES, HORIZONS
-from trainer.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
+from trainer.models.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
 
 ROWS = 20_000
 SEEN = np.full(len(FEATURES), -1.0), np.full(len(FEATURES), 1.0)

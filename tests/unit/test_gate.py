@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.gate import judge
+from trainer.operation.gate import judge
 
 MINUTES = 4_000
 

@@ -7,7 +7,7 @@ import pytest
 from artifacts import generated_candles, generated_dataset
 
 from candlecast.features import FEATURES
-from trainer.lookahead import LookAhead, check_rows
+from trainer.data.lookahead import LookAhead, check_rows
 
 CANDLES = generated_candles(7_000)
 

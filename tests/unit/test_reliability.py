@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from trainer.metrics import Cells
-from trainer.reliability import _walk, calibration_errors, reliability
+from trainer.evaluation.metrics import Cells
+from trainer.evaluation.reliability import _walk, calibration_errors, reliability
 
 MINUTES = 60 * np.arange(4_000)
 

@@ -10,13 +10,12 @@ from artifacts import generated_dataset, small_options
 from sklearn.metrics import roc_auc_score
 
 from candlecast.features import FEATURES
-from trainer.code_version import code_hash, sources
-from trainer.plots import write_plots
-from trainer.report import evaluate, says, shuffled
-from trainer.splits import walk_forward
-from trainer.tables import tables, verdict
-from trainer.training import forecast, train_pair
-from trainer.walk_forward import (
+from trainer.data.splits import walk_forward
+from trainer.evaluation.code_version import code_hash, sources
+from trainer.evaluation.plots import write_plots
+from trainer.evaluation.report import evaluate, says, shuffled
+from trainer.evaluation.tables import tables, verdict
+from trainer.evaluation.walk_forward import (
     ENSEMBLE,
     FORECASTS,
     LAST_SIGN,
@@ -27,6 +26,7 @@ from trainer.walk_forward import (
     run,
     shuffled_labels,
 )
+from trainer.models.training import forecast, train_pair
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +149,18 @@ def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits,
 
 
 def test_the_code_of_a_fold_is_what_makes_forecasts_and_not_what_shows_them():
-    modules = sources("trainer.walk_forward")
-    assert {"trainer.training", "trainer.splits", "candlecast.normalization", "trainer.mamba"} <= modules.keys()
-    assert not {"trainer.plots", "trainer.tables", "trainer.cli", "trainer.report"} & modules.keys()
-    assert code_hash("trainer.splits") != code_hash("trainer.splits", ("trainer.errors",))
+    modules = sources("trainer.evaluation.walk_forward")
+    assert {
+        "trainer.models.training",
+        "trainer.data.splits",
+        "candlecast.normalization",
+        "trainer.models.mamba",
+    } <= modules.keys()
+    assert (
+        not {"trainer.evaluation.plots", "trainer.evaluation.tables", "trainer.cli", "trainer.evaluation.report"}
+        & modules.keys()
+    )
+    assert code_hash("trainer.data.splits") != code_hash("trainer.data.splits", ("trainer.errors",))
 
 
 def test_shuffled_labels_are_the_training_and_validation_labels_and_no_other(dataset, splits):

@@ -1,7 +1,7 @@
 """What belongs to a pair and its weight: probabilities, prediction intervals, and how far training saw.
 
-The trainer fits it on validation rows (``trainer/calibration.py``) and calls this code to measure it; the database
-stores it with the ensemble. Everything is in scaled returns, per horizon.
+The trainer fits it on validation rows (``trainer/models/calibration.py``) and calls this code to measure it; the
+database stores it with the ensemble. Everything is in scaled returns, per horizon.
 """
 
 import json

@@ -1,0 +1,1 @@
+"""Everything that runs outside of the database: the ``candlecast`` command."""

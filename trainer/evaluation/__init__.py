@@ -1,0 +1,1 @@
+"""How good the forecasts are: figures with intervals, walk-forward, tables and plots."""

@@ -1,0 +1,110 @@
+"""What following a forecast would have returned, gross and net of costs: an arithmetic of signs, no trading system.
+
+A forecast of h minutes is held for h minutes in a book of 1/h of the capital, so the position at minute t is the mean
+of the last h signs: h overlapping books (Jegadeesh & Titman 1993). Each unit of position that changes costs one side.
+Fills are at the close that the forecast was made from, with no delay: the best case.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.evaluation.intervals import mean_estimate
+
+#: Costs of one side, in basis points of what is traded.
+SIDES = (0, 2, 5, 10)
+DAY, DAY_MINUTES = 86_400, 1_440
+DAYS_A_YEAR = 365
+BASIS_POINT = 1e-4
+
+
+@dataclass(frozen=True)
+class Book:
+    """Minute by minute from the first forecast until the last position is closed.
+
+    time (m,) int64 epoch seconds of the candle that a position is taken at; position (m,) in [-1, 1], held for the next
+    minute; gross (m,) its log return; turnover (m,) |change of position|, the last one closing it.
+    """
+
+    time: np.ndarray
+    position: np.ndarray
+    gross: np.ndarray
+    turnover: np.ndarray
+    horizon: int
+
+    def net(self, side: float) -> np.ndarray:
+        """(m,) log returns after ``side`` basis points for each unit traded."""
+        return self.gross - side * BASIS_POINT * self.turnover
+
+    @property
+    def days(self) -> float:
+        """Length in days; minutes without candles count."""
+        return len(self.time) / DAY_MINUTES
+
+    @property
+    def break_even(self) -> float:
+        """The side, in basis points, at which nothing is left; below 0 where there was nothing to begin with."""
+        traded = float(self.turnover.sum())
+        return float(self.gross.sum()) / traded / BASIS_POINT if traded else float("nan")
+
+    def daily(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """By UTC day: its first second (days,), gross return (days,), turnover (days,)."""
+        day, number = np.unique(self.time // DAY * DAY, return_inverse=True)
+        return day, np.bincount(number, self.gross), np.bincount(number, self.turnover)
+
+    def document(self) -> dict[str, object]:
+        """Returns in log points, total and per day, and the yearly Sharpe ratio of daily returns, for each side."""
+        day, gross, turnover = self.daily()
+        by_side = {}
+        for side in SIDES:
+            net = gross - side * BASIS_POINT * turnover
+            total = float(net.sum())
+            by_side[str(side)] = {"total": total, "per_day": total / self.days, "sharpe": _sharpe(net)}
+        mean_gross = mean_estimate(DAY_MINUTES * self.gross, np.ones(len(self.gross)), self.horizon)
+        return {
+            "days": self.days,
+            "gross_per_day": mean_gross.document(),
+            "turnover_per_day": float(turnover.sum()) / self.days,
+            "break_even_bps": self.break_even,
+            "by_side_bps": by_side,
+            "daily": {"day": day.tolist(), "gross": gross.tolist(), "turnover": turnover.tolist()},
+        }
+
+
+def _sharpe(daily: np.ndarray) -> float:
+    """Mean over deviation of daily returns, times sqrt(365)."""
+    deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
+    return float(daily.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation else float("nan")
+
+
+def book(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndarray, horizon: int) -> Book:
+    """Follow forecasts of one horizon.
+
+    candle_time (n,) epoch seconds, ascending; signs (n,) -1, 0 or 1; returns (n, 5), log returns of the next 1..5
+    minutes.
+    """
+    minute = (candle_time - candle_time[0]) // 60
+    length = int(minute[-1]) + horizon
+    sign, one_minute = np.zeros(length), np.zeros(length)
+    sign[minute] = signs
+    # A minute after a row may be no row itself (a gap follows): its return is what two of the row's differ by.
+    steps = np.diff(returns, axis=1, prepend=0.0)
+    for ahead in reversed(range(horizon)):
+        one_minute[minute + ahead] = steps[:, ahead]
+    position = np.convolve(sign, np.ones(horizon))[:length] / horizon
+    turnover = np.abs(np.diff(position, prepend=0.0))
+    turnover[-1] += abs(position[-1])
+    time = candle_time[0] + 60 * np.arange(length)
+    return Book(time, position, position * one_minute, turnover, horizon)
+
+
+def joined(books: list[Book]) -> Book:
+    """One book of equal shares of several, in which opposite trades cancel."""
+    longest = max(books, key=lambda one: len(one.time))
+    position, gross = np.zeros(len(longest.time)), np.zeros(len(longest.time))
+    for one in books:
+        position[: len(one.time)] += one.position / len(books)
+        gross[: len(one.time)] += one.gross / len(books)
+    turnover = np.abs(np.diff(position, prepend=0.0))
+    turnover[-1] += abs(position[-1])
+    return Book(longest.time, position, gross, turnover, longest.horizon)

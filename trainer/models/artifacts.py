@@ -1,0 +1,209 @@
+"""Versions on disk, ``models/<type>/<version>/``: written whole or not at all, read back by their sha256.
+
+``facts.json`` says what a version is: features, training window, parameters, metrics, library versions, the
+sha256 of every other file, and golden rows: raw windows with the outputs that they must give.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from candlecast.calibration import Calibration
+from candlecast.features import FEATURES, VOLATILITY_30M
+from candlecast.models import Model
+from candlecast.returns import unscale
+from trainer.data.dataset import Dataset
+from trainer.display import shown
+from trainer.errors import CandlecastUserError
+
+FACTS = "facts.json"
+CALIBRATION = "calibration.json"
+#: Folders under models/.
+MODEL_TYPES = ("mamba", "lgbm", "ensemble")
+FORMAT = 1
+_TIMES = ("trained_at", "training_from", "training_to")
+LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "torch")
+
+
+def new_version(models: Path, now: datetime | None = None) -> str:
+    """A name that is free for all types: a UTC time like 20261122T170312Z, with -2, -3 ... where it is taken."""
+    stem = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    name, number = stem, 1
+    while any((models / model_type / name).exists() for model_type in MODEL_TYPES):
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def write_version(
+    models: Path, model_type: str, version: str, files: Mapping[str, bytes], facts: Mapping[str, Any]
+) -> Path:
+    """Write files and facts, sha256s added, to ``models/<model_type>/<version>``; returns that folder.
+
+    All of it is written beside its place and renamed, so an interrupted run leaves no half version.
+    """
+    parent = models / model_type
+    parent.mkdir(parents=True, exist_ok=True)
+    document = dict(facts) | {"files": {name: sha256(content).hexdigest() for name, content in files.items()}}
+    partial = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))
+    try:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        (partial / FACTS).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        partial.chmod(0o755)
+        return partial.rename(parent / version)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """(facts, bytes by name, facts.json included) of a version; raises CandlecastUserError.
+
+    It names the file, and the field of facts.json that is missing or of another kind, or the sha256 that differs.
+    """
+    again = "Name a folder that `candlecast train` wrote, or train again."
+    try:
+        source = (folder / FACTS).read_bytes()
+        facts = json.loads(source.decode(), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise CandlecastUserError(f"{folder / FACTS} cannot be read: {error.strerror}", again) from None
+    except (ValueError, RecursionError) as error:
+        raise CandlecastUserError(f"{folder / FACTS} is not JSON: {error}", again) from None
+    if fault := _fault(facts):
+        raise CandlecastUserError(f"{folder / FACTS} is not the facts of a version: {fault}", again)
+    files = {FACTS: source}
+    for name, expected in facts["files"].items():
+        path = folder / name
+        if path.parent != folder:
+            raise CandlecastUserError(f"{folder / FACTS} names a file outside its folder: {name!r}", again)
+        try:
+            files[name] = path.read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise CandlecastUserError(f"{path} cannot be read: {getattr(error, 'strerror', error)}", again) from None
+        if sha256(files[name]).hexdigest() != expected:
+            raise CandlecastUserError(f"{path} is not the file that {FACTS} names: its sha256 differs", again)
+    return facts, files
+
+
+def read_ensemble(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], Path, Path]:
+    """(facts, bytes by name, Mamba's folder, LightGBM's folder) of ``models/ensemble/<version>``.
+
+    Both versions lie beside it and are still the ones that it was fitted with. Raises CandlecastUserError.
+    """
+    facts, files = read_version(folder)
+    if facts["model_type"] != "ensemble":
+        raise CandlecastUserError(
+            f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
+            "Name a folder under models/ensemble.",
+        )
+    return facts, files, _joined(folder, facts, "mamba"), _joined(folder, facts, "lgbm")
+
+
+def _joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
+    named = facts.get(model_type)
+    if not isinstance(named, dict) or not isinstance(named.get("version"), str):
+        raise CandlecastUserError(f"{folder / FACTS} names no {model_type} version", "Train again.")
+    version = folder.resolve().parent.parent / model_type / named["version"]
+    if version.name != named["version"] or not version.is_dir():
+        raise CandlecastUserError(
+            f"{folder} joins {model_type} version {named['version']}, which is not at {version}",
+            "Keep models/mamba, models/lgbm and models/ensemble together, or train again.",
+        )
+    if reference(version) != named:
+        raise CandlecastUserError(
+            f"{version} is not the version that {folder} was fitted with: its facts.json differs", "Train again."
+        )
+    return version
+
+
+def _fault(facts: Any) -> str | None:
+    """Which field keeps a parsed facts.json from being registered, or None; the models' own are the database's."""
+    if not isinstance(facts, dict):
+        return "it is no object of fields"
+    for name in ("model_type", "version", "symbol", *_TIMES):
+        if name not in facts:
+            return f"it has no {name}"
+        if not isinstance(facts[name], str) or not facts[name].strip():
+            return f"{name} is {shown(facts[name])}, not a text"
+    for name in _TIMES:
+        try:
+            datetime.fromisoformat(facts[name])
+        except ValueError:
+            return f"{name} is {shown(facts[name])}, not an ISO 8601 time"
+    for name in ("accuracy_1m", "rmse"):
+        if isinstance(facts.get(name), bool) or not isinstance(facts.get(name), int | float | None):
+            return f"{name} is {shown(facts[name])}, not a number"
+    files = facts.get("files")
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        return f"files is {shown(files)}, not the sha256 of each file by its name"
+    return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
+    """Raw windows (3 or 4, 60, features): the newest, the calmest, the wildest, and the largest last move.
+
+    ``candidates`` are positions into ``dataset.ends``.
+    """
+    last = dataset.features[dataset.ends[candidates]]
+    volatility, move = last[:, VOLATILITY_30M], np.abs(last[:, FEATURES.index("log_return_1m")])
+    picks = (len(candidates) - 1, volatility.argmin(), volatility.argmax(), move.argmax())
+    return dataset.windows(candidates[np.unique(picks)])
+
+
+def golden(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
+    """Golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
+    return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
+
+
+def golden_ensemble(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
+    """What an ensemble must give for raw windows (n, 60, features): log returns and probabilities, (n, 5) each."""
+    by_mamba, by_lgbm = mamba.scaled_returns(windows), lgbm.scaled_returns(windows)
+    ensemble = calibration.mamba_weight * by_mamba + (1.0 - calibration.mamba_weight) * by_lgbm
+    lower, upper = calibration.interval(ensemble)
+    volatility = windows[:, -1, VOLATILITY_30M]
+    return {
+        "windows": windows.tolist(),
+        "predicted_close": unscale(ensemble, volatility).tolist(),
+        "probability_up": calibration.probability_up(ensemble).tolist(),
+        "lower": unscale(lower, volatility).tolist(),
+        "upper": unscale(upper, volatility).tolist(),
+    }
+
+
+def reference(folder: Path) -> dict[str, str]:
+    """How an ensemble's facts name a version that it joins: by name and by the sha256 of its facts."""
+    return {"version": folder.name, "facts_sha256": sha256((folder / FACTS).read_bytes()).hexdigest()}
+
+
+def library_versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """Versions of what made the files."""
+    return {name: library_version(name) for name in names}
+
+
+def git_commit() -> str | None:
+    """The commit of the trainer's own code, or None outside a clone."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+def iso(epoch_seconds: float) -> str:
+    """An ISO time in UTC, as facts.json has them."""
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat()

@@ -1,0 +1,191 @@
+"""Fits a ``MambaForecaster``: binary cross-entropy on the directions of all five horizons at once.
+
+Absolute error on scaled returns was no better inside March 2026 (DECISIONS.md), and the direction is what the
+product is measured by. The epoch with the lowest validation loss is kept; epochs beyond the second or
+third overfit. Batches are normalised as they are drawn, so no epoch is held in memory.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from candlecast.normalization import Normalization, normalize
+from trainer.data.dataset import Dataset, normalised_windows
+from trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
+
+EVALUATION_BATCH = 256
+#: After so many batches their speed says how many fit into the budget.
+MEASURED_BATCHES = 20
+#: Share of the budget that is for training batches; the rest is for the validation part.
+TRAINING_SHARE = 0.85
+
+
+@dataclass(frozen=True)
+class MambaParameters:
+    """Sizes and schedule. ``stride`` takes every n-th window, at another offset in each epoch."""
+
+    shape: MambaShape = field(default_factory=MambaShape)
+    epochs: int = 2
+    stride: int = 1
+    batch: int = 256
+    learning_rate: float = 2e-3
+    warm_up: float = 0.15
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+
+
+#: (model, normalised rows (b, 60, features), scaled returns (b, 5)) -> the loss of a batch.
+Loss = Callable[[MambaForecaster, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class MambaFit:
+    """The fitted model, on CPU and in evaluation mode, and how it went."""
+
+    model: MambaForecaster
+    validation_losses: list[float]
+    best_epoch: int
+    stopped_by_budget: bool
+    seconds: float
+    seed: int
+
+
+def fit_mamba(
+    dataset: Dataset,
+    training: np.ndarray,
+    validation: np.ndarray,
+    normalization: Normalization,
+    magnitude: np.ndarray,
+    parameters: MambaParameters,
+    seed: int,
+    budget_seconds: float,
+    on_step: Callable[[int, int, str], None] | None = None,
+    make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster,
+    loss_of: Loss | None = None,
+) -> MambaFit:
+    """Train on the windows ``training``, keep the epoch that is best on ``validation`` (positions into ends).
+
+    magnitude (5,) is the mean |scaled return| on training rows. ``on_step(done, total, note)`` hears of
+    each batch. Where the planned epochs would not fit into ``budget_seconds``, fewer batches are planned
+    and the learning rate falls sooner; where they fit, the same seed gives the same model on a CPU. ``make_model``
+    and ``loss_of`` are for experiments (research/mamba_runs.py); epochs are judged by the direction's loss anyway.
+    """
+    loss_of = loss_of or direction_loss_of
+    started = time.monotonic()
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = make_model(parameters.shape, torch.tensor(magnitude, dtype=torch.float32)).to(device)
+    batches = max(1, len(training) // parameters.stride // parameters.batch)
+    total = batches * parameters.epochs
+    optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
+    plan = _Plan(total, budget_seconds)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rise_and_fall((step + 1) / (plan.batches + 1), parameters.warm_up)
+    )
+    best_loss, best_state, best_epoch = float("inf"), copy.deepcopy(model.state_dict()), 0
+    losses: list[float] = []
+    done, note = 0, ""
+    for epoch in range(parameters.epochs):
+        model.train()
+        for chosen in _batches(training, parameters, batches, random):
+            loss = loss_of(
+                model,
+                _tensor(normalize(dataset.windows(chosen), normalization), device),
+                _tensor(dataset.scaled[chosen], device),
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), parameters.gradient_norm)
+            optimizer.step()
+            schedule.step()
+            done += 1
+            if on_step is not None:
+                on_step(done, plan.batches, note)
+            if plan.ends_at(done):
+                break
+        losses.append(_validation_loss(model, dataset, validation, normalization, device))
+        note = f"epoch {epoch + 1}: validation loss {losses[-1]:.5f}"
+        if losses[-1] < best_loss:
+            best_loss, best_epoch = losses[-1], epoch + 1
+            best_state = copy.deepcopy(model.state_dict())
+        if plan.ended:
+            break
+    model.load_state_dict(best_state)
+    return MambaFit(model.cpu().eval(), losses, best_epoch, done < total, time.monotonic() - started, seed)
+
+
+class _Plan:
+    """How many batches to train: those that were asked for, or fewer where the budget ends before."""
+
+    def __init__(self, batches: int, budget_seconds: float) -> None:
+        self.batches = batches
+        self.ended = False
+        self._budget = budget_seconds
+        self._started = time.monotonic()
+
+    def ends_at(self, done: int) -> bool:
+        """Whether ``done`` batches were the last; plans anew once their speed is known."""
+        elapsed = time.monotonic() - self._started
+        if done == MEASURED_BATCHES:
+            self.batches = min(self.batches, max(done, int(TRAINING_SHARE * self._budget * done / elapsed)))
+        self.ended = done >= self.batches or elapsed > self._budget
+        return self.ended
+
+
+def _rise_and_fall(progress: float, warm_up: float) -> float:
+    """Share of the learning rate at a share of the training: a line up, then half a cosine down (Smith 2018)."""
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))
+
+
+def _batches(
+    training: np.ndarray, parameters: MambaParameters, batches: int, random: np.random.Generator
+) -> list[np.ndarray]:
+    """One epoch: every stride-th window from a random offset, shuffled, in whole batches."""
+    offset = random.integers(parameters.stride)
+    order = random.permutation(training[offset :: parameters.stride])
+    size = parameters.batch
+    return [order[start : start + size] for start in range(0, batches * size, size)]
+
+
+def direction_loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
+    """What is trained on: normalised rows (b, 60, features) and scaled returns (b, 5) -> the mean loss."""
+    return direction_loss(model.log_odds(sequence), scaled)
+
+
+def direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
+    """Mean cross-entropy of the direction, (b, 5) each; a return of 0 has none and weighs nothing."""
+    moved = (scaled != 0).to(log_odds.dtype)
+    total = functional.binary_cross_entropy_with_logits(
+        log_odds, (scaled > 0).to(log_odds.dtype), weight=moved, reduction="sum"
+    )
+    return total / moved.sum().clamp(min=1)
+
+
+def _validation_loss(
+    model: MambaForecaster,
+    dataset: Dataset,
+    validation: np.ndarray,
+    normalization: Normalization,
+    device: torch.device,
+) -> float:
+    model.eval()
+    with torch.inference_mode():
+        parts = [
+            model.log_odds(_tensor(rows, device))
+            for rows in normalised_windows(dataset, validation, normalization, EVALUATION_BATCH)
+        ]
+        return float(direction_loss(torch.cat(parts), _tensor(dataset.scaled[validation], device)))
+
+
+def _tensor(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32, copy=False)).to(device)

@@ -1,0 +1,1 @@
+"""What keeps forecasts going: train, retrain, publish, prune, and what says how things stand."""

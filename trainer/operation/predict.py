@@ -1,0 +1,159 @@
+"""``candlecast predict``: the database's forecasts without a database: candles from files, models from a folder.
+
+    candlecast predict --artifacts models/ensemble/20261122T170312Z --last 5 BTCUSDT-1m-2026-04.zip
+
+Features by their reference (``trainer.features``), models and rows by the code that the server runs, so the numbers are
+those of ``predict_range()``, to 1e-5 in scaled returns.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from candlecast.calibration import parse
+from candlecast.errors import CandlecastError
+from candlecast.features import SEQUENCE_LENGTH
+from candlecast.forecast import Ensemble
+from candlecast.models import load_lgbm, load_mamba
+from candlecast.rows import COLUMNS, forecast_rows
+from trainer.data.candles import MINUTE as MICROSECONDS
+from trainer.data.candles import describe_time, read_candle_file
+from trainer.data.dataset import MINUTE, WHOLE_WINDOW
+from trainer.display import console
+from trainer.errors import CandlecastUserError, FileRefused
+from trainer.features import RAW_COLUMNS, compute_features
+from trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
+from trainer.progress import shown as progress
+
+#: Windows that the models get at once, as in the server.
+BATCH = 128
+
+
+def predict(
+    artifacts: Path,
+    files: Sequence[Path],
+    output: TextIO | Path,
+    symbol: str | None = None,
+    from_time: datetime | None = None,
+    to_time: datetime | None = None,
+    last: int | None = None,
+    min_confidence: float = 0.0,
+) -> int:
+    """Write a forecast for every candle_time in [from_time, to_time), or the last ones, as CSV; returns how many.
+
+    Columns as ``predict_range`` gives them; ensemble_id is empty, for no database gave one. Minutes without a whole
+    window are skipped. Raises CandlecastUserError.
+    """
+    try:
+        ensemble, trained_on = load_ensemble(artifacts)
+        symbol, candles = read_candles(files, symbol, trained_on)
+        with np.errstate(divide="ignore", invalid="ignore"):  # told by name below
+            open_time, features = compute_features(candles)
+        _check_finite(open_time, features)
+        ends = _window_ends(open_time)
+        bounds = (from_time.timestamp() if from_time else -np.inf, to_time.timestamp() if to_time else np.inf)
+        ends = ends[(open_time[ends] >= bounds[0]) & (open_time[ends] < bounds[1])]
+        ends = ends[-last:] if last else ends
+        if not len(ends):
+            raise CandlecastUserError(
+                f"nothing can be predicted from these {len(candles['open_time']):,} candles of {symbol}",
+                f"A prediction reads {WHOLE_WINDOW} candles a minute apart, its own the last: name more files, "
+                "in which none is missing, or widen --from and --to.",
+            )
+        rows = _rows(ensemble, symbol, open_time, features, ends, min_confidence)
+        with output.open("w", newline="") if isinstance(output, Path) else nullcontext(output) as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([_text(value) for value in row] for row in rows)
+    except CandlecastError as error:
+        raise CandlecastUserError(" ".join(filter(None, (error.message, error.detail))), error.hint) from error
+    except BrokenPipeError:  # `| head` has seen enough
+        return 0
+    except OSError as error:
+        raise CandlecastUserError(f"the forecasts cannot be written: {error}", "Name another file.") from None
+    return len(ends)
+
+
+def load_ensemble(folder: Path) -> tuple[Ensemble, str]:
+    """The ensemble of ``models/ensemble/<version>`` as the server would load it, and its symbol.
+
+    Mamba by ONNX Runtime, as where the server's ``mamba_runtime`` is 'auto'. Raises CandlecastUserError, and the
+    errors of candlecast's loaders.
+    """
+    facts, files, mamba_folder, lgbm_folder = read_ensemble(folder)
+    calibration = parse(files[CALIBRATION].decode())
+    _, mamba_files = read_version(mamba_folder)
+    lgbm_facts, lgbm_files = read_version(lgbm_folder)
+    ensemble = Ensemble(
+        id=None,
+        mamba_weight=calibration.mamba_weight,
+        mamba=load_mamba(mamba_files.get, "onnx", "cpu"),
+        lgbm=load_lgbm(lgbm_files.get, lgbm_facts),
+        calibration=calibration,
+    )
+    return ensemble, facts["symbol"]
+
+
+def read_candles(files: Sequence[Path], symbol: str | None, trained_on: str) -> tuple[str, dict[str, np.ndarray]]:
+    """(symbol, candles as ``compute_features`` reads them) of files of one symbol; the last file about a minute wins.
+
+    Where ``symbol`` names none the files must be of the symbol that the models were trained on.
+    """
+    read = [read_candle_file(file, symbol) for file in files]
+    for one in read:
+        if symbol is None and one.symbol != trained_on:
+            raise FileRefused(
+                one.file,
+                f"it holds {one.symbol}, and the models were trained on {trained_on}",
+                f"--symbol {one.symbol} predicts it all the same.",
+            )
+        astray = np.flatnonzero(one.open_time % MICROSECONDS)
+        if len(astray):
+            place = f"{one.unit} {one.places[astray[0]]}"
+            at = describe_time(one.open_time[astray[0]])
+            raise FileRefused(one.file, f"open_time {at} is off the minute", "A candle opens on the minute.", place)
+    columns = {name: np.concatenate([one.columns[name] for one in read]).astype(np.float64) for name in RAW_COLUMNS}
+    columns["open_time"] = np.concatenate([one.open_time for one in read]) // 1_000_000
+    order = np.argsort(columns["open_time"], kind="stable")
+    times = columns["open_time"][order]
+    order = order[np.append(np.diff(times) > 0, True)] if len(order) else order
+    return symbol or trained_on, {name: values[order] for name, values in columns.items()}
+
+
+def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
+    """What the constraints of candles_1m keep out of the database must not reach the models here."""
+    broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(broken):
+        at = datetime.fromtimestamp(int(open_time[broken[0]]), UTC)
+        raise CandlecastUserError(
+            f"the candles before {at:%Y-%m-%d %H:%M} UTC give features that are no numbers",
+            "A price is 0, negative or missing there. `candlecast load` names the line.",
+        )
+
+
+def _window_ends(open_time: np.ndarray) -> np.ndarray:
+    """Positions of the last rows of whole windows: 60 rows a minute apart."""
+    step = SEQUENCE_LENGTH - 1
+    ends = np.arange(step, len(open_time))
+    return ends[open_time[ends] - open_time[ends - step] == step * MINUTE]
+
+
+def _rows(
+    ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
+) -> Iterator[tuple[Any, ...]]:
+    offsets = np.arange(1 - SEQUENCE_LENGTH, 1)
+    with progress(console(stderr=True), "Predictions") as tell:
+        for start in range(0, len(ends), BATCH):
+            some = ends[start : start + BATCH]
+            windows = features[some[:, np.newaxis] + offsets]
+            yield from forecast_rows(ensemble, symbol, open_time[some], windows, least)
+            tell(start + len(some), len(ends), "")
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

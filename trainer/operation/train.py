@@ -1,0 +1,138 @@
+"""``candlecast train``: from candles in the database to two versions in ``models/``, measured, published on request."""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from rich.table import Table
+
+from candlecast.features import HORIZONS
+from trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
+from trainer.data.lookahead import check_no_lookahead
+from trainer.database import connect, explain
+from trainer.display import console, plain
+from trainer.errors import CandlecastUserError
+from trainer.evaluation.scores import HorizonScore
+from trainer.models.training import Report, Result, TrainingOptions, train_and_export
+from trainer.operation.publish import publish_ensemble
+from trainer.progress import shown
+
+#: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
+LEAST_WINDOWS = 6_000
+
+
+def train(
+    symbol: str,
+    from_time: datetime | None,
+    to_time: datetime | None,
+    test_from: datetime | None,
+    time_budget_minutes: float,
+    seed: int,
+    mamba_seeds: int,
+    threads: int,
+    publish_as: str,
+    models: Path,
+    database_url: str | None,
+) -> Result:
+    """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
+    err = console(stderr=True)
+    with connect(database_url) as connection:
+        with shown(err, f"Features of {symbol}"):
+            try:
+                dataset = read_dataset(connection, symbol, utc(from_time), utc(to_time))
+                check_no_lookahead(connection, symbol, dataset)
+            except psycopg.Error as error:
+                raise explain(error) from error
+        _check_enough(dataset)
+        test_start = utc(test_from)
+        options = TrainingOptions(
+            test_from=int(test_start.timestamp()) if test_start else None,
+            seed=seed,
+            mamba_seeds=mamba_seeds,
+            threads=threads,
+            mamba_budget_seconds=60 * time_budget_minutes,
+        )
+        result = train_and_export(dataset, models, options, partial(shown, err))
+    output = console()
+    output.print(describe_parts(dataset, result), soft_wrap=True)
+    output.print(score_table(result.report))
+    for folder in (result.mamba_folder, result.lgbm_folder, result.ensemble_folder):
+        output.print(f"Wrote {plain(folder)}", soft_wrap=True)
+    if publish_as != "none":
+        ensemble = publish_ensemble(result.ensemble_folder, publish_as, database_url)
+        output.print(str(ensemble), soft_wrap=True)
+    return result
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """The time itself, taken as UTC where it names no zone."""
+    if time is None or time.tzinfo is not None:
+        return time
+    return time.replace(tzinfo=UTC)
+
+
+def describe_parts(dataset: Dataset, result: Result) -> str:
+    """One line a part: rows and the candle times from which to which."""
+    lines = []
+    for title, rows in (
+        ("training", result.split.training),
+        ("validation", result.split.validation),
+        ("test", result.split.test),
+    ):
+        first, last = (
+            datetime.fromtimestamp(dataset.candle_time[rows[end]], UTC).strftime("%Y-%m-%d %H:%M") for end in (0, -1)
+        )
+        lines.append(f"{title:<10} {len(rows):>9,} rows, {first} to {last} UTC")
+    trees = ", ".join(str(model.num_trees()) for model in result.pair.lgbm)
+    lines.append(f"LightGBM has {trees} trees")
+    fits = result.pair.fits
+    kept = ", ".join(f"{fit.best_epoch}/{len(fit.validation_losses)}" for fit in fits)
+    lines.append(
+        f"Mamba kept epochs {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
+        + (", ended by the time budget" if any(fit.stopped_by_budget for fit in fits) else "")
+    )
+    weight = result.pair.weight
+    lines.append(
+        f"Mamba's weight {weight.weight:.2f} [{weight.low:.2f}, {weight.high:.2f}], fitted on the validation part"
+    )
+    return "\n".join(lines)
+
+
+def score_table(report: Report) -> Table:
+    """Direction accuracy in percent with its 95 % interval, rmse in basis points, per horizon and forecast."""
+    table = Table(title="On the test part, which training never saw", title_justify="left", caption_justify="left")
+    table.caption = (
+        "Accuracy of the direction in %, [95 % interval, Newey-West], over minutes whose return is not 0; "
+        "top tenth: the strongest forecasts; rmse in basis points."
+    )
+    for title in ("horizon", "rows", "forecast", "accuracy", "top tenth", "rmse"):
+        table.add_column(title, justify="left" if title == "forecast" else "right", no_wrap=True)
+    for index, base in enumerate(report.baselines):
+        forecasts = (("LightGBM", report.lgbm), ("Mamba", report.mamba), ("ensemble", report.ensemble))
+        for number, (name, scores) in enumerate(forecasts):
+            one = scores[index]
+            heading = (f"{one.horizon} min", f"{one.rows:,}") if number == 0 else ("", "")
+            table.add_row(*heading, name, _with_interval(one), f"{100 * one.confident_accuracy:.1f}", _bp(one.rmse))
+        table.add_row("", "", "always up", f"{100 * base.always_up:.2f}", "", _bp(base.rmse_of_zero))
+        table.add_row("", "", "last sign", f"{100 * base.last_sign:.2f}", "", "", end_section=True)
+    return table
+
+
+def _with_interval(one: HorizonScore) -> str:
+    return f"{100 * one.accuracy:.2f} [{100 * one.low:.2f}, {100 * one.high:.2f}]"
+
+
+def _bp(log_return: float) -> str:
+    return f"{1e4 * log_return:.3f}"
+
+
+def _check_enough(dataset: Dataset) -> None:
+    if len(dataset.ends) < LEAST_WINDOWS:
+        candles = LEAST_WINDOWS + WHOLE_WINDOW + max(HORIZONS) - 1
+        raise CandlecastUserError(
+            f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
+            f"training needs at least {LEAST_WINDOWS:,}",
+            f"That is {candles:,} candles a minute apart, better 60 days of them. "
+            f"Load more: candlecast load FILE... --symbol {dataset.symbol}",
+        )

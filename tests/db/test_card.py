@@ -16,6 +16,7 @@ from trainer.operation.publish import publish_ensemble
 SECTIONS = (
     "Data",
     "Measured on the test part",
+    "Probabilities and intervals on the test part",
     "Ensemble",
     "Parameters of Mamba",
     "Parameters of LightGBM",
@@ -65,11 +66,14 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
     weight = facts["metrics"]["weight"]
     assert f"Mamba's weight: {weight['weight']:.4g} [{weight['low']:.2f}, {weight['high']:.2f}]" in found["Ensemble"]
     assert "Prediction interval, 90 %" in found["Ensemble"]
+    calibrated = facts["metrics"]["calibrated"]["5"]
+    for figure in (f"{calibrated['brier']:.4f}", f"{100 * calibrated['interval_coverage']['value']:.1f}"):
+        assert figure in found["Probabilities and intervals on the test part"]
     assert "Calibration, on" in found["Ensemble"]
     assert "seeds: 0, 1" in found["Parameters of Mamba"]
     lgbm_facts, lgbm_files = read_version(models / "lgbm" / name)
     for key, value in lgbm_facts["params"].items():
-        assert f"- {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" in found[SECTIONS[4]]
+        assert f"- {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" in found["Parameters of LightGBM"]
     for feature in facts["features"]:
         assert re.search(rf"\b{feature}\b", found["Features"])
     for limit in facts["limits"]:

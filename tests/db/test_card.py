@@ -73,7 +73,10 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
     assert "seeds: 0, 1" in found["Parameters of Mamba"]
     lgbm_facts, lgbm_files = read_version(models / "lgbm" / name)
     for key, value in lgbm_facts["params"].items():
-        assert f"- {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" in found["Parameters of LightGBM"]
+        assert (
+            f"- {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            in found["Parameters of LightGBM"]
+        )
     for feature in facts["features"]:
         assert re.search(rf"\b{feature}\b", found["Features"])
     for limit in facts["limits"]:

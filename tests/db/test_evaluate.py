@@ -14,7 +14,7 @@ from trainer.data.dataset import read_dataset
 from trainer.data.lookahead import LookAhead, check_no_lookahead
 from trainer.database import connect
 from trainer.errors import CandlecastUserError
-from trainer.evaluation.evaluate import RESULT
+from trainer.evaluation.evaluate import RESULT, SHUFFLED_RESULT
 from trainer.evaluation.evaluate import evaluate as run_evaluation
 from trainer.evaluation.report import evaluate
 from trainer.evaluation.walk_forward import FORECASTS, concatenate, read
@@ -70,6 +70,13 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     assert [fold["fold"] for fold in alone["folds"]] == [2]
     assert alone["forecasts"]["ensemble"]["1"]["accuracy"] == document["folds"][1]["accuracy"]["ensemble"]["1"]
     assert {path.name for path in (folder / "fold-2").iterdir()} > PLOTS
+
+    real = (folder / RESULT).read_bytes()
+    evaluated(database_url, folds=2, fold=2, test_from=MAY, shuffled_runs=4, output=folder)
+    assert (folder / RESULT).read_bytes() == real
+    shuffled = json.loads((folder / SHUFFLED_RESULT).read_text())
+    assert [[fold["fold"] for fold in run["folds"]] for run in shuffled["runs"]] == [[2]] * 4
+    assert "Fold 1" not in capsys.readouterr().err
 
 
 def test_a_fold_that_is_not_there_is_named(five_days, database_url):
@@ -128,7 +135,7 @@ def test_a_gap_and_a_spread_of_its_own_are_no_leak(five_days, database_url):
         ({"symbol": "ETHUSDT"}, "there are no candles of ETHUSDT", "candlecast load FILE... --symbol ETHUSDT"),
         ({"folds": 5, "test_from": MAY}, r"fold 1 of 5: the test part has 43\d rows", "move --test-from"),
         ({"folds": 4}, "fold 1 of 4: the training part has 1,7", "move --test-from"),
-        ({"folds": 2, "shuffled_runs": 1}, "2 trainings on shuffled labels say too little", "--shuffle-labels"),
+        ({"folds": 2, "shuffled_runs": 1}, "trainings on shuffled labels: 2", "--shuffle-labels"),
         (
             {"folds": 2, "test_from": MAY, "output": Path("/proc/1/nowhere")},
             "/proc/1/nowhere cannot be written: ",

@@ -33,7 +33,7 @@ def test_an_expired_ensemble_warns_once_a_session_however_often_it_predicts(live
         live.execute("delete from predictions")
     ((sqlstate, message, detail, hint),) = warned
     assert sqlstate == "CC020"
-    assert "ensemble 1 of DEMO was trained 9.1 days ago, over the 7 days that model_expiry allows" in message
+    assert "ensemble 1 of DEMO was trained 9.1 d ago, over the 7 d that model_expiry allows" in message
     assert f"{datetime.now(UTC) - timedelta(days=9, hours=3):%Y-%m-%d}" in detail
     assert "candlecast retrain --symbol DEMO" in hint
     live.execute("select predict_now('DEMO')")
@@ -106,4 +106,4 @@ def test_status_shows_the_age_and_that_it_is_over(live, live_url, artifacts, run
 def test_status_shows_what_the_last_run_was_warned_of(live, live_url, run_cli):
     live.execute(AGE, ("9 days", versions(live)))
     live.execute("call run_inference(%s)", (NEWEST,))
-    assert "was trained 9.0 days ago" in " ".join(run_cli(live_url, "status").stdout.split())
+    assert "was trained 9 d ago" in " ".join(run_cli(live_url, "status").stdout.split())

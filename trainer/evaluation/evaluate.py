@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from rich.table import Table
 
-from trainer.data.dataset import Dataset, read_dataset
+from trainer.data.dataset import MINUTE, Dataset, read_dataset
 from trainer.data.lookahead import check_no_lookahead
 from trainer.data.splits import walk_forward
 from trainer.database import connect, explain
@@ -30,9 +30,11 @@ from trainer.models.training import TrainingOptions
 from trainer.progress import shown
 
 RESULT = "evaluation.json"
+#: Of a run on shuffled labels: beside the real figures, never over them.
+SHUFFLED_RESULT = "shuffled.json"
 #: Trainings on shuffled labels whose spread gives an interval.
 LEAST_TRAININGS = 4
-LIBRARIES = (*artifacts.LIBRARIES, "matplotlib", "scikit-learn", "scipy", "statsmodels")
+LIBRARIES = (*artifacts.LIBRARIES, "matplotlib", "statsmodels")
 
 
 def evaluate(
@@ -56,9 +58,10 @@ def evaluate(
     """
     if fold is not None and fold > folds:
         raise CandlecastUserError(f"there is no fold {fold} of {folds}", "Folds are numbered from 1; see --folds.")
-    if 0 < shuffled_runs * folds < LEAST_TRAININGS:
+    trainings = shuffled_runs * (folds if fold is None else 1)
+    if 0 < trainings < LEAST_TRAININGS:
         raise CandlecastUserError(
-            f"{shuffled_runs * folds} trainings on shuffled labels say too little: how much they differ stays unknown",
+            f"trainings on shuffled labels: {trainings}; so few do not say how much they differ",
             f"Raise --shuffle-labels or --folds: runs times folds are to be at least {LEAST_TRAININGS}, better 12.",
         )
     out, err = console(), console(stderr=True)
@@ -67,8 +70,11 @@ def evaluate(
     start = int(test_from.timestamp()) if test_from else None
     splits = walk_forward(dataset.candle_time, folds, start, train_days)
     out.print(folds_table(dataset, splits))
+    until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE, UTC)
     out.print(
-        f"Results go to {plain(folder)}; if interrupted, the same with --output-dir goes on there.", soft_wrap=True
+        f"Results go to {plain(folder)}; if interrupted, the same with --output-dir {plain(folder)} and "
+        f"--to {until:%Y-%m-%dT%H:%M} goes on there.",
+        soft_wrap=True,
     )
     about = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,9 +89,9 @@ def evaluate(
         if shuffled_runs:
             seeds = range(options.seed, options.seed + shuffled_runs)
             document = about | shuffled(
-                {seed: run(dataset, splits, options, folder, stage, shuffle_seed=seed) for seed in seeds}
+                {seed: run(dataset, splits, options, folder, stage, shuffle_seed=seed, only=fold) for seed in seeds}
             )
-            _write(folder, document)
+            _write(folder / SHUFFLED_RESULT, document)
             out.print(shuffled_table(document))
             out.print(shuffled_verdict(document), soft_wrap=True)
             return folder
@@ -95,7 +101,7 @@ def evaluate(
             folder.mkdir(exist_ok=True)
         with stage("Figures"):
             document = about | evaluate_rows(rows)
-        _write(folder, document)
+        _write(folder / RESULT, document)
         for shown_part in (*tables(document), *verdict(document)):
             out.print(
                 shown_part, *[""] * isinstance(shown_part, Table), sep="\n", soft_wrap=isinstance(shown_part, str)
@@ -138,10 +144,10 @@ def _read(
             raise explain(error) from error
 
 
-def _write(folder: Path, document: dict[str, Any]) -> None:
-    partial_file = folder / f".{RESULT}"
+def _write(path: Path, document: dict[str, Any]) -> None:
+    partial_file = path.with_name(f".{path.name}")
     partial_file.write_text(json.dumps(document, allow_nan=False, indent=1), encoding="utf-8")
-    partial_file.replace(folder / RESULT)
+    partial_file.replace(path)
 
 
 def _file_name(symbol: str) -> str:

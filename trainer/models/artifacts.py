@@ -31,7 +31,7 @@ CALIBRATION = "calibration.json"
 MODEL_TYPES = ("mamba", "lgbm", "ensemble")
 FORMAT = 1
 _TIMES = ("trained_at", "training_from", "training_to")
-LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "torch")
+LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-learn", "scipy", "torch")
 
 
 def new_version(models: Path, now: datetime | None = None) -> str:

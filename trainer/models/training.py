@@ -44,8 +44,9 @@ NORMALIZATION_WINDOWS = 2_000
 PARITY_WINDOWS = 1_000
 #: What a card says to whoever relies on a version.
 LIMITS = (
-    "It says direction: the size of predicted_close carries no news, its rmse is that of no change.",
+    "It says direction: the size of predicted_close is a mapping of its probability; see its rmse beside no change.",
     "Right little more often than not, before costs: a fee of a few basis points a side takes more than it earns.",
+    "A short training (under about 30 days) gives probabilities that stay too near a half.",
     "Learned from one symbol on one exchange in its training window; another market, or a later one, may differ.",
     "Probabilities and intervals are calibrated on the validation part; a change of regime since then is not in them.",
     "The interval is scaled by the last 30 minutes' volatility: news that comes within the horizon is wider.",

@@ -122,6 +122,8 @@ def _ensemble_title(joined: Joined) -> str:
 
 def _ensemble(joined: Joined, facts: Mapping[str, Any]) -> str:
     fit = (facts.get("metrics") or {}).get("weight") or (joined.facts.get("params") or {}).get("weight") or {}
+    if joined.calibration is None or joined.weight != fit.get("weight"):
+        fit = {}  # joined by hand: the fit, and what was measured above, is another weight's
     weight = "as ml_settings says" if joined.weight is None else f"{joined.weight:.4g}"
     lines = [f"- Mamba's weight: {weight}" + (f" [{fit['low']:.2f}, {fit['high']:.2f}]" if fit else "")]
     if fit:

@@ -87,6 +87,12 @@ def load_ensemble(folder: Path) -> tuple[Ensemble, str]:
     """
     facts, files, mamba_folder, lgbm_folder = read_ensemble(folder)
     calibration = parse(files[CALIBRATION].decode())
+    if calibration.mamba_weight != facts.get("mamba_weight"):
+        raise CandlecastUserError(
+            f"{folder}: its facts give Mamba's weight as {facts.get('mamba_weight')!r}, its calibration is of "
+            f"{calibration.mamba_weight}",
+            "Train again.",
+        )
     _, mamba_files = read_version(mamba_folder)
     lgbm_facts, lgbm_files = read_version(lgbm_folder)
     ensemble = Ensemble(

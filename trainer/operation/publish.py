@@ -82,11 +82,12 @@ def publish(
                 )
                 if publish_as == "active":
                     opened.execute("select activate_ensemble(%s)", (ensemble,))
-                stored = "select mamba_weight from active_ensembles where id = %s"
-                (weight,) = opened.execute(stored, (ensemble,)).fetchone() or (None,)
+                stored = "select mamba_weight, is_active from active_ensembles where id = %s"
+                weight, is_active = opened.execute(stored, (ensemble,)).fetchone() or (None, False)
         except psycopg.Error as error:
             raise explain(error) from error
-    return Published(ensemble, weight, "active" if publish_as == "active" else "on test")
+    state = "active" if publish_as == "active" else "active already, so not on test" if is_active else "on test"
+    return Published(ensemble, weight, state)
 
 
 def _register(

@@ -198,6 +198,11 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     window_to = newest + MINUTE
     window_from = window_to - timedelta(days=options.window_days)
     test_from = window_to - timedelta(days=options.test_days)
+    if options.test_days >= options.window_days:
+        raise CandlecastUserError(
+            f"a window of {options.window_days:g} days is all test: it has {options.test_days:g} of them",
+            "Raise --window-days or lower --test-days.",
+        )
     run.set_window(window_from, window_to, test_from)
     candles = (connection.execute(_CANDLES, (symbol, window_from, window_to)).fetchone() or (0,))[0]
     minutes = (window_to - window_from) // MINUTE

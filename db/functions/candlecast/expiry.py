@@ -11,7 +11,7 @@ _DAY = 86_400
 
 
 class ModelExpired(CandlecastError):
-    """ensemble {ensemble_id} of {symbol} was trained {age} days ago, over the {limit} that model_expiry allows"""
+    """ensemble {ensemble_id} of {symbol} was trained {age} ago, over the {limit} that model_expiry allows"""
 
     sqlstate = "CC020"
     hint = "Train anew with 'candlecast retrain --symbol {symbol}', or raise model_expiry in ml_settings."
@@ -29,9 +29,17 @@ def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired
         f"The older of its two versions was trained at {minute_text(trained_at)}.",
         ensemble_id=row["ensemble_id"],
         symbol=row["ensemble_symbol"],
-        age=f"{(now - trained_at) / _DAY:.1f}",
-        limit=f"{limit / _DAY:g} days",
+        age=_length(now - trained_at),
+        limit=_length(limit),
     )
+
+
+def _length(seconds: float) -> str:
+    """Days from one day on, hours from one hour on, else minutes."""
+    for unit, size in (("d", _DAY), ("h", 3_600)):
+        if seconds >= size:
+            return f"{round(seconds / size, 1):g} {unit}"
+    return f"{round(seconds / 60, 1):g} min"
 
 
 def warn_once(session: Session, row: Mapping, settings: Settings, now: float) -> None:

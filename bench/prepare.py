@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer.database import connect
+from trainer.models.training import TrainingOptions
 from trainer.operation.train import train
 from trainer.progress import shown
 
@@ -25,6 +26,18 @@ def fill_and_train(url: str | None, minutes: float, seed: int, console: Console)
             db.execute(_RETIRE)
             return
     with tempfile.TemporaryDirectory(prefix="candlecast-bench-models-") as folder:
-        train("DEMO", None, None, None, minutes, seed, 2, "active", Path(folder), url)
+        train(
+            symbol="DEMO",
+            from_time=None,
+            to_time=None,
+            test_from=None,
+            time_budget_minutes=minutes,
+            seed=seed,
+            mamba_seeds=TrainingOptions().mamba_seeds,
+            threads=2,
+            publish_as="active",
+            models=Path(folder),
+            database_url=url,
+        )
     with connect(url) as db:
         db.execute(_RETIRE)

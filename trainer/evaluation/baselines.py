@@ -1,7 +1,7 @@
 """What a model must beat: forecasts that need no model, and linear ones on LightGBM's own input.
 
 Linear models read the normalised last row of a window, one model a horizon. They are fitted on training rows; how much
-they are held back is chosen on validation rows, which LightGBM's early stopping reads too.
+they are held back is chosen on validation rows, which Mamba's early stopping reads too.
 """
 
 from dataclasses import dataclass

@@ -19,8 +19,8 @@ import numpy as np
 
 from candlecast.calibration import Calibration
 from candlecast.features import FEATURES, VOLATILITY_30M
+from candlecast.forecast import Ensemble
 from candlecast.models import Model
-from candlecast.returns import unscale
 from trainer.data.dataset import Dataset
 from trainer.display import shown
 from trainer.errors import CandlecastUserError
@@ -171,16 +171,14 @@ def golden(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
 
 def golden_ensemble(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
     """What an ensemble must give for raw windows (n, 60, features): log returns and probabilities, (n, 5) each."""
-    by_mamba, by_lgbm = mamba.scaled_returns(windows), lgbm.scaled_returns(windows)
-    ensemble = calibration.mamba_weight * by_mamba + (1.0 - calibration.mamba_weight) * by_lgbm
-    lower, upper = calibration.interval(ensemble)
-    volatility = windows[:, -1, VOLATILITY_30M]
+    forecast = Ensemble(None, calibration.mamba_weight, mamba, lgbm, calibration).forecast(windows)
+    assert forecast.calibrated is not None
     return {
         "windows": windows.tolist(),
-        "predicted_close": unscale(ensemble, volatility).tolist(),
-        "probability_up": calibration.probability_up(ensemble).tolist(),
-        "lower": unscale(lower, volatility).tolist(),
-        "upper": unscale(upper, volatility).tolist(),
+        "predicted_close": forecast.ensemble.tolist(),
+        "probability_up": forecast.calibrated.probability_up.tolist(),
+        "lower": forecast.calibrated.lower.tolist(),
+        "upper": forecast.calibrated.upper.tolist(),
     }
 
 

@@ -4,7 +4,7 @@ All of it is in scaled returns (batch, 5). ``candlecast.calibration`` applies it
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -138,11 +138,6 @@ def best_slope(
     while derivative(upper) < 0.0 and upper < 1e6:
         upper *= 4
     return float(brentq(derivative, 0.0, upper, xtol=1e-6)) if derivative(upper) >= 0.0 else upper
-
-
-def weight_document(fit: WeightFit) -> dict[str, float]:
-    """As facts.json holds it."""
-    return asdict(fit)
 
 
 def _loss_by_row(forecast: np.ndarray, up: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -35,7 +35,9 @@ def main(
     ] = False,
     warm_runs: Annotated[int, typer.Option(min=20, help="predict_now() calls in a warm session.")] = 400,
     first_runs: Annotated[int, typer.Option(min=3, help="New sessions and new peer processes, for each runtime.")] = 15,
-    sessions: Annotated[int, typer.Option(min=0, help="Fresh sessions that call run_inference().")] = 200,
+    sessions: Annotated[
+        int, typer.Option(min=0, help="Fresh sessions that call run_inference(), and as many with three tests.")
+    ] = 200,
     cron_minutes: Annotated[int, typer.Option(min=0, help="Real minutes of the pg_cron job; 0: not run.")] = 0,
     year_runs: Annotated[int, typer.Option(min=1, help="Times that a year of features is computed.")] = 3,
     growth_runs: Annotated[int, typer.Option(min=20, help="Calls at 3 months and at 5 years of candles.")] = 400,

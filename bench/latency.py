@@ -1,12 +1,11 @@
 """One prediction: in a warm session, in a new one, and the memory that it leaves a backend with."""
 
-import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psycopg
 
+from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
 from bench.stage import SYMBOL, Peer, Stage, with_runtime
 from candlecast.errors import TorchScriptNotAllowed
@@ -14,6 +13,7 @@ from candlecast.errors import TorchScriptNotAllowed
 OnStep = Callable[[int, int, str], None]
 _PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"
 RUNTIMES = ("onnx", "torchscript")
+_MEMORY_LIMITS = (Limit("max", 100.0),)
 _NAMES = {"onnx": "ONNX", "torchscript": "TorchScript"}
 
 
@@ -27,12 +27,12 @@ def warm(stage: Stage, runs: int, on_step: OnStep) -> list[Figure]:
             for turn in turns if run % 2 else turns[::-1]:
                 turn()
             on_step(max(run + 1, 0), runs, "")
-        memory = [_memory(session.info.backend_pid)]
-        peer_memory = [_memory(peer.process.pid)]
+        memory = [memory_of(session.info.backend_pid)]
+        peer_memory = [memory_of(peer.process.pid)]
     limits = (Limit("median", 6.0), Limit("p99", 15.0), Limit("ratio", 1.2))
     latency = Figure("predict_now() on a new candle, warm session", "ms", own[10:], limits, other[10:])
     what = f"memory of a backend after {runs + 10} predictions, ONNX"
-    return [latency, _memory_figure(what, memory, peer_memory, limited=True)]
+    return [latency, memory_figure(what, memory, peer_memory, _MEMORY_LIMITS)]
 
 
 def first(stage: Stage, runs: int, on_step: OnStep) -> list[Figure]:
@@ -54,12 +54,12 @@ def first(stage: Stage, runs: int, on_step: OnStep) -> list[Figure]:
             on_step(number * runs + run + 1, 2 * runs, _NAMES[runtime])
         with stage.peer(runtime) as peer:
             peer.ask("predict")
-            peer_memory.append(_memory(peer.process.pid))
+            peer_memory.append(memory_of(peer.process.pid))
         limited = runtime == "onnx"
         what = f"first prediction of a new session, {_NAMES[runtime]}"
         figures.append(Figure(what, "ms", own, (Limit("max", 400.0),) if limited else (), other))
         what = f"memory of a backend after its first prediction, {_NAMES[runtime]}"
-        figures.append(_memory_figure(what, memory, peer_memory, limited=limited))
+        figures.append(memory_figure(what, memory, peer_memory, _MEMORY_LIMITS if limited else ()))
     return figures
 
 
@@ -83,7 +83,7 @@ def _first_prediction(stage: Stage, runtime: str) -> tuple[float, float]:
                 rows = session.execute(_PREDICT_NOW).fetchall()
                 elapsed = time.perf_counter() - started
         assert len(rows) == 5
-        return elapsed * 1000, _memory(session.info.backend_pid)
+        return elapsed * 1000, memory_of(session.info.backend_pid)
 
 
 def _fresh_peer(stage: Stage, runtime: str) -> float:
@@ -94,22 +94,3 @@ def _fresh_peer(stage: Stage, runtime: str) -> float:
     elapsed = (time.perf_counter() - started) * 1000
     process.communicate()
     return elapsed
-
-
-def _memory(pid: int) -> float:
-    """RssAnon + RssFile of a process of this machine in MB (10^6 bytes); not a number where there is none."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return float("nan")
-    values = dict(line.split(":", 1) for line in lines)
-    if values["Name"].strip() not in ("postgres", "python", "python3", "python3.11", "python3.12", "python3.13"):
-        return float("nan")
-    return sum(int(values[name].split()[0]) for name in ("RssAnon", "RssFile")) * 1024 / 1e6
-
-
-def _memory_figure(what: str, memory: list[float], peer_memory: list[float], *, limited: bool) -> Figure:
-    if any(map(math.isnan, memory)):
-        return Figure(what, "MB", note="the server's processes are not visible here: run it on the server's machine")
-    limits = (Limit("max", 100.0),) if limited else ()
-    return Figure(what, "MB", memory, limits, peer_memory, note="RssAnon + RssFile")

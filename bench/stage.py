@@ -40,6 +40,14 @@ create table bench_predictions (
     created_at timestamptz default now(),
     primary key (symbol, candle_time, horizon)
 )"""
+# The measured version again, as one of the benchmark's symbol under another name.
+_COPY = """
+select register_model(
+    model_type, %(version)s, %(symbol)s, model_path, facts || jsonb_build_object('symbol', %(symbol)s::text),
+    (select array_agg(name order by name) from model_artifacts where model_version_id = measured.id),
+    (select array_agg(content order by name) from model_artifacts where model_version_id = measured.id)
+)
+from model_versions as measured where id = %(id)s"""
 _TAKE_BACK = (
     "delete from predictions where symbol = %s and candle_time = to_timestamp(%s)",
     "delete from bench_predictions where symbol = %s and candle_time = to_timestamp(%s)",
@@ -49,6 +57,7 @@ _REMOVE = (
     "delete from predictions where symbol = %(symbol)s",
     "delete from inference_runs where symbol = %(symbol)s",
     "delete from active_ensembles where symbol = %(symbol)s",
+    "delete from model_versions where symbol = %(symbol)s",
     "delete from candles_1m where symbol = %(symbol)s",
     "drop table if exists bench_predictions",
 )
@@ -78,8 +87,23 @@ class Stage:
 
     def ensemble_for(self, symbol: str) -> int:
         """The measured versions joined for a symbol, calibrated as they were; not active yet."""
-        query = "select create_ensemble(%s, %s, %s, false, %s, %s, %s)"
-        values = [*self.versions, self.weight, symbol, self.calibration, self.golden]
+        return self._join(self.versions, symbol, is_test=False)
+
+    @contextmanager
+    def tests(self, count: int) -> Iterator[None]:
+        """So many test ensembles beside the active one, each of versions of its own that cost what the measured do."""
+        made = []
+        for number in range(1, count + 1):
+            values = {"version": f"copy {number}", "symbol": SYMBOL}
+            copies = [self.db.execute(_COPY, values | {"id": one}).fetchone()[0] for one in self.versions]
+            made.append(self._join(copies, SYMBOL, is_test=True))
+        yield
+        for ensemble in made:
+            self.db.execute("select withdraw_ensemble(%s)", [ensemble])
+
+    def _join(self, versions: list[int], symbol: str, *, is_test: bool) -> int:
+        query = "select create_ensemble(%s, %s, %s, %s, %s, %s, %s)"
+        values = [*versions, self.weight, is_test, symbol, self.calibration, self.golden]
         return self.db.execute(query, values).fetchone()[0]
 
     def feed(self, until: int) -> int:

@@ -1,6 +1,7 @@
 """The benchmark's peer computes what candlecast computes, and its report says what it measured."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from artifacts import generated_candles, generated_dataset, make_artifacts
 
 from bench import peer
+from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
 from candlecast.calibration import FAR, parse
 from candlecast.features import FEATURES
@@ -87,3 +89,12 @@ def test_the_peers_calibration_is_candlecasts(tmp_path, method):
 )
 def test_a_verdict_is_what_the_samples_say(samples, limits, verdict):
     assert Figure("it", "ms", samples, limits, peer=[2.0]).verdict() == verdict
+
+
+def test_memory_is_this_machines_or_no_figure():
+    assert 10 < memory_of(os.getpid()) < 10_000, "megabytes of this interpreter"
+    assert np.isnan(memory_of(2**22 + 1)), "no process has this id"
+    assert np.isnan(memory_of(1)), "neither a server's process nor the peer's"
+    seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "its peer is itself")
+    assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; its peer is itself")
+    assert memory_figure("it", [90.0, float("nan")], [80.0], [Limit("max", 100.0)]).verdict() == "not run"

@@ -84,6 +84,62 @@ $$;
 
 ALTER FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) OWNER TO candlecast_owner;
 
+CREATE TABLE public.ab_evaluations (
+    id bigint NOT NULL,
+    evaluated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    at_time timestamp with time zone NOT NULL,
+    symbol text NOT NULL,
+    active_id bigint,
+    challenger_id bigint NOT NULL,
+    role text NOT NULL,
+    since timestamp with time zone,
+    window_from timestamp with time zone NOT NULL,
+    pairs integer NOT NULL,
+    active_accuracy_1m double precision,
+    challenger_accuracy_1m double precision,
+    difference_1m double precision,
+    difference_1m_low double precision,
+    difference_1m_high double precision,
+    active_only_right integer NOT NULL,
+    challenger_only_right integer NOT NULL,
+    mcnemar_p double precision,
+    active_accuracy double precision,
+    challenger_accuracy double precision,
+    difference double precision,
+    difference_low double precision,
+    difference_high double precision,
+    loss text,
+    loss_difference double precision,
+    loss_standard_error double precision,
+    by_horizon jsonb NOT NULL,
+    sequence_minutes integer NOT NULL,
+    sequence_disagreements integer NOT NULL,
+    sequence_difference double precision,
+    sequence_low double precision,
+    sequence_high double precision,
+    promotion_margin double precision NOT NULL,
+    promotion_guard text NOT NULL,
+    decision text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT ab_evaluations_decision_check CHECK ((decision = ANY (ARRAY['promote'::text, 'roll_back'::text, 'retire'::text, 'refuse'::text, 'keep'::text]))),
+    CONSTRAINT ab_evaluations_loss_check CHECK ((loss = ANY (ARRAY['brier'::text, 'squared_error'::text]))),
+    CONSTRAINT ab_evaluations_role_check CHECK ((role = ANY (ARRAY['test'::text, 'shadow'::text])))
+);
+
+ALTER TABLE public.ab_evaluations OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.evaluate_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
+    LANGUAGE plpython3u SECURITY DEFINER ROWS 3
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.ab.evaluate import evaluate_ab
+return evaluate_ab(plpy, GD, at_time)
+$$;
+
+ALTER FUNCTION public.evaluate_ab(at_time timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(symbol text, open_time timestamp with time zone, open double precision, high double precision, low double precision, close double precision, volume double precision, quote_asset_volume double precision, taker_buy_base_asset_volume double precision, taker_buy_quote_asset_volume double precision, number_of_trades double precision, spread_bps double precision, taker_buy_ratio double precision, log_return_1m double precision, log_return_5m double precision, log_return_15m double precision, volatility_5m double precision, volatility_15m double precision, volatility_30m double precision, sma_5_norm double precision, sma_15_norm double precision, sma_30_norm double precision, ema_5_norm double precision, ema_15_norm double precision, ema_30_norm double precision, rsi_14 double precision, volume_sma_ratio double precision, vwap_deviation double precision, price_position double precision)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -204,6 +260,18 @@ $$;
 
 ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3 PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.ab.evaluate import preview_ab
+return preview_ab(plpy, GD, at_time)
+$$;
+
+ALTER FUNCTION public.preview_ab(at_time timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.prune_versions(older_than interval DEFAULT '30 days'::interval, keep integer DEFAULT 3, for_symbol text DEFAULT NULL::text) RETURNS TABLE(model_type text, symbol text, version text, created_at timestamp with time zone, bytes bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -240,6 +308,40 @@ $$;
 
 ALTER FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.record_ensemble_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    directly boolean := tg_op = 'UPDATE' and new.changed_at is not distinct from old.changed_at;
+    written public.ensemble_events;
+begin
+    insert into public.ensemble_events (
+        symbol, ensemble_id, event, from_state, to_state, at_time, reason, evaluation_id
+    )
+    values (
+        new.symbol, new.id,
+        case when directly then 'changed' else new.change_event end,
+        case when tg_op = 'UPDATE' then old.state end,
+        new.state,
+        case when directly then clock_timestamp() else new.changed_at end,
+        case when directly then 'changed in the table itself' else new.change_reason end,
+        case when not directly then new.change_evaluation_id end
+    )
+    returning * into written;
+    if written.event <> 'created' then
+        perform pg_notify('candlecast', json_build_object(
+            'event', written.event, 'symbol', written.symbol, 'ensemble_id', written.ensemble_id,
+            'from_state', written.from_state, 'to_state', written.to_state,
+            'at_time', written.at_time, 'reason', left(written.reason, 2000)
+        )::text);
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION public.record_ensemble_event() OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -268,6 +370,28 @@ run_inference(plpy, GD, at_time)
 $$;
 
 ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.test_ensemble(ensemble_id bigint) RETURNS boolean
+    LANGUAGE plpython3u SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+from candlecast.registry import test_ensemble
+return test_ensemble(plpy, GD, ensemble_id)
+$$;
+
+ALTER FUNCTION public.test_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.unseen_from(of_ensemble bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select max(version.training_to) + interval '5 minutes'
+from public.active_ensembles as ensemble
+inner join public.model_versions as version on version.id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
+where ensemble.id = of_ensemble
+$$;
+
+ALTER FUNCTION public.unseen_from(of_ensemble bigint) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.withdraw_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
@@ -301,6 +425,35 @@ CREATE AGGREGATE public.paired_moments(double precision, double precision) (
 );
 
 ALTER AGGREGATE public.paired_moments(double precision, double precision) OWNER TO candlecast_owner;
+
+ALTER TABLE public.ab_evaluations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ab_evaluations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW public.ab_status AS
+ SELECT preview.symbol,
+    preview.challenger_id,
+    preview.role,
+    preview.active_id,
+    preview.since,
+    preview.sequence_minutes AS minutes,
+    preview.sequence_difference AS difference,
+    preview.sequence_low AS low,
+    preview.sequence_high AS high,
+    preview.pairs,
+    preview.difference_1m AS difference_24h,
+    preview.decision AS outlook,
+    preview.reason AS why,
+    (date_bin('1 day'::interval, now(), '2000-01-01 00:10:00+00'::timestamp with time zone) + '1 day'::interval) AS next_evaluation,
+    (preview.since + (((public.ml_setting('ab_max_days'::text))::integer)::double precision * '1 day'::interval)) AS ends_at
+   FROM public.preview_ab() preview(id, evaluated_at, at_time, symbol, active_id, challenger_id, role, since, window_from, pairs, active_accuracy_1m, challenger_accuracy_1m, difference_1m, difference_1m_low, difference_1m_high, active_only_right, challenger_only_right, mcnemar_p, active_accuracy, challenger_accuracy, difference, difference_low, difference_high, loss, loss_difference, loss_standard_error, by_horizon, sequence_minutes, sequence_disagreements, sequence_difference, sequence_low, sequence_high, promotion_margin, promotion_guard, decision, reason);
+
+ALTER TABLE public.ab_status OWNER TO candlecast_owner;
 
 CREATE TABLE public.candles_1m (
     symbol text DEFAULT 'BTCUSDT'::text NOT NULL,
@@ -479,11 +632,26 @@ CREATE TABLE public.active_ensembles (
     calibration text,
     calibration_sha256 text,
     golden jsonb,
+    is_shadow boolean DEFAULT false NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN is_active THEN 'active'::text
+    WHEN is_test THEN 'test'::text
+    WHEN is_shadow THEN 'shadow'::text
+    WHEN is_retired THEN 'retired'::text
+    ELSE 'waiting'::text
+END) STORED NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    change_event text DEFAULT 'created'::text NOT NULL,
+    change_reason text,
+    change_evaluation_id bigint,
     CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
     CONSTRAINT active_ensembles_calibration_of_a_weight CHECK (((calibration IS NULL) OR (mamba_weight IS NOT NULL))),
     CONSTRAINT active_ensembles_calibration_sha256_check CHECK ((calibration_sha256 ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT active_ensembles_calibration_whole CHECK ((num_nulls(calibration, calibration_sha256, golden) = ANY (ARRAY[0, 3]))),
     CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
+    CONSTRAINT active_ensembles_one_state CHECK ((((((is_active)::integer + (is_test)::integer) + (is_shadow)::integer) + (is_retired)::integer) <= 1)),
     CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
 );
 
@@ -497,6 +665,117 @@ ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.ensemble_events (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    ensemble_id bigint NOT NULL,
+    event text NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    at_time timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    reason text,
+    evaluation_id bigint,
+    changed_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT ensemble_events_event_check CHECK ((event = ANY (ARRAY['created'::text, 'tested'::text, 'activated'::text, 'promoted'::text, 'restored'::text, 'replaced'::text, 'rolled_back'::text, 'retired'::text, 'withdrawn'::text, 'changed'::text])))
+);
+
+ALTER TABLE public.ensemble_events OWNER TO candlecast_owner;
+
+ALTER TABLE public.ensemble_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ensemble_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW public.ensemble_history AS
+ SELECT came.symbol,
+    came.ensemble_id,
+    came.recorded_at AS live_from,
+    went.recorded_at AS live_to,
+    came.event AS came_by,
+    came.reason AS came_because,
+    came.at_time AS decided_at,
+    came.changed_by,
+    came.evaluation_id,
+    went.event AS went_by,
+    went.reason AS went_because
+   FROM (public.ensemble_events came
+     LEFT JOIN LATERAL ( SELECT later.recorded_at,
+            later.event,
+            later.reason
+           FROM public.ensemble_events later
+          WHERE ((later.ensemble_id = came.ensemble_id) AND (later.id > came.id) AND (later.from_state = 'active'::text))
+          ORDER BY later.id
+         LIMIT 1) went ON (true))
+  WHERE (came.to_state = 'active'::text);
+
+ALTER TABLE public.ensemble_history OWNER TO candlecast_owner;
+
+CREATE VIEW public.ensemble_leaderboard AS
+ WITH live AS (
+         SELECT symbols.symbol,
+            (newest.open_time + '00:01:00'::interval) AS ends_at
+           FROM (( SELECT DISTINCT active_ensembles.symbol
+                   FROM public.active_ensembles) symbols
+             CROSS JOIN LATERAL ( SELECT candle.open_time
+                   FROM public.candles_1m candle
+                  WHERE ((candle.symbol = symbols.symbol) AND (candle.open_time <= (statement_timestamp() - '00:01:00'::interval)))
+                  ORDER BY candle.open_time DESC
+                 LIMIT 1) newest)
+        ), unseen AS MATERIALIZED (
+         SELECT active_ensembles.id AS ensemble_id,
+            public.unseen_from(active_ensembles.id) AS unseen_from
+           FROM public.active_ensembles
+        ), counted AS (
+         SELECT live.symbol,
+            windows.window_length,
+            outcome.horizon,
+            outcome.ensemble_id,
+            count(*) AS rows,
+            count(*) FILTER (WHERE outcome.direction_hit) AS hits
+           FROM (((live
+             JOIN public.prediction_outcomes outcome ON (((live.symbol = outcome.symbol) AND (outcome.candle_time >= (live.ends_at - '7 days'::interval)) AND (outcome.candle_time < live.ends_at))))
+             JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.unseen_from))))
+             CROSS JOIN ( VALUES ('01:00:00'::interval), ('24:00:00'::interval), ('7 days'::interval)) windows(window_length))
+          WHERE ((outcome.direction_hit IS NOT NULL) AND (outcome.candle_time >= (live.ends_at - windows.window_length)))
+          GROUP BY live.symbol, windows.window_length, outcome.horizon, outcome.ensemble_id
+        ), scored AS (
+         SELECT counted.symbol,
+            counted.window_length,
+            counted.horizon,
+            counted.ensemble_id,
+            counted.rows,
+            counted.hits,
+            ((counted.hits)::double precision / (counted.rows)::double precision) AS accuracy,
+            ((((1.959963984540054 ^ (2)::numeric) * (counted.horizon)::numeric))::double precision / (counted.rows)::double precision) AS z2_per_row
+           FROM counted
+        )
+ SELECT scored.symbol,
+        CASE scored.window_length
+            WHEN '01:00:00'::interval THEN '1 h'::text
+            WHEN '24:00:00'::interval THEN '24 h'::text
+            ELSE '7 d'::text
+        END AS time_window,
+    scored.horizon,
+    rank() OVER (PARTITION BY scored.symbol, scored.window_length, scored.horizon ORDER BY scored.accuracy DESC) AS place,
+    scored.ensemble_id,
+    ensemble.state,
+    scored.rows,
+    scored.hits,
+    scored.accuracy,
+    (((scored.accuracy + (scored.z2_per_row / (2)::double precision)) - half.width) / ((1)::double precision + scored.z2_per_row)) AS low,
+    (((scored.accuracy + (scored.z2_per_row / (2)::double precision)) + half.width) / ((1)::double precision + scored.z2_per_row)) AS high
+   FROM ((scored
+     JOIN public.active_ensembles ensemble ON ((scored.ensemble_id = ensemble.id)))
+     CROSS JOIN LATERAL ( VALUES (sqrt((scored.z2_per_row * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + (scored.z2_per_row / (4)::double precision)))))) half(width))
+  ORDER BY scored.symbol, scored.window_length, scored.horizon, (rank() OVER (PARTITION BY scored.symbol, scored.window_length, scored.horizon ORDER BY scored.accuracy DESC)), scored.ensemble_id;
+
+ALTER TABLE public.ensemble_leaderboard OWNER TO candlecast_owner;
 
 CREATE VIEW public.features_1m WITH (security_invoker='true') AS
  WITH RECURSIVE symbols AS (
@@ -633,6 +912,11 @@ CASE name
     WHEN 'min_confidence'::text THEN (value ~ '^0(\.[0-4][0-9]*|\.50*)?$'::text)
     WHEN 'model_expiry'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'::text)
     WHEN 'max_test_ensembles'::text THEN (value ~ '^[0-9]{1,3}$'::text)
+    WHEN 'promotion_margin'::text THEN (value ~ '^0(\.[0-9]+)?$'::text)
+    WHEN 'promotion_guard'::text THEN (value = ANY (ARRAY['confidence'::text, 'none'::text]))
+    WHEN 'promotion_cooldown'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'::text)
+    WHEN 'ab_min_pairs'::text THEN (value ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9])$'::text)
+    WHEN 'ab_max_days'::text THEN (value ~ '^[1-9][0-9]{0,2}$'::text)
     ELSE false
 END)
 );
@@ -729,6 +1013,9 @@ ALTER TABLE public.training_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+ALTER TABLE ONLY public.ab_evaluations
+    ADD CONSTRAINT ab_evaluations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_one_of_each UNIQUE NULLS NOT DISTINCT (symbol, mamba_version_id, lgbm_version_id, mamba_weight, calibration_sha256);
 
@@ -737,6 +1024,9 @@ ALTER TABLE ONLY public.active_ensembles
 
 ALTER TABLE ONLY public.candles_1m
     ADD CONSTRAINT candles_1m_pkey PRIMARY KEY (symbol, open_time);
+
+ALTER TABLE ONLY public.ensemble_events
+    ADD CONSTRAINT ensemble_events_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.inference_runs
     ADD CONSTRAINT inference_runs_pkey PRIMARY KEY (id);
@@ -768,7 +1058,17 @@ ALTER TABLE ONLY public.predictions
 ALTER TABLE ONLY public.training_runs
     ADD CONSTRAINT training_runs_pkey PRIMARY KEY (id);
 
+CREATE INDEX ab_evaluations_by_challenger ON public.ab_evaluations USING btree (challenger_id, at_time DESC);
+
+CREATE INDEX ab_evaluations_by_symbol ON public.ab_evaluations USING btree (symbol, at_time DESC);
+
 CREATE UNIQUE INDEX active_ensembles_one_active_per_symbol ON public.active_ensembles USING btree (symbol) WHERE is_active;
+
+CREATE UNIQUE INDEX active_ensembles_one_shadow_per_symbol ON public.active_ensembles USING btree (symbol) WHERE is_shadow;
+
+CREATE INDEX ensemble_events_by_ensemble ON public.ensemble_events USING btree (ensemble_id, id);
+
+CREATE INDEX ensemble_events_by_symbol ON public.ensemble_events USING btree (symbol, id);
 
 CREATE INDEX inference_runs_by_start ON public.inference_runs USING btree (started_at);
 
@@ -782,11 +1082,30 @@ CREATE INDEX training_runs_by_symbol ON public.training_runs USING btree (symbol
 
 CREATE INDEX training_runs_running ON public.training_runs USING btree (id) WHERE (status = 'running'::text);
 
+CREATE TRIGGER ensemble_changed AFTER UPDATE ON public.active_ensembles FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.record_ensemble_event();
+
+CREATE TRIGGER ensemble_created AFTER INSERT ON public.active_ensembles FOR EACH ROW EXECUTE FUNCTION public.record_ensemble_event();
+
+ALTER TABLE ONLY public.ab_evaluations
+    ADD CONSTRAINT ab_evaluations_active_id_fkey FOREIGN KEY (active_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.ab_evaluations
+    ADD CONSTRAINT ab_evaluations_challenger_id_fkey FOREIGN KEY (challenger_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.active_ensembles
+    ADD CONSTRAINT active_ensembles_change_evaluation_id_fkey FOREIGN KEY (change_evaluation_id) REFERENCES public.ab_evaluations(id);
+
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_lgbm_version_id_lgbm_type_feature_hash_fkey FOREIGN KEY (lgbm_version_id, lgbm_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
 
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_mamba_version_id_mamba_type_feature_hash_fkey FOREIGN KEY (mamba_version_id, mamba_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
+
+ALTER TABLE ONLY public.ensemble_events
+    ADD CONSTRAINT ensemble_events_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.ensemble_events
+    ADD CONSTRAINT ensemble_events_evaluation_id_fkey FOREIGN KEY (evaluation_id) REFERENCES public.ab_evaluations(id);
 
 ALTER TABLE ONLY public.inference_runs
     ADD CONSTRAINT inference_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
@@ -823,6 +1142,15 @@ REVOKE ALL ON FUNCTION public.decayed_sums_add(sums double precision[], close do
 
 REVOKE ALL ON FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
 
+GRANT SELECT ON TABLE public.ab_evaluations TO candlecast_cron;
+GRANT SELECT ON TABLE public.ab_evaluations TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ab_evaluations TO candlecast_operator;
+GRANT SELECT ON TABLE public.ab_evaluations TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.evaluate_ab(at_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.evaluate_ab(at_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.evaluate_ab(at_time timestamp with time zone) TO candlecast_operator;
+
 REVOKE ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_trainer;
@@ -854,9 +1182,17 @@ GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp 
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
 
+REVOKE ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_reader;
+
 REVOKE ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.record_ensemble_event() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) TO candlecast_trainer;
@@ -866,6 +1202,16 @@ GRANT ALL ON FUNCTION public.rollback_ensemble(for_symbol text) TO candlecast_op
 
 REVOKE ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.unseen_from(of_ensemble bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) TO candlecast_trainer;
@@ -882,6 +1228,10 @@ GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) 
 GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.paired_moments(double precision, double precision) TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.ab_status TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ab_status TO candlecast_operator;
+GRANT SELECT ON TABLE public.ab_status TO candlecast_reader;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.candles_1m TO candlecast_feeder;
 GRANT SELECT,DELETE ON TABLE public.candles_1m TO candlecast_operator;
@@ -906,6 +1256,19 @@ GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.ensemble_events TO candlecast_cron;
+GRANT SELECT ON TABLE public.ensemble_events TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ensemble_events TO candlecast_operator;
+GRANT SELECT ON TABLE public.ensemble_events TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.ensemble_history TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ensemble_history TO candlecast_operator;
+GRANT SELECT ON TABLE public.ensemble_history TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.ensemble_leaderboard TO candlecast_trainer;
+GRANT SELECT ON TABLE public.ensemble_leaderboard TO candlecast_operator;
+GRANT SELECT ON TABLE public.ensemble_leaderboard TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.features_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.features_1m TO candlecast_trainer;

@@ -136,6 +136,7 @@ def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
         before, found = dump(cron_url, "--schema-only"), db.execute(jobs).fetchall()
         name = db.info.dbname
         assert [row[:2] + row[3:] for row in found] == [
+            ("candlecast-evaluate", "10 0 * * *", name, "candlecast_cron", True),
             ("candlecast-inference", "* * * * *", name, "candlecast_cron", True),
             ("candlecast-prune", "41 2 * * *", name, "candlecast_cron", True),
         ]
@@ -303,7 +304,7 @@ def test_two_upgrades_at_once_take_turns(make_database):
         assert "another migration of this database is running: waiting for it" in output
     with psycopg.connect(url) as db:
         assert db.execute("select version_num from alembic_version").fetchall() == [(SCRIPTS[-1].revision,)]
-        assert db.execute("select count(*) from ml_settings").fetchone() == (9,)
+        assert db.execute("select count(*) from ml_settings").fetchone() == (14,)
 
 
 def test_golden_schema(database_url):

@@ -15,6 +15,10 @@ DEFINERS = {
     "rollback_ensemble",
     "ml_setting",
     "withdraw_ensemble",
+    "test_ensemble",
+    "evaluate_ab",
+    "preview_ab",
+    "record_ensemble_event",
 }
 
 

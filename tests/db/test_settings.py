@@ -13,7 +13,8 @@ from candlecast.settings import resolve
 
 NAMES = [
     "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",
-    "model_expiry", "max_test_ensembles",
+    "model_expiry", "max_test_ensembles", "promotion_margin", "promotion_guard", "promotion_cooldown", "ab_min_pairs",
+    "ab_max_days",
 ]  # fmt: skip
 SET = "update ml_settings set value = %s where name = %s"
 
@@ -67,6 +68,19 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("max_test_ensembles", "0", 0),
         ("max_test_ensembles", "12", 12),
         ("max_test_ensembles", None, 3),
+        ("promotion_margin", None, 0.005),
+        ("promotion_margin", "0", 0.0),
+        ("promotion_margin", "0.0125", 0.0125),
+        ("promotion_guard", None, "confidence"),
+        ("promotion_guard", "none", "none"),
+        ("promotion_cooldown", None, 86400.0),
+        ("promotion_cooldown", "none", None),
+        ("promotion_cooldown", "3 d", 259200.0),
+        ("ab_min_pairs", None, 1300),
+        ("ab_min_pairs", "1", 1),
+        ("ab_min_pairs", "1439", 1439),
+        ("ab_max_days", None, 30),
+        ("ab_max_days", "999", 999),
     ],
 )
 def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expected):
@@ -104,6 +118,18 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("max_test_ensembles", "1.5"),
         ("max_test_ensembles", "none"),
         ("max_test_ensembles", "1000"),
+        ("promotion_margin", "1"),
+        ("promotion_margin", "-0.1"),
+        ("promotion_margin", "0.5 %"),
+        ("promotion_guard", "confident"),
+        ("promotion_guard", ""),
+        ("promotion_cooldown", "100 ms"),
+        ("promotion_cooldown", "1"),
+        ("ab_min_pairs", "0"),
+        ("ab_min_pairs", "1440"),
+        ("ab_max_days", "0"),
+        ("ab_max_days", "1000"),
+        ("ab_max_days", "1.5"),
     ],
 )
 def test_what_the_table_refuses(db, name, value):
@@ -142,7 +168,14 @@ def test_values_survive_the_migration_that_brings_new_settings(make_database):
     migrate(url, "0007")
     with psycopg.connect(url, autocommit=True) as db:
         db.execute(SET, ("0.25", "mamba_weight"))
-        for revision, settings_there in (("0008", 9), ("0007", 6), ("head", 9)):
+        for revision, settings_there in (
+            ("0008", 9),
+            ("0007", 6),
+            ("head", 14),
+            ("0008", 9),
+            ("0007", 6),
+            ("head", 14),
+        ):
             migrate(url, revision)
             rows = dict(db.execute("select name, value from ml_settings").fetchall())
             assert len(rows) == settings_there

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlecast.environment import ModelPaths, model_paths
 from candlecast.errors import SettingInvalid
-from candlecast.settings import ModelPaths, Settings, model_paths, resolve, torchscript_allowed
+from candlecast.settings import Settings, resolve, torchscript_allowed
 
 DEFAULTS = Settings(
     enabled=True,
@@ -19,6 +20,11 @@ DEFAULTS = Settings(
     min_confidence=0.0,
     model_expiry=604_800.0,
     max_test_ensembles=3,
+    promotion_margin=0.005,
+    promotion_guard="confidence",
+    promotion_cooldown=86400.0,
+    ab_min_pairs=1300,
+    ab_max_days=30,
 )
 
 
@@ -67,6 +73,11 @@ INVALID = [
     ("min_confidence", ["-0.1", "0.51", "nan", "half", ""]),
     ("model_expiry", ["None", "7", "-7 d", "7 days", "1 w", ""]),
     ("max_test_ensembles", ["-1", "1.5", "none", "1000", "٣", ""]),
+    ("promotion_margin", ["-0.1", "1.1", "nan", ""]),
+    ("promotion_guard", ["Confidence", "on", ""]),
+    ("promotion_cooldown", ["None", "24", "-1 d", ""]),
+    ("ab_min_pairs", ["0", "1440", "-1", "1e3", ""]),
+    ("ab_max_days", ["0", "1000", "30 d", ""]),
 ]
 
 
@@ -94,6 +105,11 @@ def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
         assert 0 <= settings.min_confidence <= 0.5
         assert settings.model_expiry is None or settings.model_expiry >= 0
         assert 0 <= settings.max_test_ensembles <= 999
+        assert 0 <= settings.promotion_margin <= 1
+        assert settings.promotion_guard in ("confidence", "none")
+        assert settings.promotion_cooldown is None or settings.promotion_cooldown >= 0
+        assert 1 <= settings.ab_min_pairs <= 1439
+        assert 1 <= settings.ab_max_days <= 999
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,38 @@
 """The ensemble of the server's environment paths, used only where no ensemble is active."""
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from candlecast.errors import ArtifactDamaged
+from candlecast.errors import ArtifactDamaged, SettingInvalid
 from candlecast.forecast import Ensemble
 from candlecast.models import facts_from, load_lgbm, load_mamba
 from candlecast.session import Session
-from candlecast.settings import ModelPaths, Settings
+from candlecast.settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelPaths:
+    """Files of the server's environment, used only where no ensemble is active."""
+
+    mamba: str
+    lgbm: str
+    normalization: str
+
+
+def model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | None:
+    """The three paths, or None where the environment names none of them."""
+    names = ("ML_MAMBA_MODEL_PATH", "ML_LGBM_MODELS_DIR", "ML_NORM_PARAMS_PATH")
+    values = [environment.get(name, "") for name in names]
+    if not any(values):
+        return None
+    for name, value in zip(names, values, strict=True):
+        if not Path(value).is_absolute():
+            raise SettingInvalid(
+                name=name, value=value, reason="all three paths are needed, each absolute, or none of them"
+            )
+    return ModelPaths(*values)
 
 
 def from_environment(session: Session, paths: ModelPaths, settings: Settings) -> Ensemble:

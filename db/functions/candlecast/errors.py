@@ -156,3 +156,17 @@ class CalibrationInvalid(CandlecastError):
 
     sqlstate = "CC019"
     hint = "Publish the ensemble again from the folder that 'candlecast train' wrote, or train again."
+
+
+class TestsFull(CandlecastError):
+    """ensemble {ensemble_id} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
+
+    sqlstate = "CC021"
+    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
+
+
+class TimeNotReached(CandlecastError):
+    """{time} has not come yet, so nothing can be evaluated as of then"""
+
+    sqlstate = "CC022"
+    hint = "Leave at_time out for now, or name a time in the past."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.ensembles import ENSEMBLE_COLUMNS, loaded
-from candlecast.environment import from_environment
+from candlecast.environment import from_environment, model_paths
 from candlecast.errors import (
     CandleMissing,
     EnsembleUnknown,
@@ -21,7 +21,7 @@ from candlecast.forecast import Ensemble
 from candlecast.reporting import reported
 from candlecast.rows import Row, forecast_rows
 from candlecast.session import Session, epoch_of, minute_text
-from candlecast.settings import STORED_SETTINGS, Settings, model_paths, resolve
+from candlecast.settings import STORED_SETTINGS, Settings, resolve
 from candlecast.storage import stored_rows, write
 from candlecast.windows import MINUTE, sequence, windows_between
 

@@ -3,7 +3,7 @@
 import time
 
 from candlecast.ensembles import loaded
-from candlecast.environment import from_environment
+from candlecast.environment import from_environment, model_paths
 from candlecast.errors import CandlecastError
 from candlecast.expiry import expired
 from candlecast.forecast import Ensemble
@@ -11,7 +11,7 @@ from candlecast.reporting import in_words
 from candlecast.rows import forecast_rows
 from candlecast.runlog import Run, finish, raise_cancel
 from candlecast.session import Session
-from candlecast.settings import Settings, model_paths
+from candlecast.settings import Settings
 from candlecast.storage import warm
 from candlecast.targets import Target
 from candlecast.windows import sequence

@@ -1,20 +1,19 @@
-"""create_ensemble(), activate_ensemble(), rollback_ensemble(), withdraw_ensemble(): which models are live.
+"""create_ensemble(), test_, withdraw_, activate_ and rollback_ensemble(): which models are live, by hand.
 
 An ensemble goes live only after this database has loaded it, by every road that it allows, and its golden
-rows gave the outputs that they must.
+rows gave the outputs that they must. evaluate_ab() does the same by itself (candlecast.ab).
 """
 
 from hashlib import sha256
 from typing import Any
 
 from candlecast.calibration import parse
-from candlecast.ensembles import ENSEMBLE_COLUMNS, check_weight
-from candlecast.errors import EnsembleUnknown, NothingToRollBackTo, RegistrationRefused
-from candlecast.golden import check_golden_rows, pair_rows
-from candlecast.lineage import check_features
+from candlecast.ensembles import check_weight
+from candlecast.errors import NothingToRollBackTo, RegistrationRefused
+from candlecast.golden import pair_rows
+from candlecast.lifecycle import Change, lock, prove, put_on_test, state_of
 from candlecast.reporting import reported
 from candlecast.session import Session
-from candlecast.settings import STORED_SETTINGS, resolve
 
 _VERSIONS = "select id, model_type, symbol, feature_hash from public.model_versions where id in ($1, $2)"
 _CREATE = """
@@ -28,6 +27,11 @@ where symbol = $1 and mamba_version_id = $2 and lgbm_version_id = $3 and mamba_w
     and calibration_sha256 is not distinct from $5"""
 # What was damaged since gets its text back: the sha256 says that it is the same.
 _MEND = "update public.active_ensembles set calibration = $2 where id = $1 and calibration <> $2"
+_EARLIER = """
+select id from public.active_ensembles
+where symbol = $1 and not is_active and deactivated_at is not null and rolled_back_at is null
+order by deactivated_at desc, id desc
+limit 1"""
 
 
 @reported
@@ -64,9 +68,7 @@ def create_ensemble(
         ensemble_id = session.rows(_SAME, types, key)[0]["id"]
         session.rows(_MEND, ["bigint", "text"], [ensemble_id, calibration])
     if is_test:
-        _prove(session, ensemble_id)
-        query = "update public.active_ensembles set is_test = true where id = $1 and not is_active"
-        session.rows(query, ["bigint"], [ensemble_id])
+        put_on_test(session, ensemble_id)
     return ensemble_id
 
 
@@ -82,69 +84,42 @@ def _calibration_hash(calibration: str | None, golden: str | None, weight: float
 
 
 @reported
+def test_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
+    """Prove an ensemble and put it on test; returns whether it is there."""
+    return put_on_test(Session.of(plpy, cache), ensemble_id)
+
+
+@reported
 def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
     """Take an ensemble off test; returns whether it was there."""
     session = Session.of(plpy, cache)
-    if not len(session.rows(_KNOWN, ["bigint"], [ensemble_id])):
-        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
-    return len(session.rows(_WITHDRAW, ["bigint"], [ensemble_id])) > 0
-
-
-_KNOWN = "select from public.active_ensembles where id = $1"
-_WITHDRAW = "update public.active_ensembles set is_test = false where id = $1 and is_test returning id"
-_SWAP_OUT = """
-update public.active_ensembles
-set is_active = false, deactivated_at = clock_timestamp(),
-    rolled_back_at = case when $3 then clock_timestamp() end
-where symbol = $1 and is_active and id <> $2"""
-_SWAP_IN = """
-update public.active_ensembles
-set is_active = true, is_test = false, activated_at = clock_timestamp(), deactivated_at = null, rolled_back_at = null
-where id = $1 and not is_active"""
-_EARLIER = """
-select id from public.active_ensembles
-where symbol = $1 and not is_active and deactivated_at is not null and rolled_back_at is null
-order by deactivated_at desc, id desc
-limit 1"""
+    lock(session)
+    if state_of(session, ensemble_id)[1] != "test":
+        return False
+    Change(session, "withdrawn by hand").move(ensemble_id, "retired", "withdrawn")
+    return True
 
 
 @reported
 def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
     """Prove an ensemble by its golden rows, then make it its symbol's active one."""
-    _activate(Session.of(plpy, cache), ensemble_id, rolling_back=False)
+    session = Session.of(plpy, cache)
+    symbol = prove(session, ensemble_id)
+    lock(session)
+    change = Change(session, f"ensemble {ensemble_id} was activated by hand")
+    change.replace(symbol, ensemble_id, "activated", leaves_as="retired", leaving_event="replaced")
 
 
 @reported
 def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
     """Go back to the ensemble that was active before; returns its id."""
     session = Session.of(plpy, cache)
-    _lock(session)
+    lock(session)
     earlier = session.rows(_EARLIER, ["text"], [symbol])
     if not len(earlier):
         raise NothingToRollBackTo(symbol=symbol)
-    _activate(session, earlier[0]["id"], rolling_back=True)
-    return earlier[0]["id"]
-
-
-def _activate(session: Session, ensemble_id: int, *, rolling_back: bool) -> None:
-    symbol = _prove(session, ensemble_id)
-    _lock(session)
-    session.rows(_SWAP_OUT, ["text", "bigint", "boolean"], [symbol, ensemble_id, rolling_back])
-    session.rows(_SWAP_IN, ["bigint"], [ensemble_id])
-
-
-def _lock(session: Session) -> None:
-    """Let one transaction at a time change what is live. A lock that readers, who may not write, cannot take."""
-    session.rows("lock table public.active_ensembles in share row exclusive mode")
-
-
-def _prove(session: Session, ensemble_id: int) -> str:
-    query = f"""
-    select {ENSEMBLE_COLUMNS}, {STORED_SETTINGS}
-    from public.active_ensembles as ensemble where ensemble.id = $1"""
-    rows = session.rows(query, ["bigint"], [ensemble_id])
-    if not len(rows):
-        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
-    check_features(session, rows[0])
-    check_golden_rows(session, rows[0], resolve(rows[0]["settings"]))
-    return rows[0]["ensemble_symbol"]
+    ensemble_id = earlier[0]["id"]
+    prove(session, ensemble_id)
+    change = Change(session, f"rolled back by hand to ensemble {ensemble_id}")
+    change.replace(symbol, ensemble_id, "restored", leaves_as="retired", leaving_event="rolled_back")
+    return ensemble_id

@@ -30,7 +30,7 @@ _SETTINGS = f"select {STORED_SETTINGS}"
 
 @reported
 def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
-    """Predict one minute for every symbol with its active and test ensembles, and log every run.
+    """Predict one minute for every symbol with its active, test and shadow ensembles, and log every run.
 
     ``at_time`` replays that minute: its candle must be there, and no later one is read.
     """
@@ -56,7 +56,7 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
 
 def _run(session: Session, settings: Settings, candle_time: float, now: float, *, replay: bool) -> None:
     runs: list[tuple[Target, Run]] = []
-    found = targets(session, candle_time)
+    found = targets(session, candle_time, settings.max_test_ensembles)
     for target in found:
         if target.predicted:
             note(session, candle_time, "already", target)

@@ -1,5 +1,9 @@
-"""inference_runs: the row that every run leaves, begun before the work and finished after it."""
+"""inference_runs: the row that every run leaves, begun before the work and finished after it.
 
+Who listens on the channel candlecast hears of runs that failed, as of ensembles that change.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from candlecast.reporting import in_words
@@ -38,7 +42,7 @@ values ($1, $2, to_timestamp($3), $4)
 returning id, extract(epoch from started_at)::float8 as started"""
 _NOTE = """
 insert into public.inference_runs (symbol, ensemble_id, candle_time, status, finished_at, error, error_sqlstate)
-values ($1, $2, to_timestamp($3), $4, clock_timestamp(), $5, $6)"""
+values ($1, $2, to_timestamp($3), $4, clock_timestamp(), $5, $6) returning id"""
 _FINISH = """
 update public.inference_runs
 set status = $2, finished_at = clock_timestamp(), mamba_runtime = $3, load_ms = $4, wait_ms = $5, features_ms = $6,
@@ -51,7 +55,14 @@ set status = 'lost', finished_at = clock_timestamp(), error = 'the backend that 
 where status = 'running' and not exists (
     select from pg_stat_activity
     where pid = inference_runs.backend_pid and backend_start <= inference_runs.started_at
-)"""
+)
+returning id"""
+_TELL = """
+select pg_notify('candlecast', json_build_object(
+    'event', 'inference_' || status, 'symbol', symbol, 'ensemble_id', ensemble_id, 'candle_time', candle_time,
+    'sqlstate', error_sqlstate, 'reason', left(error, 2000)
+)::text)
+from public.inference_runs where id = any($1)"""
 _LAST = """
 select status from public.inference_runs
 where symbol = $1 and ensemble_id is not distinct from $2 order by id desc limit 1"""
@@ -70,7 +81,9 @@ def note(
     """Write a row for a run that has nothing to do, or that could not even begin."""
     symbol, ensemble_id = (target.symbol, target.ensemble_id) if target else (None, None)
     what, sqlstate = (in_words(error), getattr(error, "sqlstate", None)) if error else (None, None)
-    session.rows(_NOTE, [*_TYPES, "text", "text"], [symbol, ensemble_id, candle_time, status, what, sqlstate])
+    rows = session.rows(_NOTE, [*_TYPES, "text", "text"], [symbol, ensemble_id, candle_time, status, what, sqlstate])
+    if status == "failed":
+        _tell(session, rows)
     if what:
         session.plpy.warning(what)
 
@@ -83,13 +96,15 @@ def finish(session: Session, run: Run, status: str) -> None:
     ]  # fmt: skip
     types = ["bigint", "text", "text", *["float8"] * 6, "text", "text", "text"]
     session.rows(_FINISH, types, values)
+    if status == "failed":
+        _tell(session, [{"id": run.id}])
     if run.error:
         session.plpy.warning(run.error)
 
 
 def mark_lost(session: Session) -> None:
     """Say 'lost' of runs whose backend is gone."""
-    session.rows(_LOST)
+    _tell(session, session.rows(_LOST))
 
 
 def was_stale(session: Session, target: Target) -> bool:
@@ -102,3 +117,9 @@ def raise_cancel(error: Exception) -> None:
     """Raise an error again that says that somebody cancelled the query: it is not the run's to handle."""
     if getattr(error, "sqlstate", None) == QUERY_CANCELED:
         raise error
+
+
+def _tell(session: Session, runs: Iterable[Mapping]) -> None:
+    """Notify of these rows, where there are any."""
+    if ids := [row["id"] for row in runs]:
+        session.rows(_TELL, ["bigint[]"], [ids])

@@ -10,8 +10,9 @@ from typing import Any, overload
 
 from candlecast.errors import TimeUnreadable
 
-#: Loaded models and calibrations that a session keeps; the least recently used goes first. Four ensembles' parts.
-CACHE_SIZE = 12
+#: Loaded models and calibrations that a session keeps; the least recently used goes first. The parts of six ensembles:
+#: an active one, a shadow, three on test, and one that is proved.
+CACHE_SIZE = 18
 
 
 class Session:

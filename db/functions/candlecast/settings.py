@@ -1,7 +1,7 @@
 """Settings: what ml_settings says, else the server's environment, else the default.
 
 Never a custom parameter of PostgreSQL: any role may set those, and these functions run with more
-rights than their caller. Paths, and whether TorchScript is allowed, come from the environment only.
+rights than their caller. Whether TorchScript is allowed comes from the environment only, as do paths.
 """
 
 import json
@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from candlecast.errors import SettingInvalid
@@ -30,12 +29,17 @@ _DEFAULTS = {
     "min_confidence": "0",
     "model_expiry": "7 d",
     "max_test_ensembles": "3",
+    "promotion_margin": "0.005",
+    "promotion_guard": "confidence",
+    "promotion_cooldown": "24 h",
+    "ab_min_pairs": "1300",
+    "ab_max_days": "30",
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolved settings; times in seconds, ``max_candle_age`` and ``model_expiry`` None where there is no limit."""
+    """Resolved settings; times in seconds, None where ``max_candle_age`` and the like have no limit."""
 
     enabled: bool
     mamba_weight: float
@@ -46,6 +50,11 @@ class Settings:
     min_confidence: float
     model_expiry: float | None
     max_test_ensembles: int
+    promotion_margin: float
+    promotion_guard: str
+    promotion_cooldown: float | None
+    ab_min_pairs: int
+    ab_max_days: int
 
 
 def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -64,7 +73,12 @@ def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> 
         max_candle_age=_limit("max_candle_age", text("max_candle_age")),
         min_confidence=_number("min_confidence", text("min_confidence"), 0.5),
         model_expiry=_limit("model_expiry", text("model_expiry")),
-        max_test_ensembles=_count("max_test_ensembles", text("max_test_ensembles")),
+        max_test_ensembles=_count("max_test_ensembles", text("max_test_ensembles"), 0, 999),
+        promotion_margin=_number("promotion_margin", text("promotion_margin"), 1.0),
+        promotion_guard=_choice("promotion_guard", text("promotion_guard"), ("confidence", "none")),
+        promotion_cooldown=_limit("promotion_cooldown", text("promotion_cooldown")),
+        ab_min_pairs=_count("ab_min_pairs", text("ab_min_pairs"), 1, 1439),
+        ab_max_days=_count("ab_max_days", text("ab_max_days"), 1, 999),
     )
 
 
@@ -88,29 +102,6 @@ def torchscript_allowed(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("ML_TORCHSCRIPT", "off").lower() in ("on", "true", "1")
 
 
-@dataclass(frozen=True)
-class ModelPaths:
-    """Files of the server's environment, used only where no ensemble is active."""
-
-    mamba: str
-    lgbm: str
-    normalization: str
-
-
-def model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | None:
-    """The three paths, or None where the environment names none of them."""
-    names = ("ML_MAMBA_MODEL_PATH", "ML_LGBM_MODELS_DIR", "ML_NORM_PARAMS_PATH")
-    values = [environment.get(name, "") for name in names]
-    if not any(values):
-        return None
-    for name, value in zip(names, values, strict=True):
-        if not Path(value).is_absolute():
-            raise SettingInvalid(
-                name=name, value=value, reason="all three paths are needed, each absolute, or none of them"
-            )
-    return ModelPaths(*values)
-
-
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise SettingInvalid(name=name, value=value, reason=f"it is one of {', '.join(allowed)}")
@@ -127,9 +118,9 @@ def _number(name: str, value: str, largest: float) -> float:
     return number
 
 
-def _count(name: str, value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", value):
-        raise SettingInvalid(name=name, value=value, reason="it is a number from 0 to 999")
+def _count(name: str, value: str, least: int, most: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", value) or not least <= int(value) <= most:
+        raise SettingInvalid(name=name, value=value, reason=f"it is a number from {least} to {most}")
     return int(value)
 
 

@@ -1,11 +1,11 @@
-"""What one run_inference() has to predict: every symbol with its active and test ensembles."""
+"""What one run_inference() has to predict: every symbol with its active, test and shadow ensembles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from candlecast.ensembles import ENSEMBLE_COLUMNS
+from candlecast.environment import model_paths
 from candlecast.session import Session
-from candlecast.settings import model_paths
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Target:
     predicted: bool
 
 
-# $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too.
+# $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too. $3: how many
+# may be on test; where the setting was lowered, those that have been there longest go on.
 _TARGETS = f"""
 with recursive symbols as (
     (select symbol from public.candles_1m where $2 order by symbol limit 1)
@@ -28,17 +29,19 @@ with recursive symbols as (
     from symbols where symbols.symbol is not null
 ),
 pairs as (
-    select {ENSEMBLE_COLUMNS}, ensemble.is_active
+    select
+        {ENSEMBLE_COLUMNS}, ensemble.state,
+        row_number() over (partition by ensemble.symbol, ensemble.state order by changed_at, ensemble.id) as place
     from public.active_ensembles as ensemble
-    where ensemble.is_active or ensemble.is_test
+    where ensemble.state in ('active', 'test', 'shadow')
 ),
 wanted as (
-    select * from pairs
+    select * from pairs where state <> 'test' or place <= $3
     union all
-    select null, symbol, null, null, null, null, null, null, null, null, true
+    select null, symbol, null, null, null, null, null, null, null, null, 'active', 1
     from symbols
     where symbol is not null and not exists (
-        select from pairs where pairs.ensemble_symbol = symbols.symbol and pairs.is_active
+        select from pairs where pairs.ensemble_symbol = symbols.symbol and pairs.state = 'active'
     )
 )
 select
@@ -53,12 +56,13 @@ select
             and ensemble_id is not distinct from wanted.ensemble_id
     ) as predicted
 from wanted
-order by ensemble_symbol, not is_active, ensemble_id"""
+order by ensemble_symbol, state, ensemble_id"""
 
 
-def targets(session: Session, candle_time: float) -> list[Target]:
+def targets(session: Session, candle_time: float, max_tests: int) -> list[Target]:
     """All targets of the minute candle_time (epoch seconds), the active ensemble of a symbol first."""
-    rows = session.rows(_TARGETS, ["float8", "boolean"], [candle_time, model_paths() is not None])
+    values = [candle_time, model_paths() is not None, max_tests]
+    rows = session.rows(_TARGETS, ["float8", "boolean", "int"], values)
     return [
         Target(
             symbol=row["ensemble_symbol"],

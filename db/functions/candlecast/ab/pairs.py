@@ -1,0 +1,129 @@
+"""Which ensembles are compared, and the minutes that both predicted.
+
+Windows go by candle_time and end where at_time knew the outcome: the target's candle had closed. Nothing goes by when a
+row was written, so that a replay with run_inference(at_time) is judged as the days themselves would have been.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.ab.figures import Window
+from candlecast.ab.sequence import Sequence
+from candlecast.features import HORIZONS
+from candlecast.session import Session
+from candlecast.windows import MINUTE
+
+DAY = 86_400
+_MINUTES = DAY // MINUTE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An ensemble on test or in shadow, and its symbol's active one; times in epoch seconds.
+
+    began: when this comparison could begin: both in their states, no model fitted on what comes after. together_since:
+    since when both are in their states; active_since: the active one. Both None where at_time did not know of it yet.
+    judged_later: the newest evaluation after at_time that changed what is live.
+    """
+
+    symbol: str
+    active_id: int | None
+    challenger_id: int
+    role: str
+    began: float
+    together_since: float | None
+    active_since: float | None
+    judged_later: float | None
+
+
+# $1 is at_time. Changes after it are left out: in a replay all are, and the first pair begins the test.
+_COMPARISONS = """
+select
+    challenger.symbol, active.id as active_id, challenger.id as challenger_id, challenger.state as role,
+    extract(epoch from greatest(
+        public.unseen_from(challenger.id), public.unseen_from(active.id), known.challenger_since, known.active_since
+    ))::float8 as began,
+    extract(epoch from case
+        when known.challenger_since is not null then greatest(known.challenger_since, known.active_since)
+    end)::float8 as together_since,
+    extract(epoch from known.active_since)::float8 as active_since,
+    (
+        select extract(epoch from max(at_time))::float8 from public.ensemble_events
+        where symbol = challenger.symbol and evaluation_id is not null and 'active' in (from_state, to_state)
+            and at_time > to_timestamp($1)
+    ) as judged_later
+from public.active_ensembles as challenger
+left join public.active_ensembles as active on active.symbol = challenger.symbol and active.is_active
+cross join lateral (values (
+    case when challenger.changed_at <= to_timestamp($1) then challenger.changed_at end,
+    case when active.changed_at <= to_timestamp($1) then active.changed_at end
+)) as known (challenger_since, active_since)
+where challenger.is_test or challenger.is_shadow
+order by challenger.symbol, challenger.is_test, challenger.id"""
+
+# $1 symbol, $2 the active one, $3 the challenger, from $4 on, outcomes known at $5.
+_PAIRED = """
+from public.prediction_outcomes as active
+inner join public.prediction_outcomes as challenger
+    on challenger.symbol = active.symbol and challenger.candle_time = active.candle_time
+    and challenger.horizon = active.horizon and challenger.reference_close = active.reference_close
+where active.symbol = $1 and active.ensemble_id = $2 and challenger.symbol = $1 and challenger.ensemble_id = $3
+    and active.candle_time >= to_timestamp($4) and challenger.candle_time >= to_timestamp($4)
+    and active.candle_time < to_timestamp($5) and challenger.candle_time < to_timestamp($5)
+    and active.target_time <= to_timestamp($5 - 60) and active.actual_price is not null"""
+_TYPES = ["text", "bigint", "bigint", "float8", "float8"]
+_WINDOW = {
+    "active_hits": "active.direction_hit::integer::float8",
+    "challenger_hits": "challenger.direction_hit::integer::float8",
+    "active_probability": "active.probability_up",
+    "challenger_probability": "challenger.probability_up",
+    "active_error": "active.error",
+    "challenger_error": "challenger.error",
+    "up": "(active.actual_return > 0)::integer::float8",
+}
+_ROWS = f"""
+select
+    coalesce(array_agg((extract(epoch from active.candle_time) - $4)::bigint / 60), '{{}}') as minute,
+    coalesce(array_agg(active.horizon - 1), '{{}}') as horizon,
+    {", ".join(f"coalesce(array_agg({value}), '{{}}') as {name}" for name, value in _WINDOW.items())}
+{_PAIRED}"""
+_SINCE = f"""
+select
+    extract(epoch from min(active.candle_time))::float8 as first,
+    count(active.direction_hit) as minutes,
+    coalesce(sum(challenger.direction_hit::integer - active.direction_hit::integer), 0) as hits_more,
+    count(*) filter (
+        where active.direction_hit is not null
+            and sign(active.predicted_close) <> sign(challenger.predicted_close)
+    ) as disagreements
+{_PAIRED} and active.horizon = 1 and challenger.horizon = 1"""
+
+
+def comparisons(session: Session, at: float) -> list[Comparison]:
+    """What is to be compared at ``at`` (epoch seconds): by symbol, the shadow first."""
+    return [Comparison(**row) for row in session.rows(_COMPARISONS, ["float8"], [at])]
+
+
+def window(session: Session, comparison: Comparison, at: float) -> Window:
+    """The 24 hours before ``at``, from where the comparison began."""
+    start = at - DAY
+    rows = session.rows(_ROWS, _TYPES, _arguments(comparison, start, at))[0]
+    minute, horizon = np.array(rows["minute"], dtype=np.intp), np.array(rows["horizon"], dtype=np.intp)
+    seen = minute * MINUTE + start >= comparison.began
+    columns = {}
+    for name in _WINDOW:
+        columns[name] = np.full((_MINUTES, len(HORIZONS)), np.nan)
+        values = np.array(rows[name], dtype=np.float64)  # None becomes NaN
+        columns[name][minute[seen], horizon[seen]] = values[seen]
+    return Window(**columns)
+
+
+def since(session: Session, comparison: Comparison, at: float) -> tuple[float | None, Sequence]:
+    """The first minute that both predicted since the comparison began (None: none yet), and the sequence from there."""
+    row = session.rows(_SINCE, _TYPES, _arguments(comparison, comparison.began, at))[0]
+    return row["first"], Sequence(row["minutes"], row["disagreements"], row["hits_more"])
+
+
+def _arguments(comparison: Comparison, start: float, at: float) -> list:
+    return [comparison.symbol, comparison.active_id, comparison.challenger_id, start, at]

@@ -1,0 +1,76 @@
+-- ensemble_leaderboard: how often each ensemble was right lately, best first within symbol, window and horizon.
+--
+-- Grain    one row per symbol, window (1 h, 24 h, 7 d before the end of the symbol's newest closed candle), horizon and
+--          ensemble that predicted in it. Windows go by candle_time; minutes that its models were fitted on do not count.
+-- Units    accuracy, low and high are fractions, over prices that moved. [low, high] is Wilson's (1927) 95 % interval;
+--          outcomes of h minutes overlap, so it counts rows / h of them. Ensembles share their minutes only where rows are
+--          equal: ab_status and ab_evaluations compare them minute by minute.
+create or replace view ensemble_leaderboard as
+with live as (
+    select
+        symbols.symbol,
+        newest.open_time + interval '1 minute' as ends_at
+    from (select distinct symbol from public.active_ensembles) as symbols
+    cross join lateral (
+        select candle.open_time
+        from public.candles_1m as candle
+        where candle.symbol = symbols.symbol and candle.open_time <= statement_timestamp() - interval '1 minute'
+        order by candle.open_time desc
+        limit 1
+    ) as newest
+),
+unseen as materialized (
+    select
+        id as ensemble_id,
+        public.unseen_from(id) as unseen_from
+    from public.active_ensembles
+),
+counted as (
+    select
+        live.symbol,
+        windows.window_length,
+        outcome.horizon,
+        outcome.ensemble_id,
+        count(*) as rows,
+        count(*) filter (where outcome.direction_hit) as hits
+    from live
+    inner join public.prediction_outcomes as outcome
+        on
+            live.symbol = outcome.symbol
+            and outcome.candle_time >= live.ends_at - interval '7 days'
+            and outcome.candle_time < live.ends_at
+    inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.unseen_from
+    cross join (values (interval '1 hour'), (interval '24 hours'), (interval '7 days')) as windows (window_length)
+    where outcome.direction_hit is not null and outcome.candle_time >= live.ends_at - windows.window_length
+    group by live.symbol, windows.window_length, outcome.horizon, outcome.ensemble_id
+),
+scored as (
+    select
+        *,
+        hits / rows::double precision as accuracy,
+        1.959963984540054 ^ 2 * horizon / rows::double precision as z2_per_row -- z^2 / effective rows
+    from counted
+)
+select
+    scored.symbol,
+    case scored.window_length when interval '1 hour' then '1 h' when interval '24 hours' then '24 h' else '7 d' end
+        as time_window,
+    scored.horizon,
+    rank() over (
+        partition by scored.symbol, scored.window_length, scored.horizon order by scored.accuracy desc
+    ) as place,
+    scored.ensemble_id,
+    ensemble.state,
+    scored.rows,
+    scored.hits,
+    scored.accuracy,
+    (scored.accuracy + scored.z2_per_row / 2 - half.width) / (1 + scored.z2_per_row) as low,
+    (scored.accuracy + scored.z2_per_row / 2 + half.width) / (1 + scored.z2_per_row) as high
+from scored
+inner join public.active_ensembles as ensemble on scored.ensemble_id = ensemble.id
+cross join lateral (values (
+    sqrt(scored.z2_per_row * (scored.accuracy * (1 - scored.accuracy) + scored.z2_per_row / 4))
+)) as half (width)
+order by scored.symbol, scored.window_length, scored.horizon, place, scored.ensemble_id;
+alter view ensemble_leaderboard owner to candlecast_owner;
+grant select on ensemble_leaderboard to candlecast_trainer, candlecast_operator, candlecast_reader;

@@ -1,0 +1,20 @@
+-- evaluate_ab: compares every ensemble on test or in shadow with its symbol's active one, over the 24 hours before at_time
+-- (null: now), and acts: promotes, rolls back, retires. Returns the rows that it added to ab_evaluations.
+--
+-- Limits   one transaction: all of it happens or nothing. Windows go by candle_time, never by when a row was written.
+create or replace function evaluate_ab(at_time timestamptz default null)
+returns setof public.ab_evaluations
+language plpython3u
+volatile parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, YMD'
+set timezone = 'UTC'
+rows 3
+as $$
+from candlecast.ab.evaluate import evaluate_ab
+return evaluate_ab(plpy, GD, at_time)
+$$;
+alter function evaluate_ab(timestamptz) owner to candlecast_owner;
+revoke all on function evaluate_ab(timestamptz) from public;
+grant execute on function evaluate_ab(timestamptz) to candlecast_cron, candlecast_operator;

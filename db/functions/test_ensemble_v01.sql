@@ -1,0 +1,15 @@
+-- test_ensemble: puts an ensemble on test beside its symbol's active one, after its golden rows gave their outputs. Returns
+-- whether it is on test: an active one stays active. Refused where max_test_ensembles are on test already.
+create or replace function test_ensemble(ensemble_id bigint)
+returns boolean
+language plpython3u
+volatile parallel unsafe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+from candlecast.registry import test_ensemble
+return test_ensemble(plpy, GD, ensemble_id)
+$$;
+alter function test_ensemble(bigint) owner to candlecast_owner;
+revoke all on function test_ensemble(bigint) from public;
+grant execute on function test_ensemble(bigint) to candlecast_trainer, candlecast_operator;

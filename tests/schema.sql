@@ -739,7 +739,7 @@ CREATE VIEW public.ensemble_leaderboard AS
             count(*) AS rows,
             count(*) FILTER (WHERE outcome.direction_hit) AS hits
            FROM (((live
-             JOIN public.prediction_outcomes outcome ON (((live.symbol = outcome.symbol) AND (outcome.candle_time >= (live.ends_at - '7 days'::interval)) AND (outcome.candle_time < live.ends_at))))
+             JOIN public.prediction_outcomes outcome ON (((live.symbol = outcome.symbol) AND (outcome.candle_time >= (live.ends_at - '7 days'::interval)) AND (live.ends_at > outcome.candle_time))))
              JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.unseen_from))))
              CROSS JOIN ( VALUES ('01:00:00'::interval), ('24:00:00'::interval), ('7 days'::interval)) windows(window_length))
           WHERE ((outcome.direction_hit IS NOT NULL) AND (outcome.candle_time >= (live.ends_at - windows.window_length)))

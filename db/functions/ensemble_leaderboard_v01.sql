@@ -38,7 +38,7 @@ counted as (
         on
             live.symbol = outcome.symbol
             and outcome.candle_time >= live.ends_at - interval '7 days'
-            and outcome.candle_time < live.ends_at
+            and live.ends_at > outcome.candle_time
     inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.unseen_from
     cross join (values (interval '1 hour'), (interval '24 hours'), (interval '7 days')) as windows (window_length)
     where outcome.direction_hit is not null and outcome.candle_time >= live.ends_at - windows.window_length

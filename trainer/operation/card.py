@@ -27,7 +27,7 @@ order by symbol, model_type desc"""
 _ENSEMBLES = """
 select
     ensemble.id, ensemble.mamba_weight::float8, ensemble.calibration, jsonb_array_length(ensemble.golden -> 'windows'),
-    case when is_active then 'active' when is_test then 'on test' else 'neither active nor on test' end
+    case state when 'test' then 'on test' when 'shadow' then 'in shadow' else state end
 from active_ensembles as ensemble
 where mamba_version_id = %s and lgbm_version_id = %s
 order by ensemble.id"""

@@ -1,0 +1,267 @@
+"""The simulation's tables in Markdown, and its plot. Shares are in percent, differences in points of accuracy."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bench import ab_year
+from bench.ab_pairs import Days, Pair
+from bench.ab_rules import (
+    ALONE,
+    DAY_INTERVAL,
+    GUARDED,
+    NEVER,
+    POOLED,
+    RULES,
+    SINCE,
+    Fate,
+    fate,
+    guarded_at,
+    rolled_back,
+    wilson,
+)
+from trainer.evaluation.plots import DPI, SETTINGS
+
+Simulated = Mapping[Pair, Days]
+DISAGREEMENTS = (0.1, 0.3, 0.5)
+DIFFERENCES = (0.0, 0.005, 0.01, 0.02)
+#: The disagreement of tables that show one only.
+USUAL = 0.3
+WITHIN = (1, 7, 14, 30, 60)
+_NARROWEST = (1_000, 4_000, 16_000)
+#: Okabe & Ito's colours and a line each, so that neither eyes nor printers need colour.
+_LINES = {
+    ALONE: ("#000000", "-"),
+    POOLED: ("#E69F00", "--"),
+    DAY_INTERVAL: ("#009E73", "-."),
+    SINCE: ("#56B4E9", (0, (1, 1))),
+    GUARDED: ("#D55E00", "-"),
+}
+_WIDTHS = {0.1: ("--", 1.1), 0.3: ("-", 2.2), 0.5: (":", 1.4)}
+_BETTER = {0.02: "#0072B2", 0.01: "#009E73", 0.005: "#D55E00"}
+
+
+def pairs() -> list[Pair]:
+    """What the tables need."""
+    return [Pair(disagreement, difference) for disagreement in DISAGREEMENTS for difference in DIFFERENCES]
+
+
+def tables(simulated: Simulated, year_runs: int, seed: int) -> str:
+    """Every table, each with its heading."""
+    parts = [
+        _about(simulated),
+        _wrongly(simulated),
+        _rightly(simulated),
+        _by_disagreement(simulated),
+        _demotion(simulated),
+        _year(year_runs, seed),
+        _narrowest(simulated),
+    ]
+    return "\n\n".join(parts)
+
+
+def plot(simulated: Simulated, path: Path) -> None:
+    """Wrong promotions by rule, and right ones of the default by difference, day by day."""
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(10.4, 4.8), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        equal, better = figure.subplots(1, 2)
+        for name, (colour, dashes) in _LINES.items():
+            share = _by_day(fate(RULES[name], simulated[Pair(USUAL, 0.0)]))
+            share[share == 0] = np.nan
+            equal.plot(_days(share), share, color=colour, linestyle=dashes, linewidth=2, label=name)
+        equal.axhline(2.5, color="#666666", linewidth=0.8, linestyle=":")
+        equal.text(60, 2.65, "2.5 %: the sequence's promise, at any time", ha="right", va="bottom", fontsize=8)
+        equal.set_yscale("log")
+        equal.set_ylim(0.03, 130)
+        equal.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
+        equal.set_title("An equal challenger: promoted wrongly, by rule", loc="left")
+        equal.set_ylabel("promoted by then, % of tests (logarithmic)")
+        for difference, colour in _BETTER.items():
+            for share, (dashes, width) in _WIDTHS.items():
+                by_day = _by_day(fate(RULES[GUARDED], simulated[Pair(share, difference)]))
+                better.plot(_days(by_day), by_day, color=colour, linestyle=dashes, linewidth=width)
+        for difference, colour in _BETTER.items():
+            better.plot([], [], color=colour, linewidth=2, label=f"better by {100 * difference:g}")
+        for share, (dashes, width) in _WIDTHS.items():
+            better.plot(
+                [], [], color="#666666", linestyle=dashes, linewidth=width, label=f"differ on {100 * share:.0f} %"
+            )
+        better.set_title("A better challenger: promoted by the default", loc="left")
+        better.set_ylabel("promoted by then, % of tests")
+        better.set_ylim(0, 101)
+        for axes in (equal, better):
+            axes.set_xlim(0, 61)
+            axes.set_xticks(WITHIN, [str(day) for day in WITHIN])
+            axes.set_xlabel("days on test")
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, columnspacing=1.0)
+        figure.suptitle(
+            "Simulated tests; differences in points of accuracy at one minute. Left: directions differ on 30 % of them",
+            x=0.01,
+            ha="left",
+            fontsize=10,
+        )
+        figure.savefig(path)
+
+
+def _about(simulated: Simulated) -> str:
+    runs = len(next(iter(simulated.values())).missed)
+    half = 100 * 1.96 * np.sqrt(0.25 / runs)
+    low, high = (100 * end for end in wilson(0.01, runs))
+    missed = [100 * float(days.missed.mean()) for days in simulated.values()]
+    return (
+        f"{runs:,} runs of each pair, one look a day. Shares are in percent; by the simulation's own chance one near "
+        f"50 is off by at most {half:.1f}, one of 1.0 lies in {low:.1f} to {high:.1f} (95 %, Wilson). In "
+        f"{min(missed):.1f} to {max(missed):.1f} % of the runs, by pair, the sequence excluded the truth at any minute "
+        f"of {max(WITHIN)} days: it may in 5 %."
+    )
+
+
+def _wrongly(simulated: Simulated) -> str:
+    rows = []
+    for name, rule in RULES.items():
+        equal = fate(rule, simulated[Pair(USUAL, 0.0)])
+        worse = [fate(rule, simulated[Pair(USUAL, difference)].swapped()) for difference in (0.005, 0.01)]
+        rows.append(
+            [name, *(_share(equal.promoted_within(days)) for days in WITHIN)]
+            + [_share(one.promoted_within(30)) for one in worse]
+        )
+    head = ["", *(f"{days} d" for days in WITHIN), "worse by 0.5, 30 d", "worse by 1, 30 d"]
+    return f"**Promoted wrongly**: an equal challenger, by day; a worse one. {_usual()}\n\n{_table(head, rows)}"
+
+
+def _rightly(simulated: Simulated) -> str:
+    rows = []
+    for name, rule in RULES.items():
+        fates = [fate(rule, simulated[Pair(USUAL, difference)]) for difference in (0.005, 0.01, 0.02)]
+        rows.append([name, *(_reached(one) for one in fates)])
+    head = ["", "better by 0.5", "by 1", "by 2"]
+    told = f"within 7 / 14 / 30 / 60 days, and the median day of those promoted. {_usual()}"
+    return f"**Promoted rightly**: {told}\n\n{_table(head, rows)}"
+
+
+def _by_disagreement(simulated: Simulated) -> str:
+    rows = []
+    for share in DISAGREEMENTS:
+        for name, difference, swap in (
+            *((f"worse by {100 * difference:g}", difference, True) for difference in DIFFERENCES[:0:-1]),
+            ("equal", 0.0, False),
+            *((f"better by {100 * difference:g}", difference, False) for difference in DIFFERENCES[1:]),
+        ):
+            days = simulated[Pair(share, difference)]
+            days = days.swapped() if swap else days
+            one = fate(RULES[GUARDED], days)
+            low, high = wilson(one.promoted_within(60), len(days.missed))
+            interval = f"{_share(one.promoted_within(60))} ({_share(low)} to {_share(high)})"
+            retired = [_share(one.retired_within(within)) for within in (14, 30, 60)]
+            rows.append(
+                [f"{100 * share:.0f} %", name, *(_share(one.promoted_within(d)) for d in (7, 14, 30)), interval]
+            )
+            rows[-1] += [_median(one), *retired]
+    head = ["differ on", "challenger", "7 d", "14 d", "30 d", "60 d (95 %)", "median", "retired 14 d", "30 d", "60 d"]
+    told = "promoted, and retired as clearly worse"
+    return f"**The default, by how often directions differ**: {told}.\n\n{_table(head, rows)}"
+
+
+def _demotion(simulated: Simulated) -> str:
+    rows = []
+    for name in (ALONE, DAY_INTERVAL, GUARDED):
+        rows.append([name])
+        for difference, swap in (
+            (0.02, True),
+            (0.01, True),
+            (0.005, True),
+            (0.0, False),
+            (0.005, False),
+            (0.01, False),
+        ):
+            days = simulated[Pair(USUAL, difference)]
+            rows[-1].append(_share(rolled_back(RULES[name], days.swapped() if swap else days)))
+    head = ["", "worse by 2", "by 1", "by 0.5", "equal", "better by 0.5", "by 1"]
+    told = "how often the ensemble before comes back after its day in shadow, by what the new one is"
+    return f"**Rolled back**: {told}. {_usual()}\n\n{_table(head, rows)}"
+
+
+def _year(runs: int, seed: int) -> str:
+    rows, errors = [], []
+    for name, promotes, back in (
+        (ALONE, ab_year.none, ab_year.none),
+        (SINCE, ab_year.interval, ab_year.interval),
+        (GUARDED, ab_year.sequence, ab_year.interval),
+        (f"{GUARDED}, of 80 %", partial(ab_year.sequence, alpha=0.2), ab_year.interval),
+    ):
+        for max_days in (7, 14, 30):
+            rows.append([name, str(max_days)])
+            for mean in (0.0, -0.003):
+                year = ab_year.simulate(promotes, back, max_days, mean, 0.003, runs, seed)
+                rows[-1] += [f"{year.live:+.2f}", f"{year.promotions:.1f}", f"{year.to_a_worse:.2f}"]
+                errors.append(1.96 * year.live_error)
+    head = [
+        "",
+        "`ab_max_days`",
+        "mean 0: live",
+        "promotions",
+        "to a worse",
+        "mean -0.3: live",
+        "promotions",
+        "to a worse",
+    ]
+    told = (
+        "a new challenger each night that one of three places is free, true accuracies normal with sd 0.3 points about "
+        "0 or -0.3; live: mean true accuracy of what was live, in points above the first one, by chance off by at most "
+        f"{max(errors):.2f} (95 %). Rolled back by the rule alone, else by the day's interval"
+    )
+    return f"**A year** ({runs:,} runs): {told}.\n\n{_table(head, rows)}"
+
+
+def _narrowest(simulated: Simulated) -> str:
+    rows = []
+    for narrowest_at in _NARROWEST:
+        rule = guarded_at(narrowest_at)
+        fates = [fate(rule, simulated[Pair(USUAL, difference)], narrowest_at) for difference in DIFFERENCES]
+        rows.append([f"{narrowest_at:,}", _share(fates[0].promoted_within(60)), *(_reached(one) for one in fates[1:])])
+    head = ["narrowest at", "equal, 60 d", "better by 0.5", "by 1", "by 2"]
+    told = "disagreements at which the default's sequence is made narrowest; 7 / 14 / 30 / 60 days as above"
+    return f"**Where the sequence is narrowest**: {told}. {_usual()}\n\n{_table(head, rows)}"
+
+
+def _usual() -> str:
+    return f"Directions differ on {USUAL:.0%} of the minutes.".replace("%", " %")
+
+
+def _reached(one: Fate) -> str:
+    return " / ".join(_share(one.promoted_within(days)) for days in WITHIN[1:]) + f" · {_median(one)}"
+
+
+def _median(one: Fate) -> str:
+    median = one.median_days()
+    return "-" if median is None or one.promoted_within(NEVER - 1) < 0.02 else f"{median:.0f}"
+
+
+def _share(share: float) -> str:
+    percent = 100 * share
+    return (
+        f"{percent:.0f}"
+        if percent >= 9.95
+        else f"{percent:.1f}"
+        if percent >= 0.95 or not percent
+        else f"{percent:.2f}"
+    )
+
+
+def _by_day(one: Fate) -> np.ndarray:
+    return np.array([100 * one.promoted_within(day) for day in range(1, max(WITHIN) + 1)])
+
+
+def _days(values: np.ndarray) -> np.ndarray:
+    return np.arange(1, len(values) + 1)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

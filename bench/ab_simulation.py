@@ -1,0 +1,56 @@
+"""How often a rule of promotion errs, on simulated pairs of ensembles: the tables and the plot of docs/ab-testing.md.
+
+    python -m bench.ab_simulation                      4,000 runs of 60 days, two minutes on one core: prints the tables
+    python -m bench.ab_simulation --runs 250 --seed 1  ten seconds
+    python -m bench.ab_simulation --docs               writes them into docs/ab-testing.md, and docs/ab-testing.png
+
+bench/ab_pairs.py says what a pair is, bench/ab_rules.py what the rules are, bench/ab_year.py what a year is.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import ab_report
+from bench.ab_pairs import simulate
+from trainer.progress import shown
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+#: The tables stand between these lines of docs/ab-testing.md.
+BEGIN, END = "<!-- by python -m bench.ab_simulation --docs: begin -->", "<!-- end -->"
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=100, help="Of each pair; 95 % errors shrink with their root.")] = 4_000,
+    days: Annotated[int, typer.Option(min=60, help="Of each run; the tables look at the first 60.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed, runs and days give the same tables.")] = 0,
+    docs: Annotated[bool, typer.Option("--docs", help="Write into docs/ instead of printing.")] = False,
+) -> None:
+    """Simulate pairs of ensembles and tell what each rule of promotion does with them.
+
+    Examples: python -m bench.ab_simulation --runs 250; python -m bench.ab_simulation --docs
+    """
+    with shown(Console(stderr=True), "Simulating") as on_step:
+        simulated = simulate(ab_report.pairs(), runs, days, seed, on_step)
+    tables = ab_report.tables(simulated, year_runs=runs, seed=seed)
+    if not docs:
+        print(tables)
+        return
+    page = DOCS / "ab-testing.md"
+    page.write_text(between_marks(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    ab_report.plot(simulated, DOCS / "ab-testing.png")
+
+
+def between_marks(page: str, tables: str) -> str:
+    """The page with these tables in place of its own. Raises ValueError where the marks are missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"docs/ab-testing.md needs the lines {BEGIN!r} and {END!r}: the tables go between them")
+    return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

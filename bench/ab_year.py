@@ -1,0 +1,120 @@
+"""A year of nightly challengers: what a rule of promotion does to the accuracy of what is live.
+
+Day by day: every night a new challenger takes a free one of three places, at most ``max_days`` long. Its true accuracy
+is drawn; a promoted one is live the next day, and the ensemble before it runs in shadow for that day and may come back.
+Accuracies are in shares, relative to the ensemble that was live at the start.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.ab_pairs import MINUTES, radii
+from bench.ab_rules import MARGIN, SIGMAS
+from candlecast.ab.sequence import ALPHA
+
+#: Of disagreements and hits more since a test began: whether it may be decided.
+Guard = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+YEAR = 365
+PLACES = 3
+#: Share of the minutes at which a challenger's direction is not the active one's.
+DISAGREEMENT = 0.3
+
+
+@dataclass(frozen=True)
+class Year:
+    """Means over the runs. ``live``: true accuracy of what was live, over the year; ``last``: on its last day."""
+
+    live: float
+    live_error: float
+    last: float
+    promotions: float
+    to_a_worse: float
+    rollbacks: float
+
+
+@dataclass
+class _Tests:
+    """The three places of each run, (runs, places). ``accuracy`` is NaN where a place is free."""
+
+    accuracy: np.ndarray
+    disagreements: np.ndarray
+    hits: np.ndarray
+    days: np.ndarray
+
+    def free(self, where: np.ndarray) -> None:
+        self.accuracy[where] = np.nan
+        self.restart(where)
+
+    def restart(self, where: np.ndarray) -> None:
+        for values in (self.disagreements, self.hits, self.days):
+            values[where] = 0
+
+
+def none(_: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """No guard."""
+    return np.ones(hits.shape, dtype=bool)
+
+
+def interval(disagreements: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """A plain 95 % interval lies above 0."""
+    return hits > SIGMAS * np.sqrt(disagreements)
+
+
+def sequence(disagreements: np.ndarray, hits: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
+    """The confidence sequence lies above 0."""
+    return hits > radii(int(disagreements.max()), alpha=alpha)[disagreements]
+
+
+def simulate(
+    promotes: Guard, rolls_back: Guard, max_days: int, mean: float, spread: float, runs: int, seed: int
+) -> Year:
+    """The rule with a guard for either way. Challengers' true accuracies are normal (``mean``, ``spread``)."""
+    rng = np.random.default_rng(seed)
+    tests = _Tests(np.full((runs, PLACES), np.nan), *(np.zeros((runs, PLACES), dtype=np.int64) for _ in range(3)))
+    every = np.arange(runs)
+    live, before = np.zeros(runs), np.full(runs, np.nan)
+    total, counts = np.zeros(runs), np.zeros(3)
+    for _ in range(YEAR):
+        places = np.isnan(tests.accuracy)
+        first = (every[places.any(axis=1)], places.argmax(axis=1)[places.any(axis=1)])
+        tests.accuracy[first] = rng.normal(mean, spread, len(first[0]))
+        total += live
+        # The day passes for the tests, and for the shadow of the last promotion.
+        differ, hits = _day(tests.accuracy - live[:, None], rng)
+        tests.disagreements += differ
+        tests.hits += hits
+        tests.days += ~np.isnan(tests.accuracy)
+        shadow_differ, shadow_hits = _day(before - live, rng)
+        back = (shadow_hits > MARGIN * MINUTES) & rolls_back(shadow_differ, shadow_hits)
+        better = (hits > MARGIN * MINUTES) & promotes(tests.disagreements, tests.hits) & ~back[:, None]
+        best = np.where(better, hits, -1).argmax(axis=1)
+        promoted = better.any(axis=1)
+        gone = sequence(tests.disagreements, -tests.hits) | (tests.days >= max_days)
+        gone[promoted, best[promoted]] = True
+        chosen = tests.accuracy[every, best]
+        counts += [promoted.sum(), (promoted & (chosen < live)).sum(), back.sum()]
+        tests.free(gone)
+        tests.restart(promoted | back)
+        after = np.where(promoted, chosen, np.where(back, before, live))
+        before = np.where(promoted, live, np.nan)
+        live = after
+    means = 100 * total / YEAR
+    return Year(
+        live=float(means.mean()),
+        live_error=float(means.std() / np.sqrt(runs)),
+        last=float(100 * live.mean()),
+        promotions=float(counts[0] / runs),
+        to_a_worse=float(counts[1] / runs),
+        rollbacks=float(counts[2] / runs),
+    )
+
+
+def _day(difference: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A day's disagreements and hits more; 0 where ``difference`` is NaN: nothing runs there."""
+    running = ~np.isnan(difference)
+    differ = rng.binomial(MINUTES, np.where(running, DISAGREEMENT, 0.0))
+    right = rng.binomial(differ, 0.5 + np.nan_to_num(difference) / (2 * DISAGREEMENT))
+    return differ, 2 * right - differ

@@ -59,7 +59,6 @@ def create_ensemble(
         weight = round(weight, 4)
     key = [symbol, mamba_id, lgbm_id, weight, _calibration_hash(calibration, golden, weight)]
     types = ["text", "bigint", "bigint", "numeric", "text"]
-    lock(session)  # not after the insert: two that had both inserted would wait for each other
     lock(session)  # before the insert: two that insert first, and then both want it, would wait for each other
     created = session.rows(
         _CREATE, [*types, "text", "text", "jsonb"], [*key, mamba["feature_hash"], calibration, golden]

@@ -72,9 +72,9 @@ def plot(simulated: Simulated, path: Path) -> None:
         FigureCanvasAgg(figure)
         equal, better = figure.subplots(1, 2)
         for name, (colour, dashes) in _LINES.items():
-            share = _by_day(fate(RULES[name], simulated[Pair(USUAL, 0.0)]))
-            share[share == 0] = np.nan
-            equal.plot(_days(share), share, color=colour, linestyle=dashes, linewidth=2, label=name)
+            promoted = _by_day(fate(RULES[name], simulated[Pair(USUAL, 0.0)]))
+            promoted[promoted == 0] = np.nan
+            equal.plot(_days(promoted), promoted, color=colour, linestyle=dashes, linewidth=2, label=name)
         equal.axhline(2.5, color="#666666", linewidth=0.8, linestyle=":")
         equal.text(60, 2.65, "2.5 %: the sequence's promise, at any time", ha="right", va="bottom", fontsize=8)
         equal.set_yscale("log")

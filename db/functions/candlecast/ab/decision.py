@@ -9,6 +9,7 @@ it retires. Since that is one look, the guard is the plain 95 % interval of thos
 looks at all times, would need over five points in a day (docs/ab-testing.md).
 """
 
+import math
 from dataclasses import dataclass
 
 from candlecast.ab.figures import Accuracies
@@ -73,7 +74,7 @@ def _waiting(standing: Standing, settings: Settings) -> str | None:
         return "no minute has been predicted by both yet, with an outcome"
     hours = (standing.at - standing.since) / 3600
     if hours < 24:
-        return f"{hours:.1f} of 24 hours so far"
+        return f"{math.floor(10 * hours) / 10} of 24 hours so far"
     if standing.pairs < settings.ab_min_pairs:
         return f"{standing.pairs} of {settings.ab_min_pairs} paired minutes in the last 24 hours (ab_min_pairs)"
     if standing.one_minute is None:

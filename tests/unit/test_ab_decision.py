@@ -1,0 +1,191 @@
+"""What becomes of a challenger: given where it stands -> the decision expected, at each side of every boundary."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from candlecast.ab.decision import Decision, Standing, decide
+from candlecast.ab.figures import Accuracies
+from candlecast.ab.pairs import DAY, Comparison
+from candlecast.ab.sequence import Sequence, radius
+from candlecast.settings import resolve
+
+HOUR = 3_600
+AT = 1_777_853_400.0  # 2026-05-04 00:10 UTC
+COMPARISON = Comparison(
+    symbol="BTCUSDT",
+    active_id=1,
+    challenger_id=2,
+    role="test",
+    began=AT - 10 * DAY,
+    together_since=AT - 10 * DAY,
+    active_since=AT - 10 * DAY,
+    judged_later=None,
+)
+SURELY_ABOVE = Sequence(10_000, 1_000, 300)  # [+1.97, +4.03] points
+UNDECIDED = Sequence(10_000, 1_000, 60)
+SURELY_BELOW = Sequence(10_000, 1_000, -300)
+
+
+def accuracies(challenger=0.54, active=0.52, low=0.001, high=0.039):
+    return Accuracies(active, challenger, challenger - active, low, high)
+
+
+WINNING = Standing(COMPARISON, AT, AT - 10 * DAY, 1_439, accuracies(), SURELY_ABOVE)
+SHADOW = replace(
+    WINNING, comparison=replace(COMPARISON, role="shadow", together_since=AT - DAY, active_since=AT - DAY),
+    since=AT - DAY, sequence=Sequence(1_400, 150, 28),
+)  # fmt: skip
+
+
+def judged(standing, *, of=None, stored=None, **changed):
+    """`of`: changes of the comparison; `stored`: of the settings."""
+    standing = replace(standing, **changed)
+    standing = replace(standing, comparison=replace(standing.comparison, **(of or {})))
+    return decide(standing, resolve(json.dumps(stored or {}), {}))
+
+
+def sequence_with(low=None, high=None):
+    """A sequence whose end is exactly that, as no whole number of hits makes it."""
+    half = radius(400) / 2_000
+    middle = low + half if low is not None else high - half
+    found = Sequence(2_000, 400, middle * 2_000)
+    assert (low, high) in ((found.bounds[0], None), (None, found.bounds[1]))
+    return found
+
+
+# fmt: off
+GIVEN = {  # name: (standing, expected, what the reason says, changes)
+    "better in 24 hours and surely better since": (WINNING, "promote", "better: 54.00 against 52.00", {}),
+    # the rule: strictly more than the margin
+    "by exactly the margin": (WINNING, "keep", "not better by the margin",
+        {"one_minute": accuracies(0.50390625, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
+    "by a hair more than the margin": (WINNING, "promote", "better:",
+        {"one_minute": accuracies(0.50390625 + 1e-12, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
+    "equal, margin 0": (WINNING, "keep", "not better by the margin",
+        {"one_minute": accuracies(0.52, 0.52), "stored": {"promotion_margin": "0"}}),
+    "a wider margin": (WINNING, "keep", "margin +2.50", {"stored": {"promotion_margin": "0.025"}}),
+    "surely better since, worse today": (WINNING, "keep", "not better", {"one_minute": accuracies(0.51, 0.52)}),
+    # how long, how many
+    "23.99 hours": (WINNING, "keep", "23.9 of 24 hours so far", {"since": AT - 23.99 * HOUR}),
+    "half an hour": (WINNING, "keep", "0.5 of 24 hours so far", {"since": AT - HOUR / 2}),
+    "24 hours": (WINNING, "promote", "better:", {"since": AT - 24 * HOUR}),
+    "1299 pairs": (WINNING, "keep", "1299 of 1300 paired minutes in the last 24 hours", {"pairs": 1_299}),
+    "1300 pairs": (WINNING, "promote", "better:", {"pairs": 1_300}),
+    "the pairs that were asked for": (WINNING, "keep", "1300 of 1301", {
+        "pairs": 1_300, "stored": {"ab_min_pairs": "1301"}}),
+    "no pair at all": (WINNING, "keep", "no minute has been predicted by both yet",
+        {"since": None, "pairs": 0, "one_minute": None, "sequence": Sequence(0, 0, 0)}),
+    "the price never moved": (WINNING, "keep", "the price moved in none", {"one_minute": None}),
+    "too few pairs, surely worse": (WINNING, "keep", "1299 of", {"pairs": 1_299, "sequence": SURELY_BELOW}),
+    # the guard
+    "it may be chance": (WINNING, "keep", "better, but it may be chance", {"sequence": UNDECIDED}),
+    "a sequence that begins exactly at 0": (WINNING, "keep", "it may be chance", {"sequence": sequence_with(low=0.0)}),
+    "a sequence that begins just above 0": (WINNING, "promote", "better:", {"sequence": sequence_with(low=2.0**-30)}),
+    "the day's interval does not guard a test": (WINNING, "promote", "better:", {
+        "one_minute": accuracies(low=-0.01)}),
+    "no guard": (WINNING, "promote", "better:", {
+        "sequence": UNDECIDED, "one_minute": accuracies(low=-0.01), "stored": {"promotion_guard": "none"}}),
+    "no guard, not better": (WINNING, "keep", "not better", {
+        "one_minute": accuracies(0.521, 0.52), "stored": {"promotion_guard": "none"}}),
+    # clearly worse
+    "clearly worse": (WINNING, "retire", "clearly worse:", {
+        "sequence": SURELY_BELOW, "one_minute": accuracies(0.5, 0.52, -0.04, 0.0)}),
+    "clearly worse, a good day": (WINNING, "retire", "clearly worse:", {"sequence": SURELY_BELOW}),
+    "clearly worse without a guard": (WINNING, "retire", "clearly worse:", {
+        "sequence": SURELY_BELOW, "stored": {"promotion_guard": "none"}}),
+    "a sequence that ends exactly at 0": (WINNING, "keep", "it may be chance", {"sequence": sequence_with(high=0.0)}),
+    "a sequence that ends just below 0": (WINNING, "retire", "clearly", {"sequence": sequence_with(high=-(2.0**-30))}),
+    # ab_max_days
+    "undecided after its days": (WINNING, "retire", "undecided after 10 days (ab_max_days): better, but", {
+        "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}}),
+    "undecided a minute before": (WINNING, "keep", "better, but it may be chance", {
+        "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}, "of": {"together_since": AT - 10 * DAY + 60}}),
+    "the default is 30 days": (WINNING, "retire", "undecided after 30 days", {
+        "sequence": UNDECIDED, "of": {"together_since": AT - 30 * DAY}}),
+    "29 days are not": (WINNING, "keep", "it may be chance", {
+        "sequence": UNDECIDED, "of": {"together_since": AT - 29 * DAY}}),
+    "not better after its days": (WINNING, "retire", "undecided after 10 days (ab_max_days): not better", {
+        "one_minute": accuracies(0.52, 0.52), "stored": {"ab_max_days": "10"}}),
+    "better after its days": (WINNING, "promote", "better:", {"stored": {"ab_max_days": "10"}}),
+    "its days over, too few pairs": (WINNING, "retire", "undecided after 10 days (ab_max_days): 3 of 1300", {
+        "pairs": 3, "stored": {"ab_max_days": "10"}}),
+    "its days over without a single pair": (WINNING, "retire", "(ab_max_days): no minute has been predicted by both", {
+        "since": None, "pairs": 0, "one_minute": None, "sequence": Sequence(0, 0, 0), "stored": {"ab_max_days": "10"}}),
+    "its days over, a flat market": (WINNING, "retire", "(ab_max_days): the price moved in none", {
+        "one_minute": None, "stored": {"ab_max_days": "10"}}),
+    "in a replay they count from the first pair": (WINNING, "retire", "undecided after 10 days", {
+        "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}, "of": {"together_since": None}}),
+    "in a replay without a pair they have not begun": (WINNING, "keep", "no minute", {
+        "since": None, "pairs": 0, "one_minute": None, "stored": {"ab_max_days": "1"}, "of": {"together_since": None}}),
+    # promotion_cooldown
+    "a minute before the cooldown ends": (WINNING, "keep", "promotion_cooldown lets nothing change before", {
+        "of": {"active_since": AT - DAY + 60}}),
+    "the cooldown has ended": (WINNING, "promote", "better:", {"of": {"active_since": AT - DAY}}),
+    "a longer cooldown": (WINNING, "keep", "before 2026-05-05 00:10:00+00", {
+        "of": {"active_since": AT - DAY}, "stored": {"promotion_cooldown": "2 d"}}),
+    "no cooldown": (WINNING, "promote", "better:", {
+        "of": {"active_since": AT}, "stored": {"promotion_cooldown": "none"}}),
+    "no change known": (WINNING, "promote", "better:", {"of": {"active_since": None}}),
+    "its days over while the cooldown blocks": (WINNING, "keep", "promotion_cooldown lets nothing change", {
+        "of": {"active_since": AT - HOUR}, "stored": {"ab_max_days": "10"}}),
+    "the cooldown keeps nobody who is clearly worse": (WINNING, "retire", "clearly worse", {
+        "sequence": SURELY_BELOW, "of": {"active_since": AT - HOUR}}),
+    # the shadow: judged once, by the plain interval
+    "a shadow that was better": (SHADOW, "roll_back", "better: 54.00 against 52.00", {}),
+    "a shadow whose interval begins at 0": (SHADOW, "retire", "the promotion of ensemble 1 stands: better, but", {
+        "one_minute": accuracies(low=0.0)}),
+    "a shadow without a guard": (SHADOW, "roll_back", "better:", {
+        "one_minute": accuracies(low=-0.01), "stored": {"promotion_guard": "none"}}),
+    "a shadow by exactly the margin": (SHADOW, "retire", "stands: not better by the margin", {
+        "one_minute": accuracies(0.50390625, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
+    "a shadow that was worse": (SHADOW, "retire", "stands: not better", {"one_minute": accuracies(0.50, 0.52)}),
+    "a shadow that was clearly worse": (SHADOW, "retire", "stands: clearly worse", {"sequence": SURELY_BELOW}),
+    "a shadow before its day is over": (SHADOW, "keep", "12.0 of 24 hours so far", {"since": AT - 12 * HOUR}),
+    "a shadow with too few pairs": (SHADOW, "keep", "1299 of 1300", {"pairs": 1_299}),
+    "a shadow that nobody can judge": (SHADOW, "retire", "undecided after 30 days (ab_max_days): 7 of 1300", {
+        "pairs": 7, "of": {"together_since": AT - 30 * DAY}}),
+    "no cooldown holds a roll-back": (SHADOW, "roll_back", "better:", {"stored": {"promotion_cooldown": "9 d"}}),
+    # nothing to decide
+    "no active ensemble": (WINNING, "keep", "no ensemble is active for BTCUSDT, so there is nothing to compare with", {
+        "of": {"active_id": None, "together_since": AT - 99 * DAY}}),
+    "judged later": (WINNING, "keep", "an evaluation as of 2026-05-05 00:10:00+00 has changed what is live since", {
+        "of": {"judged_later": AT + DAY, "together_since": AT - 99 * DAY}}),
+    "a shadow judged later": (SHADOW, "keep", "the past decides nothing", {"of": {"judged_later": AT + DAY}}),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_decision(name):
+    standing, expected, says, changes = GIVEN[name]
+    decision = judged(standing, **changes)
+    assert decision.kind == expected
+    assert says in decision.reason
+
+
+def test_reasons_in_full():
+    since = "since the test began +3.00 [+1.97, +4.03]"
+    assert judged(WINNING) == Decision(
+        "promote",
+        f"better: 54.00 against 52.00 % right in 24 hours, +2.00 [+0.10, +3.90] points, margin +0.50; {since}",
+    )
+    assert judged(WINNING, of={"active_since": AT - HOUR}).reason == (
+        f"better: 54.00 against 52.00 % right in 24 hours, +2.00 [+0.10, +3.90] points, margin +0.50; {since};"
+        " but promotion_cooldown lets nothing change before 2026-05-04 23:10:00+00"
+    )
+    assert judged(WINNING, one_minute=accuracies(0.49, 0.52, -0.05, -0.01), stored={"ab_max_days": "9"}).reason == (
+        "undecided after 9 days (ab_max_days): not better by the margin: 49.00 against 52.00 % right in 24 hours,"
+        f" -3.00 [-5.00, -1.00] points, margin +0.50; {since}"
+    )
+    assert judged(SHADOW, pairs=1_299).reason == "1299 of 1300 paired minutes in the last 24 hours (ab_min_pairs)"
+
+
+def test_nothing_is_decided_of_what_is_not_a_number():
+    """NaN compares as false: it must never be the side that changes what is live."""
+    unknown = Accuracies(math.nan, math.nan, math.nan, math.nan, math.nan)
+    assert judged(WINNING, one_minute=unknown).kind == "keep"
+    assert judged(SHADOW, one_minute=unknown).kind == "retire"
+    assert judged(SHADOW, one_minute=accuracies(low=math.nan)).kind == "retire"

@@ -56,7 +56,11 @@ _TAKE_BACK = (
 _REMOVE = (
     "delete from predictions where symbol = %(symbol)s",
     "delete from inference_runs where symbol = %(symbol)s",
-    "delete from active_ensembles where symbol = %(symbol)s",
+    "delete from ensemble_events where symbol = %(symbol)s",
+    # These name each other, and a statement's keys are checked at its end.
+    """
+    with evaluated as (delete from ab_evaluations where symbol = %(symbol)s)
+    delete from active_ensembles where symbol = %(symbol)s""",
     "delete from model_versions where symbol = %(symbol)s",
     "delete from candles_1m where symbol = %(symbol)s",
     "drop table if exists bench_predictions",

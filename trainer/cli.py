@@ -119,7 +119,8 @@ def train(
     mamba_seeds: MambaSeeds = 3,
     threads: Threads = 2,
     publish: Annotated[
-        PublishAfterTraining, typer.Option(help="Deploy the pair as the active ensemble, on test, or not.")
+        PublishAfterTraining,
+        typer.Option(help="Deploy the pair as the active ensemble, on test, waiting, or not."),
     ] = PublishAfterTraining.none,
     models_dir: ModelsDir = Path("models"),
     database_url: DatabaseUrl = None,
@@ -177,8 +178,9 @@ def retrain(
 ) -> None:
     """Train on the newest candles and put the result on test: the daily job.
 
-    An ensemble that is no better than the majority class on the last days is not published. What is live serves on
-    either way; `training_runs` has a row for every run, with the reason. One run at a time for a symbol.
+    An ensemble that is no better than the majority class on the last days is not published. Where every place on test
+    is taken, it waits: no test is cut short for it. What is live serves on either way; `training_runs` has a row for
+    every run, with the reason. One run at a time for a symbol.
 
     Exit status: 0 published, 1 failed, 3 refused by the gate, 75 another run is at it; 128 and the signal's number
     where one ended it. Of several symbols the worst, in the order 1, 75, 3, 0. docs/retraining.md has the rest.
@@ -351,7 +353,8 @@ def publish(
         Path | None, typer.Option(help="Instead, with --mamba: a folder under models/lgbm.", show_default=False)
     ] = None,
     publish_as: Annotated[
-        PublishAs, typer.Option("--as", help="Make it the active ensemble, or put it on test.")
+        PublishAs,
+        typer.Option("--as", help="Make it the active ensemble, put it on test, or register it: it waits."),
     ] = PublishAs.active,
     weight: Annotated[
         float | None,
@@ -367,8 +370,8 @@ def publish(
     """Deploy a trained ensemble, or two versions joined by hand, in one transaction.
 
     The files are checked against their facts, then the database runs the golden rows before the ensemble
-    goes live. Publishing the same again changes nothing. Versions that are joined by hand have no calibration,
-    so no probabilities and no prediction intervals.
+    goes live or on test; one that waits is proved when it does. Publishing the same again changes nothing. Versions
+    that are joined by hand have no calibration, so no probabilities and no prediction intervals.
 
     Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """

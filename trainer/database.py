@@ -43,6 +43,7 @@ def connect(url: str | None = None) -> psycopg.Connection:
 def explain(error: psycopg.Error) -> CandlecastUserError:
     """An error of the server as one for the user: its own message, its own hint or the usual remedy."""
     message = error.diag.message_primary or str(error).strip() or type(error).__name__
+    message = message.removeprefix("plpy.Error: ")  # what PL/Python puts before every message
     hint = error.diag.message_hint
     if hint is None and isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
         hint = "The database has no candlecast objects, or old ones: run `alembic upgrade head`."

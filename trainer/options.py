@@ -9,10 +9,11 @@ import typer
 
 
 class PublishAs(StrEnum):
-    """How a published ensemble goes live."""
+    """How a published ensemble goes live; waiting: not before test_ensemble() or activate_ensemble() is called."""
 
     active = "active"
     test = "test"
+    waiting = "waiting"
 
 
 class PublishAfterTraining(StrEnum):
@@ -20,6 +21,7 @@ class PublishAfterTraining(StrEnum):
 
     active = "active"
     test = "test"
+    waiting = "waiting"
     none = "none"
 
 

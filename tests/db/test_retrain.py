@@ -1,12 +1,15 @@
 """`candlecast retrain`: onto test, or a row that says why not; one at a time; killed, it leaves nothing half done."""
 
 import getpass
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -16,10 +19,14 @@ from psycopg import conninfo
 from retraining import runs, small, start, wait_for, whole_versions
 
 from trainer.database import connect
+from trainer.errors import CandlecastUserError
+from trainer.models.artifacts import MODEL_TYPES, reference
+from trainer.operation.publish import publish_on_test_or_waiting
 from trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
 from trainer.operation.training_runs import AlreadyRunning, begin
 
-ENSEMBLES = "select id, is_active, is_test from active_ensembles order by id"
+ENSEMBLES = "select id, state from active_ensembles order by id"
+AT_THE_LOCK = "select exists (select from pg_locks where not granted and relation = 'active_ensembles'::regclass)"
 NOTHING_NEW = "select (select count(*) from model_versions), (select count(*) from active_ensembles)"
 
 
@@ -50,30 +57,85 @@ def as_trainer(url: str) -> str:
     return conninfo.make_conninfo(url, options="-c role=candlecast_trainer")
 
 
-def test_a_new_ensemble_goes_on_test_and_what_is_live_stays(days, url, artifacts, tmp_path, capsys):
+def test_where_no_place_on_test_is_free_the_new_ensemble_waits_and_no_test_is_cut_short(
+    days, url, artifacts, tmp_path, capsys
+):
     active = deploy(days, artifacts)
-    oldest = create(days, artifacts, 0.25, is_test=True)
+    on_test = create(days, artifacts, 0.25, is_test=True)
     days.execute("update ml_settings set value = '1' where name = 'max_test_ensembles'")
     assert retrain(["NONE", "DEMO"], small(tmp_path), as_trainer(url)) == FAILED, "one of two failed"
     assert [row[:2] for row in runs(days)] == [("NONE", "failed"), ("DEMO", "published")]
-    window_from, window_to, test_from, version, new, metrics = days.execute("""
-        select window_from, window_to, test_from, version, ensemble_id, metrics
+    window_from, window_to, test_from, version, new, reason, metrics = days.execute("""
+        select window_from, window_to, test_from, version, ensemble_id, reason, metrics
         from training_runs where symbol = 'DEMO'
     """).fetchone()
     assert (window_to, window_to - window_from) == (NEWEST + MINUTE, timedelta(days=5))
     assert window_to - test_from == timedelta(days=1)
-    assert days.execute(ENSEMBLES).fetchall() == [(active, True, False), (oldest, False, False), (new, False, True)]
-    assert metrics["withdrawn"] == [oldest]
+    assert days.execute(ENSEMBLES).fetchall() == [(active, "active"), (on_test, "test"), (new, "waiting")]
+    assert reason == (
+        f"ensemble {new} cannot go on test: DEMO has as many there as max_test_ensembles allows, 1. "
+        f"On test: {on_test}. When a place is free: select test_ensemble({new});"
+    )
     assert metrics["gate"]["passed"]
+    assert not metrics["on_test"]
     assert whole_versions(tmp_path) == [f"{kind}/{version}" for kind in ("mamba", "lgbm", "ensemble")]
     predicted = days.execute("select ensemble_id, probability_up from predict('DEMO', null, %s)", (new,)).fetchall()
     assert [one[0] for one in predicted] == [new] * 5
     assert all(0 < one[1] < 1 for one in predicted)
     out, err = capsys.readouterr()
-    for words in ("1 min: ensemble", "majority class", "passed: above at both", f"Ensemble {new} is on test"):
+    for words in ("1 min: ensemble", "majority class", "passed: above at both", f"Ensemble {new} is waiting", reason):
         assert words in out, words
-    assert f"Withdrawn from test, as more than max_test_ensembles: {oldest}" in out
     assert "there are no candles of NONE" in err
+    days.execute("select withdraw_ensemble(%s)", (on_test,))
+    assert days.execute(reason[reason.index("select ") :]).fetchone() == (True,), "as the reason says"
+
+
+@pytest.fixture
+def two_ensembles(artifacts, tmp_path):
+    """Folders of an ensemble as it was exported, and of a copy whose versions have names of their own."""
+    exported = artifacts[0].parents[1] / "ensemble" / artifacts[0].name
+    shutil.copytree(exported.parents[1], tmp_path / "models")
+    copies = {}
+    for kind in MODEL_TYPES:
+        copies[kind] = (tmp_path / "models" / kind / exported.name).rename(tmp_path / "models" / kind / "another")
+        facts = json.loads((copies[kind] / "facts.json").read_text()) | {"version": "another"}
+        if kind == "ensemble":
+            facts |= {model_type: reference(copies[model_type]) for model_type in ("mamba", "lgbm")}
+        (copies[kind] / "facts.json").write_text(json.dumps(facts))
+    return exported, copies["ensemble"]
+
+
+def test_of_two_that_want_the_last_place_at_once_one_waits(db, database_url, two_ensembles):
+    db.execute("update ml_settings set value = '1' where name = 'max_test_ensembles'")
+    start = Barrier(2, timeout=60)
+
+    def publish(folder):
+        with connect(as_trainer(database_url)) as connection, connection.transaction():
+            start.wait()
+            return publish_on_test_or_waiting(folder, connection)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(publish, two_ensembles))
+    (tested,) = [published for published, no_place in results if no_place is None]
+    ((waits, no_place),) = [(published, no_place) for published, no_place in results if no_place is not None]
+    assert (tested.state, waits.state) == ("on test", "waiting")
+    assert f"On test: {tested.id}." in no_place
+    assert db.execute(ENSEMBLES).fetchall() == sorted([(tested.id, "test"), (waits.id, "waiting")])
+
+
+def test_what_does_not_give_its_golden_outputs_does_not_even_wait(db, database_url, two_ensembles):
+    db.execute("update ml_settings set value = '0' where name = 'max_test_ensembles'")
+    facts = two_ensembles[1] / "facts.json"
+    document = json.loads(facts.read_text())
+    document["golden"]["probability_up"][0][0] += 0.01
+    facts.write_text(json.dumps(document))
+    with connect(database_url) as connection:
+        with pytest.raises(CandlecastUserError, match="does not give its own golden outputs"), connection.transaction():
+            publish_on_test_or_waiting(two_ensembles[1], connection)
+        assert db.execute(NOTHING_NEW).fetchone() == (0, 0)
+        published, no_place = publish_on_test_or_waiting(two_ensembles[0], connection)
+    assert published.state == "waiting", "this one waits: there are no places at all"
+    assert "max_test_ensembles allows, 0. On test: none." in no_place
 
 
 def test_what_is_no_better_than_the_majority_class_is_refused(days, url, tmp_path, capsys):
@@ -151,16 +213,20 @@ def test_the_command_trains_by_its_options(days, url, tmp_path, run_cli):
     done = run_cli(url, "retrain", "--symbol", "DEMO", *sizes, *places)
     assert done.returncode == PUBLISHED, done.stderr
     assert runs(days) == [("DEMO", "published", None)]
+    ((new, metrics),) = days.execute("select ensemble_id, metrics from training_runs").fetchall()
+    assert metrics["on_test"]
+    assert days.execute(ENSEMBLES).fetchall() == [(new, "test")]
+    assert f"Ensemble {new} is on test" in done.stdout
 
 
-@pytest.mark.parametrize("moment", ["LightGBM, 1 min", "Test part", "publication"])
+@pytest.mark.parametrize("moment", ["LightGBM, 1 min", "publication"])
 def test_killed_it_leaves_nothing_half_published_and_the_next_run_says_lost(days, url, tmp_path, capsys, moment):
     with psycopg.connect(url) as blocker:
         blocker.execute("lock table active_ensembles in share mode")  # it will not get further than that
         process = start(url, tmp_path)
         try:
             if moment == "publication":
-                wait_until(days, "select exists (select from pg_locks where not granted and mode = 'RowExclusiveLock')")
+                wait_until(days, AT_THE_LOCK)
             else:
                 wait_for(process, moment)
             if moment == "LightGBM, 1 min":
@@ -266,7 +332,10 @@ def test_a_row_that_says_how_it_went_is_not_written_over(db, database_url):
         run = begin(connection, "DEMO", database_url)
         run.finish("refused", "the gate")
         run.finish("failed", "interrupted")
-    assert runs(db) == [("DEMO", "refused", "the gate")]
+        run.amend()
+        assert runs(db) == [("DEMO", "refused", "the gate")]
+        run.amend("pruning failed")
+    assert runs(db) == [("DEMO", "refused", "the gate. pruning failed")]
 
 
 @pytest.fixture

@@ -98,14 +98,23 @@ def test_publishing_again_changes_nothing_and_test_stands_beside_active(db, data
     second = publish(*artifacts, "test", 0.25, database_url)
     assert [(row[0], row[1], row[2]) for row in ensembles(db)] == [(first.id, True, False), (second.id, False, True)]
     assert float(ensembles(db)[1][3]) == 0.25
+    third = publish(*artifacts, "waiting", 0.75, database_url)
+    assert third.state == "waiting"
+    for weight, publish_as, state in (
+        (None, "test", "active already, so not on test"),
+        (0.25, "waiting", "on test already, so not waiting"),
+        (0.75, "test", "on test"),
+    ):
+        assert publish(*artifacts, publish_as, weight, database_url).state == state
+    assert len(ensembles(db)) == 3
 
 
 def test_publish_says_the_weight_that_is_stored(db, database_url, artifacts, run_cli):
     folders = ("--mamba", artifacts[0], "--lgbm", artifacts[1])
-    done = run_cli(database_url, "publish", *folders, "--as", "test", "--weight", "0.00001")
+    done = run_cli(database_url, "publish", *folders, "--as", "waiting", "--weight", "0.00001")
     assert (done.returncode, done.stderr) == (0, "")
     number = ensembles(db)[0][0]
-    assert done.stdout == f"Ensemble {number} is on test; Mamba's weight: 0.0000\n"
+    assert done.stdout == f"Ensemble {number} is waiting; Mamba's weight: 0.0000\n"
     done = run_cli(database_url, "publish", *folders)
     assert "is active; Mamba's weight: from ml_settings" in done.stdout
 

@@ -1,4 +1,10 @@
-"""``candlecast publish``: two versions from disk into the database, joined and live, in one transaction."""
+"""``candlecast publish``: two versions from disk into the database, joined and live, in one transaction.
+
+    publish_ensemble(Path("models/ensemble/20260430T235900Z"), "test")    # refused where no place on test is free
+    publish_on_test_or_waiting(folder, connection)                        # there it waits: what retraining asks for
+
+Doing it again changes nothing.
+"""
 
 import json
 from contextlib import nullcontext
@@ -9,9 +15,20 @@ from typing import Any
 
 import psycopg
 
+from candlecast.errors import TestsFull
 from trainer.database import connect, explain
 from trainer.errors import CandlecastUserError
 from trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
+
+#: How a state of active_ensembles is told; the first three are what one can publish as.
+_STATES = {
+    "active": "active",
+    "test": "on test",
+    "waiting": "waiting",
+    "shadow": "in shadow",
+    "retired": "retired",
+}
+_STORED = "select mamba_weight, state from active_ensembles where id = %s"
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,7 @@ class Published:
 
     id: int
     mamba_weight: Decimal | None  #: four decimals; None: as ml_settings says
-    state: str  #: 'active' or 'on test'
+    state: str  #: 'active', 'on test' or 'waiting'; another, with the reason, where it was published before
 
     def __str__(self) -> str:
         weight = "from ml_settings" if self.mamba_weight is None else self.mamba_weight
@@ -51,15 +68,17 @@ def publish(
     calibrated: tuple[str, dict[str, Any]] | None = None,
     connection: psycopg.Connection | None = None,
 ) -> Published:
-    """Register both versions, create their ensemble, make it 'active' or put it on 'test'.
+    """Register both versions, create their ensemble, make it 'active', put it on 'test', or leave it 'waiting'.
+
+    What waits was not proved by its golden rows: test_ensemble() and activate_ensemble() do that.
 
     ``calibrated``: calibration.json and the golden rows of the pair with this weight; without them there are no
     probabilities and no intervals. Files are held to the sha256s of their facts first. Either all of it happens or
-    nothing, within the transaction that a given ``connection`` is in; doing it again changes nothing. Raises
-    CandlecastUserError, with the database's reason and hint where it refuses.
+    nothing, within the transaction that a given ``connection`` is in. Raises CandlecastUserError, with the database's
+    reason and hint where it refuses.
     """
-    if publish_as not in ("active", "test"):
-        raise CandlecastUserError(f"a version is published as active or test, not {publish_as!r}")
+    if publish_as not in ("active", "test", "waiting"):
+        raise CandlecastUserError(f"a version is published as active, test or waiting, not {publish_as!r}")
     versions = [
         (folder, *read_version(folder), model_type)
         for folder, model_type in ((mamba_folder, "mamba"), (lgbm_folder, "lgbm"))
@@ -82,12 +101,34 @@ def publish(
                 )
                 if publish_as == "active":
                     opened.execute("select activate_ensemble(%s)", (ensemble,))
-                stored = "select mamba_weight, is_active from active_ensembles where id = %s"
-                weight, is_active = opened.execute(stored, (ensemble,)).fetchone() or (None, False)
+                return _published(opened, ensemble, publish_as)
         except psycopg.Error as error:
             raise explain(error) from error
-    state = "active" if publish_as == "active" else "active already, so not on test" if is_active else "on test"
-    return Published(ensemble, weight, state)
+
+
+def publish_on_test_or_waiting(folder: Path, connection: psycopg.Connection) -> tuple[Published, str | None]:
+    """Publish an ensemble on test; where no place is free it waits, and the second says why and what to do.
+
+    Its golden rows are proved either way: the database counts places after it has proved them. Whoever takes the last
+    place meanwhile is seen, for it counts under its lock. Else as ``publish_ensemble`` in the connection's transaction.
+    """
+    published = publish_ensemble(folder, "waiting", connection=connection)
+    try:
+        with connection.transaction():
+            connection.execute("select test_ensemble(%s)", (published.id,))
+    except psycopg.Error as error:
+        if error.sqlstate != TestsFull.sqlstate:
+            raise explain(error) from error
+        why = f"{explain(error).message}. {error.diag.message_detail}"
+        return published, f"{why} When a place is free: select test_ensemble({published.id});"
+    return _published(connection, published.id, "test"), None
+
+
+def _published(connection: psycopg.Connection, ensemble: int, publish_as: str) -> Published:
+    """As the database has it now."""
+    weight, state = connection.execute(_STORED, (ensemble,)).fetchone() or (None, publish_as)
+    told = _STATES[state] if state == publish_as else f"{_STATES[state]} already, so not {_STATES[publish_as]}"
+    return Published(ensemble, weight, told)
 
 
 def _register(

@@ -3,8 +3,9 @@
     retrain(["BTCUSDT"], RetrainOptions(models=Path("models")))    # an exit status
 
 For each symbol, one run at a time: the candles of a sliding window, training, the gate on the last stretch, then in one
-transaction the ensemble on test, the oldest beyond ``max_test_ensembles`` withdrawn, and the row. What is live is
-never touched: activating is an operator's, or the A/B test's, and so is comparing on minutes that nobody trained on.
+transaction the ensemble on test, and the row. Where ``max_test_ensembles`` are on test it waits instead: a test that is
+cut short for a newer one decides nothing. What is live is never touched: activating is an operator's, or the A/B
+test's, and so is comparing on minutes that nobody trained on.
 """
 
 import shutil
@@ -30,7 +31,7 @@ from trainer.errors import CandlecastUserError, print_error
 from trainer.models.training import OnStep, Result, TrainingOptions, forecast, train_and_export
 from trainer.operation import pruning
 from trainer.operation.gate import Verdict, judge
-from trainer.operation.publish import publish_ensemble
+from trainer.operation.publish import publish_on_test_or_waiting
 from trainer.operation.train import describe_parts
 from trainer.operation.training_runs import AlreadyRunning, TrainingRun, begin
 from trainer.progress import shown
@@ -47,14 +48,6 @@ _NEWEST = """
 select max(open_time), statement_timestamp()
 from candles_1m where symbol = %s and open_time <= statement_timestamp() - interval '1 minute'"""
 _CANDLES = "select count(*) from candles_1m where symbol = %s and open_time >= %s and open_time < %s"
-# An ensemble that is over the limit leaves in the order in which it came.
-_OLDEST_TESTS = """
-select id from (
-    select id, row_number() over (order by created_at desc, id desc) as place
-    from active_ensembles where symbol = %s and is_test
-) as on_test
-where place > greatest(1, ml_setting('max_test_ensembles')::integer)
-order by id"""
 
 
 @dataclass(frozen=True)
@@ -225,20 +218,16 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
 
 
 def _publish(run: TrainingRun, result: Result, out: Console) -> int:
-    """The ensemble on test, the oldest ones withdrawn, and the row: all of it or nothing."""
+    """The ensemble on test, or waiting where no place is free, and the row: all of it or nothing."""
     connection = run.connection
     with connection.transaction():
-        published = publish_ensemble(result.ensemble_folder, "test", connection=connection)
-        withdrawn = [row[0] for row in connection.execute(_OLDEST_TESTS, (run.symbol,))]
-        for ensemble in withdrawn:
-            connection.execute("select withdraw_ensemble(%s)", (ensemble,))
+        published, no_place = publish_on_test_or_waiting(result.ensemble_folder, connection)
         run.ensemble_id = published.id
-        run.metrics["withdrawn"] = withdrawn
-        run.write(connection, "published")
+        run.metrics["on_test"] = no_place is None
+        run.write(connection, "published", no_place)
     out.print(str(published), soft_wrap=True)
-    if withdrawn:
-        numbers = ", ".join(map(str, withdrawn))
-        out.print(f"Withdrawn from test, as more than max_test_ensembles: {numbers}", soft_wrap=True)
+    if no_place:
+        out.print(plain(no_place), soft_wrap=True)
     return PUBLISHED
 
 

@@ -51,6 +51,8 @@ update training_runs
 set status = %(status)s, finished_at = clock_timestamp(), reason = %(reason)s, version = %(version)s,
     ensemble_id = %(ensemble_id)s, metrics = %(metrics)s
 where id = %(id)s and status in ('running', 'lost')"""
+_AMEND = """
+update training_runs set metrics = %s, reason = nullif(concat_ws('. ', reason, %s::text), '') where id = %s"""
 
 
 class AlreadyRunning(CandlecastUserError):
@@ -117,9 +119,8 @@ class TrainingRun:
         connection.execute(_FINISH, values)
 
     def amend(self, reason: str | None = None) -> None:
-        """Bring the metrics of a row that is finished up to date, and say what went wrong since."""
-        query = "update training_runs set metrics = %s, reason = coalesce(%s, reason) where id = %s"
-        self.connection.execute(query, (Jsonb(self.metrics), reason, self.id))
+        """Bring the metrics of a row that is finished up to date, and say what went wrong since, after what it says."""
+        self.connection.execute(_AMEND, (Jsonb(self.metrics), reason, self.id))
 
 
 def begin(connection: psycopg.Connection, symbol: str, url: str | None) -> TrainingRun:

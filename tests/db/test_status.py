@@ -10,6 +10,7 @@ def test_an_empty_database_says_so(database_url, run_cli):
     assert done.stdout.splitlines() == [
         "Candles: none",
         "Ensembles: none",
+        "A/B tests: none",
         "Inference runs of the last hour: none",
         "The newest retraining of each symbol: none",
     ]
@@ -60,3 +61,45 @@ def test_80_columns_tear_no_version_and_no_time_apart(live, live_url, artifacts,
         assert done.stdout.count(f"LightGBM {lgbm} ") == 2
     assert "0.7500" in done.stdout
     assert "2026-05-02 11:59" in done.stdout
+
+
+def test_ab_tests_are_shown_with_their_figures_and_what_comes_next(live, live_url, artifacts, run_cli):
+    old = create(live, artifacts, 0.0, is_test=True)
+    live.execute("update active_ensembles set changed_at = %s", (NEWEST - 60 * MINUTE,))
+    for minutes in range(20, -1, -1):
+        live.execute("call run_inference(%s)", (NEWEST - minutes * MINUTE,))
+    new = create(live, artifacts, 0.9, is_test=True)
+    wide, narrow = shown_tests(run_cli, live_url, "400"), shown_tests(run_cli, live_url, "80")
+    begun, fresh = live.execute("select * from ab_status order by challenger_id").fetchall()
+    assert (begun.challenger_id, begun.minutes, begun.outlook) == (old, 20, "retire"), "it ran for over 30 days"
+    assert (fresh.challenger_id, fresh.minutes, fresh.outlook) == (new, 0, "keep")
+    for words in (
+        f"{old} test ",
+        f"{new} test ",
+        " against 1 ",
+        f"{begun.since:%Y-%m-%d %H:%M}",
+        f"{100 * begun.difference:+.2f}",
+        f"[{100 * begun.low:+.2f}, {100 * begun.high:+.2f}]",
+        f"{begun.next_evaluation:%Y-%m-%d} 00:10: retires",
+        f"{begun.next_evaluation:%Y-%m-%d} 00:10: goes on",
+        begun.why,
+        fresh.why,
+    ):
+        assert words in wide, words
+        assert words in narrow or len(words) > 20, words
+    live.execute("update active_ensembles set is_test = false, is_shadow = true where id = %s", (old,))
+    live.execute("update ml_settings set value = '999' where name = 'ab_max_days'")
+    live.execute("update active_ensembles set changed_at = %s where id = %s", (NEWEST - 60 * MINUTE, new))
+    live.execute("call run_inference(%s)", (NEWEST - 5 * MINUTE,))
+    one_each = shown_tests(run_cli, live_url, "120")
+    assert f"{old} shadow" in one_each
+    assert one_each.count("where undecided") == 1, "a shadow is judged once"
+
+
+def shown_tests(run_cli, url: str, columns: str) -> str:
+    """The table of A/B tests; the whole output fits the columns."""
+    done = run_cli(url, "status", env={"COLUMNS": columns})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= int(columns)
+    assert done.stdout.count("DEMO") >= 4, "candles, ensembles, tests, runs"
+    return done.stdout.split("A/B tests ")[1].split("Inference runs")[0]

@@ -29,7 +29,7 @@ _ENSEMBLES = """
 select
     e.id, e.symbol,
     concat_ws(
-        e'\\n', case when e.is_active then 'active' else 'test' end,
+        e'\\n', e.state,
         round(age.seconds / 86400, 1) || ' d old', case when age.seconds > %(expiry)s then 'expired' end
     ),
     'Mamba ' || m.version || e'\\nLightGBM ' || l.version,
@@ -40,25 +40,49 @@ from active_ensembles as e
 inner join model_versions as m on m.id = e.mamba_version_id
 inner join model_versions as l on l.id = e.lgbm_version_id
 cross join lateral (select extract(epoch from now() - least(m.trained_at, l.trained_at)) as seconds) as age
-where e.is_active or e.is_test
-order by e.symbol, not e.is_active, e.id"""
+where e.state in ('active', 'test', 'shadow')
+order by e.symbol, array_position(array['active', 'test', 'shadow'], e.state), e.id"""
+# What comes next has a line for when and what, one for why, one for the end of a test that stays undecided.
+_TESTS = """
+select
+    symbol, challenger_id || ' ' || role || coalesce(e'\\nagainst ' || active_id, ''), since, pairs,
+    coalesce(
+        to_char(100 * difference, 'FMS990.00')
+        || e'\\n[' || to_char(100 * low, 'FMS990.00') || ', ' || to_char(100 * high, 'FMS990.00') || ']', '-'
+    ),
+    concat_ws(
+        e'\\n',
+        to_char(next_evaluation, 'YYYY-MM-DD HH24:MI: ') || case outlook
+            when 'promote' then 'becomes active'
+            when 'roll_back' then 'active again'
+            when 'retire' then 'retires'
+            when 'refuse' then 'refused'
+            else 'goes on'
+        end,
+        why,
+        case when role = 'test' and outlook = 'keep' then to_char(ends_at, '"ends "YYYY-MM-DD" where undecided"') end
+    )
+from ab_status
+order by symbol, role desc, challenger_id"""
 _RUNS = """
 select symbol, ensemble_id, status, count(*), max(candle_time),
     round((percentile_cont(0.5) within group (order by latency_ms))::numeric, 1),
     (array_agg(coalesce(error, warning) order by id desc))[1]
 from inference_runs where started_at > now() - interval '1 hour'
 group by symbol, ensemble_id, status order by symbol, ensemble_id, status"""
-
-
 _TRAININGS = """
 select distinct on (symbol) symbol, id, status, started_at, version, reason
 from training_runs order by symbol, id desc"""
+_TESTS_CAPTION = (
+    "pairs: minutes of the last 24 hours that both predicted. points: how much more often the challenger was right at "
+    "one minute since its test began, with a 95 % confidence sequence. next: as things stand now."
+)
 #: Columns that give way on a narrow terminal: no version, time or number is torn apart.
-_FOLDED = ("symbol", "newest prediction", "age", "last error or warning", "reason")
+_FOLDED = ("symbol", "newest prediction", "age", "last error or warning", "reason", "next")
 
 
 def print_status(url: str | None = None) -> None:
-    """Print candles, live ensembles, the last hour's runs and the newest retrainings. Raises CandlecastUserError."""
+    """Print candles, ensembles, A/B tests, the last hour's runs, the newest retrainings. Raises CandlecastUserError."""
     out = console()
     with connect(url) as connection:
         try:
@@ -67,6 +91,8 @@ def print_status(url: str | None = None) -> None:
             _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
             ensembles = ("id", "symbol", "state", "models", "weight", "right", "newest prediction")
             _print(out, connection, "Ensembles", ensembles, _ENSEMBLES, {"expiry": _expiry(connection)})
+            tests = ("symbol", "challenger", "since", "pairs", "points", "next")
+            _print(out, connection, "A/B tests", tests, _TESTS, caption=_TESTS_CAPTION)
             runs = ("symbol", "ensemble", "status", "runs", "newest", "median ms", "last error or warning")
             _print(out, connection, "Inference runs of the last hour", runs, _RUNS)
             trainings = ("symbol", "run", "status", "started", "version", "reason")
@@ -82,12 +108,14 @@ def _print(
     names: tuple[str, ...],
     query: str,
     values: dict[str, float | None] | None = None,
+    caption: str | None = None,
 ) -> None:
     rows = connection.execute(query, values).fetchall()
     if not rows:
         out.print(f"{title}: none")
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.caption, table.caption_justify = caption, "left"
     for name in names:
         if name in _FOLDED:
             table.add_column(name, overflow="fold")

@@ -163,10 +163,3 @@ class TestsFull(CandlecastError):
 
     sqlstate = "CC021"
     hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
-
-
-class TimeNotReached(CandlecastError):
-    """{time} has not come yet, so nothing can be evaluated as of then"""
-
-    sqlstate = "CC022"
-    hint = "Leave at_time out for now, or name a time in the past."

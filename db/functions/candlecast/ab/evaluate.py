@@ -10,7 +10,7 @@ from candlecast.ab.decision import Standing, decide
 from candlecast.ab.figures import accuracies, paired_minutes
 from candlecast.ab.pairs import Comparison, comparisons, since, window
 from candlecast.ab.rows import Row, insert, row_of
-from candlecast.errors import CandlecastError, TimeNotReached, TimeUnreadable
+from candlecast.errors import CandlecastError, TimeUnreadable
 from candlecast.lifecycle import Change, lock, prove
 from candlecast.reporting import in_words, reported
 from candlecast.runlog import raise_cancel
@@ -19,6 +19,13 @@ from candlecast.settings import STORED_SETTINGS, Settings, resolve
 from candlecast.windows import MINUTE
 
 _NOW = f"select extract(epoch from clock_timestamp())::float8 as now, {STORED_SETTINGS}"
+
+
+class TimeNotReached(CandlecastError):
+    """{time} has not come yet, so nothing can be evaluated as of then"""
+
+    sqlstate = "CC022"
+    hint = "Leave at_time out for now, or name a time in the past."
 
 
 @reported

@@ -21,10 +21,11 @@ ARRIVED = "select from public.candles_1m where symbol = $1 and open_time = to_ti
 Ready = tuple[Target, Run, Ensemble]
 
 
-def prepare(session: Session, runs: list[tuple[Target, Run]], settings: Settings) -> list[Ready]:
-    """The runs whose ensembles could be loaded, rehearsed; the others are finished as failed."""
+def prepare(session: Session, runs: list[tuple[Target, Run]], settings: Settings, *, rehearse: bool) -> list[Ready]:
+    """The runs whose ensembles could be loaded, rehearsed where that is asked; the others are finished as failed."""
     ready = [(target, run, ensemble) for target, run in runs if (ensemble := _load(session, target, run, settings))]
-    _rehearse(session, ready, settings)
+    if rehearse:
+        _rehearse(session, ready, settings)
     return ready
 
 

@@ -68,7 +68,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     if not found:
         note(session, candle_time, "no_ensemble")
     session.commit()
-    ready = prepare(session, runs, settings)
+    ready = prepare(session, runs, settings, rehearse=not replay)  # a replay's candle is there: nothing to be warm for
     session.commit()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {target.symbol for target, _, _ in ready}

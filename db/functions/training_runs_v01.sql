@@ -1,12 +1,12 @@
 -- training_runs: what every `candlecast retrain` did, good or bad. A night without a new model is a row that says why.
 --
 -- Grain    one row per run and symbol, written by the trainer.
--- Status   running   not finished yet           published  ensemble_id is on test
+-- Status   running   not finished yet           published  ensemble_id is on test, or waits for a place
 --          refused   the gate: not better than the majority baseline; reason has the figures
 --          failed    reason says why            lost       its process ended before it could say (killed, or the machine)
 -- Columns  window_from to window_to are the candles that were asked for, test_from where the test part begins; version is
 --          the name of the folders under models/; host and pid are the trainer's, backend_pid is the server's process
---          that held the run's advisory lock; metrics hold the gate's figures, and what was withdrawn and pruned.
+--          that held the run's advisory lock; metrics hold the gate's figures, on_test, and what was pruned.
 create table training_runs (
     id bigint generated always as identity primary key,
     symbol text not null check (symbol <> ''),

@@ -60,9 +60,13 @@ def judge_daily(db: psycopg.Connection, **values: str) -> None:
     db.cursor().executemany("update ml_settings set value = %s where name = %s", [(v, k) for k, v in values.items()])
 
 
-def add_day(db: psycopg.Connection, number: int, symbol: str, shares: Mapping[int, float]) -> datetime:
-    """The numbered day's candles and predictions, each ensemble right in its share of minutes; returns its end."""
-    day = FIRST_DAY + number * DAY
+def add_day(db: psycopg.Connection, day: int | datetime, symbol: str, shares: Mapping[int, float]) -> datetime:
+    """A day's candles and predictions, each ensemble right in its share of minutes; returns its end.
+
+    The day is numbered, or begins with a minute.
+    """
+    if isinstance(day, int):
+        day = FIRST_DAY + day * DAY
     values = {"symbol": symbol, "day": day, "minutes": MINUTES}
     db.execute(_CANDLES, values)
     db.execute(_PREDICTIONS, values | {"ids": list(shares), "shares": list(shares.values())})

@@ -104,7 +104,7 @@ def test_a_killed_evaluation_changes_nothing_and_the_next_one_decides(due, hold,
         holding.execute(hold)
         running = thread.submit(evaluate, evaluating, at_time)
         wait_until_blocked(watching, evaluating, running, written)
-        subprocess.run([*SUDO, "kill", "-KILL", str(evaluating.info.backend_pid)], check=True)
+        subprocess.run([*SUDO, "sh", "-c", f"kill -KILL {evaluating.info.backend_pid}"], check=True)
         with pytest.raises(psycopg.OperationalError):
             running.result(timeout=30)
         for session in (watching, holding):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from lifecycle import add_day, judge_daily, pair
 from live import MINUTE, deploy, load_demo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,9 +138,39 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
 
 def test_the_jobs_are_there_with_their_schedules(cron_url):
     assert ask(cron_url, "select jobname, schedule, username from cron.job order by jobname") == [
+        ("candlecast-evaluate", "10 0 * * *", "candlecast_cron"),
         ("candlecast-inference", "* * * * *", "candlecast_cron"),
         ("candlecast-prune", "41 2 * * *", "candlecast_cron"),
     ]
+
+
+def test_the_evaluation_job_promotes_as_the_role_that_runs_it(cron_url, artifacts):
+    with psycopg.connect(cron_url) as db:
+        command = db.execute("select command from cron.job where jobname = 'candlecast-evaluate'").fetchone()[0]
+        versions = pair(db, artifacts)
+        active, challenger = [
+            db.execute("select create_ensemble(%s, %s, %s, symbol => 'CRON')", (*versions, weight)).fetchone()[0]
+            for weight in (0.2, 0.8)
+        ]
+        db.execute("select activate_ensemble(%s), test_ensemble(%s)", (active, challenger))
+        judge_daily(db)
+        # The job evaluates as of now: what it compares are the last 24 hours, and the test is as old.
+        add_day(
+            db,
+            db.execute("select date_trunc('minute', now()) - interval '24 h'").fetchone()[0],
+            "CRON",
+            {active: 0.2, challenger: 0.8},
+        )
+        db.execute("update active_ensembles set changed_at = now() - interval '3 d' where symbol = 'CRON'")
+        db.execute("set local session authorization candlecast_cron")
+        db.execute(command)
+        decided = db.execute("select challenger_id, decision from ab_evaluations where symbol = 'CRON'").fetchall()
+        assert decided == [(challenger, "promote")]
+        told = db.execute(
+            "select ensemble_id, event, changed_by from ensemble_events where symbol = 'CRON' order by id desc limit 1"
+        ).fetchone()
+        assert told == (challenger, "promoted", "candlecast_cron")
+        db.rollback()
 
 
 def test_the_pruning_job_keeps_thirty_days(cron_url):

@@ -5,7 +5,8 @@ import shutil
 import psycopg
 import pytest
 from conftest import with_database
-from live import deploy, deploy_calibrated, load_demo, readable_copies
+from duel import EVEN, moving_candles, predicted
+from live import create, deploy, deploy_calibrated, load_demo, readable_copies
 from psycopg.rows import namedtuple_row
 
 
@@ -62,3 +63,50 @@ def copies(artifacts):
     folders = readable_copies(artifacts)
     yield folders
     shutil.rmtree(folders[0].parent)
+
+
+@pytest.fixture(scope="session")
+def duel_template(cluster_url, live_template, artifacts):
+    """Five made-up days (tests/duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    name = "candlecast_duel"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"create database {name} template {live_template}")
+    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+        db.execute("delete from candles_1m")
+        moving_candles(db, days=5)
+        predicted(db, 1, EVEN)
+        for number, weight in enumerate((0.1, 0.2, 0.3), start=2):
+            assert create(db, artifacts, weight, is_test=number == 2) == number
+        db.execute("vacuum analyze")
+    return name
+
+
+@pytest.fixture(scope="module")
+def duel_session(cluster_url, duel_template):
+    name = "candlecast_duels"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"create database {name} template {duel_template}")
+        with psycopg.connect(
+            with_database(cluster_url, name), autocommit=True, row_factory=namedtuple_row
+        ) as connection:
+            yield connection
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def duel(duel_session):
+    """A transaction in a clone of `duel_template`, rolled back; the session stays warm, rows have names."""
+    with duel_session.transaction(force_rollback=True):
+        yield duel_session
+
+
+@pytest.fixture
+def duel_url(make_database, duel_template):
+    return make_database(duel_template)
+
+
+@pytest.fixture
+def committed_duel(duel_url):
+    """A connection to a clone of `duel_template`; rows have names."""
+    with psycopg.connect(duel_url, autocommit=True, row_factory=namedtuple_row) as db:
+        yield db

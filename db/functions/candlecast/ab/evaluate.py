@@ -50,7 +50,7 @@ def _as_of(session: Session, at_time: str | None) -> tuple[float, Settings]:
     """The minute that is evaluated, epoch seconds, and the settings."""
     row = session.rows(_NOW)[0]
     at = row["now"] if at_time is None else epoch_of(at_time)
-    if at == float("-inf"):
+    if at < 0:
         raise TimeUnreadable(text=at_time)
     if at > row["now"]:
         raise TimeNotReached(time=at_time)

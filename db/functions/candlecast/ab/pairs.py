@@ -37,7 +37,8 @@ class Comparison:
     judged_later: float | None
 
 
-# $1 is at_time. Changes after it are left out: in a replay all are, and the first pair begins the test.
+# $1 is at_time, a whole minute. Changes after that minute are left out: in a replay all are, and the first pair begins
+# the test. Those within it are known: evaluate_ab() without a time may come seconds after them.
 _COMPARISONS = """
 select
     challenger.symbol, active.id as active_id, challenger.id as challenger_id, challenger.state as role,
@@ -56,8 +57,8 @@ select
 from public.active_ensembles as challenger
 left join public.active_ensembles as active on active.symbol = challenger.symbol and active.is_active
 cross join lateral (values (
-    case when challenger.changed_at <= to_timestamp($1) then challenger.changed_at end,
-    case when active.changed_at <= to_timestamp($1) then active.changed_at end
+    case when date_trunc('minute', challenger.changed_at) <= to_timestamp($1) then challenger.changed_at end,
+    case when date_trunc('minute', active.changed_at) <= to_timestamp($1) then active.changed_at end
 )) as known (challenger_since, active_since)
 where challenger.is_test or challenger.is_shadow
 order by challenger.symbol, challenger.is_test, challenger.id"""

@@ -333,7 +333,7 @@ begin
         perform pg_notify('candlecast', json_build_object(
             'event', written.event, 'symbol', written.symbol, 'ensemble_id', written.ensemble_id,
             'from_state', written.from_state, 'to_state', written.to_state,
-            'at_time', written.at_time, 'reason', left(written.reason, 2000)
+            'at_time', written.at_time, 'reason', left(written.reason, 1000)
         )::text);
     end if;
     return null;

@@ -57,10 +57,11 @@ where status = 'running' and not exists (
     where pid = inference_runs.backend_pid and backend_start <= inference_runs.started_at
 )
 returning id"""
+# A notification holds under 8,000 bytes; a thousand characters are at most 6,000, as JSON escapes them.
 _TELL = """
 select pg_notify('candlecast', json_build_object(
     'event', 'inference_' || status, 'symbol', symbol, 'ensemble_id', ensemble_id, 'candle_time', candle_time,
-    'sqlstate', error_sqlstate, 'reason', left(error, 2000)
+    'sqlstate', error_sqlstate, 'reason', left(error, 1000)
 )::text)
 from public.inference_runs where id = any($1)"""
 _LAST = """

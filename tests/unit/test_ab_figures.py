@@ -17,10 +17,12 @@ from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 from candlecast.ab import figures, sequence
 from candlecast.ab.figures import Accuracies, Loss, Window
-from candlecast.ab.sequence import ALPHA, NARROWEST_AT, RHO, Sequence, radius
+from candlecast.ab.sequence import RHO, Sequence, radius
 from candlecast.features import HORIZONS
 
 NAN = math.nan
+#: What docs/ab-testing.md says of the sequence.
+ALPHA, NARROWEST_AT = 0.05, 4_000
 NOBODY = Window(*(np.full((1_440, 5), NAN) for _ in fields(Window)))
 
 

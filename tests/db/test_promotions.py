@@ -141,6 +141,24 @@ def test_a_shadow_that_nobody_can_judge_waits(duel):
     assert judged(duel, LATER + 5 * HOUR).decision == "roll_back"
 
 
+def test_a_shadow_retires_unjudged_where_another_goes_live_by_hand(duel):
+    promoted_then(duel, 58)
+    duel.execute("select activate_ensemble(3)")
+    assert states(duel) == {1: "retired", 2: "retired", 3: "active"}
+    reason = duel.execute("select change_reason from active_ensembles where id = 1").fetchone().change_reason
+    assert reason == "ensemble 3 became active: nothing left to judge"
+
+
+def test_a_shadow_that_waits_makes_room_for_the_next_one(duel):
+    promoted_then(duel, 58)
+    duel.execute("delete from predictions where ensemble_id = 1 and candle_time >= %s", (AT + HOUR,))
+    put_on_test(duel, 3)
+    predicted(duel, 3, 70)
+    assert {one: row.decision for one, row in evaluated(duel, LATER).items()} == {1: "keep", 3: "promote"}
+    assert states(duel) == {1: "retired", 2: "shadow", 3: "active"}
+    assert [event[:2] for event in events(duel)[2:]] == [(1, "retired"), (2, "replaced"), (3, "promoted")]
+
+
 @pytest.mark.parametrize(("cooldown", "next_day"), [("48 h", "keep"), ("24 h", "promote"), ("none", "promote")])
 def test_nothing_is_promoted_within_the_cooldown(duel, cooldown, next_day):
     setting(duel, "promotion_cooldown", cooldown)

@@ -74,7 +74,11 @@ def _act(session: Session, at: float, judged: list[Row]) -> list[Row]:
     live: int | None = None
     rows = []
     for row in sorted(judged, key=_precedence):
-        if live is not None and row["decision"] in ("promote", "keep"):
+        too_late = live is not None and row["decision"] in ("promote", "keep")
+        if too_late and row["role"] == "shadow":
+            reason = f"ensemble {live} has just become active: nothing left to judge"
+            row |= {"decision": "retire", "reason": reason}
+        elif too_late:
             row |= {
                 "decision": "keep",
                 "reason": f"ensemble {live} has just become active: compared with that one from now on",
@@ -83,7 +87,8 @@ def _act(session: Session, at: float, judged: list[Row]) -> list[Row]:
             row |= {"decision": "refuse", "reason": f"{refusal} It would have been: {row['reason']}"}
         stored = insert(session, row)
         rows.append(stored)
-        _carry_out(Change(session, stored["reason"], at, stored["id"]), stored)
+        if not too_late:  # else it is what the promotion has done already
+            _carry_out(Change(session, stored["reason"], at, stored["id"]), stored)
         if stored["decision"] in ("promote", "roll_back"):
             live = stored["challenger_id"]
     return rows

@@ -87,6 +87,8 @@ CASES = {  # name: (how 2 is right, settings, what else, decision, in the reason
         "promote", "better: ", {"pairs": PAIRS - 60}),
     "a gap of three hours": (58, {}, f"delete from candles_1m where open_time between '{NOON}' and '{NOON + 3 * HOUR}'",
         "keep", "1258 of 1300 paired minutes", {"pairs": PAIRS - 181, "since": START}),
+    "no outcome in its first hour": (58, {}, f"delete from candles_1m where open_time < '{START + HOUR}'",
+        "keep", "23.1 of 24 hours", {"since": START + 59 * MINUTE}),
     "a gap that is allowed": (58, {"ab_min_pairs": "1258"},
         f"delete from candles_1m where open_time between '{NOON}' and '{NOON + 3 * HOUR}'",
         "promote", "better: ", {"pairs": PAIRS - 181}),

@@ -154,7 +154,9 @@ def test_a_shadow_that_waits_makes_room_for_the_next_one(duel):
     duel.execute("delete from predictions where ensemble_id = 1 and candle_time >= %s", (AT + HOUR,))
     put_on_test(duel, 3)
     predicted(duel, 3, 70)
-    assert {one: row.decision for one, row in evaluated(duel, LATER).items()} == {1: "keep", 3: "promote"}
+    rows = evaluated(duel, LATER)
+    assert {one: row.decision for one, row in rows.items()} == {1: "retire", 3: "promote"}
+    assert rows[1].reason == "ensemble 3 has just become active: nothing left to judge"
     assert states(duel) == {1: "retired", 2: "shadow", 3: "active"}
     assert [event[:2] for event in events(duel)[2:]] == [(1, "retired"), (2, "replaced"), (3, "promoted")]
 

@@ -134,21 +134,22 @@ def test_open_connections_serve_what_their_snapshot_says_while_promotions_go_on(
         assert min(each.answers for each in seen) > 3
         proved = set().union(*(each.proved for each in seen))
         assert {ensemble_id for _, ensemble_id in proved} == {1, second}, "both have served"
-        hold_to_predict(db, proved)
+        hold_to_predict(url, proved)
         stored = db.execute(
             "select distinct candle_time, ensemble_id from predictions where candle_time >= %s", (NEWEST,)
         )
         assert set(map(tuple, stored)) == proved | answered, "nothing is stored that was nobody's answer"
 
 
-def hold_to_predict(db, proved):
-    """Stored rows are what their ensemble predicts from their candle, and not what the other one does."""
+def hold_to_predict(url, proved):
+    """Stored rows are what their ensemble predicts where it is the only one loaded, and not what the other does."""
     stored = "select predicted_close from predictions where (candle_time, ensemble_id) = (%s, %s) order by horizon"
     predict = "select predicted_close from predict('DEMO', %s, %s) order by horizon"
-    values = {}
-    for candle_time, ensemble_id in sorted(proved):
-        found = [row[0] for row in db.execute(stored, (candle_time, ensemble_id))]
-        again = [row[0] for row in db.execute(predict, (candle_time, ensemble_id))]
-        assert found == pytest.approx(again, abs=1e-12)
-        assert found not in values.values()
-        values[candle_time, ensemble_id] = found
+    seen = []
+    for ensemble_id in {each for _, each in proved}:
+        with connect(url) as fresh:
+            for key in sorted(each for each in proved if each[1] == ensemble_id):
+                found = [row[0] for row in fresh.execute(stored, key)]
+                assert found == pytest.approx([row[0] for row in fresh.execute(predict, key)], abs=1e-12)
+                assert found not in seen
+                seen.append(found)

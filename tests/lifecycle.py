@@ -129,8 +129,8 @@ def _stretches(events: list) -> list[tuple]:
         if event.from_state == "active":
             stretch = open_stretch.pop(event.symbol)
             assert stretch[1] == event.ensemble_id, ("another one was active", event)
-            stretch += [event.event, event.recorded_at]
             successor = events[place + 1]
+            stretch += [event.event, successor.recorded_at]
             assert (successor.symbol, successor.to_state) == (event.symbol, "active"), ("a gap", event, successor)
             assert successor.recorded_at >= event.recorded_at
         if event.to_state == "active":

@@ -450,7 +450,11 @@ CREATE VIEW public.ab_status AS
     preview.decision AS outlook,
     preview.reason AS why,
     (date_bin('1 day'::interval, now(), '2000-01-01 00:10:00+00'::timestamp with time zone) + '1 day'::interval) AS next_evaluation,
-    (preview.since + (((public.ml_setting('ab_max_days'::text))::integer)::double precision * '1 day'::interval)) AS ends_at
+    (preview.since +
+        CASE preview.role
+            WHEN 'shadow'::text THEN '1 day'::interval
+            ELSE (((public.ml_setting('ab_max_days'::text))::integer)::double precision * '1 day'::interval)
+        END) AS ends_at
    FROM public.preview_ab() preview(id, evaluated_at, at_time, symbol, active_id, challenger_id, role, since, window_from, pairs, active_accuracy_1m, challenger_accuracy_1m, difference_1m, difference_1m_low, difference_1m_high, active_only_right, challenger_only_right, mcnemar_p, active_accuracy, challenger_accuracy, difference, difference_low, difference_high, loss, loss_difference, loss_standard_error, by_horizon, sequence_minutes, sequence_disagreements, sequence_difference, sequence_low, sequence_high, promotion_margin, promotion_guard, decision, reason);
 
 ALTER TABLE public.ab_status OWNER TO candlecast_owner;
@@ -696,7 +700,7 @@ CREATE VIEW public.ensemble_history AS
  SELECT came.symbol,
     came.ensemble_id,
     came.recorded_at AS live_from,
-    went.recorded_at AS live_to,
+    COALESCE(successor.recorded_at, went.recorded_at) AS live_to,
     came.event AS came_by,
     came.reason AS came_because,
     came.at_time AS decided_at,
@@ -704,14 +708,16 @@ CREATE VIEW public.ensemble_history AS
     came.evaluation_id,
     went.event AS went_by,
     went.reason AS went_because
-   FROM (public.ensemble_events came
-     LEFT JOIN LATERAL ( SELECT later.recorded_at,
+   FROM ((public.ensemble_events came
+     LEFT JOIN LATERAL ( SELECT later.id,
+            later.recorded_at,
             later.event,
             later.reason
            FROM public.ensemble_events later
           WHERE ((later.ensemble_id = came.ensemble_id) AND (later.id > came.id) AND (later.from_state = 'active'::text))
           ORDER BY later.id
          LIMIT 1) went ON (true))
+     LEFT JOIN public.ensemble_events successor ON ((((went.id + 1) = successor.id) AND (came.symbol = successor.symbol) AND (successor.to_state = 'active'::text))))
   WHERE (came.to_state = 'active'::text);
 
 ALTER TABLE public.ensemble_history OWNER TO candlecast_owner;
@@ -914,7 +920,7 @@ CASE name
     WHEN 'max_test_ensembles'::text THEN (value ~ '^[0-9]{1,3}$'::text)
     WHEN 'promotion_margin'::text THEN (value ~ '^0(\.[0-9]+)?$'::text)
     WHEN 'promotion_guard'::text THEN (value = ANY (ARRAY['confidence'::text, 'none'::text]))
-    WHEN 'promotion_cooldown'::text THEN (value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'::text)
+    WHEN 'promotion_cooldown'::text THEN (value ~ '^(none|[0-9]{1,5}(\.[0-9]+)? (s|min|h)|[0-9]{1,3}(\.[0-9]+)? d)$'::text)
     WHEN 'ab_min_pairs'::text THEN (value ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9])$'::text)
     WHEN 'ab_max_days'::text THEN (value ~ '^[1-9][0-9]{0,2}$'::text)
     ELSE false

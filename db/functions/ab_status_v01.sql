@@ -3,8 +3,8 @@
 -- Grain    one row per ensemble on test or in shadow.
 -- Columns  minutes that moved since the test began, and the difference over them with its confidence sequence (fractions of
 --          accuracy at one minute, challenger less active); pairs, difference_24h: the last 24 hours, by which the rule goes.
---          outlook and why: what evaluate_ab() would decide now. next_evaluation: the daily job's next turn. ends_at: when
---          an undecided test is retired (ab_max_days).
+--          outlook and why: what evaluate_ab() would decide now. next_evaluation: the daily job's next turn. ends_at: an
+--          undecided test is retired then (ab_max_days); a shadow is judged by the first evaluation from then on.
 create or replace view ab_status as
 select
     preview.symbol,
@@ -21,7 +21,9 @@ select
     preview.decision as outlook,
     preview.reason as why,
     date_bin('1 day', now(), '2000-01-01 00:10:00+00') + interval '1 day' as next_evaluation,
-    preview.since + public.ml_setting('ab_max_days')::integer * interval '1 day' as ends_at
+    preview.since + case preview.role
+        when 'shadow' then interval '1 day' else public.ml_setting('ab_max_days')::integer * interval '1 day'
+    end as ends_at
 from public.preview_ab() as preview;
 alter view ab_status owner to candlecast_owner;
 grant select on ab_status to candlecast_trainer, candlecast_operator, candlecast_reader;

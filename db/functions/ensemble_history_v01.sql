@@ -1,13 +1,14 @@
 -- ensemble_history: which ensemble was live when, why it came, and why it went.
 --
 -- Grain    one row per stretch in which an ensemble was its symbol's active one; live_to null: it still is.
--- Times    live_from and live_to are the server's clock; decided_at is the clock of the candles (evaluate_ab's at_time).
+-- Times    live_from and live_to, which is the next one's live_from, are the server's clock; decided_at is the clock of the
+--          candles (evaluate_ab's at_time).
 create or replace view ensemble_history as
 select
     came.symbol,
     came.ensemble_id,
     came.recorded_at as live_from,
-    went.recorded_at as live_to,
+    coalesce(successor.recorded_at, went.recorded_at) as live_to,
     came.event as came_by,
     came.reason as came_because,
     came.at_time as decided_at,
@@ -18,6 +19,7 @@ select
 from public.ensemble_events as came
 left join lateral (
     select
+        later.id,
         later.recorded_at,
         later.event,
         later.reason
@@ -26,6 +28,8 @@ left join lateral (
     order by later.id
     limit 1
 ) as went on true
+left join public.ensemble_events as successor
+    on went.id + 1 = successor.id and came.symbol = successor.symbol and successor.to_state = 'active'
 where came.to_state = 'active';
 alter view ensemble_history owner to candlecast_owner;
 grant select on ensemble_history to candlecast_trainer, candlecast_operator, candlecast_reader;

@@ -18,7 +18,7 @@ create table ml_settings (
             when 'max_test_ensembles' then value ~ '^[0-9]{1,3}$'
             when 'promotion_margin' then value ~ '^0(\.[0-9]+)?$'
             when 'promotion_guard' then value in ('confidence', 'none')
-            when 'promotion_cooldown' then value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'
+            when 'promotion_cooldown' then value ~ '^(none|[0-9]{1,5}(\.[0-9]+)? (s|min|h)|[0-9]{1,3}(\.[0-9]+)? d)$'
             when 'ab_min_pairs' then value ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9])$'
             when 'ab_max_days' then value ~ '^[1-9][0-9]{0,2}$'
             else false
@@ -35,7 +35,7 @@ insert into ml_settings (name, meaning) values
 ('min_confidence', '0 to 0.5: a prediction whose |probability_up - 0.5| is below it has abstained; default 0'),
 ('model_expiry', 'none, or like ''7 d'': models whose older one was trained longer ago bring a warning; default 7 d'),
 ('max_test_ensembles', 'like ''3'': so many ensembles of a symbol predict on test at once; default 3'),
-('promotion_margin', '0 to 1: a test must be right more often by more than this, over 24 hours; default 0.005'),
+('promotion_margin', 'like ''0.01'', under 1: by more than this a test must be right more often, over 24 hours; default 0.005'),
 ('promotion_guard', 'confidence: and the confidence sequence must exclude chance; none: need not; default confidence'),
 ('promotion_cooldown', 'none, or like ''24 h'': no promotion so soon after another change of the active; default 24 h'),
 ('ab_min_pairs', '1 to 1439: minutes of the last 24 hours that both must have predicted; default 1300'),

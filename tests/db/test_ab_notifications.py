@@ -163,7 +163,10 @@ def test_as_many_are_on_test_as_max_test_ensembles_says_and_the_longest_on_test_
     with pytest.raises(psycopg.Error, match="as many there as max_test_ensembles allows, 3") as error:
         create(live, artifacts, 0.4, is_test=True)
     assert error.value.sqlstate == "CC021"
-    assert error.value.diag.message_detail == f"On test: {first}, {second}, {third}."
+    assert error.value.diag.message_primary.startswith("plpy.Error: the new ensemble cannot go on test")
+    assert error.value.diag.message_detail == (
+        f"On test: {first}, {second}, {third}. Nothing was created: without is_test it is, and waits."
+    )
     assert "withdraw_ensemble(id)" in error.value.diag.message_hint
     assert live.execute("select count(*) as rows from active_ensembles").fetchone().rows == 4, "nor is it created"
     assert create(live, artifacts, 0.2, is_test=True) == second, "it is there already"

@@ -242,7 +242,10 @@ def test_without_a_time_it_is_now(duel):
     before = duel.execute("select date_trunc('minute', clock_timestamp()) as at").fetchone().at
     row = judged(duel, None)
     assert before <= row.at_time <= before + 2 * MINUTE
-    assert (row.decision, row.reason) == ("keep", "no minute has been predicted by both yet, with an outcome")
+    assert (row.decision, row.reason) == (
+        "keep",
+        "no minute has been predicted by both yet, with an outcome; if that lasts, see inference_runs",
+    )
 
 
 def test_seconds_are_cut_off(duel):

@@ -3,6 +3,7 @@
 Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/duel.py has the days.
 """
 
+import psycopg
 import pytest
 from duel import (
     AT,
@@ -76,7 +77,7 @@ def test_a_winner_that_is_not_the_model_that_was_evaluated_is_refused_and_the_ne
     rows = evaluated(duel)
     assert {challenger: row.decision for challenger, row in rows.items()} == {2: "promote", 3: "refuse"}
     assert says in rows[3].reason
-    assert "It would have been: better: 61.92 against 49.97" in rows[3].reason
+    assert "It would have been: better: ensemble 3 was right in 61.92 %" in rows[3].reason
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
 
@@ -114,7 +115,7 @@ def test_what_was_promoted_and_does_well_stands(duel):
     promoted_then(duel, 58)
     row = judged(duel, LATER)
     assert row.decision == "retire"
-    assert row.reason.startswith("the promotion of ensemble 2 stands: clearly worse: 49.97 against 58.03 % right")
+    assert row.reason.startswith("the promotion of ensemble 2 stands: clearly worse: ensemble 1 was right in 49.97 %")
     assert states(duel) == {1: "retired", 2: "active"}
     assert events(duel)[2:] == [(1, "retired", "shadow", "retired", LATER)]
 
@@ -186,7 +187,9 @@ def test_evaluated_twice_nothing_flaps(duel):
     promoted_then(duel, 58)
     again = judged(duel)
     assert (again.role, again.decision) == ("shadow", "keep")
-    assert again.reason == "no minute has been predicted by both yet, with an outcome"
+    assert (
+        again.reason == "no minute has been predicted by both yet, with an outcome; if that lasts, see inference_runs"
+    )
     assert states(duel) == {1: "shadow", 2: "active"}
     assert duel.execute("select decision from ab_evaluations order by id").fetchall() == [
         ("keep",), ("keep",), ("promote",), ("keep",),
@@ -200,6 +203,39 @@ def test_the_past_decides_nothing_once_a_later_evaluation_has(duel):
     setting(duel, "promotion_cooldown", "none")
     rows = evaluated(duel, AT - MINUTE)
     assert {row.decision for row in rows.values()} == {"keep"}
-    says = "an evaluation as of 2026-05-02 00:10:00+00 has changed what is live since: the past decides nothing"
+    says = "what is live or on test has changed since, at 2026-05-02 00:10:00+00: the past decides nothing"
     assert {row.reason for row in rows.values()} == {says}
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
+
+
+def test_a_change_by_hand_is_not_undone_by_evaluating_a_minute_before_it(duel):
+    """Where the ensembles were there already: else it is a replay, and their states now are those of the replay."""
+    predicted(duel, 2, 58)
+    predicted(duel, 3, 40)
+    duel.execute("select activate_ensemble(3)")
+    before = states(duel)
+    duel.execute("update active_ensembles set created_at = %s", (START - DAY,))
+    row = judged(duel)
+    assert (row.decision, row.active_id) == ("keep", 3)
+    assert row.reason.endswith(": the past decides nothing")
+    assert states(duel) == before
+    duel.execute("update active_ensembles set created_at = %s where id = 3", (AT + MINUTE,))
+    assert judged(duel).decision == "promote", "3 was not there at that time: a replay"
+
+
+def test_what_lost_its_test_is_not_rolled_back_to(duel):
+    setting(duel, "promotion_guard", "none")
+    duel.execute("select activate_ensemble(3); select activate_ensemble(2); select test_ensemble(3)")
+    predicted(duel, 2, 58)
+    predicted(duel, 3, 40)
+    assert judged(duel).decision == "retire"
+    assert duel.execute("select rollback_ensemble('DEMO')").fetchone()[0] == 1, "3 was live after it"
+
+
+def test_a_shadow_stays_one_until_it_is_judged(duel):
+    promoted_then(duel, 58)
+    with pytest.raises(psycopg.Error, match="ensemble 1 is in shadow") as error, duel.transaction():
+        duel.execute("select test_ensemble(1)")
+    assert error.value.sqlstate == "CC023"
+    assert "rollback_ensemble" in error.value.diag.message_hint
+    assert states(duel) == {1: "shadow", 2: "active"}

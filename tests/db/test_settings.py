@@ -124,6 +124,7 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("promotion_guard", "confident"),
         ("promotion_guard", ""),
         ("promotion_cooldown", "100 ms"),
+        ("promotion_cooldown", "1000 d"),
         ("promotion_cooldown", "1"),
         ("ab_min_pairs", "0"),
         ("ab_min_pairs", "1440"),

@@ -22,7 +22,7 @@ COMPARISON = Comparison(
     began=AT - 10 * DAY,
     together_since=AT - 10 * DAY,
     active_since=AT - 10 * DAY,
-    judged_later=None,
+    changed_later=None,
 )
 SURELY_ABOVE = Sequence(10_000, 1_000, 300)  # [+1.97, +4.03] points
 UNDECIDED = Sequence(10_000, 1_000, 60)
@@ -58,7 +58,7 @@ def sequence_with(low=None, high=None):
 
 # fmt: off
 GIVEN = {  # name: (standing, expected, what the reason says, changes)
-    "better in 24 hours and surely better since": (WINNING, "promote", "better: 54.00 against 52.00", {}),
+    "better in 24 hours and surely better since": (WINNING, "promote", "better: ensemble 2 was right in 54.00 %", {}),
     # the rule: strictly more than the margin
     "by exactly the margin": (WINNING, "keep", "not better by the margin",
         {"one_minute": accuracies(0.50390625, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
@@ -134,7 +134,7 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     "the cooldown keeps nobody who is clearly worse": (WINNING, "retire", "clearly worse", {
         "sequence": SURELY_BELOW, "of": {"active_since": AT - HOUR}}),
     # the shadow: judged once, by the plain interval
-    "a shadow that was better": (SHADOW, "roll_back", "better: 54.00 against 52.00", {}),
+    "a shadow that was better": (SHADOW, "roll_back", "better: ensemble 2 was right in 54.00 %", {}),
     "a shadow whose interval begins at 0": (SHADOW, "retire", "the promotion of ensemble 1 stands: better, but", {
         "one_minute": accuracies(low=0.0)}),
     "a shadow without a guard": (SHADOW, "roll_back", "better:", {
@@ -151,9 +151,9 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     # nothing to decide
     "no active ensemble": (WINNING, "keep", "no ensemble is active for BTCUSDT, so there is nothing to compare with", {
         "of": {"active_id": None, "together_since": AT - 99 * DAY}}),
-    "judged later": (WINNING, "keep", "an evaluation as of 2026-05-05 00:10:00+00 has changed what is live since", {
-        "of": {"judged_later": AT + DAY, "together_since": AT - 99 * DAY}}),
-    "a shadow judged later": (SHADOW, "keep", "the past decides nothing", {"of": {"judged_later": AT + DAY}}),
+    "changed later": (WINNING, "keep", "has changed since, at 2026-05-05 00:10:00+00: the past decides nothing", {
+        "of": {"changed_later": AT + DAY, "together_since": AT - 99 * DAY}}),
+    "a shadow changed later": (SHADOW, "keep", "the past decides nothing", {"of": {"changed_later": AT + DAY}}),
 }
 # fmt: on
 
@@ -168,18 +168,20 @@ def test_decision(name):
 
 def test_reasons_in_full():
     since = "since the test began +3.00 [+1.97, +4.03]"
+    rates = "ensemble 2 was right in 54.00 % of 24 hours' minutes, ensemble 1 in 52.00 %: +2.00 [+0.10, +3.90] points"
     assert judged(WINNING) == Decision(
         "promote",
-        f"better: 54.00 against 52.00 % right in 24 hours, +2.00 [+0.10, +3.90] points, margin +0.50; {since}",
+        f"better: {rates}, margin +0.50; {since}",
     )
     assert judged(WINNING, of={"active_since": AT - HOUR}).reason == (
-        f"better: 54.00 against 52.00 % right in 24 hours, +2.00 [+0.10, +3.90] points, margin +0.50; {since};"
+        f"better: {rates}, margin +0.50; {since};"
         " but promotion_cooldown lets nothing change before 2026-05-04 23:10:00+00"
     )
     assert judged(WINNING, one_minute=accuracies(0.49, 0.52, -0.05, -0.01), stored={"ab_max_days": "9"}).reason == (
-        "undecided after 9 days (ab_max_days): not better by the margin: 49.00 against 52.00 % right in 24 hours,"
-        f" -3.00 [-5.00, -1.00] points, margin +0.50; {since}"
+        "undecided after 9 days (ab_max_days): not better by the margin: ensemble 2 was right in 49.00 % of 24 hours'"
+        f" minutes, ensemble 1 in 52.00 %: -3.00 [-5.00, -1.00] points, margin +0.50; {since}"
     )
+    assert "; since the promotion +2.00 [" in judged(SHADOW).reason
     assert judged(SHADOW, pairs=1_299).reason == "1299 of 1300 paired minutes in the last 24 hours (ab_min_pairs)"
 
 

@@ -75,7 +75,7 @@ INVALID = [
     ("max_test_ensembles", ["-1", "1.5", "none", "1000", "٣", ""]),
     ("promotion_margin", ["-0.1", "1.1", "nan", ""]),
     ("promotion_guard", ["Confidence", "on", ""]),
-    ("promotion_cooldown", ["None", "24", "-1 d", ""]),
+    ("promotion_cooldown", ["None", "24", "-1 d", "10000 d", "999999999 h", ""]),
     ("ab_min_pairs", ["0", "1440", "-1", "1e3", ""]),
     ("ab_max_days", ["0", "1000", "30 d", ""]),
 ]

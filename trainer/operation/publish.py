@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from candlecast.errors import TestsFull
+from candlecast.lifecycle import TestsFull
 from trainer.database import connect, explain
 from trainer.errors import CandlecastUserError
 from trainer.models.artifacts import CALIBRATION, read_ensemble, read_version

@@ -58,14 +58,17 @@ class EnsembleUnknown(CandlecastError):
     """there is no ensemble {ensemble_id} for {symbol}"""
 
     sqlstate = "CC006"
-    hint = "select id, symbol, is_active, is_test from active_ensembles;"
+    hint = "select id, symbol, state from active_ensembles;"
 
 
 class ArtifactDamaged(CandlecastError):
     """artifact {name} is damaged: {reason}"""
 
     sqlstate = "CC007"
-    hint = "Publish the version again from the trainer's models folder, or roll back: select rollback_ensemble(symbol)."
+    hint = (
+        "Publish the version again from the trainer's models folder, or take the ensemble out of service: "
+        "rollback_ensemble(symbol) where it is live, withdraw_ensemble(id) where it is on test."
+    )
 
 
 class ArtifactRefused(CandlecastError):
@@ -156,10 +159,3 @@ class CalibrationInvalid(CandlecastError):
 
     sqlstate = "CC019"
     hint = "Publish the ensemble again from the folder that 'candlecast train' wrote, or train again."
-
-
-class TestsFull(CandlecastError):
-    """ensemble {ensemble_id} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
-
-    sqlstate = "CC021"
-    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."

@@ -4,7 +4,7 @@ Every change says why; a trigger keeps it in ensemble_events and tells who liste
 """
 
 from candlecast.ensembles import ENSEMBLE_COLUMNS
-from candlecast.errors import EnsembleUnknown, TestsFull
+from candlecast.errors import CandlecastError, EnsembleUnknown
 from candlecast.golden import check_golden_rows
 from candlecast.lineage import check_features
 from candlecast.session import Session
@@ -22,12 +22,29 @@ set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow',
     changed_at = coalesce(to_timestamp($5), clock_timestamp()), change_event = $3, change_reason = $4,
     change_evaluation_id = $6,
     activated_at = case when $2 = 'active' then clock_timestamp() else activated_at end,
-    deactivated_at = case when $2 = 'active' then null when is_active then clock_timestamp() else deactivated_at end,
+    deactivated_at = case
+        when $2 = 'active' or is_test and $2 = 'retired' then null -- what did not pass a test is not rolled back to
+        when is_active then clock_timestamp() else deactivated_at
+    end,
     rolled_back_at = case
         when $2 = 'active' then null when $3 = 'rolled_back' then clock_timestamp() else rolled_back_at
     end
 where id = $1"""
 _MOVE_TYPES = ["bigint", "text", "text", "text", "float8", "bigint"]
+
+
+class TestsFull(CandlecastError):
+    """{what} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
+
+    sqlstate = "CC021"
+    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
+
+
+class OnProbation(CandlecastError):
+    """ensemble {ensemble_id} is in shadow: it may be rolled back to, so it cannot go on test"""
+
+    sqlstate = "CC023"
+    hint = "Wait until it is judged (select * from ab_status), or go back to it: rollback_ensemble(symbol)."
 
 
 class Change:
@@ -96,16 +113,21 @@ def prove(session: Session, ensemble_id: int) -> str:
 
 
 def put_on_test(session: Session, ensemble_id: int) -> bool:
-    """Prove an ensemble, then let it predict beside the active one; returns whether it is on test. Raises TestsFull."""
+    """Prove an ensemble, then let it predict beside the active one; returns whether it is on test.
+
+    Raises TestsFull, OnProbation, and what proving raises.
+    """
     symbol = prove(session, ensemble_id)
     lock(session)
     _, state = state_of(session, ensemble_id)
     if state in ("active", "test"):
         return state == "test"
+    if state == "shadow":
+        raise OnProbation(ensemble_id=ensemble_id)
     testing = in_state(session, symbol, "test")
     places = resolve(session.rows(_SETTINGS)[0]["settings"]).max_test_ensembles
     if len(testing) >= places:
         names = ", ".join(map(str, testing)) or "none"
-        raise TestsFull(f"On test: {names}.", ensemble_id=ensemble_id, symbol=symbol, places=places)
+        raise TestsFull(f"On test: {names}.", what=f"ensemble {ensemble_id}", symbol=symbol, places=places)
     Change(session, "put on test").move(ensemble_id, "test", "tested")
     return True

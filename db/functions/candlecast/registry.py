@@ -11,7 +11,7 @@ from candlecast.calibration import parse
 from candlecast.ensembles import check_weight
 from candlecast.errors import NothingToRollBackTo, RegistrationRefused
 from candlecast.golden import pair_rows
-from candlecast.lifecycle import Change, lock, prove, put_on_test, state_of
+from candlecast.lifecycle import Change, TestsFull, lock, prove, put_on_test, state_of
 from candlecast.reporting import reported
 from candlecast.session import Session
 
@@ -69,7 +69,11 @@ def create_ensemble(
         ensemble_id = session.rows(_SAME, types, key)[0]["id"]
         session.rows(_MEND, ["bigint", "text"], [ensemble_id, calibration])
     if is_test:
-        put_on_test(session, ensemble_id)
+        try:
+            put_on_test(session, ensemble_id)
+        except TestsFull as full:
+            detail = f"{full.detail} Nothing was created: without is_test it is, and waits."
+            raise TestsFull(detail, **full.facts | {"what": "the new ensemble"}) if len(created) else full from None
     return ensemble_id
 
 

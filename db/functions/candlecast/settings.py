@@ -5,6 +5,7 @@ rights than their caller. Whether TorchScript is allowed comes from the environm
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from candlecast.session import Session
 STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: Added to a time it still is one.
+_DECADES = 9_999 * _UNITS["d"]
 _DEFAULTS = {
     "enabled": "true",
     "mamba_weight": "0.5",
@@ -76,7 +79,7 @@ def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> 
         max_test_ensembles=_count("max_test_ensembles", text("max_test_ensembles"), 0, 999),
         promotion_margin=_number("promotion_margin", text("promotion_margin"), 1.0),
         promotion_guard=_choice("promotion_guard", text("promotion_guard"), ("confidence", "none")),
-        promotion_cooldown=_limit("promotion_cooldown", text("promotion_cooldown")),
+        promotion_cooldown=_limit("promotion_cooldown", text("promotion_cooldown"), _DECADES),
         ab_min_pairs=_count("ab_min_pairs", text("ab_min_pairs"), 1, 1439),
         ab_max_days=_count("ab_max_days", text("ab_max_days"), 1, 999),
     )
@@ -124,8 +127,11 @@ def _count(name: str, value: str, least: int, most: int) -> int:
     return int(value)
 
 
-def _limit(name: str, value: str) -> float | None:
-    return None if value == "none" else _seconds(name, value)
+def _limit(name: str, value: str, most: float = math.inf) -> float | None:
+    seconds = None if value == "none" else _seconds(name, value)
+    if seconds is not None and seconds > most:
+        raise SettingInvalid(name=name, value=value, reason=f"it is at most {most / _UNITS['d']:g} d")
+    return seconds
 
 
 def _seconds(name: str, value: str) -> float:

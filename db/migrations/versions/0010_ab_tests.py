@@ -4,7 +4,7 @@ Revises: 0009
 """
 
 from db.migrations.extensions import notice, pg_cron_is_here
-from db.migrations.objects import create, execute
+from db.migrations.objects import create, execute, scalar
 
 revision = "0010"
 down_revision = "0009"
@@ -59,6 +59,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    events, evaluations = (scalar(f"select count(*) from {name}") for name in ("ensemble_events", "ab_evaluations"))
+    if evaluations:
+        notice(f"the history goes: {events} rows of ensemble_events and {evaluations} of ab_evaluations")
     if pg_cron_is_here():
         execute("delete from cron.job where jobname = 'candlecast-evaluate' and database = current_database()")
     execute("""

@@ -44,9 +44,9 @@ def decide(standing: Standing, settings: Settings) -> Decision:
     comparison = standing.comparison
     if comparison.active_id is None:
         return Decision("keep", f"no ensemble is active for {comparison.symbol}, so there is nothing to compare with")
-    if comparison.judged_later is not None:
-        later = minute_text(comparison.judged_later)
-        return Decision("keep", f"an evaluation as of {later} has changed what is live since: the past decides nothing")
+    if comparison.changed_later is not None:
+        later = minute_text(comparison.changed_later)
+        return Decision("keep", f"what is live or on test has changed since, at {later}: the past decides nothing")
     waiting = _waiting(standing, settings)
     if waiting:
         return _unless_over(standing, settings, waiting)
@@ -71,7 +71,7 @@ def decide(standing: Standing, settings: Settings) -> Decision:
 def _waiting(standing: Standing, settings: Settings) -> str | None:
     """What a judgement still waits for; None: it can be made."""
     if standing.since is None:
-        return "no minute has been predicted by both yet, with an outcome"
+        return "no minute has been predicted by both yet, with an outcome; if that lasts, see inference_runs"
     hours = (standing.at - standing.since) / 3600
     if hours < 24:
         return f"{math.floor(10 * hours) / 10} of 24 hours so far"
@@ -94,10 +94,13 @@ def _judge(standing: Standing, one: Accuracies, settings: Settings) -> tuple[str
         verdict = "better, but it may be chance"
     else:
         verdict = "better"
+    pair = standing.comparison
+    since = "promotion" if pair.role == "shadow" else "test began"
     return verdict, (
-        f"{verdict}: {100 * one.challenger:.2f} against {100 * one.active:.2f} % right in 24 hours, "
-        f"{_points(one.difference, one.low, one.high)} points, margin {_points(settings.promotion_margin)}; "
-        f"since the test began {_points(standing.sequence.difference or 0.0, low, high)}"
+        f"{verdict}: ensemble {pair.challenger_id} was right in {100 * one.challenger:.2f} % of 24 hours' minutes, "
+        f"ensemble {pair.active_id} in {100 * one.active:.2f} %: {_points(one.difference, one.low, one.high)} points, "
+        f"margin {_points(settings.promotion_margin)}; since the {since} "
+        f"{_points(standing.sequence.difference or 0.0, low, high)}"
     )
 
 

@@ -18,6 +18,11 @@ from candlecast.session import Session, epoch_of
 from candlecast.settings import STORED_SETTINGS, Settings, resolve
 from candlecast.windows import MINUTE
 
+_REFUSED = """
+select pg_notify('candlecast', json_build_object(
+    'event', 'refused', 'symbol', symbol, 'ensemble_id', challenger_id, 'at_time', at_time, 'reason', left(reason, 1000)
+)::text)
+from public.ab_evaluations where id = $1"""
 _NOW = f"select extract(epoch from clock_timestamp())::float8 as now, {STORED_SETTINGS}"
 
 
@@ -87,6 +92,8 @@ def _act(session: Session, at: float, judged: list[Row]) -> list[Row]:
             row |= {"decision": "refuse", "reason": f"{refusal} It would have been: {row['reason']}"}
         stored = insert(session, row)
         rows.append(stored)
+        if stored["decision"] == "refuse":
+            session.rows(_REFUSED, ["bigint"], [stored["id"]])
         if not too_late:  # else it is what the promotion has done already
             _carry_out(Change(session, stored["reason"], at, stored["id"]), stored)
         if stored["decision"] in ("promote", "roll_back"):

@@ -24,7 +24,7 @@ class Comparison:
 
     began: when this comparison could begin: both in their states, no model fitted on what comes after. together_since:
     since when both are in their states; active_since: the active one. Both None where at_time did not know of it yet.
-    judged_later: the newest evaluation after at_time that changed what is live.
+    changed_later: when either of them came into its state, or an evaluation changed what is live, after at_time.
     """
 
     symbol: str
@@ -34,11 +34,12 @@ class Comparison:
     began: float
     together_since: float | None
     active_since: float | None
-    judged_later: float | None
+    changed_later: float | None
 
 
-# $1 is at_time, a whole minute. Changes after that minute are left out: in a replay all are, and the first pair begins
-# the test. Those within it are known: evaluate_ab() without a time may come seconds after them.
+# $1 is at_time, a whole minute. Changes after it are left out; those within it are known: evaluate_ab() without a time
+# may come seconds after them. Where at_time lies before an ensemble was created it is a replay, and the first
+# pair begins the test; else a change after at_time stands, an operator's too.
 _COMPARISONS = """
 select
     challenger.symbol, active.id as active_id, challenger.id as challenger_id, challenger.state as role,
@@ -49,11 +50,18 @@ select
         when known.challenger_since is not null then greatest(known.challenger_since, known.active_since)
     end)::float8 as together_since,
     extract(epoch from known.active_since)::float8 as active_since,
-    (
-        select extract(epoch from max(at_time))::float8 from public.ensemble_events
-        where symbol = challenger.symbol and evaluation_id is not null and 'active' in (from_state, to_state)
-            and at_time > to_timestamp($1)
-    ) as judged_later
+    extract(epoch from greatest(
+        (
+            select max(at_time) from public.ensemble_events
+            where symbol = challenger.symbol and evaluation_id is not null and 'active' in (from_state, to_state)
+                and at_time > to_timestamp($1)
+        ),
+        case
+            when greatest(challenger.created_at, active.created_at) > to_timestamp($1) then null
+            when known.challenger_since is null then challenger.changed_at
+            when known.active_since is null then active.changed_at
+        end
+    ))::float8 as changed_later
 from public.active_ensembles as challenger
 left join public.active_ensembles as active on active.symbol = challenger.symbol and active.is_active
 cross join lateral (values (

@@ -4,7 +4,7 @@ import json
 
 import psycopg
 import pytest
-from duel import AT, DAY, judged, predicted, put_on_test, setting, share, states
+from duel import AT, DAY, judged, new_version, predicted, put_on_test, setting, share, states
 from live import MINUTE, NEWEST, create, in_backend
 from psycopg.rows import namedtuple_row
 
@@ -62,6 +62,17 @@ def test_a_retirement(committed_duel, listener):
     (heard,) = listener.heard()
     assert without(heard, "at_time") == of_change("retired", 2, "test", "retired") | {"reason": row.reason}
     assert row.reason.startswith("clearly worse")
+
+
+def test_a_winner_that_is_refused(committed_duel, listener):
+    predicted(committed_duel, 2, 58)
+    lgbm = new_version(committed_duel, "lgbm", "jsonb_set(facts, '{golden,scaled_returns,0,0}', '7')")
+    committed_duel.execute("update active_ensembles set lgbm_version_id = %s where id = 2", (lgbm,))
+    row = judged(committed_duel)
+    assert row.decision == "refuse"
+    assert listener.heard() == [
+        {"event": "refused", "symbol": "DEMO", "ensemble_id": 2, "at_time": AT.isoformat(), "reason": row.reason}
+    ]
 
 
 def test_by_hand(committed_duel, listener):

@@ -112,11 +112,11 @@ class Lifecycle(RuleBasedStateMachine):
         getattr(self, kind)(**chosen)
 
     def create(self, symbol, weight, is_test, fragile):
-        self.call(CREATE, (*self.versions[fragile], weight, is_test, symbol), ("CC007", "CC021"))
+        self.call(CREATE, (*self.versions[fragile], weight, is_test, symbol), ("CC007", "CC021", "CC023"))
 
     def test(self, number):
         chosen = self.pick(number)
-        result = self.call("select test_ensemble(%s)", (chosen,), ("CC006", "CC007", "CC021"))
+        result = self.call("select test_ensemble(%s)", (chosen,), ("CC006", "CC007", "CC021", "CC023"))
         if result:
             state = states(self.db, "DEMO") | states(self.db, "OTHER")
             assert state[chosen] == ("test" if result[0][0] else "active")

@@ -66,7 +66,8 @@ def admin(cluster_url: str) -> Iterator[psycopg.Connection]:
 def template(cluster_url: str) -> str:
     """The name of a database with every migration in it, that nobody is connected to."""
     with psycopg.connect(cluster_url, autocommit=True) as connection:
-        for statement in ("drop database if exists {}", "create database {}"):  # an earlier run of pytest may have left it
+        # An earlier run of pytest on this cluster may have left one.
+        for statement in ("drop database if exists {}", "create database {}"):
             connection.execute(sql.SQL(statement).format(sql.Identifier(TEMPLATE)))
     _migrate(with_database(cluster_url, TEMPLATE))
     return TEMPLATE

@@ -6,7 +6,8 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.tsa.stattools import diebold_mariano_test
 
-from trainer.evaluation.intervals import UNKNOWN, Estimate, lags_of, mean_estimate
+from candlecast.ab.figures import lags_of
+from trainer.evaluation.intervals import UNKNOWN, Estimate, mean_estimate
 from trainer.evaluation.metrics import Cells, Kind
 
 

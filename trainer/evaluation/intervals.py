@@ -10,6 +10,8 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
+from candlecast.ab.figures import lags_of
+
 LEVEL = 0.95
 
 
@@ -27,15 +29,6 @@ class Estimate:
 
 
 UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
-
-
-def lags_of(rows: int, horizon: int) -> int:
-    """Lags of the Newey-West variance over so many minutes in time order.
-
-    Their rule of thumb, 4 (n / 100)^(2/9), and at least six times the horizon: with fewer, Bartlett's
-    weights take a tenth and more off the variance that overlapping labels have.
-    """
-    return max(0, min(max(6 * horizon, int(4 * (rows / 100) ** (2 / 9))), rows - 1))
 
 
 def standard_error(influence: np.ndarray, horizon: int) -> float:

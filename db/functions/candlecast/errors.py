@@ -65,10 +65,7 @@ class ArtifactDamaged(CandlecastError):
     """artifact {name} is damaged: {reason}"""
 
     sqlstate = "CC007"
-    hint = (
-        "Publish the version again from the trainer's models folder, or take the ensemble out of service: "
-        "rollback_ensemble(symbol) where it is live, withdraw_ensemble(id) where it is on test."
-    )
+    hint = "Publish the version again; until then rollback_ensemble(symbol) or, of a test, withdraw_ensemble(id) helps."
 
 
 class ArtifactRefused(CandlecastError):

@@ -53,7 +53,7 @@ def upgrade() -> None:
     create("ensemble_history", version=1)
     create("ensemble_leaderboard", version=1)
     if pg_cron_is_here():
-        create("cron_jobs", version=2)
+        create("evaluate_job", version=1)
     else:
         notice("the job candlecast-evaluate is not scheduled: pg_cron is not in this database")
 

@@ -1,0 +1,1 @@
+"""`candlecast feed`: keeps candles_1m complete, minute by minute."""

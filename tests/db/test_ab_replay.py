@@ -22,8 +22,9 @@ from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from trainer.data.candles import NUMBERS, read_candle_file
+from trainer.data.candles import read_candle_file
 from trainer.data.dataset import build_dataset
+from trainer.data.upsert import NUMBERS
 from trainer.features import RAW_COLUMNS, compute_features
 from trainer.models.lgbm import LightGBMParameters
 from trainer.models.training import TrainingOptions, train_and_export

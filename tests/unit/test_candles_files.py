@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from trainer.data import archives
 from trainer.data.archives import read_table
-from trainer.data.candles import ARCHIVE_COLUMNS, NUMBERS, read_candle_file
+from trainer.data.candles import ARCHIVE_COLUMNS, read_candle_file
+from trainer.data.upsert import NUMBERS
 from trainer.errors import FileRefused
 
 START = 1_772_323_200  # 2026-03-01 00:00 UTC

@@ -14,7 +14,7 @@ constraints of ``candles_1m``; ``trainer.data.load`` puts them to the rows and n
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.data.archives import Table, read_table
+from trainer.data.times import MINUTE, describe_time, microseconds_of
+from trainer.data.upsert import NUMBERS
 from trainer.display import shown
 from trainer.errors import FileRefused
 
-#: Columns of float64 values, as ``candles_1m`` names them.
-NUMBERS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_asset_volume",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-)
 REQUIRED = ("open_time", *NUMBERS, "number_of_trades")
 #: The columns of an archive without a header, in its order. Older ones lack the last.
 ARCHIVE_COLUMNS = (
@@ -78,8 +69,6 @@ ALIASES = {
     "symbol": ("symbol",),
     "interval": ("interval",),
 }
-MINUTE = 60_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_2001, _DAY_2100 = 978_307_200, 4_102_444_800
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _SYMBOL_IN_NAME = re.compile(r"(?:^|[-_])([A-Z0-9]{2,20})[-_](\d+(?:mo|[smhdwM]))(?=[-_.]|$)")
@@ -143,17 +132,6 @@ def read_candle_file(path: str | Path, symbol: str | None = None, now: float | N
         unclosed=int((~closed).sum()),
         duplicates=len(order) - len(kept),
     )
-
-
-def moment(microseconds: int) -> datetime:
-    """Microseconds since the epoch as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=int(microseconds))
-
-
-def describe_time(microseconds: int) -> str:
-    """2026-03-01 00:04 UTC; seconds only where there are any."""
-    whole = microseconds % MINUTE == 0
-    return moment(microseconds).strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
 
 
 def _name_columns(table: Table) -> dict[str, pa.ChunkedArray]:
@@ -281,7 +259,6 @@ def _times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
-    microsecond = timedelta(microseconds=1)
     times = np.empty(len(column), dtype=np.int64)
     for index, text in enumerate(column.to_pylist()):
         try:
@@ -291,7 +268,7 @@ def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
             raise FileRefused(table.file, f"{name} {shown(text)} {reason}", _TIMES_HINT, table.place(index)) from None
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
-        times[index] = (parsed - _EPOCH) // microsecond
+        times[index] = microseconds_of(parsed)
     return times
 
 

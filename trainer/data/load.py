@@ -23,30 +23,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from trainer.data.candles import NUMBERS, Candles, describe_time, moment, read_candle_file
+from trainer.data.candles import Candles, read_candle_file
+from trainer.data.times import describe_time, moment
+from trainer.data.upsert import NUMBERS, upsert_from
 from trainer.database import connect, explain
 from trainer.display import cell, console, plain
 from trainer.errors import FileRefused, print_error
 
-#: What a file gives and the table takes; taker_buy_ratio is generated.
-COLUMNS = ("symbol", "open_time", *NUMBERS, "number_of_trades", "spread_bps")
 _COPY_ROWS = 20_000
 _GAPS_SHOWN = 5
-
-_UPSERT = """
-with upserted as (
-    insert into candles_1m as kept ({columns})
-    select {columns} from staged_candles order by open_time
-    on conflict (symbol, open_time) do update set {assignments}
-    where ({kept}) is distinct from ({new})
-    returning kept.xmax = 0 as is_inserted  -- xmax is set where the row was there before
-)
-
-select
-    count(*) filter (where is_inserted),
-    count(*) filter (where not is_inserted)
-from upserted
-"""
 
 _GAPS = """
 with edges as (
@@ -172,7 +157,7 @@ def load_file(
         _stage(connection, candles, show)
         _refuse_broken_row(connection, candles)
         try:
-            inserted, changed = _upsert(connection)
+            inserted, changed = connection.execute(upsert_from("staged_candles")).fetchone() or (0, 0)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise FileRefused(candles.file, str(error.diag.message_primary), error.diag.message_detail) from error
         gaps = _gaps(connection, candles)
@@ -248,21 +233,6 @@ def readable(check: str) -> str:
     """A constraint as the catalog writes it, in one line, without the casts of its numbers."""
     words = re.sub(r"::(double precision|numeric|bigint|text|interval|timestamp with time zone)", "", check)
     return re.sub(r"(?<!\w)(?:\('?|')(-?[\d.]+)(?:'?\)|')", r"\1", " ".join(words.split()))
-
-
-def _upsert(connection: psycopg.Connection) -> tuple[int, int]:
-    """Move the staged rows into candles_1m: (inserted, changed)."""
-    values = [name for name in COLUMNS if name not in ("symbol", "open_time")]
-    new = {name: f"excluded.{name}" for name in values}
-    new["spread_bps"] = "coalesce(excluded.spread_bps, kept.spread_bps)"
-    statement = _UPSERT.format(
-        columns=", ".join(COLUMNS),
-        assignments=", ".join(f"{name} = {value}" for name, value in new.items()),
-        kept=", ".join(f"kept.{name}" for name in values),
-        new=", ".join(new.values()),
-    )
-    inserted, changed = connection.execute(statement).fetchone() or (0, 0)
-    return inserted, changed
 
 
 def _gaps(connection: psycopg.Connection, candles: Candles) -> list[Gap]:

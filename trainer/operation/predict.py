@@ -21,9 +21,10 @@ from candlecast.features import SEQUENCE_LENGTH
 from candlecast.forecast import Ensemble
 from candlecast.models import load_lgbm, load_mamba
 from candlecast.rows import COLUMNS, forecast_rows
-from trainer.data.candles import MINUTE as MICROSECONDS
-from trainer.data.candles import describe_time, read_candle_file
+from trainer.data.candles import read_candle_file
 from trainer.data.dataset import MINUTE, WHOLE_WINDOW
+from trainer.data.times import MINUTE as MICROSECONDS
+from trainer.data.times import describe_time
 from trainer.display import console
 from trainer.errors import CandlecastUserError, FileRefused
 from trainer.features import RAW_COLUMNS, compute_features

@@ -1,7 +1,7 @@
 """The ``candlecast`` command: loads candles, trains models, deploys them.
 
 Each command imports what it needs when it runs, so that ``--help`` answers at once. An expected error
-(CandlecastUserError) ends as two lines on standard error and exit status 1.
+(CandlecastUserError) ends as two lines on standard error and exit status 1, or the one that the error names.
 """
 
 import os
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from trainer import candle_commands as candles
 from trainer.errors import CandlecastUserError, print_error
 from trainer.options import (
     DatabaseUrl,
@@ -39,7 +40,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except CandlecastUserError as error:
             print_error(error)
-            raise typer.Exit(1) from None
+            raise typer.Exit(error.exit_status) from None
 
 
 def _print_version(asked: bool) -> None:
@@ -71,31 +72,9 @@ def main(
     # The callback keeps `candlecast load` a subcommand however few commands there are.
 
 
-@app.command()
-def load(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="Candle files: zip, csv, csv.gz or parquet.", show_default=False),
-    ],
-    symbol: Annotated[
-        str | None,
-        typer.Option(help="The files' symbol; default: what each file's name says.", show_default=False),
-    ] = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Load one-minute candles into the database.
-
-    Reads the exchange's kline archives and what people saved of them; each file loads whole or not at
-    all, loading again is harmless. Exit status 1 when a file was refused.
-
-    Files are applied in the order given: where two disagree about a minute, the last one wins.
-
-    Example: `candlecast load BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip`
-    """
-    from trainer.data.load import load_files
-
-    if not load_files(files, symbol, database_url):
-        raise typer.Exit(1)
+# What brings candles in, and keeps them coming.
+for command in (candles.load,):
+    app.command()(command)
 
 
 @app.command()

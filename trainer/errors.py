@@ -11,6 +11,8 @@ from trainer.display import plain, plain_lines
 class CandlecastUserError(Exception):
     """What happened (``message``) and what to do about it (``hint``)."""
 
+    exit_status = 1  #: of the command that it ends
+
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message

@@ -86,6 +86,8 @@ class ExchangeError(CandlecastUserError):
 class Unreachable(ExchangeError):
     """Nobody answered, or only with errors: what is worth another try later."""
 
+    exit_status = 69  # EX_UNAVAILABLE
+
 
 class UnknownSymbol(ExchangeError):
     """The exchange has no such symbol."""

@@ -36,6 +36,40 @@ $$;
 
 ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(first_missing timestamp with time zone, last_missing timestamp with time zone, minutes bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+with asked as (
+    select
+        date_bin('1 minute', from_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as start,
+        date_bin('1 minute', to_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as stop
+),
+edges as (
+    select start - interval '1 minute' as open_time from asked
+    union all
+    select candle.open_time
+    from public.candles_1m as candle
+    where
+        candle.symbol = for_symbol
+        and candle.open_time >= (select start from asked) and candle.open_time < (select stop from asked)
+    union all
+    select stop from asked
+),
+pairs as (
+    select open_time, lead(open_time) over (order by open_time) as next_open_time from edges
+)
+select
+    pairs.open_time + interval '1 minute',
+    pairs.next_open_time - interval '1 minute',
+    (extract(epoch from pairs.next_open_time - pairs.open_time) / 60)::bigint - 1
+from pairs
+where pairs.next_open_time > pairs.open_time + interval '1 minute' and from_time < to_time
+order by pairs.open_time
+$$;
+
+ALTER FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text, calibration text DEFAULT NULL::text, golden jsonb DEFAULT NULL::jsonb) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -670,6 +704,86 @@ ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE public.feed_status (
+    symbol text NOT NULL,
+    exchange text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    connected_at timestamp with time zone,
+    newest_open_time timestamp with time zone,
+    written bigint DEFAULT 0 NOT NULL,
+    refilled bigint DEFAULT 0 NOT NULL,
+    reconnects bigint DEFAULT 0 NOT NULL,
+    last_error text,
+    last_error_at timestamp with time zone,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    CONSTRAINT feed_status_error CHECK (((last_error IS NULL) = (last_error_at IS NULL))),
+    CONSTRAINT feed_status_state_check CHECK ((state = ANY (ARRAY['catching up'::text, 'live'::text, 'disconnected'::text, 'stopped'::text])))
+);
+
+ALTER TABLE public.feed_status OWNER TO candlecast_owner;
+
+CREATE VIEW public.candle_status AS
+ WITH RECURSIVE stored AS (
+        ( SELECT candle.symbol
+           FROM public.candles_1m candle
+          ORDER BY candle.symbol
+         LIMIT 1)
+        UNION ALL
+         SELECT ( SELECT min(candle.symbol) AS min
+                   FROM public.candles_1m candle
+                  WHERE (candle.symbol > stored.symbol)) AS min
+           FROM stored
+          WHERE (stored.symbol IS NOT NULL)
+        ), symbols AS (
+         SELECT stored.symbol
+           FROM stored
+          WHERE (stored.symbol IS NOT NULL)
+        UNION
+         SELECT feed_1.symbol
+           FROM public.feed_status feed_1
+        ), edges AS (
+         SELECT symbols.symbol,
+            ( SELECT min(candle.open_time) AS min
+                   FROM public.candles_1m candle
+                  WHERE (candle.symbol = symbols.symbol)) AS oldest,
+            ( SELECT max(candle.open_time) AS max
+                   FROM public.candles_1m candle
+                  WHERE (candle.symbol = symbols.symbol)) AS newest,
+            ( SELECT max(prediction.candle_time) AS max
+                   FROM public.predictions prediction
+                  WHERE (prediction.symbol = symbols.symbol)) AS newest_prediction
+           FROM symbols
+        ), missing AS (
+         SELECT edges_1.symbol,
+            sum(gap.minutes) AS minutes,
+            count(*) AS gaps
+           FROM (edges edges_1
+             CROSS JOIN LATERAL public.candle_gaps(edges_1.symbol, GREATEST(edges_1.oldest, (now() - '1 day'::interval)), date_trunc('minute'::text, (now() - '00:00:10'::interval))) gap(first_missing, last_missing, minutes))
+          GROUP BY edges_1.symbol
+        )
+ SELECT edges.symbol,
+    edges.oldest,
+    edges.newest,
+    ((now() - edges.newest) - '00:01:00'::interval) AS age,
+    (COALESCE(missing.minutes, (0)::numeric))::bigint AS missing_24h,
+    COALESCE(missing.gaps, (0)::bigint) AS gaps_24h,
+        CASE
+            WHEN ((feed.state <> 'stopped'::text) AND (feed.heartbeat_at < (now() - '00:01:00'::interval))) THEN 'silent'::text
+            ELSE feed.state
+        END AS feed_state,
+    feed.last_error AS feed_error,
+    feed.last_error_at AS feed_error_at,
+    edges.newest_prediction
+   FROM ((edges
+     LEFT JOIN missing ON ((edges.symbol = missing.symbol)))
+     LEFT JOIN public.feed_status feed ON ((edges.symbol = feed.symbol)))
+  ORDER BY edges.symbol;
+
+ALTER TABLE public.candle_status OWNER TO candlecast_owner;
+
 CREATE TABLE public.ensemble_events (
     id bigint NOT NULL,
     symbol text NOT NULL,
@@ -894,6 +1008,20 @@ CREATE VIEW public.latest_predictions AS
 
 ALTER TABLE public.latest_predictions OWNER TO candlecast_owner;
 
+CREATE TABLE public.loaded_archives (
+    symbol text NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    candles integer NOT NULL,
+    first_open_time timestamp with time zone,
+    last_open_time timestamp with time zone,
+    loaded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT loaded_archives_candles_check CHECK ((candles >= 0)),
+    CONSTRAINT loaded_archives_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE public.loaded_archives OWNER TO candlecast_owner;
+
 CREATE TABLE public.migration_notes (
     name text NOT NULL,
     note jsonb NOT NULL
@@ -1034,8 +1162,14 @@ ALTER TABLE ONLY public.candles_1m
 ALTER TABLE ONLY public.ensemble_events
     ADD CONSTRAINT ensemble_events_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.feed_status
+    ADD CONSTRAINT feed_status_pkey PRIMARY KEY (symbol);
+
 ALTER TABLE ONLY public.inference_runs
     ADD CONSTRAINT inference_runs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.loaded_archives
+    ADD CONSTRAINT loaded_archives_pkey PRIMARY KEY (symbol, name);
 
 ALTER TABLE ONLY public.migration_notes
     ADD CONSTRAINT migration_notes_pkey PRIMARY KEY (name);
@@ -1139,6 +1273,13 @@ GRANT ALL ON TYPE public.forecast TO candlecast_trainer;
 
 REVOKE ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) TO candlecast_operator;
+
+REVOKE ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_feeder;
+GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_trainer;
@@ -1263,6 +1404,17 @@ GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
 GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.feed_status TO candlecast_cron;
+GRANT SELECT ON TABLE public.feed_status TO candlecast_trainer;
+GRANT SELECT,DELETE ON TABLE public.feed_status TO candlecast_operator;
+GRANT SELECT ON TABLE public.feed_status TO candlecast_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.feed_status TO candlecast_feeder;
+
+GRANT SELECT ON TABLE public.candle_status TO candlecast_feeder;
+GRANT SELECT ON TABLE public.candle_status TO candlecast_trainer;
+GRANT SELECT ON TABLE public.candle_status TO candlecast_operator;
+GRANT SELECT ON TABLE public.candle_status TO candlecast_reader;
+
 GRANT SELECT ON TABLE public.ensemble_events TO candlecast_cron;
 GRANT SELECT ON TABLE public.ensemble_events TO candlecast_trainer;
 GRANT SELECT ON TABLE public.ensemble_events TO candlecast_operator;
@@ -1289,6 +1441,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.inference_runs TO candlecast_c
 GRANT SELECT ON TABLE public.latest_predictions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.latest_predictions TO candlecast_operator;
 GRANT SELECT ON TABLE public.latest_predictions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.loaded_archives TO candlecast_trainer;
+GRANT SELECT,DELETE ON TABLE public.loaded_archives TO candlecast_operator;
+GRANT SELECT ON TABLE public.loaded_archives TO candlecast_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.loaded_archives TO candlecast_feeder;
 
 GRANT SELECT ON TABLE public.ml_settings TO candlecast_cron;
 GRANT SELECT ON TABLE public.ml_settings TO candlecast_trainer;

@@ -278,6 +278,31 @@ def test_rows_are_locked_in_the_order_of_time_so_that_writers_do_not_deadlock(
     assert db.execute("select distinct close from candles_1m").fetchall() == [(100.0,)]
 
 
+def test_a_candle_that_somebody_commits_while_a_file_is_copied_is_no_obstacle(
+    database_url: str, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    other = write(tmp_path, line(1, close=100.0), name="BTCUSDT-1m-feed.csv")
+    path = write(tmp_path, line(0), line(1), line(2))
+    reports: list[LoadReport] = []
+
+    def load() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            reports.append(load_file(connection, path))
+
+    thread = threading.Thread(target=load)
+    with db.transaction():
+        load_file(db, other)  # not committed: the loader sees none of the minutes
+        thread.start()
+        waiting = "select count(*) from pg_locks where not granted and transactionid = pg_current_xact_id()::text::xid"
+        deadline = time.monotonic() + 10
+        while db.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < deadline, "the loader does not wait for the candle that is being written"
+            time.sleep(0.01)
+    thread.join()
+    assert [counts(report) for report in reports] == [(2, 1, 0)]
+    assert db.execute("select close from candles_1m order by open_time").fetchall() == [(101.0,)] * 3
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(

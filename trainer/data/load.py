@@ -3,34 +3,26 @@
     with connect() as connection:
         report = load_file(connection, "BTCUSDT-1m-2026-03.zip")
 
-A file goes by COPY into a temporary table without constraints. There the CHECK constraints of
-``candles_1m``, read from the catalog, look for a row that breaks one, so that the refusal names its line
-while the rules stand in one place. Then one INSERT ... ON CONFLICT moves the rows; all in one transaction.
+Each file in one transaction, by ``trainer.data.write``.
 """
 
-import io
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
-from psycopg import sql
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from trainer.data.candles import Candles, read_candle_file
-from trainer.data.times import describe_time, moment
-from trainer.data.upsert import NUMBERS, upsert_from
+from trainer.data.times import moment
+from trainer.data.write import PLAIN_SETTINGS, write_candles
 from trainer.database import connect, explain
 from trainer.display import cell, console, plain
 from trainer.errors import FileRefused, print_error
 
-_COPY_ROWS = 20_000
 _GAPS_SHOWN = 5
 
 _GAPS = """
@@ -59,15 +51,6 @@ select open_time + interval '1 minute', next_open_time - interval '1 minute'
 from pairs
 where next_open_time > open_time + interval '1 minute'
 order by open_time
-"""
-
-_CHECKS = """
-select c.conname, pg_get_expr(c.conbin, c.conrelid), array_agg(a.attname::text order by a.attnum)
-from pg_constraint as c
-inner join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = any(c.conkey)
-where c.conrelid = 'candles_1m'::regclass and c.contype = 'c'
-group by c.oid
-order by c.conname
 """
 
 
@@ -148,20 +131,13 @@ def load_file(
     Raises FileRefused, with nothing written, and psycopg.Error.
     """
     with connection.transaction():
-        # The catalog's expressions come as text and are read again: in these settings, nothing is lost.
-        connection.execute("set local timezone = 'UTC'; set local datestyle = 'ISO'")
+        connection.execute(PLAIN_SETTINGS)
         (now,) = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone() or (0,)
         candles = read_candle_file(path, symbol, now)
         if not len(candles):
             return LoadReport(candles.file, candles.symbol, 0, 0, 0, candles.unclosed, candles.duplicates)
-        _stage(connection, candles, show)
-        _refuse_broken_row(connection, candles)
-        try:
-            inserted, changed = connection.execute(upsert_from("staged_candles")).fetchone() or (0, 0)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
-            raise FileRefused(candles.file, str(error.diag.message_primary), error.diag.message_detail) from error
+        inserted, changed = write_candles(connection, candles, show)
         gaps = _gaps(connection, candles)
-        connection.execute("drop table pg_temp.staged_candles")
     return LoadReport(
         file=candles.file,
         symbol=candles.symbol,
@@ -172,67 +148,6 @@ def load_file(
         duplicates=candles.duplicates,
         gaps=gaps,
     )
-
-
-def _stage(connection: psycopg.Connection, candles: Candles, show: Callable[[int, int], None]) -> None:
-    connection.execute("drop table if exists pg_temp.staged_candles")
-    connection.execute("create temp table staged_candles (place bigint not null, like candles_1m) on commit drop")
-    spread = candles.columns["spread_bps"]
-    rows = pa.table(
-        {
-            "place": candles.places,
-            "symbol": pa.repeat(candles.symbol, len(candles)),
-            "open_time": pa.array(candles.open_time, pa.timestamp("us", "UTC")),
-            **{name: candles.columns[name] for name in (*NUMBERS, "number_of_trades")},
-            "spread_bps": pa.array(spread, from_pandas=True),  # NaN: the file has none
-        }
-    )
-    copy_command = sql.SQL("copy staged_candles ({}) from stdin (format csv)").format(
-        sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
-    )
-    options = pyarrow.csv.WriteOptions(include_header=False)
-    with connection.cursor().copy(copy_command) as copy:
-        for start in range(0, len(candles), _COPY_ROWS):
-            buffer = io.BytesIO()
-            pyarrow.csv.write_csv(rows.slice(start, _COPY_ROWS), buffer, options)
-            copy.write(buffer.getvalue())
-            show(min(start + _COPY_ROWS, len(candles)), len(candles))
-
-
-def _refuse_broken_row(connection: psycopg.Connection, candles: Candles) -> None:
-    """Raise FileRefused for the first line that a CHECK constraint of candles_1m says no to."""
-    checks = {name: (text, used) for name, text, used in connection.execute(_CHECKS)}
-    if not checks:
-        return
-    verdicts = sql.SQL(", ").join(
-        sql.SQL("({}, ({}))").format(sql.Literal(name), sql.SQL(text)) for name, (text, _) in checks.items()
-    )
-    broken = connection.execute(
-        sql.SQL(
-            "select staged_candles.place, verdict.name from staged_candles "
-            "cross join lateral (values {}) as verdict (name, holds) "
-            "where not verdict.holds order by 1, 2 limit 1"
-        ).format(verdicts)
-    ).fetchone()
-    if broken is None:
-        return
-    place, name = broken
-    text, used = checks[name]
-    index = int((candles.places == place).argmax())
-    values = ", ".join(f"{column} {candles.columns[column][index]!s}" for column in used if column in candles.columns)
-    raise FileRefused(
-        candles.file,
-        f"the candle of {describe_time(int(candles.open_time[index]))} breaks {name}"
-        + (f" ({values})" if values else ""),
-        f"candles_1m takes only rows where {readable(text)}",
-        f"{candles.unit} {place}",
-    )
-
-
-def readable(check: str) -> str:
-    """A constraint as the catalog writes it, in one line, without the casts of its numbers."""
-    words = re.sub(r"::(double precision|numeric|bigint|text|interval|timestamp with time zone)", "", check)
-    return re.sub(r"(?<!\w)(?:\('?|')(-?[\d.]+)(?:'?\)|')", r"\1", " ".join(words.split()))
 
 
 def _gaps(connection: psycopg.Connection, candles: Candles) -> list[Gap]:

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import psycopg
+import psycopg.conninfo
 
 from trainer.errors import CandlecastUserError
 
@@ -26,18 +27,32 @@ _ROLES = (
 def connect(url: str | None = None) -> psycopg.Connection:
     """A connection in autocommit mode, so that ``connection.transaction()`` is a transaction.
 
-    The URL is the argument, else DATABASE_URL of the environment, else that of the nearest ``.env``.
-    Raises CandlecastUserError where there is none or nobody answers.
+    The URL is that of ``database_url``. Raises CandlecastUserError where there is none or nobody answers.
+    """
+    try:
+        return psycopg.connect(database_url(url), autocommit=True, fallback_application_name="candlecast")
+    except psycopg.OperationalError as error:
+        raise no_connection(error) from None
+
+
+def database_url(url: str | None = None) -> str:
+    """The argument, else DATABASE_URL of the environment, else that of the nearest ``.env``.
+
+    Raises CandlecastUserError where there is none, or none that libpq can read.
     """
     url = url or os.environ.get("DATABASE_URL") or _url_of_env_file()
     if not url:
         raise CandlecastUserError("no database is named", _NO_DATABASE)
     try:
-        return psycopg.connect(url, autocommit=True, fallback_application_name="candlecast")
+        psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its message would repeat the URL, password and all
         raise CandlecastUserError("the database URL cannot be parsed", _NO_DATABASE) from None
-    except psycopg.OperationalError as error:
-        raise CandlecastUserError(f"no connection to the database: {error}".strip(), _NO_DATABASE) from None
+    return url
+
+
+def no_connection(error: psycopg.OperationalError) -> CandlecastUserError:
+    """Nobody answers, or nobody who lets us in."""
+    return CandlecastUserError(f"no connection to the database: {error}".strip(), _NO_DATABASE)
 
 
 def explain(error: psycopg.Error) -> CandlecastUserError:

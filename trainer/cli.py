@@ -368,7 +368,7 @@ def publish(
 
 @app.command()
 def status(database_url: DatabaseUrl = None) -> None:
-    """Show the candles, the live ensembles and the last hour's inference runs.
+    """Show each symbol's candles, gaps and feed, the live ensembles, the last hour's inference runs.
 
     Example: `candlecast status`
     """

@@ -1,6 +1,7 @@
 """``candlecast status``: what is stored, what is live, and how the last minutes went."""
 
 import json
+from collections import Counter
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -12,19 +13,47 @@ from candlecast.settings import resolve
 from trainer.database import connect, explain
 from trainer.display import cell, console
 
-_CANDLES = """
-with recursive symbols as (
-    (select symbol from candles_1m order by symbol limit 1)
-    union all
-    select (select min(symbol) from candles_1m where symbol > symbols.symbol) from symbols where symbol is not null
-)
+
+def _how_long(interval: str) -> str:
+    """SQL: an interval as its largest whole unit, 59 s, 59 min, 47 h or 3 d."""
+    seconds = f"extract(epoch from {interval})"
+    return f"""case
+        when abs({seconds}) < 60 then trunc({seconds}) || ' s'
+        when abs({seconds}) < 3600 then trunc({seconds} / 60) || ' min'
+        when abs({seconds}) < 172800 then trunc({seconds} / 3600) || ' h'
+        else trunc({seconds} / 86400) || ' d'
+    end"""
+
+
+_CANDLES = f"""
 select
-    symbols.symbol, first.open_time, newest.open_time,
-    justify_interval(date_trunc('second', now() - newest.open_time - interval '1 minute'))::text
-from symbols
-cross join lateral (select min(open_time) as open_time from candles_1m where symbol = symbols.symbol) as first
-cross join lateral (select max(open_time) as open_time from candles_1m where symbol = symbols.symbol) as newest
-where symbols.symbol is not null"""
+    candles.symbol, round(extract(epoch from candles.newest - candles.oldest) / 86400), candles.newest,
+    {_how_long("candles.age")},
+    case candles.missing_24h when 0 then 'none' else candles.missing_24h || ' in ' || candles.gaps_24h end,
+    case
+        when candles.feed_state in ('silent', 'stopped')
+            then candles.feed_state || ' ' || {_how_long("now() - feed.heartbeat_at")}
+        else candles.feed_state
+    end,
+    case
+        when candles.newest_prediction > now() - interval '300 days'
+            then to_char(candles.newest_prediction, 'MM-DD HH24:MI')
+        else to_char(candles.newest_prediction, 'YYYY-MM-DD')
+    end,
+    candles.feed_state
+from candle_status as candles
+left join feed_status as feed on feed.symbol = candles.symbol
+order by candles.symbol"""
+# What a feed stumbled over long ago, and has left behind, is not shown. A lost connection is every symbol's.
+_FEED_ERRORS = """
+select
+    min(symbol) || case when count(*) > 1 then ' and ' || count(*) - 1 || ' more' else '' end,
+    max(feed_error_at), feed_error
+from candle_status
+where feed_error_at > now() - interval '1 day' or feed_error is not null and feed_state in ('disconnected', 'silent')
+group by feed_error
+order by max(feed_error_at) desc, min(symbol)
+limit 20"""
 _ENSEMBLES = """
 select
     e.id, e.symbol,
@@ -73,22 +102,34 @@ group by symbol, ensemble_id, status order by symbol, ensemble_id, status"""
 _TRAININGS = """
 select distinct on (symbol) symbol, id, status, started_at, version, reason
 from training_runs order by symbol, id desc"""
+_CANDLES_CAPTION = (
+    "age: since the newest candle's minute ended. gaps 24 h: minutes without a candle, in how many stretches. feed: "
+    "- where none ever ran. prediction: the newest one's candle. All times are UTC."
+)
+#: From so many symbols on, they are counted too.
+_MANY = 10
 _TESTS_CAPTION = (
     "pairs: minutes of the last 24 hours that both predicted. points: how much more often the challenger was right at "
     "one minute since its test began, with a 95 % confidence sequence. next: as things stand now."
 )
 #: Columns that give way on a narrow terminal: no version, time or number is torn apart.
-_FOLDED = ("symbol", "newest prediction", "age", "last error or warning", "reason", "next")
+_FOLDED = (
+    "symbol", "gaps 24 h", "feed", "newest prediction", "last error", "last error or warning", "reason", "next",
+)  # fmt: skip
 
 
 def print_status(url: str | None = None) -> None:
-    """Print candles, ensembles, A/B tests, the last hour's runs, the newest retrainings. Raises CandlecastUserError."""
+    """Print candles and feeds, ensembles, A/B tests, the last hour's runs, retrainings. Raises CandlecastUserError."""
     out = console()
     with connect(url) as connection:
         try:
             connection.execute("set transaction read only")
             connection.execute("set local timezone = 'UTC'")
-            _print(out, connection, "Candles", ("symbol", "first", "newest", "age"), _CANDLES)
+            candles = ("symbol", "days", "newest", "age", "gaps 24 h", "feed", "prediction")
+            rows = connection.execute(_CANDLES).fetchall()
+            _print_rows(out, "Candles", candles, [row[:-1] for row in rows], _candles_caption(rows))
+            if errors := connection.execute(_FEED_ERRORS).fetchall():
+                _print_rows(out, "What the feeds stumbled over", ("symbol", "at", "last error"), errors)
             ensembles = ("id", "symbol", "state", "models", "weight", "right", "newest prediction")
             _print(out, connection, "Ensembles", ensembles, _ENSEMBLES, {"expiry": _expiry(connection)})
             tests = ("symbol", "challenger", "since", "pairs", "points", "next")
@@ -110,7 +151,12 @@ def _print(
     values: dict[str, float | None] | None = None,
     caption: str | None = None,
 ) -> None:
-    rows = connection.execute(query, values).fetchall()
+    _print_rows(out, title, names, connection.execute(query, values).fetchall(), caption)
+
+
+def _print_rows(
+    out: Console, title: str, names: tuple[str, ...], rows: list[TupleRow], caption: str | None = None
+) -> None:
     if not rows:
         out.print(f"{title}: none")
         return
@@ -125,6 +171,14 @@ def _print(
         table.add_row(*(cell(_text(value)) for value in row))
     out.print(table)
     out.print()
+
+
+def _candles_caption(rows: list[TupleRow]) -> str:
+    if len(rows) < _MANY:
+        return _CANDLES_CAPTION
+    states = Counter(row[-1] or "none" for row in rows)
+    feeds = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    return f"{len(rows)} symbols, {sum(row[4] != 'none' for row in rows)} with gaps; feeds: {feeds}. {_CANDLES_CAPTION}"
 
 
 def _expiry(connection: psycopg.Connection[TupleRow]) -> float | None:

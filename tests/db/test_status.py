@@ -199,6 +199,13 @@ def test_a_feed_says_what_it_stumbled_over_once_for_all_symbols(db, database_url
     ]
 
 
+def test_times_are_utc_whatever_the_session_is_set_to(live, live_url, run_cli):
+    live.execute("call run_inference(%s)", (NEWEST,))
+    done = run_cli(live_url, "status", env={"PGTZ": "Asia/Kolkata"})
+    assert done.stdout.count("2026-05-02 11:59") == 3, "candles, ensembles, runs"
+    assert "17:29" not in done.stdout
+
+
 def test_no_error_no_heading(db, database_url, run_cli):
     feed_of(db, "LIVE", "live")
     assert "stumbled" not in run_cli(database_url, "status").stdout

@@ -123,7 +123,7 @@ def print_status(url: str | None = None) -> None:
     out = console()
     with connect(url) as connection:
         try:
-            connection.execute("set transaction read only")
+            connection.execute("begin read only")
             connection.execute("set local timezone = 'UTC'")
             candles = ("symbol", "days", "newest", "age", "gaps 24 h", "feed", "prediction")
             rows = connection.execute(_CANDLES).fetchall()

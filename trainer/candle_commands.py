@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.options import DatabaseUrl
+from trainer.options import DatabaseUrl, symbol_of
 
 
 def load(
@@ -32,3 +32,31 @@ def load(
 
     if not load_files(files, symbol, database_url):
         raise typer.Exit(1)
+
+
+def feed(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option("--symbol", help="What to feed; again for more.", show_default="BTCUSDT"),
+    ] = None,
+    exchange: Annotated[str, typer.Option(help="Where candles come from.")] = "binance",
+    quotes: Annotated[
+        bool, typer.Option("--quotes", help="Read best bid and ask too, for spread_bps: many more messages.")
+    ] = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Keep candles coming, minute by minute, until told to stop: the live feed.
+
+    Closed candles are written as they arrive. What was missed (a lost connection, a restart, a day's outage) is read
+    over REST, from the newest stored minute on; the last 24 hours are read again at the start, the last hour every
+    15 minutes. A longer history is for `candlecast backfill`. `candlecast status` shows how it goes; one feed writes a
+    symbol. docs/feeds.md says what happens when something breaks, and has a systemd unit.
+
+    Exit status: 0 stopped by SIGTERM, SIGINT or SIGHUP; 1 an error; 75 another feed is at it.
+
+    Example: `candlecast feed --symbol BTCUSDT --symbol ETHUSDT`
+    """
+    from trainer.feed.command import feed as run
+    from trainer.feed.run import FeedOptions
+
+    run(exchange, [symbol_of(symbol) for symbol in symbols or ["BTCUSDT"]], database_url, FeedOptions(quotes=quotes))

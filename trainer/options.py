@@ -1,5 +1,6 @@
 """Options that several commands of ``candlecast`` share, each with its help: here once."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -34,6 +35,14 @@ def time_of(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is no time like 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
         ) from None
+
+
+def symbol_of(text: str) -> str:
+    """A symbol of an exchange, in capitals as exchanges write them."""
+    symbol = text.strip().upper()
+    if not re.fullmatch(r"[A-Z0-9][A-Z0-9._:/-]{0,39}", symbol):
+        raise typer.BadParameter(f"{text!r} is no symbol like BTCUSDT.")
+    return symbol
 
 
 DatabaseUrl = Annotated[

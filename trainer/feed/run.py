@@ -149,7 +149,7 @@ class _Feed:
             wait = backoff(failures, _LONGEST_BACKOFF)
             _LOG.warning("no stream: %s; again in %.0f s", reason, wait)
             for tail in self.tails.values():
-                self._note(tail, f"stream: {reason}")
+                tail.error, tail.error_at = f"stream: {reason}", self._clock.now()
             await self._clock.sleep(wait)
 
     def _overlap_of(self, tail: Tail) -> int | None:

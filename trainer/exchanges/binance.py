@@ -230,7 +230,9 @@ async def _messages(connection: ClientConnection) -> AsyncIterator[Message]:
     newest_quote: dict[str, str] = {}
     try:
         async for text in connection:
-            assert isinstance(text, str), "the exchange sends text frames"
+            if isinstance(text, bytes):
+                yield Unreadable(f"a binary frame of {len(text)} bytes, where the exchange sends text")
+                continue
             if text.startswith(_ENVELOPE):
                 stream = text[len(_ENVELOPE) : text.find('"', len(_ENVELOPE))]
                 if stream.endswith(_QUOTE):

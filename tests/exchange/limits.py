@@ -1,0 +1,116 @@
+"""What the exchange allows one address, and what came of it: requests, weight, bans, connections."""
+
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from trainer.exchanges.clock import Clock
+
+_FIVE_MINUTES = 300.0
+CONNECTIONS_IN_FIVE_MINUTES = 300
+MESSAGES_A_SECOND = 5
+_FIRST_BAN, _LONGEST_BAN = 120, 3 * 86_400
+
+
+@dataclass
+class Counters:
+    """Everything that happened, for tests to hold limits and faults to."""
+
+    requests: Counter = field(default_factory=Counter)  #: by path: 'klines', 'time', 'archive', 'stream'
+    answers: Counter = field(default_factory=Counter)  #: by HTTP status
+    weight: Counter = field(default_factory=Counter)  #: by clock minute, epoch seconds
+    faults: Counter = field(default_factory=Counter)  #: by name, as they took effect
+    frames: Counter = field(default_factory=Counter)  #: sent: 'open', 'closed', 'quote', 'shutdown', ...
+    over_limit: int = 0  #: requests above the weight of a minute
+    bans_earned: int = 0  #: for going on after a 429
+    asked_while_banned: int = 0
+    connections: int = 0
+    most_connections: int = 0  #: attempts within five minutes
+    connections_refused: int = 0  #: above CONNECTIONS_IN_FIVE_MINUTES
+    pongs: int = 0
+    dropped_without_pong: int = 0
+    dropped_for_messages: int = 0
+
+    @property
+    def highest_weight(self) -> int:
+        """Of any clock minute."""
+        return max(self.weight.values(), default=0)
+
+    def violations(self) -> dict[str, int]:
+        """What a well-behaved client never does, as far as it happened."""
+        names = (
+            "over_limit", "bans_earned", "asked_while_banned", "connections_refused", "dropped_without_pong",
+            "dropped_for_messages",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+class Refusal(NamedTuple):
+    """429 or 418, and after how many seconds one may ask again."""
+
+    status: int
+    retry_after: int
+
+
+class Limits:
+    """Weight a clock minute, and the bans of who does not heed a 429.
+
+    Who asks on within ``grace`` seconds of a 429 or 418 may not have read it yet, and is only told again.
+    """
+
+    def __init__(self, clock: Clock, counters: Counters, weight_limit: int) -> None:
+        self._clock, self._counters, self.weight_limit = clock, counters, weight_limit
+        self._grace = max(1.0, 0.05 * clock.speed)
+        self._refusing: tuple[int, float, float] = (0, -math.inf, -math.inf)  # status, since, until
+        self._bans = 0
+        self._attempts: deque[float] = deque()
+
+    def used(self) -> int:
+        """The weight of the present clock minute."""
+        return self._counters.weight[int(self._clock.now()) // 60 * 60]
+
+    def admit(self, weight: int) -> Refusal | None:
+        """Count a request; a refusal where it comes too early or is one too many."""
+        now = self._clock.now()
+        status, since, until = self._refusing
+        if now < until:
+            is_heedless = now > since + self._grace
+            if status == 418:
+                self._counters.asked_while_banned += is_heedless
+            elif is_heedless:
+                self._counters.bans_earned += 1
+                return self.ban(min(_FIRST_BAN * 4**self._bans, _LONGEST_BAN))
+            return Refusal(status, math.ceil(until - now))
+        minute = int(now) // 60 * 60
+        self._counters.weight[minute] += weight
+        if self._counters.weight[minute] > self.weight_limit:
+            self._counters.over_limit += 1
+            return self.pause(math.ceil(minute + 60 - now))
+        return None
+
+    def pause(self, seconds: int) -> Refusal:
+        """Answer 429 for so long."""
+        return self._refuse(429, seconds)
+
+    def ban(self, seconds: int) -> Refusal:
+        """Answer 418 for so long."""
+        self._bans += 1
+        return self._refuse(418, seconds)
+
+    def admit_connection(self) -> bool:
+        """Count an attempt to open a stream; False where it is one too many."""
+        now = self._clock.now()
+        self._attempts.append(now)
+        while self._attempts[0] <= now - _FIVE_MINUTES:
+            self._attempts.popleft()
+        self._counters.most_connections = max(self._counters.most_connections, len(self._attempts))
+        if len(self._attempts) > CONNECTIONS_IN_FIVE_MINUTES:
+            self._counters.connections_refused += 1
+            return False
+        return True
+
+    def _refuse(self, status: int, seconds: int) -> Refusal:
+        now = self._clock.now()
+        self._refusing = (status, now, now + seconds)
+        return Refusal(status, seconds)

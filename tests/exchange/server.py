@@ -1,0 +1,295 @@
+"""The stand-in itself: REST, stream and archive on one port of 127.0.0.1."""
+
+import asyncio
+import math
+import re
+from typing import Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from trainer.exchanges.clock import Clock
+
+from .archives import Archives, checksum
+from .candles import Market
+from .frames import kline_row
+from .limits import Counters, Limits, Refusal
+from .stream import Stream
+
+_PAGE, _DEFAULT_PAGE = 1000, 500
+_STREAMS = 1024
+_SYMBOL = re.compile(r"[A-Z0-9\-_.]{1,20}")
+#: Seconds that drawn refusals last.
+_PAUSE, _BAN = (60, 120), (120, 180)
+_NUMBER = web.RequestKey("number", int)
+_FAULT = web.RequestKey("fault", str | None)
+_USED = "X-MBX-USED-WEIGHT-1M"
+
+
+class StandIn:
+    """An exchange that trades ``market`` by ``clock``. Use it as an async context manager."""
+
+    def __init__(
+        self,
+        market: Market,
+        clock: Clock,
+        *,
+        weight_limit: int = 6000,
+        update_every: float = 2.0,
+        rest_lag: float = 0.5,
+        connection_hours: float = 24.0,
+        port: int = 0,
+    ) -> None:
+        """``update_every``: seconds between two frames of an open candle; ``rest_lag``: how far REST is behind."""
+        self.market, self.clock, self.counters = market, clock, Counters()
+        self.limits = Limits(clock, self.counters, weight_limit)
+        self.archives = Archives(market)
+        self.update_every, self.rest_lag, self.longest_connection = update_every, rest_lag, connection_hours * 3600.0
+        self.streams: set[Stream] = set()
+        self.defects: list[Exception] = []  #: the stand-in's own
+        self._spoilt: dict[str, list[str]] = {}
+        self._port = port
+        self._is_resetting = False
+        self._site: web.TCPSite | None = None
+        self._runner: web.AppRunner
+
+    @property
+    def rest_url(self) -> str:
+        """For CANDLECAST_BINANCE_REST_URL."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def stream_url(self) -> str:
+        """For CANDLECAST_BINANCE_STREAM_URL."""
+        return f"ws://127.0.0.1:{self._port}"
+
+    @property
+    def archive_url(self) -> str:
+        """For CANDLECAST_BINANCE_ARCHIVE_URL."""
+        return self.rest_url
+
+    def environment(self) -> dict[str, str]:
+        """The three settings that send candlecast here."""
+        urls = {"REST": self.rest_url, "STREAM": self.stream_url, "ARCHIVE": self.archive_url}
+        return {f"CANDLECAST_BINANCE_{name}_URL": url for name, url in urls.items()}
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(middlewares=[self._watch])
+        app.router.add_get("/api/v3/time", self._time)
+        app.router.add_get("/api/v3/klines", self._klines)
+        app.router.add_get("/stream", self._stream)
+        app.router.add_get("/data/{path:.*}", self._archive)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await self._open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._abort_streams()
+        await self._runner.cleanup()
+        if self.defects:
+            raise ExceptionGroup("the stand-in failed", self.defects)
+
+    async def begin_outage(self, *, resetting: bool = False) -> None:
+        """Cut every connection and refuse new ones; ``resetting``: accept and reset them."""
+        self._is_resetting = resetting
+        if not resetting and self._site:
+            await self._site.stop()
+            self._site = None
+        self._abort_streams()
+
+    async def end_outage(self) -> None:
+        """Answer again, on the same port."""
+        self._is_resetting = False
+        if self._site is None:
+            await self._open()
+
+    def drop_connections(self) -> None:
+        """Cut every stream without a word; new ones are welcome."""
+        self._abort_streams()
+
+    def spoil(self, name: str, *ways: str) -> None:
+        """The next downloads of the archive ``name`` go wrong: one of ARCHIVE_FAULTS each."""
+        self._spoilt.setdefault(name, []).extend(ways)
+
+    async def _open(self) -> None:
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        await self._site.start()
+        self._port = self._site._server.sockets[0].getsockname()[1]
+
+    def _abort_streams(self) -> None:
+        for stream in list(self.streams):
+            stream.abort()
+
+    @web.middleware
+    async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as error:
+            self.defects.append(error)
+            raise
+
+    async def _time(self, request: web.Request) -> web.StreamResponse:
+        if refused := await self._refusal(request, "time", 1):
+            return refused
+        return self._json(f'{{"serverTime":{int(self.clock.now() * 1000)}}}')
+
+    async def _klines(self, request: web.Request) -> web.StreamResponse:
+        if refused := await self._refusal(request, "klines", 2):
+            return refused
+        query = request.query
+        symbol = query.get("symbol", "")
+        if not symbol:
+            return self._error(400, -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
+        if not _SYMBOL.fullmatch(symbol):
+            legal = "'^[A-Z0-9-_.]{1,20}$'"
+            return self._error(400, -1100, f"Illegal characters found in parameter 'symbol'; legal range is {legal}.")
+        if symbol not in self.market.symbols:
+            return self._error(400, -1121, "Invalid symbol.")
+        if query.get("interval") != "1m":
+            return self._error(400, -1120, "Invalid interval.")
+        numbers = {}
+        for name in ("startTime", "endTime", "limit"):
+            if name in query:
+                if not query[name].isdigit():
+                    legal = "'^[0-9]{1,20}$'"
+                    return self._error(
+                        400, -1100, f"Illegal characters found in parameter '{name}'; legal range is {legal}."
+                    )
+                numbers[name] = int(query[name])
+        rows = self._page(symbol, numbers.get("startTime"), numbers.get("endTime"), numbers.get("limit", _DEFAULT_PAGE))
+        body = "[" + ",".join(map(kline_row, rows)) + "]"
+        fault = request.get(_FAULT)
+        if fault == "malformed body":
+            body = (body[: len(body) // 2], "<html>", '{"rows":1}', body.replace('"', "'"))[request[_NUMBER] % 4]
+        if fault == "body cut off":
+            return await self._cut_off(request, body)
+        return self._json(body)
+
+    def _page(self, symbol: str, start: int | None, end: int | None, limit: int) -> list:
+        """Times in milliseconds, both inclusive. From ``start`` on the first ``limit`` candles, else the last ones."""
+        now = self.clock.now() - self.rest_lag
+        limit = min(max(limit, 1), _PAGE)
+        last = now if end is None else min(now, end / 1000)
+        newest = math.floor(last / 60) * 60
+        first = newest - (limit - 1) * 60 if start is None else -(-start // 60_000) * 60
+        rows = self.market.rows(symbol, max(first, self.market.first), newest, now)
+        return rows[:limit] if start is not None else rows[-limit:]
+
+    async def _archive(self, request: web.Request) -> web.StreamResponse:
+        counters = self.counters
+        counters.requests["archive"] += 1
+        if self._is_resetting:
+            return self._reset(request)
+        found = self.archives.find(request.path, self.clock.now())
+        if found is None:
+            return self._answer(404, "<Error><Code>NoSuchKey</Code></Error>", "application/xml")
+        name, content = found
+        archive = name.removesuffix(".CHECKSUM")
+        waiting = self._spoilt.get(archive, [])
+        is_checksum = name != archive
+        # The fault of a download is drawn, or taken, by the part of it that it concerns.
+        fault = None
+        if waiting and is_checksum == (waiting[0] == "wrong checksum"):
+            fault = waiting.pop(0)
+        elif not waiting:
+            drawn = self.market.faults.of_download(counters.requests["archive"], self.clock.now())
+            fault = drawn if is_checksum == (drawn == "wrong checksum") else None
+        if fault:
+            counters.faults[fault] += 1
+        if fault == "archive 5xx":
+            return self._answer(503, "<Error><Code>SlowDown</Code></Error>", "application/xml")
+        if fault == "truncated zip":
+            content = content[: len(content) // 2]
+        if fault == "wrong checksum":
+            content = checksum(archive, content)
+        return web.Response(body=content, content_type="binary/octet-stream")
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        counters = self.counters
+        counters.requests["stream"] += 1
+        if self._is_resetting:
+            return self._reset(request)
+        if not self.limits.admit_connection():
+            return self._answer(429, "", "text/plain", {"Retry-After": "300"})
+        names = [name for name in request.query.get("streams", "").split("/") if name]
+        if not names or len(names) > _STREAMS:
+            return self._answer(400, "", "text/plain")
+        counters.connections += 1
+        fault, life = self.market.faults.of_connection(counters.connections, self.clock.now())
+        if fault == "handshake refused":
+            counters.faults[fault] += 1
+            return self._answer(503, "", "text/plain")
+        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=0.1)
+        await socket.prepare(request)
+        stream = Stream(socket, request, self.market, self.clock, counters)
+        self.streams.add(stream)
+        try:
+            await stream.serve(names, fault, life, self.longest_connection, self.update_every)
+        finally:
+            self.streams.discard(stream)
+        return socket
+
+    async def _refusal(self, request: web.Request, path: str, weight: int) -> web.StreamResponse | None:
+        """Count the request; an answer where limits or faults keep it from a good one."""
+        counters = self.counters
+        counters.requests[path] += 1
+        if self._is_resetting:
+            return self._reset(request)
+        if refusal := self.limits.admit(weight):
+            return self._refuse(refusal)
+        request[_NUMBER] = sum(counters.requests[path] for path in ("time", "klines"))
+        faults = self.market.faults
+        fault = request[_FAULT] = faults.of_request(request[_NUMBER], self.clock.now())
+        if fault is None:
+            return None
+        if path == "time" and fault in ("malformed body", "body cut off"):
+            request[_FAULT] = None
+            return None
+        counters.faults[fault] += 1
+        draw = faults.drawn("answer", request[_NUMBER])
+        if fault == "429":
+            return self._refuse(self.limits.pause(draw.randint(*_PAUSE)))
+        if fault == "418":
+            return self._refuse(self.limits.ban(draw.randint(*_BAN)))
+        if fault == "5xx":
+            return self._answer(draw.choice((500, 502, 503, 504)), "<html>error</html>", "text/html", self._used())
+        return None
+
+    def _refuse(self, refusal: Refusal) -> web.Response:
+        limit = f"current limit is {self.limits.weight_limit} request weight per 1 MINUTE"
+        messages = {
+            429: f"Too much request weight used; {limit}. Please use WebSocket Streams for live updates.",
+            418: f"Way too much request weight used; IP banned until {int(self.clock.now() + refusal.retry_after)}000.",
+        }
+        headers = {"Retry-After": str(refusal.retry_after)}
+        return self._error(refusal.status, -1003, messages[refusal.status], headers)
+
+    def _error(self, status: int, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+        return self._answer(status, f'{{"code":{code},"msg":"{message}"}}', "application/json", self._used(headers))
+
+    def _json(self, body: str) -> web.Response:
+        return self._answer(200, body, "application/json", self._used())
+
+    def _used(self, headers: dict[str, str] | None = None) -> dict[str, str]:
+        return {_USED: str(self.limits.used())} | (headers or {})
+
+    def _answer(self, status: int, body: str, content_type: str, headers: dict[str, str] | None = None) -> web.Response:
+        self.counters.answers[status] += 1
+        return web.Response(status=status, text=body, content_type=content_type, headers=headers)
+
+    async def _cut_off(self, request: web.Request, body: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers=self._used())
+        response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2].encode())
+        await asyncio.sleep(0)
+        request.transport.abort()
+        return response
+
+    @staticmethod
+    def _reset(request: web.Request) -> web.Response:
+        request.transport.abort()
+        return web.Response()

@@ -1,4 +1,4 @@
-"""deploy/: the schedules are valid, start at 03:00 UTC, and name commands, options, files and users that there are."""
+"""deploy/: what it has is valid, retrains at 03:00 UTC, feeds for ever, and names commands and options there are."""
 
 import re
 import shlex
@@ -35,6 +35,14 @@ def assert_is_retrain(words: list[str]) -> None:
     assert "--models-dir" in words
 
 
+def assert_is_feed(words: list[str]) -> None:
+    """`feed` with symbols, and no option that it has not."""
+    assert words[0] == "feed"
+    assert set(words[1::2]) == {"--symbol"} <= options_of("feed")
+    assert all(re.fullmatch(r"[A-Z0-9]{5,20}", word) for word in words[2::2])
+    assert words[2::2]
+
+
 def unit(name: str) -> dict[str, list[str]]:
     """Values by key of a systemd unit; keys may come again."""
     found: dict[str, list[str]] = {}
@@ -64,8 +72,8 @@ def test_the_systemd_units_verify(systemd_analyze, tmp_path):
     installed.touch(mode=0o755)
     for path in (DEPLOY / "systemd").iterdir():
         (tmp_path / path.name).write_text(path.read_text().replace(INSTALLED, str(installed)))
-    units = [str(path) for path in tmp_path.glob("candlecast-retrain.*")]
-    assert len(units) == 2
+    units = [str(path) for path in tmp_path.glob("candlecast-*.*")]
+    assert len(units) == 3
 
     def verify() -> subprocess.CompletedProcess[str]:
         return subprocess.run([systemd_analyze, "verify", *units], capture_output=True, text=True, check=False)
@@ -97,19 +105,53 @@ def test_the_timer_is_every_day_at_three_utc(systemd_analyze):
 
 def test_the_service_runs_retrain_in_what_it_may_write():
     service = unit("candlecast-retrain.service")
-    (command,) = service["ExecStart"]
-    words = shlex.split(command)
-    assert words[0] == INSTALLED
-    assert_is_retrain(words[1:])
+    words = command_of(service)
+    assert_is_retrain(words)
     state = f"/var/lib/{service['StateDirectory'][0]}"
     assert words[words.index("--models-dir") + 1].startswith(f"{state}/")
     assert service["WorkingDirectory"] == [state]
-    for setting in ("ProtectSystem=strict", "NoNewPrivileges=yes", "ProtectHome=yes", "CapabilityBoundingSet="):
-        key, _, value = setting.partition("=")
-        assert service[key] == [value]
     from trainer.operation.retrain import BUSY
 
     assert service["SuccessExitStatus"] == [str(BUSY)]
+
+
+def command_of(service: dict[str, list[str]]) -> list[str]:
+    """What the unit runs, after the name of the command; it may do no more than it must."""
+    for setting in ("ProtectSystem=strict", "NoNewPrivileges=yes", "ProtectHome=yes", "CapabilityBoundingSet="):
+        key, _, value = setting.partition("=")
+        assert service[key] == [value]
+    (command,) = service["ExecStart"]
+    words = shlex.split(command)
+    assert words[0] == INSTALLED
+    return words[1:]
+
+
+def test_the_feeds_service_starts_it_again_for_ever():
+    service = unit("candlecast-feed.service")
+    assert_is_feed(command_of(service))
+    assert service["Restart"] == ["always"]
+    assert service["StartLimitIntervalSec"] == ["0"], "no number of starts is too many"
+    assert 1 <= int(service["RestartSec"][0]) <= 30
+    assert service["User"] != unit("candlecast-retrain.service")["User"], "a feeder needs no right to publish models"
+    assert service["WantedBy"] == ["multi-user.target"]
+    assert "KillSignal" not in service, "SIGTERM stops it cleanly"
+    from trainer.feed.run import _LAST_WORDS
+    from trainer.feed.store import AnotherFeed
+
+    assert int(service["TimeoutStopSec"][0]) > _LAST_WORDS
+    assert service["SuccessExitStatus"] == [str(AnotherFeed.exit_status)]
+
+
+def test_the_services_differ_in_no_protection_but_what_they_write():
+    """Both are as hardened; the feed writes no files, so it has no folder of its own and a narrower umask."""
+    own = {"Description", "User", "EnvironmentFile", "ExecStart", "Type", "TimeoutStopSec", "MemoryMax", "UMask"}
+    retrain, feed = (unit(f"candlecast-{name}.service") for name in ("retrain", "feed"))
+    only_retrain = {"StateDirectory", "WorkingDirectory", "TimeoutStartSec", "Nice", "IOSchedulingClass"}
+    only_feed = {"StartLimitIntervalSec", "Restart", "RestartSec", "WantedBy"}
+    assert {key: value for key, value in retrain.items() if key not in own | only_retrain} == {
+        key: value for key, value in feed.items() if key not in own | only_feed
+    }
+    assert int(feed["UMask"][0], 8) & int(retrain["UMask"][0], 8) == int(retrain["UMask"][0], 8)
 
 
 def crontab() -> tuple[dict[str, str], list[list[str]]]:
@@ -139,19 +181,39 @@ def test_the_crontab_line_is_every_day_at_three_utc_and_runs_retrain(tmp_path):
     assert_is_retrain(words)
 
 
-def documents() -> list[dict]:
-    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / "retrain-cronjob.yaml").read_text()))
+def documents(name: str = "retrain-cronjob") -> list[dict]:
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / f"{name}.yaml").read_text()))
 
 
-def test_the_cronjob_validates():
+@pytest.mark.parametrize(("name", "key"), [("retrain-cronjob", "schedule"), ("feed-deployment", "strategy")])
+def test_what_kubernetes_gets_validates(name, key):
     import kubernetes_validate
 
-    for document in documents():
+    for document in documents(name):
         kubernetes_validate.validate(document, "1.37", strict=True)
-    broken = documents()[0]
-    broken["spec"]["scheduled"] = broken["spec"].pop("schedule")
+    broken = documents(name)[0]
+    broken["spec"][f"{key}d"] = broken["spec"].pop(key)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, "1.37", strict=True)
+
+
+def test_the_deployment_is_one_pod_and_never_two():
+    (deployment,) = documents("feed-deployment")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    template = deployment["spec"]["template"]
+    assert deployment["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
+    other = documents()[0]["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["metadata"]["labels"] != other["metadata"]["labels"], "its selector takes no other pod"
+    pod = template["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == f"candlecast:{VERSION}"
+    assert_is_feed(container["args"])
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"] == other["spec"]["containers"][0]["securityContext"]
+    assert container["env"][0]["name"] == "DATABASE_URL"
+    assert pod["terminationGracePeriodSeconds"] >= 15
+    assert f"USER {pod['securityContext']['runAsUser']}" in containerfile()
 
 
 def test_the_cronjob_is_every_day_at_three_utc_one_at_a_time_with_no_rights():
@@ -177,7 +239,7 @@ def containerfile() -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_the_image_is_the_one_that_the_cronjob_names():
+def test_the_image_is_the_one_that_kubernetes_is_told_of():
     assert f"-t candlecast:{VERSION} ." in (DEPLOY / "Containerfile").read_text()
     assert containerfile()[0] == "FROM docker.io/library/debian:bookworm-slim"
     assert 'ENTRYPOINT ["candlecast"]' in containerfile()
@@ -214,4 +276,6 @@ def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(tmp_path)], check=True, capture_output=True)
     (wheel,) = (tmp_path / "wheels").iterdir()
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"trainer/cli.py", "trainer/operation/retrain.py", "candlecast/calibration.py"} <= set(names)
+    for part in (ROOT / "trainer", ROOT / "db/functions/candlecast"):
+        there = {str(path.relative_to(part.parent)) for path in part.rglob("*.py")}
+        assert there <= set(names), "a package that pyproject.toml does not name"

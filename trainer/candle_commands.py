@@ -1,11 +1,17 @@
 """The commands that bring candles into the database; ``trainer.cli`` registers them beside those of the models."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.options import DatabaseUrl, symbol_of
+from trainer.options import DatabaseUrl, symbol_of, time_of
+
+Symbols = Annotated[
+    list[str], typer.Option("--symbol", help="As the exchange names it; again for more.", show_default=False)
+]
+ExchangeName = Annotated[str, typer.Option("--exchange", help="Where candles come from.")]
 
 
 def load(
@@ -39,7 +45,7 @@ def feed(
         list[str] | None,
         typer.Option("--symbol", help="What to feed; again for more.", show_default="BTCUSDT"),
     ] = None,
-    exchange: Annotated[str, typer.Option(help="Where candles come from.")] = "binance",
+    exchange: ExchangeName = "binance",
     quotes: Annotated[
         bool, typer.Option("--quotes", help="Read best bid and ask too, for spread_bps: many more messages.")
     ] = False,
@@ -60,3 +66,79 @@ def feed(
     from trainer.feed.run import FeedOptions
 
     run(exchange, [symbol_of(symbol) for symbol in symbols or ["BTCUSDT"]], database_url, FeedOptions(quotes=quotes))
+
+
+def backfill(
+    symbols: Symbols,
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="How many days before today, UTC.")] = 90,
+    exchange: ExchangeName = "binance",
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Fetch months of candles from the exchange.
+
+    From midnight UTC of that many days ago to the last minute that is over: whole months and days from the exchange's
+    public archives, held against their CHECKSUM files, the rest by its REST interface. No account is needed.
+
+    Run it again whenever it was stopped: what is loaded is not fetched again. Minutes that the exchange itself lacks
+    are told, not an error. `candlecast feed` keeps candles coming.
+
+    Exit status: 0 all there, 1 a symbol, archive or candle is not, 69 the exchange cannot be reached; 128 and the
+    signal's number where one ended it. docs/feeds.md has addresses and limits.
+
+    Example: `candlecast backfill --symbol BTCUSDT --days 90`
+
+    Example: `candlecast backfill --symbol BTCUSDT --symbol ETHUSDT --days 365`
+    """
+    from trainer.exchanges import exchange_named
+    from trainer.history.backfill import backfill as run
+
+    raise typer.Exit(run([symbol_of(symbol) for symbol in symbols], days, exchange_named(exchange), database_url))
+
+
+def repair(
+    symbols: Symbols,
+    from_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            parser=time_of,
+            metavar="TIME",
+            help="First minute to look at; default: the oldest stored candle.",
+            show_default=False,
+        ),
+    ] = None,
+    to_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            parser=time_of,
+            metavar="TIME",
+            help="Where to stop, itself left out; default: now.",
+            show_default=False,
+        ),
+    ] = None,
+    gaps_only: Annotated[bool, typer.Option("--gaps-only", help="Fill what is missing, compare nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    exchange: ExchangeName = "binance",
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Fill gaps in stored candles, and correct those that the exchange has otherwise.
+
+    Fetches the range from the exchange, as backfill does, and holds the table to it: minutes that are missing are
+    filled, values that differ are corrected (a known spread_bps stays), and what the exchange has no candle for is
+    told. A running feed need not be stopped.
+
+    Exit status: as backfill's.
+
+    Example: `candlecast repair --symbol BTCUSDT --dry-run`
+
+    Example: `candlecast repair --symbol BTCUSDT --from 2026-03-01 --to 2026-03-08`
+
+    Example: `candlecast repair --symbol BTCUSDT --gaps-only`
+    """
+    from trainer.exchanges import exchange_named
+    from trainer.history.repair import RepairOptions
+    from trainer.history.repair import repair as run
+
+    options = RepairOptions(from_time=from_time, to_time=to_time, gaps_only=gaps_only, dry_run=dry_run)
+    raise typer.Exit(run([symbol_of(symbol) for symbol in symbols], options, exchange_named(exchange), database_url))

@@ -73,7 +73,7 @@ def main(
 
 
 # What brings candles in, and keeps them coming.
-for command in (candles.load, candles.feed):
+for command in (candles.load, candles.backfill, candles.repair, candles.feed):
     app.command()(command)
 
 

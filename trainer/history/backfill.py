@@ -1,0 +1,103 @@
+"""`candlecast backfill`: the last so many days of candles, from the exchange's archives and its REST interface.
+
+What the table has already is not fetched again: neither days of which no minute is missing, nor archives that
+``loaded_archives`` has and whose candles are still there. That is what makes an interrupted run go on.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from rich.console import Console
+
+from trainer.data.candles import SYMBOL
+from trainer.data.times import describe_time, microseconds_of, moment
+from trainer.display import console, plain, shown
+from trainer.errors import CandlecastUserError
+from trainer.exchanges.base import Exchange, Unreachable
+from trainer.history.fill import Filler, Outcome
+from trainer.history.report import print_backfill
+from trainer.history.session import Session, run
+from trainer.history.stored import Days, gaps, has_any, runs, unsettled_days
+from trainer.progress import shown as progress
+
+#: Seconds after a minute's end from which on its candle is asked for: the exchange needs a moment for the last trades.
+CLOSING = 2.0
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+def backfill(symbols: Sequence[str], days: int, exchange: Exchange, url: str | None = None) -> int:
+    """Fill each symbol's last ``days`` days, UTC, up to the last minute that is over; the exit status.
+
+    0: every minute that the exchange has is there. 1: one symbol is not through, an archive or candle was refused and
+    its minutes did not come another way. 128 and more: a signal. Raises CandlecastUserError; Unreachable (69).
+    """
+
+    async def command(session: Session) -> int:
+        outcomes: list[Outcome] = []
+        err = console(stderr=True)
+        try:
+            for symbol in dict.fromkeys(symbols):
+                outcome = Outcome(symbol)
+                outcomes.append(outcome)
+                try:
+                    await _backfill(session, outcome, days, err)
+                except Unreachable:
+                    raise
+                except CandlecastUserError as error:
+                    outcome.failed = error
+        finally:  # whatever stopped it: say what is loaded
+            print_backfill(console(), outcomes)
+        return int(any(not outcome.is_complete for outcome in outcomes))
+
+    return run(command, exchange, url)
+
+
+def closed_until(now: float) -> datetime:
+    """Open time of the minute that is not over yet at this time of the exchange, in seconds since the epoch."""
+    return datetime.fromtimestamp((now - CLOSING) // 60 * 60, UTC)
+
+
+def require_symbol(symbol: str) -> None:
+    """Raise CandlecastUserError where this can be none's: it becomes part of addresses and file names."""
+    if not SYMBOL.fullmatch(symbol) or "/" in symbol:
+        raise CandlecastUserError(
+            f"{shown(symbol)} is no symbol of an exchange", "Name it as the exchange does: --symbol BTCUSDT."
+        )
+
+
+async def _backfill(session: Session, outcome: Outcome, days: int, err: Console) -> None:
+    symbol = outcome.symbol
+    require_symbol(symbol)
+    end = closed_until(session.now)
+    today = end.date()
+    start = await _first_minute(session, symbol, datetime.combine(today - days * _DAY, time(), UTC), end, err)
+    wanted: list[date] = []
+    if start.date() < today:
+        wanted = await session.database(unsettled_days, symbol, Days(start.date(), today - _DAY))
+    archives = [a for stretch in runs(wanted) for a in session.exchange.archives(symbol, stretch.first, stretch.last)]
+    # Of unsettled days, and of today, REST is asked for what the archives did not bring; of the others never again.
+    asked = [(max(stretch.start, start), min(stretch.end, end)) for stretch in runs([*wanted, today])]
+    with progress(err, plain(symbol)) as show:
+        filler = Filler(session, outcome, show)
+        of_today = await session.database(gaps, symbol, asked[-1][0], end)
+        await filler.archives(archives, sum(gap.minutes for gap in of_today))
+        await filler.klines([gap for first, last in asked for gap in await session.database(gaps, symbol, first, last)])
+    outcome.missing = await session.database(gaps, symbol, start, end)
+    outcome.is_counted = True
+
+
+async def _first_minute(session: Session, symbol: str, start: datetime, end: datetime, err: Console) -> datetime:
+    """``start``, or the symbol's first minute where the exchange began with it later. Raises UnknownSymbol."""
+    if await session.database(has_any, symbol, start, start + _DAY):
+        return start
+    page = await session.exchange.klines(symbol, microseconds_of(start), microseconds_of(end - _MINUTE))
+    if not page:
+        raise CandlecastUserError(
+            f"{session.exchange.name} has no candle of {plain(symbol)} from {start:%Y-%m-%d} on",
+            "Check the symbol's name; ask for more --days where it is traded no longer.",
+        )
+    first = moment(page[0].open_time)
+    if first - start < _DAY:
+        return start
+    err.print(f"{plain(symbol)}: the exchange's first candle is {describe_time(page[0].open_time)}", soft_wrap=True)
+    return first

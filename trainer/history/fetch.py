@@ -1,0 +1,104 @@
+"""Brings an exchange's archives, read and checked, a few of them ahead of who writes them.
+
+async with contextlib.aclosing(fetch(exchange, archives, folder, now)) as fetched:
+    async for one in fetched:
+        ...
+"""
+
+import asyncio
+import hashlib
+import zipfile
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainer.data.candles import Candles, read_candle_file
+from trainer.data.times import describe_time, microseconds_of
+from trainer.errors import FileRefused
+from trainer.exchanges.base import Archive, Exchange, ExchangeError, Unreachable
+from trainer.history.stored import Days
+
+#: Archives that are on their way at once; days are small files, and what takes time is the way.
+_AHEAD = 4
+_DAMAGED = "The exchange may publish it anew: `candlecast repair` compares what is stored with what it has by then."
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An archive's candles with the file's hash, or why there are none."""
+
+    archive: Archive
+    candles: Candles | None = None
+    sha256: str = ""
+    error: ExchangeError | FileRefused | None = None
+
+    @property
+    def days(self) -> Days:
+        """The days that the archive is of."""
+        return Days(self.archive.first, self.archive.last)
+
+
+async def fetch(
+    exchange: Exchange, archives: Iterable[Archive], folder: Path, now: float
+) -> AsyncGenerator[Fetched, None]:
+    """Every archive, in its order; of a month that cannot be had its days follow. ``now``: the exchange's clock.
+
+    Errors come as results. After an Unreachable, which is the archive's as a whole, nothing more does.
+    """
+    waiting = deque(archives)
+    tasks: deque[asyncio.Task[Fetched]] = deque()
+    try:
+        while waiting or tasks:
+            while waiting and len(tasks) < _AHEAD:
+                tasks.append(asyncio.create_task(_fetch(exchange, waiting.popleft(), folder, now)))
+            one = await tasks.popleft()
+            if one.error is not None and one.archive.first != one.archive.last:
+                waiting.extendleft(reversed(exchange.days_of(one.archive)))
+            yield one
+            if isinstance(one.error, Unreachable):
+                return
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _fetch(exchange: Exchange, archive: Archive, folder: Path, now: float) -> Fetched:
+    try:
+        file = await exchange.download(archive, folder)
+        candles, sha256 = await asyncio.to_thread(_read_and_remove, file, archive, now)
+    except (ExchangeError, FileRefused) as error:
+        return Fetched(archive, error=error)
+    return Fetched(archive, candles, sha256)
+
+
+def _read_and_remove(file: Path, archive: Archive, now: float) -> tuple[Candles, str]:
+    try:
+        with file.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return read_archive(file, archive, now), sha256
+    finally:
+        file.unlink()
+
+
+def read_archive(file: Path, archive: Archive, now: float) -> Candles:
+    """The candles of a downloaded archive. Raises FileRefused where they are not the archive's own."""
+    name = archive.name
+    try:
+        candles = replace(read_candle_file(file, archive.symbol, now), file=name)
+    except FileRefused as error:
+        raise FileRefused(name, error.reason, _DAMAGED, error.place) from None
+    inside = [member for member in zipfile.ZipFile(file).namelist() if member.lower().endswith(".csv")]
+    if inside != [f"{Path(name).stem}.csv"]:
+        raise FileRefused(name, f"it holds {', '.join(inside)}, another archive's candles", _DAMAGED)
+    if not len(candles) or candles.unclosed:
+        raise FileRefused(name, f"{candles.unclosed:,} of its candles end after now", _DAMAGED)
+    days = Days(archive.first, archive.last)
+    first, last = microseconds_of(days.start), microseconds_of(days.end)
+    outside = [minute for minute in candles.open_time[[0, -1]] if not first <= minute < last]
+    if outside:
+        when = describe_time(int(outside[0]))
+        span = f"{archive.first}" if archive.first == archive.last else f"{archive.first} to {archive.last}"
+        raise FileRefused(name, f"it holds the candle of {when}, which is not of its days ({span})", _DAMAGED)
+    return candles

@@ -19,8 +19,8 @@ _NO_DATABASE = (
 )
 _ROLES = (
     "Connect as a login with the role that the command needs. load, backfill, repair and feed: "
-    "candlecast_feeder; retrain, train and publish --as test: candlecast_trainer; publish --as active: candlecast_trainer and "
-    "candlecast_operator; status, evaluate and card: candlecast_reader."
+    "candlecast_feeder; retrain, train and publish --as test: candlecast_trainer; publish --as active: "
+    "candlecast_trainer and candlecast_operator; status, evaluate and card: candlecast_reader."
 )
 
 

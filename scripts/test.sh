@@ -5,17 +5,20 @@
 # installed beside the test cluster, so that neither the running installation nor its server sees a line of it.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-test_cluster=candlecast_test_$$
-installed=/var/lib/candlecast/$test_cluster
+# tests/db has a cluster to itself, which it may crash; tests/unit and then tests/e2e, which mostly wait for pg_cron's next
+# minute and stop and start theirs, run beside it on another.
+db_cluster=candlecast_test_$$
+e2e_cluster=${db_cluster}_e2e
+installed=/var/lib/candlecast/$db_cluster
 cron_database=candlecast_cron_tests
-
-on_test_cluster() { CLUSTER=$test_cluster scripts/cluster.sh "$@"; }
 
 beside=
 clean_up() {
   trap - EXIT INT TERM HUP
   [[ -z $beside ]] || kill "$beside" 2>/dev/null || true
-  on_test_cluster drop || true
+  for cluster in "$db_cluster" "$e2e_cluster"; do
+    CLUSTER=$cluster scripts/cluster.sh drop || true
+  done
   as_root rm -rf "$installed"
 }
 
@@ -44,33 +47,50 @@ scripts/environment.sh --project-in "$installed" dev
 
 site_packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 export SERVER_PYTHONPATH=$installed:$site_packages
-THROWAWAY=$$ CRON_DATABASE=$cron_database ML_TORCHSCRIPT=on on_test_cluster create
-THROWAWAY=$$ on_test_cluster start
-port=$(on_test_cluster port)
-
-CANDLECAST_TEST_URL=$(url "$port" postgres)
-export CANDLECAST_TEST_URL CANDLECAST_TEST_CRON_DATABASE=$cron_database CANDLECAST_TEST_CLUSTER=$test_cluster
-psql -X -q -v ON_ERROR_STOP=1 -d "$CANDLECAST_TEST_URL" -c "create database $cron_database"
-
+export CANDLECAST_TEST_CRON_DATABASE=$cron_database
 unset DATABASE_URL # tests name their database
 
-run_pytest() { PYTHONPATH=$installed OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python" -m pytest "$@"; }
+# make_cluster NAME: a throw-away cluster, started, with the database that pg_cron lives in.
+make_cluster() {
+  THROWAWAY=$$ CLUSTER=$1 CRON_DATABASE=$cron_database ML_TORCHSCRIPT=on scripts/cluster.sh create
+  THROWAWAY=$$ CLUSTER=$1 scripts/cluster.sh start
+  psql -X -q -v ON_ERROR_STOP=1 -d "$(url "$(CLUSTER=$1 scripts/cluster.sh port)" postgres)" -c "create database $cron_database"
+}
 
-# tests/e2e mostly waits for pg_cron's next minute, and has the cluster for itself: beside it runs what needs no cluster.
+# become_pytest CLUSTER ARGS...: in a subshell, whose process it takes over, so that a signal to it reaches pytest.
+become_pytest() {
+  local cluster=$1 server
+  shift
+  server=$(url "$(CLUSTER=$cluster scripts/cluster.sh port)" postgres)
+  exec env CANDLECAST_TEST_URL="$server" CANDLECAST_TEST_CLUSTER="$cluster" PYTHONPATH="$installed" \
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python" -m pytest "$@"
+}
+
+run_beside() {
+  local status=0 folder
+  trap 'kill "$!" 2>/dev/null; exit 143' TERM
+  for folder in tests/unit tests/e2e; do
+    (become_pytest "$e2e_cluster" "$folder") &
+    wait "$!" || status=$?
+  done
+  return "$status"
+}
+
 run_all() {
-  local status=0 log=$installed/e2e.log
-  run_pytest tests/db || status=$?
-  run_pytest tests/e2e >"$log" 2>&1 &
+  local status=0 log=$installed/beside.log
+  make_cluster "$e2e_cluster"
+  run_beside >"$log" 2>&1 &
   beside=$!
-  run_pytest tests/unit || status=$?
+  (become_pytest "$db_cluster" tests/db) || status=$?
   wait "$beside" || status=$?
   cat "$log"
   return "$status"
 }
 
+make_cluster "$db_cluster"
 if [[ -n ${PYTEST_ARGS:-} ]]; then
   # shellcheck disable=SC2086  # words, as the user wrote them
-  run_pytest $PYTEST_ARGS || exit $?
+  (become_pytest "$db_cluster" $PYTEST_ARGS) || exit $?
 else
   run_all || exit $?
 fi

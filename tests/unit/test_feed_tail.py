@@ -58,10 +58,20 @@ def test_the_earliest_question_counts(tail):
     assert not tail.is_asked
 
 
-def test_nothing_is_written_while_rest_settles(tail):
-    tail.ask()
-    assert not tail.offer(candle(11))
+def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(tail):
+    """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
+    tail.ask(5 * MINUTE)
+    assert tail.offer(candle(11))
     assert tail.next_waiting() == candle(11)
+    tail.stored([candle(11)])
+    assert not tail.offer(candle(13))
+    assert (tail.settled, tail.take_question()) == (False, 5 * MINUTE)
+
+
+def test_nothing_is_written_before_the_table_was_read():
+    tail = Tail("BTCUSDT")
+    assert not tail.offer(candle(11))
+    assert tail.next_waiting() is None
 
 
 def test_what_rest_brought_does_not_wait_any_more(tail):

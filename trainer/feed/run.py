@@ -303,8 +303,7 @@ class _Feed:
         if not self._store.is_ready:
             raise StoreLost("the database is gone")
         for tail in self.tails.values():
-            if tail.settled:
-                await self._drain(tail)
+            await self._drain(tail)
         await self._store.heartbeat(self._states("stopped"))
         _LOG.info("stopped")
 

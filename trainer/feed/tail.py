@@ -22,7 +22,7 @@ class Tail:
 
     symbol: str
     newest: int | None = None  #: stored, with every minute behind it that the exchange has; None: not known
-    settled: bool = False  #: REST has confirmed all up to the newest: the next candle of the stream counts at once
+    settled: bool = False  #: REST has nothing left to do: the newest is as new as the exchange's
     known: bool = False  #: the exchange has answered for this symbol
     times_lost: int = 0  #: what the table holds had to be read anew so often
     written: int = 0  #: candles of the stream that were stored
@@ -47,12 +47,11 @@ class Tail:
         self.waiting[minute] = candle
         if len(self.waiting) > MOST_WAITING:  # a long way behind: REST will bring the older ones
             del self.waiting[min(self.waiting)]
-        if not self.settled:
-            return False
-        if self.next_waiting() is None:  # minutes are missing before it
+        if self.next_waiting() is not None:  # whatever REST still reads: nothing is missing before it
+            return True
+        if self.settled:  # minutes are missing before it
             self.ask()
-            return False
-        return True
+        return False
 
     def next_waiting(self) -> Candle | None:
         """The closed candle that comes right after the newest one."""

@@ -96,7 +96,7 @@ class HttpClient:
                 return parse(json.loads(answer.content))
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 what = f"its answer cannot be read: {type(error).__name__}: {shown(str(error))}"
-            except (httpx.TransportError, _Failed) as error:
+            except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
             if attempt + 1 < self._tries:
                 await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))
@@ -116,7 +116,7 @@ class HttpClient:
                             digest.update(chunk)
                             stream.write(chunk)
                 return digest.hexdigest()
-            except (httpx.TransportError, _Failed) as error:
+            except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
             if attempt + 1 < self._tries:
                 await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))

@@ -30,6 +30,7 @@ _KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds; keepalives are not sent while a statement waits to be acknowledged
     "connect_timeout": 10,
 }
 _SESSION = """
@@ -113,6 +114,8 @@ class Store:
         except psycopg.Error as error:
             raise explain(error) from error
         except StoreLost as error:
+            if isinstance(error.__cause__, psycopg.Error):
+                raise explain(error.__cause__) from error
             raise CandlecastUserError(str(error), "Look at the server, then start the feed again.") from error
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ async with Binance.from_environment(Clock()) as exchange:
 """
 
 import json
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -36,6 +37,7 @@ from trainer.exchanges.base import (
 from trainer.exchanges.clock import Clock
 from trainer.exchanges.http import HttpClient, Limits, Missing, Refused
 
+_LOG = logging.getLogger("candlecast.exchanges")
 #: Where public market data are served; the environment's CANDLECAST_BINANCE_{REST,STREAM,ARCHIVE}_URL replace these.
 REST_URL = "https://data-api.binance.vision"
 STREAM_URL = "wss://data-stream.binance.vision"
@@ -183,6 +185,7 @@ class Binance:
             if promised[:1] == [found]:
                 return file
             why = f"its SHA-256 is {found}, its CHECKSUM file says {shown(' '.join(promised[:1]), 80)}"
+            _LOG.warning("%s refused: %s", archive.name, why)
         file.unlink(missing_ok=True)
         raise ArchiveRefused(f"{archive.name}: {why}, {_DOWNLOADS} times", "Try later, or load it by hand.")
 

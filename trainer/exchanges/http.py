@@ -11,6 +11,7 @@ waited for. What the exchange asks for itself, Retry-After, is heeded to the sec
 import asyncio
 import hashlib
 import json
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from trainer.exchanges.base import ExchangeError, Unreachable
 from trainer.exchanges.clock import Clock
 
 Parsed = TypeVar("Parsed")
+_LOG = logging.getLogger("candlecast.exchanges")
 #: Seconds, real ones whatever the clock: to connect, and between two pieces of an answer.
 _CONNECT, _READ = 5.0, 15.0
 #: Tries of one request, and the longest wait between two: about half a minute in all.
@@ -106,21 +108,28 @@ class HttpClient:
         """Write what lies there into a file; its SHA-256 in hex. Raises Unreachable, Missing, Refused."""
         for attempt in range(self._tries):
             try:
-                async with self._slots, self._http.stream("GET", self._base_url + path) as answer:
-                    if answer.status_code != HTTPStatus.OK:
-                        await answer.aread()
-                        self._judge(answer)
-                    digest = hashlib.sha256()
-                    with file.open("wb") as stream:
-                        async for chunk in answer.aiter_bytes(_CHUNK):
-                            digest.update(chunk)
-                            stream.write(chunk)
-                return digest.hexdigest()
+                async with self._slots:
+                    async with self._gate:
+                        await self._wait_for_room(0)
+                    return await self._receive(path, file)
             except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
             if attempt + 1 < self._tries:
                 await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))
         raise self._unreachable(what)
+
+    async def _receive(self, path: str, file: Path) -> str:
+        async with self._http.stream("GET", self._base_url + path) as answer:
+            if answer.status_code != HTTPStatus.OK:
+                await answer.aread()
+                self._heed(answer)
+                self._judge(answer)
+            digest = hashlib.sha256()
+            with file.open("wb") as stream:
+                async for chunk in answer.aiter_bytes(_CHUNK):
+                    digest.update(chunk)
+                    stream.write(chunk)
+        return digest.hexdigest()
 
     async def _ask(self, path: str, params: dict[str, Any], weight: int) -> httpx.Response:
         async with self._slots:
@@ -163,6 +172,7 @@ class HttpClient:
         until = self._clock.elapsed() + seconds
         if until > self._quiet_until:
             self._quiet_until, self._quiet_because = until, reason
+            _LOG.warning("%s: %s: %.0f s from now", self._base_url, reason, seconds)
 
     def _judge(self, answer: httpx.Response) -> None:
         status = answer.status_code

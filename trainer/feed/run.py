@@ -100,6 +100,7 @@ class _Feed:
         self._connected_at: float | None = None
         self._reconnects = 0
         self._measured: tuple[float, float] | None = None  # the exchange's time, and clock.elapsed() when it said so
+        self._is_doubted = False  # what was measured: a machine that slept did not count the seconds
         self._measuring = asyncio.Lock()
 
     # The exchange's clock
@@ -108,10 +109,11 @@ class _Feed:
         """The newest minute that REST can be trusted to have whole. Raises Unreachable where no time is known."""
         async with self._measuring:
             measured = self._measured
-            if measured is None or self._clock.elapsed() - measured[1] > self._options.verify_every:
+            is_old = measured is None or self._clock.elapsed() - measured[1] > self._options.verify_every
+            if is_old or self._is_doubted:
                 try:
                     time = await self._exchange.server_time()
-                    self._measured = (time, self._clock.elapsed())
+                    self._measured, self._is_doubted = (time, self._clock.elapsed()), False
                 except ExchangeError:
                     if measured is None:
                         raise
@@ -136,7 +138,7 @@ class _Feed:
             try:
                 async with self._exchange.stream(list(self.tails), quotes=self._options.quotes) as messages:
                     _LOG.info("connected: %s of %s", f"{len(self.tails)} symbols", self._exchange.name)
-                    self._connected_at = self._clock.now()
+                    self._connected_at, self._is_doubted = self._clock.now(), True
                     for tail in self.tails.values():
                         tail.ask(self._overlap_of(tail))
                     reason = await self._listen(messages)
@@ -177,6 +179,8 @@ class _Feed:
             return  # not asked for; or REST comes first anyway
         if candle.open_time + MINUTE > (now + _EARLY) * _SECOND:
             self._note(tail, f"{describe_time(candle.open_time)} is called closed before its end: left out")
+            self._is_doubted = True
+            tail.ask()
         elif tail.offer(candle):
             try:
                 await self._drain(tail)
@@ -223,7 +227,7 @@ class _Feed:
             try:
                 failures = 0 if await self._settle(tail) else failures + 1
             except (ExchangeError, StoreLost) as error:
-                if isinstance(error, UnknownSymbol) and not tail.known:
+                if isinstance(error, UnknownSymbol) and not tail.known and tail.newest is None:  # else it was delisted
                     raise
                 failures += 1
                 self._note(tail, error.message if isinstance(error, ExchangeError) else str(error))

@@ -56,13 +56,15 @@ class Refusal(NamedTuple):
 class Limits:
     """Weight a clock minute, and the bans of who does not heed a 429.
 
-    Who asks on within ``grace`` seconds of a 429 or 418 may not have read it yet, and is only told again.
+    Who asks again over a connection that has brought a refusal has read it, and is heedless. What comes over another
+    one may have been on its way, but not longer than ``grace`` seconds: it is only told, too.
     """
 
     def __init__(self, clock: Clock, counters: Counters, weight_limit: int) -> None:
         self._clock, self._counters, self.weight_limit = clock, counters, weight_limit
-        self._grace = max(1.0, 0.05 * clock.speed)
+        self._grace = max(1.0, 0.25 * clock.speed)
         self._refusing: tuple[int, float, float] = (0, -math.inf, -math.inf)  # status, since, until
+        self._told: dict[object, float] = {}  # connection -> until when it was told to be quiet
         self._bans = 0
         self._attempts: deque[float] = deque()
 
@@ -70,33 +72,33 @@ class Limits:
         """The weight of the present clock minute."""
         return self._counters.weight[int(self._clock.now()) // 60 * 60]
 
-    def admit(self, weight: int) -> Refusal | None:
+    def admit(self, weight: int, connection: object) -> Refusal | None:
         """Count a request; a refusal where it comes too early or is one too many."""
         now = self._clock.now()
         status, since, until = self._refusing
         if now < until:
-            is_heedless = now > since + self._grace
+            is_heedless = now < self._told.get(connection, -math.inf) or now > since + self._grace
             if status == 418:
                 self._counters.asked_while_banned += is_heedless
             elif is_heedless:
                 self._counters.bans_earned += 1
-                return self.ban(min(_FIRST_BAN * 4**self._bans, _LONGEST_BAN))
-            return Refusal(status, math.ceil(until - now))
+                return self.ban(min(_FIRST_BAN * 4**self._bans, _LONGEST_BAN), connection)
+            return self._refuse(status, until, connection)
         minute = int(now) // 60 * 60
         self._counters.weight[minute] += weight
         if self._counters.weight[minute] > self.weight_limit:
             self._counters.over_limit += 1
-            return self.pause(math.ceil(minute + 60 - now))
+            return self.pause(math.ceil(minute + 60 - now), connection)
         return None
 
-    def pause(self, seconds: int) -> Refusal:
-        """Answer 429 for so long."""
-        return self._refuse(429, seconds)
+    def pause(self, seconds: int, connection: object) -> Refusal:
+        """Answer 429 for so long, beginning with this connection."""
+        return self._begin(429, seconds, connection)
 
-    def ban(self, seconds: int) -> Refusal:
+    def ban(self, seconds: int, connection: object) -> Refusal:
         """Answer 418 for so long."""
         self._bans += 1
-        return self._refuse(418, seconds)
+        return self._begin(418, seconds, connection)
 
     def admit_connection(self) -> bool:
         """Count an attempt to open a stream; False where it is one too many."""
@@ -110,7 +112,11 @@ class Limits:
             return False
         return True
 
-    def _refuse(self, status: int, seconds: int) -> Refusal:
+    def _begin(self, status: int, seconds: int, connection: object) -> Refusal:
         now = self._clock.now()
         self._refusing = (status, now, now + seconds)
-        return Refusal(status, seconds)
+        return self._refuse(status, now + seconds, connection)
+
+    def _refuse(self, status: int, until: float, connection: object) -> Refusal:
+        self._told[connection] = until
+        return Refusal(status, math.ceil(until - self._clock.now()))

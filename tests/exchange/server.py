@@ -238,7 +238,8 @@ class StandIn:
         counters.requests[path] += 1
         if self._is_resetting:
             return self._reset(request)
-        if refusal := self.limits.admit(weight):
+        connection = request.transport and request.transport.get_extra_info("peername")
+        if refusal := self.limits.admit(weight, connection):
             return self._refuse(refusal)
         request[_NUMBER] = sum(counters.requests[path] for path in ("time", "klines"))
         faults = self.market.faults
@@ -251,9 +252,9 @@ class StandIn:
         counters.faults[fault] += 1
         draw = faults.drawn("answer", request[_NUMBER])
         if fault == "429":
-            return self._refuse(self.limits.pause(draw.randint(*_PAUSE)))
+            return self._refuse(self.limits.pause(draw.randint(*_PAUSE), connection))
         if fault == "418":
-            return self._refuse(self.limits.ban(draw.randint(*_BAN)))
+            return self._refuse(self.limits.ban(draw.randint(*_BAN), connection))
         if fault == "5xx":
             return self._answer(draw.choice((500, 502, 503, 504)), "<html>error</html>", "text/html", self._used())
         return None

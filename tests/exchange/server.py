@@ -174,9 +174,16 @@ class StandIn:
         limit = min(max(limit, 1), _PAGE)
         last = now if end is None else min(now, end / 1000)
         newest = math.floor(last / 60) * 60
-        first = newest - (limit - 1) * 60 if start is None else -(-start // 60_000) * 60
-        rows = self.market.rows(symbol, max(first, self.market.first), newest, now)
-        return rows[:limit] if start is not None else rows[-limit:]
+        if start is None:
+            return self.market.rows(symbol, newest - (limit - 1) * 60, newest, now)
+        first = max(-(-start // 60_000) * 60, self.market.first)
+        newest = min(newest, self.market.last)
+        rows: list = []
+        while first <= newest and len(rows) < limit:  # not more than is sent: the range may be of months
+            last = min(newest, first + (limit - len(rows) - 1) * 60)
+            rows += self.market.rows(symbol, first, last, now)
+            first = last + 60
+        return rows
 
     async def _archive(self, request: web.Request) -> web.StreamResponse:
         counters = self.counters

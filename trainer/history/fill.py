@@ -141,7 +141,7 @@ class Filler:
                 counts = comparison.missing, comparison.differing
             if not self._compare:
                 counts = write_candles(connection, candles, show)
-            elif not self._dry_run:
+            elif not self._dry_run and any(counts):
                 counts = move_staged(connection, candles)
             if fetched is not None and not self._dry_run:
                 record(connection, fetched.archive, fetched.sha256, candles)
@@ -154,7 +154,7 @@ class Filler:
         seconds = max(time.monotonic() - self._began, 1e-3)
         left = (self._total - self._done) * seconds / max(self._done, 1)
         self._show(
-            self._done, self._total, f"{self._rows / seconds:,.0f} rows/s, {timedelta(seconds=round(left))} left"
+            self._done, self._total, f"rows, {self._rows / seconds:,.0f} rows/s, {timedelta(seconds=round(left))} left"
         )
 
 

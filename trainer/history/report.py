@@ -43,7 +43,9 @@ def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
             out.print(f"{symbol} {example}", soft_wrap=True)
         if one.changed > len(one.examples) > 0:
             out.print(f"{symbol}: and {one.changed - len(one.examples):,} more", soft_wrap=True)
-        if one.failed is None:
+        if one.is_counted:
+            if one.refused:
+                out.print(f"{symbol}: what no archive brought was asked for over REST", soft_wrap=True)
             for gap in one.missing[:_GAPS_SHOWN]:
                 out.print(f"{symbol}: no candle of {gap}: the exchange has none", soft_wrap=True)
             if len(one.missing) > _GAPS_SHOWN:

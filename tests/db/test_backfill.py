@@ -1,0 +1,337 @@
+"""`candlecast backfill` from the stand-in exchange: complete whatever happens on the way, and nothing fetched twice."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import psycopg
+import pytest
+from exchange import Faults, Market, StandIn
+from feeding import difference
+from history import DAY, END, NOW, TODAY, Altered, as_feeder, binance, fill, loaded, market_of, serving, standing
+from typer.testing import CliRunner
+
+import trainer.exchanges
+from trainer.cli import app
+from trainer.exchanges.base import Unreachable
+from trainer.exchanges.clock import Clock
+from trainer.history.backfill import backfill
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Loading an archive takes a while in it, so that there is something to interrupt.
+_SLOWLY = """
+create function slowly() returns trigger language plpgsql as $$
+begin
+    perform pg_sleep(0.03);
+    return new;
+end $$;
+create trigger slowly before insert on loaded_archives for each row execute function slowly()
+"""
+
+
+def everything(db: psycopg.Connection) -> list[tuple]:
+    """All of both tables, and in which transaction each row was written."""
+    candles = db.execute("select xmin::text, * from candles_1m order by symbol, open_time").fetchall()
+    return candles + db.execute("select xmin::text, * from loaded_archives order by symbol, name").fetchall()
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def test_ninety_days_interrupted_three_times_end_complete(db, database_url, capsys) -> None:
+    def rows() -> tuple[int, int]:
+        return db.execute(
+            "select (select count(*) from candles_1m), (select coalesce(sum(candles), 0) from loaded_archives)"
+        ).fetchone()
+
+    def sessions() -> list[int]:
+        found = (
+            "select pid from pg_stat_activity where datname = current_database() and application_name = 'candlecast'"
+        )
+        return [pid for (pid,) in db.execute(found)]
+
+    def disconnect(_process: subprocess.Popen) -> None:
+        assert [db.execute("select pg_terminate_backend(%s)", [pid]).fetchone() for pid in sessions()] == [(True,)]
+
+    interruptions = (
+        (subprocess.Popen.kill, -signal.SIGKILL, ""),
+        (subprocess.Popen.terminate, 128 + signal.SIGTERM, "stopped by SIGTERM\nhint: What is loaded stays loaded."),
+        (disconnect, 1, "hint: Look at the server: `candlecast status`; then run the command again."),
+    )
+    with market_of(90) as exchange:
+        db.execute(_SLOWLY)
+        command = [sys.executable, "-c", "from trainer.cli import app; app()", "backfill", "--symbol", "BTCUSDT"]
+        env = os.environ | exchange.environment() | {"DATABASE_URL": as_feeder(database_url)}
+        for interrupt, status, told in interruptions:
+            before = len(loaded(db))
+            process = subprocess.Popen(
+                [*command, "--days", "90"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            wait_until(lambda before=before: len(loaded(db)) >= before + 4, "the backfill loads nothing")
+            interrupt(process)
+            _, err = process.communicate(timeout=20)
+            assert process.returncode == status, err
+            assert told in err
+            wait_until(lambda: not sessions(), "the interrupted session stays")
+            have, recorded = rows()
+            assert have == recorded, "an archive was written by halves"
+            assert 4 <= len(loaded(db)) - before < 20
+
+        db.execute("drop trigger slowly on loaded_archives")
+        left, asked = 31 - len(loaded(db)), exchange.counters.requests["archive"]
+        assert fill(exchange, database_url, 90) == 0
+        # From 2 February on: its days, two months, the days of May.
+        assert len(loaded(db)) == 31
+        assert exchange.counters.requests["archive"] - asked == 2 * left, "an archive was fetched twice"
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 90 * DAY, END) == ""
+
+        before, asked = everything(db), exchange.counters.requests.copy()
+        capsys.readouterr()
+        assert fill(exchange, database_url, 90) == 0
+        assert everything(db) == before
+        assert exchange.counters.requests - asked == {"time": 1}
+        assert "BTCUSDT │ 0        │ 0        │ 0       │ 0         │ 0       │ 0" in capsys.readouterr().out
+        assert not exchange.counters.violations()
+
+
+def test_later_runs_fetch_what_is_new_and_what_was_lost(db, database_url) -> None:
+    with market_of(6) as exchange:
+        assert fill(exchange, database_url, 3) == 0
+        assert loaded(db) == ["2026-04-30", "2026-05-01", "2026-05-02"]
+        db.execute(
+            "delete from candles_1m where open_time = '2026-05-01 12:00+00' or open_time > '2026-05-03 06:10+00'"
+        )
+        asked = exchange.counters.requests.copy()
+        assert fill(exchange, database_url, 5) == 0
+        assert loaded(db) == ["2026-04-28", "2026-04-29", "2026-04-30", "2026-05-01", "2026-05-02"]
+        # Two new days and the one that lacks a minute; REST for today, and to see since when there are candles.
+        assert exchange.counters.requests - asked == {"time": 1, "archive": 6, "klines": 2}
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 5 * DAY, END) == ""
+
+
+def test_a_month_that_is_not_published_yet_comes_by_its_days(db, database_url) -> None:
+    now = TODAY - 2 * DAY + 3600 + 10  # 1 May, 01:00: neither April nor its last day is there
+    with market_of(30, now=now) as exchange:
+        assert fill(exchange, database_url, 30) == 0
+        assert loaded(db) == [f"2026-04-{day:02}" for day in range(1, 30)]
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 32 * DAY, now // 60 * 60) == ""
+
+
+def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url, caplog) -> None:
+    with market_of(3) as exchange:
+        exchange.spoil("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
+        exchange.spoil("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
+        assert fill(exchange, database_url, 3) == 0
+        refused = [record.getMessage() for record in caplog.records if " refused: " in record.getMessage()]
+        assert sorted(text.split(" refused")[0] for text in refused) == [
+            "BTCUSDT-1m-2026-04-30.zip",
+            "BTCUSDT-1m-2026-05-01.zip",
+        ]
+        assert loaded(db) == ["2026-04-30", "2026-05-01", "2026-05-02"]
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
+
+
+def test_what_stays_corrupt_is_named_and_its_days_come_another_way(db, database_url, capsys) -> None:
+    with market_of(35) as exchange:
+        for name in ("BTCUSDT-1m-2026-04.zip", "BTCUSDT-1m-2026-04-07.zip"):
+            exchange.spoil(name, *["wrong checksum"] * 3)
+        assert fill(exchange, database_url, 35) == 0
+        out, err = capsys.readouterr()
+        assert "candlecast: BTCUSDT-1m-2026-04.zip: its SHA-256 is" in err
+        assert "candlecast: BTCUSDT-1m-2026-04-07.zip: its SHA-256 is" in err
+        assert "BTCUSDT: what no archive brought was asked for over REST" in out
+        assert len(loaded(db)) == 34
+        assert "2026-04-07" not in loaded(db)
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 35 * DAY, END) == ""
+
+
+def zipped(name: str, text: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def lines(day: int, *, price: str = "1.0", minutes: int = 1440) -> str:
+    """A day's archive, as the exchange writes it: microseconds, twelve columns, no header."""
+    return "".join(
+        f"{(day + 60 * n) * 10**6},{price},{price},{price},{price},0,{(day + 60 * n + 60) * 10**6 - 1},0,0,0,0,0\n"
+        for n in range(minutes)
+    )
+
+
+WRONG = {
+    "another archive's file": (zipped("ETHUSDT-1m-2026-05-02.csv", lines(TODAY - DAY)), "another archive's candles"),
+    "another day": (zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - 2 * DAY)), "2026-05-01 00:00 UTC, which is not"),
+    "a minute too many": (
+        zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, minutes=1441)),
+        "2026-05-03 00:00 UTC, which is not of its days (2026-05-02)",
+    ),
+    "no price": (
+        zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, price="0")),
+        "line 1: the candle of 2026-05-02",
+    ),
+    "no zip": (b"<html>maintenance</html>", "its name ends in .zip but its content does not"),
+    "no candle": (zipped("BTCUSDT-1m-2026-05-02.csv", ""), "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_an_archive_with_the_wrong_content_is_refused_whole(db, database_url, capsys, what: str) -> None:
+    content, reason = WRONG[what]
+    with market_of(1) as exchange:
+        exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": content})
+        assert fill(exchange, database_url, 1) == 0
+        err = capsys.readouterr().err
+        assert "candlecast: BTCUSDT-1m-2026-05-02.zip: " in err
+        assert reason in err
+        assert loaded(db) == []
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
+
+
+def test_minutes_that_an_archive_lacks_come_by_rest_once(db, database_url) -> None:
+    with market_of(1) as exchange:
+        short = zipped("BTCUSDT-1m-2026-05-02.csv", archive_text(exchange, minutes=1200))
+        exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": short})
+        assert fill(exchange, database_url, 1) == 0
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
+        assert db.execute("select candles from loaded_archives").fetchone() == (1200,)
+
+
+def archive_text(exchange: StandIn, minutes: int) -> str:
+    path = "/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2026-05-02.zip"
+    _, content = exchange.archives.find(path, NOW)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        rows = archive.read("BTCUSDT-1m-2026-05-02.csv").decode().splitlines(keepends=True)
+    return "".join(rows[:minutes])
+
+
+def test_a_halt_is_told_and_asked_for_no_more(db, database_url, capsys) -> None:
+    halts = ((TODAY - 2 * DAY + 3600, TODAY - 2 * DAY + 7200), (TODAY + 600, TODAY + 1200))
+    with market_of(2, halts=halts) as exchange:
+        assert fill(exchange, database_url, 2) == 0
+        out = capsys.readouterr().out
+        assert "no candle of 2026-05-01 01:00 to 2026-05-01 01:59 (60 min): the exchange has none" in out
+        assert "no candle of 2026-05-03 00:10 to 2026-05-03 00:19 (10 min): the exchange has none" in out
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 2 * DAY, END) == ""
+        asked = exchange.counters.requests.copy()
+        assert fill(exchange, database_url, 2) == 0
+        assert exchange.counters.requests - asked == {"time": 1, "klines": 1}, "today's halt, once"
+
+
+def test_every_refusal_of_the_menu_on_the_way(db, database_url) -> None:
+    requests = {"429": 0.1, "418": 0.05, "5xx": 0.15, "malformed body": 0.1, "body cut off": 0.1}
+    downloads = {"truncated zip": 0.2, "wrong checksum": 0.1, "archive 5xx": 0.1}
+    clock, met = Clock(1200, NOW), set()
+    for seed, symbol in enumerate(("AVAXUSDT", "FILUSDT", "NEARUSDT", "ETHUSDT")):
+        market = Market([symbol], TODAY - 12 * DAY, NOW + 5 * DAY, Faults(seed, requests | downloads))
+        with serving(StandIn(market, clock)) as exchange:
+            assert backfill([symbol], 12, binance(exchange, clock), database_url) == 0
+            newest = "select extract(epoch from max(open_time))::int8 from candles_1m where symbol = %s"
+            (newest,) = db.execute(newest, [symbol]).fetchone()
+            assert newest >= END - 60
+            assert difference(db, market, symbol, TODAY - 12 * DAY, newest + 60) == ""
+            assert not exchange.counters.violations()
+            met |= set(exchange.counters.faults)
+    assert met == {*requests, *downloads}
+
+
+def test_limits_are_kept_where_all_comes_by_rest(db, database_url) -> None:
+    clock = Clock(1200, NOW)
+    market = Market(["BTCUSDT"], TODAY - 40 * DAY, NOW + 5 * DAY)
+    with serving(StandIn(market, clock, weight_limit=60)) as exchange:
+        nowhere = binance(exchange, clock, archive_url=f"{exchange.rest_url}/nowhere")
+        assert backfill(["BTCUSDT"], 40, nowhere, database_url) == 0
+        assert db.execute("select count(*) from candles_1m").fetchone()[0] > 40 * 1440
+        assert exchange.counters.requests["klines"] > 50
+        assert not exchange.counters.violations()
+        assert exchange.counters.answers[429] == 0
+        assert exchange.counters.highest_weight <= 60
+
+
+def test_a_symbol_that_is_listed_later_begins_where_the_exchange_does(db, database_url, capsys) -> None:
+    with market_of(2) as exchange:
+        assert fill(exchange, database_url, 30) == 0
+        assert "the exchange's first candle is 2026-05-01 00:00 UTC" in capsys.readouterr().err
+        assert exchange.counters.requests["archive"] == 4
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 2 * DAY, END) == ""
+
+
+def test_an_unknown_symbol_is_named_and_the_others_go_on(db, database_url, capsys) -> None:
+    with market_of(1, symbols=("BTCUSDT", "ETHUSDT")) as exchange:
+        assert fill(exchange, database_url, 1, "NOPEUSDT", "../../x", "ETHUSDT", "BTCUSDT") == 1
+        out, err = capsys.readouterr()
+        assert "Binance has no symbol 'NOPEUSDT'" in err
+        assert "'../../x' is no symbol of an exchange" in err
+        assert "NOPEUSDT │ 0        │ 0        │ 0       │ 0         │ 0       │ not known" in out
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            assert difference(db, exchange.market, symbol, TODAY - DAY, END) == ""
+
+
+def test_an_exchange_that_cannot_be_reached_ends_it_with_69_and_nothing_written(
+    db, database_url, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange = StandIn(Market(["BTCUSDT"], TODAY - DAY, NOW), standing())  # never started: nobody listens on port 0
+    monkeypatch.setattr(trainer.exchanges, "exchange_named", lambda _name: binance(exchange, Clock(10_000)))
+    done = CliRunner().invoke(app, ["backfill", "--symbol", "btcusdt", "--database-url", as_feeder(database_url)])
+    assert done.exit_code == 69
+    assert "http://127.0.0.1:0 cannot be reached" in done.stderr
+    assert everything(db) == []
+
+
+def test_rest_alone_does_where_the_archive_cannot_be_reached(db, database_url, capsys) -> None:
+    with market_of(3) as exchange:
+        lost = binance(exchange, Clock(10_000), archive_url="http://127.0.0.1:1")
+        assert backfill(["BTCUSDT"], 3, lost, database_url) == 0
+        assert "http://127.0.0.1:1 cannot be reached" in capsys.readouterr().err
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
+
+
+def test_an_exchange_that_is_lost_on_the_way_leaves_whole_archives(db, database_url, capsys) -> None:
+    class Leaving(Altered):
+        def find(self, path: str, now: float) -> tuple[str, bytes] | None:
+            exchange._is_resetting |= "05-02" in path
+            return super().find(path, now)
+
+    with market_of(8) as exchange:
+        exchange.archives = Leaving(exchange, {})
+        with pytest.raises(Unreachable):
+            backfill(["BTCUSDT"], 8, binance(exchange, Clock(10_000)), database_url)
+        done = len(loaded(db))
+        assert 4 <= done < 8
+        assert f"BTCUSDT │ {done} " in capsys.readouterr().out
+        assert db.execute("select count(*) from candles_1m").fetchone() == (1440 * done,)
+
+
+def test_a_candle_that_the_table_refuses_is_told_and_keeps_no_other_back(db, database_url, capsys) -> None:
+    with market_of(0) as exchange:
+        db.execute("alter table candles_1m add check (open_time <> '2026-05-03 02:03+00')")
+        assert fill(exchange, database_url, 1) == 1
+        assert "the candle of 2026-05-03 02:03 UTC breaks candles_1m_open_time_check" in capsys.readouterr().err
+        assert db.execute("select count(*) from candles_1m").fetchone() == (389,)
+
+
+def test_what_stands_in_the_table_gives_way_but_for_its_spread(db, database_url) -> None:
+    with market_of(1) as exchange:
+        assert fill(exchange, database_url, 1) == 0
+        db.execute("delete from candles_1m where open_time = '2026-05-02 10:00+00'")
+        db.execute("update candles_1m set close = low, spread_bps = 1.5 where open_time = '2026-05-02 10:01+00'")
+        assert fill(exchange, database_url, 1) == 0
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
+        assert db.execute("select count(*) from candles_1m where spread_bps = 1.5").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("command", ["backfill", "repair"])
+def test_help_gives_examples(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120", "TERM": "dumb"})
+    assert shown.exit_code == 0
+    assert f"candlecast {command} --symbol BTCUSDT" in shown.stdout

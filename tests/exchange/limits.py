@@ -56,15 +56,15 @@ class Refusal(NamedTuple):
 class Limits:
     """Weight a clock minute, and the bans of who does not heed a 429.
 
-    Who asks again over a connection that has brought a refusal has read it, and is heedless. What comes over another
-    one may have been on its way, but not longer than ``grace`` seconds: it is only told, too.
+    What was on its way when the first refusal was is only refused too. It comes within ``grace`` seconds, over another
+    connection or as the next over the same one: who asks a third time there has read it, and is heedless.
     """
 
     def __init__(self, clock: Clock, counters: Counters, weight_limit: int) -> None:
         self._clock, self._counters, self.weight_limit = clock, counters, weight_limit
         self._grace = max(1.0, 0.25 * clock.speed)
         self._refusing: tuple[int, float, float] = (0, -math.inf, -math.inf)  # status, since, until
-        self._told: dict[object, float] = {}  # connection -> until when it was told to be quiet
+        self._told: Counter = Counter()  # connection -> how often it brought this refusal
         self._bans = 0
         self._attempts: deque[float] = deque()
 
@@ -77,7 +77,7 @@ class Limits:
         now = self._clock.now()
         status, since, until = self._refusing
         if now < until:
-            is_heedless = now < self._told.get(connection, -math.inf) or now > since + self._grace
+            is_heedless = self._told[connection] >= 2 or now > since + self._grace
             if status == 418:
                 self._counters.asked_while_banned += is_heedless
             elif is_heedless:
@@ -115,8 +115,9 @@ class Limits:
     def _begin(self, status: int, seconds: int, connection: object) -> Refusal:
         now = self._clock.now()
         self._refusing = (status, now, now + seconds)
+        self._told.clear()
         return self._refuse(status, now + seconds, connection)
 
     def _refuse(self, status: int, until: float, connection: object) -> Refusal:
-        self._told[connection] = until
+        self._told[connection] += 1
         return Refusal(status, math.ceil(until - self._clock.now()))

@@ -151,17 +151,19 @@ def test_weight_is_counted_by_the_clock_minute_and_who_goes_on_after_a_429_is_ba
             assert (good.status_code, good.headers["X-MBX-USED-WEIGHT-1M"]) == (200, "1")
 
             exchange.limits.pause(60, "another connection")
-            told_too = await http.get("/api/v3/time")  # may have been on its way
-            assert (told_too.status_code, exchange.counters.bans_earned) == (429, 0)
+            for _ in range(2):  # may have been on their way
+                assert (await http.get("/api/v3/time")).status_code == 429
+            assert exchange.counters.bans_earned == 0
             banned = await http.get("/api/v3/time")
             assert (banned.status_code, banned.headers["Retry-After"]) == (418, "120")
-            assert (await http.get(*klines()[:1], params=klines()[1])).status_code == 418
+            for _ in range(2):
+                assert (await http.get(*klines()[:1], params=klines()[1])).status_code == 418
             return exchange.counters
 
     counters = asyncio.run(run())
     assert counters.violations() == {"over_limit": 1, "bans_earned": 1, "asked_while_banned": 1}
     assert counters.highest_weight == 7
-    assert counters.answers == Counter({200: 4, 429: 2, 418: 2})
+    assert counters.answers == Counter({200: 4, 429: 3, 418: 3})
 
 
 def test_archives_are_what_the_exchange_publishes_and_when(tmp_path):

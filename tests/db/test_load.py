@@ -114,6 +114,14 @@ def test_a_known_spread_is_never_lost(
     assert db.execute("select spread_bps from candles_1m").fetchone() == (expected,)
 
 
+def test_spreads_arrive_beside_candles_without_one(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = [f"{line(minute)},{spread}" for minute, spread in enumerate(("", "1.5", "", "2.5"))]
+    report = load_file(db, write(tmp_path, *rows, header=HEADER + ",spread_bps"))
+    assert counts(report) == (4, 0, 0)
+    stored_spreads = db.execute("select spread_bps, close from candles_1m order by open_time").fetchall()
+    assert stored_spreads == [(None, 101.0), (1.5, 101.0), (None, 101.0), (2.5, 101.0)]
+
+
 BROKEN = [
     # what, the third line's values, the constraint
     ("NaN price", {"close": "NaN"}, "candles_1m_prices"),

@@ -203,5 +203,5 @@ class _Failed(Exception):
 
 def backoff(attempt: int, longest: float) -> float:
     """Seconds to wait after the try of this number (0 for the first): doubling from 1 s, half of it by chance."""
-    limit = min(longest, 2.0**attempt)
+    limit = min(longest, 2.0 ** min(attempt, 16))  # a day of failures is over a thousand
     return random.uniform(limit / 2, limit)

@@ -118,6 +118,11 @@ class Market:
             return None
         return minute + 60 + self.faults.drawn(symbol, minute, "revised").uniform(*_REVISED_AFTER)
 
+    def spoil(self, symbol: str, minute: int, **values: float) -> None:
+        """Give a minute these values, which may contradict the others."""
+        for name, value in values.items():
+            self._columns[symbol][name][(minute - self.first) // 60] = value
+
     def spread_bps(self, symbol: str, minute: int) -> float:
         """The spread of all of a minute's quotes, in basis points of the mid price."""
         return 0.25 * (1 + crc32(f"{symbol} {minute}".encode()) % 16)

@@ -49,7 +49,7 @@ class StandIn:
         self.defects: list[Exception] = []  #: the stand-in's own
         self._spoilt: dict[str, list[str]] = {}
         self._port = port
-        self._is_resetting = False
+        self._is_out = False
         self._site: web.TCPSite | None = None
         self._runner: web.AppRunner
 
@@ -92,7 +92,7 @@ class StandIn:
 
     async def begin_outage(self, *, resetting: bool = False) -> None:
         """Cut every connection and refuse new ones; ``resetting``: accept and reset them."""
-        self._is_resetting = resetting
+        self._is_out = True  # connections that were kept alive are reset either way
         if not resetting and self._site:
             await self._site.stop()
             self._site = None
@@ -100,7 +100,7 @@ class StandIn:
 
     async def end_outage(self) -> None:
         """Answer again, on the same port."""
-        self._is_resetting = False
+        self._is_out = False
         if self._site is None:
             await self._open()
 
@@ -188,7 +188,7 @@ class StandIn:
     async def _archive(self, request: web.Request) -> web.StreamResponse:
         counters = self.counters
         counters.requests["archive"] += 1
-        if self._is_resetting:
+        if self._is_out:
             return self._reset(request)
         found = self.archives.find(request.path, self.clock.now())
         if found is None:
@@ -217,7 +217,7 @@ class StandIn:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         counters = self.counters
         counters.requests["stream"] += 1
-        if self._is_resetting:
+        if self._is_out:
             return self._reset(request)
         if not self.limits.admit_connection():
             return self._answer(429, "", "text/plain", {"Retry-After": "300"})
@@ -243,7 +243,7 @@ class StandIn:
         """Count the request; an answer where limits or faults keep it from a good one."""
         counters = self.counters
         counters.requests[path] += 1
-        if self._is_resetting:
+        if self._is_out:
             return self._reset(request)
         connection = request.transport and request.transport.get_extra_info("peername")
         if refusal := self.limits.admit(weight, connection):

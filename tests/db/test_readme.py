@@ -6,6 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from live import MINUTE, NEWEST
+from typer.main import get_command
+
+from trainer.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -69,7 +72,20 @@ def test_its_roles_and_make_targets_and_folders_are_there(live):
 
 
 def test_its_links_lead_somewhere():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)#?([^)]*)\)", README)
     assert links
-    for link in links:
+    for link, anchor in links:
         assert (ROOT / link).exists(), link
+        headings = re.findall(r"^#+ (.*)$", (ROOT / link).read_text(), flags=re.MULTILINE) if anchor else []
+        assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings], anchor
+
+
+def test_its_commands_have_the_options_that_it_gives_them():
+    commands = get_command(app).commands
+    shown = [line for block in blocks("") for line in block.splitlines() if line.startswith("candlecast ")]
+    shown += re.findall(r"`(candlecast [a-z].*?)`", README)
+    assert {line.split()[1] for line in shown} >= {"backfill", "train", "feed", "load", "status", "repair"}
+    for line in shown:
+        name, *words = line.partition("#")[0].split()[1:]
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, line

@@ -1,6 +1,7 @@
 # The ways into candlecast. `make` alone lists them; scripts/ has the steps, a header on each.
 #
-# CANDLES   files for `make up` to load instead of generated candles; ? stands for a blank in a name
+# CANDLES   files for `make up` to load, ? stands for a blank in a name; demo: generated candles. Default: BTCUSDT's from the
+#           exchange where it can be reached, else generated ones; later runs keep to what is there
 # CLUSTER   the name of the PostgreSQL cluster, default the one in .env, else candlecast: another name is another installation
 
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
@@ -11,7 +12,7 @@ export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## everything, to a first prediction on the screen; CANDLES='FILE...' loads those files
+up: ## everything, to a first prediction on the screen; CANDLES='FILE...' loads those files, CANDLES=demo makes some up
 	@scripts/up.sh
 
 down: ## stop the cluster; `make up` starts it again

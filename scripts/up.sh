@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Everything, to a first prediction on the screen: `make up`.
 #
-#   make up                     60 days of generated candles under the symbol DEMO, and one more each minute
+#   make up                     BTCUSDT's last 60 days from the exchange; where it cannot be reached, generated candles
+#                               under the symbol DEMO, and one more each minute
+#   make up CANDLES=demo        generated ones in any case
 #   make up CANDLES='FILE...'   these files instead, and models for the symbols in them
 #
-# Safe to run again: each step looks whether its work is there, repairs what is missing, and repeats nothing.
+# Safe to run again: each step looks whether its work is there, repairs what is missing, and repeats nothing. A database
+# that has candles keeps to where they come from.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$project/scripts/candles.sh"
 
-days=60
-wanted=$state/symbols # what CANDLES brought so far
 step='starting'
 began=$SECONDS
 
@@ -27,8 +29,6 @@ explain_failure() {
   } >&2
 }
 trap explain_failure EXIT
-
-sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -c "$1"; }
 
 # The database, empty.
 make_database() {
@@ -65,60 +65,6 @@ write_env() {
   fi
 }
 
-# Generated candles in stretches of ten days, so that there is something to watch.
-generate_candles() {
-  local newest until stretches
-  say "  GENERATED candles under the symbol DEMO: a seeded random walk with a weak signal, nobody's market"
-  newest=$(sql "select coalesce(max(open_time), date_trunc('minute', now()) - interval '$days days') from candles_1m where symbol = 'DEMO'")
-  mapfile -t stretches < <(sql "
-    select to_char(least(start + interval '10 days', now()), 'YYYY-MM-DD HH24:MI')
-    from generate_series(timestamptz '$newest', date_trunc('minute', now()) - interval '2 minutes', interval '10 days') as start")
-  for until in "${stretches[@]}"; do
-    printf '    %6s candles, up to %s UTC\n' "$(sql "select generate_demo_candles(timestamptz '$until UTC', 10)")" "$until"
-  done
-  if [[ $(sql "select exists (select from cron.job where jobname = 'candlecast-demo')") != t ]]; then
-    say "  one more each minute: pg_cron job candlecast-demo"
-    sql "select from cron.schedule_in_database('candlecast-demo', '* * * * *', 'select generate_demo_candles()', '$database', 'candlecast_cron', true)" >/dev/null
-  fi
-}
-
-remembered() { [[ ! -e $wanted ]] || cat "$wanted"; }
-
-# The files of CANDLES, and in symbols what they hold, remembered in case that the training is interrupted. Loading
-# again is harmless: the table says what changed.
-load_candles() {
-  local files found
-  # shellcheck disable=SC2206  # words and patterns, as the user wrote them; ? stands for a blank in a name
-  files=($CANDLES)
-  "$venv/bin/candlecast" load -- "${files[@]}"
-  found=$("$python" -c '
-import sys
-from trainer.data.candles import read_candle_file
-print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
-  mapfile -t symbols <<<"$found"
-  printf '%s\n' "${symbols[@]}" | sort -u - <(remembered) >"$wanted.new"
-  mv "$wanted.new" "$wanted"
-}
-
-# What CANDLES says; else what an earlier CANDLES said and, but for a database that holds other candles only, DEMO.
-choose_symbols() {
-  local symbol
-  if [[ -n ${CANDLES:-} ]]; then
-    load_candles
-    return
-  fi
-  while read -r symbol; do
-    [[ $(sql "select exists (select from candles_1m where symbol = $(sql_text "$symbol"))") != t ]] || symbols+=("$symbol")
-  done < <(remembered)
-  if [[ $(sql "select exists (select from candles_1m where symbol <> 'DEMO') and not exists (select from candles_1m where symbol = 'DEMO')") == t ]]; then
-    say "  the database has candles of its own: nothing to load or to generate"
-    ((${#symbols[@]} > 0)) || say "  to train on them: $venv/bin/candlecast train --symbol SYMBOL --publish active"
-  else
-    generate_candles
-    symbols+=(DEMO)
-  fi
-}
-
 train() {
   local symbol hash found
   hash=$("$python" -c 'from candlecast.features import FEATURE_HASH; print(FEATURE_HASH)')
@@ -129,6 +75,7 @@ train() {
     else
       [[ -z $found ]] || say "  $symbol's active ensemble was trained on other features: a new one takes its place"
       "$venv/bin/candlecast" train --symbol "$symbol" --publish active
+      is_trained=yes
     fi
   done
 }
@@ -166,10 +113,13 @@ main() {
   symbols=()
   choose_symbols
   step "models"
+  is_trained=
   train
   step "predictions"
+  [[ -z $is_trained ]] || update_candles # minutes have passed
   show
   printf '\nDone in %d s. PostgreSQL answers on port %s; pg_cron predicts every minute.\n' "$((SECONDS - began))" "$port"
+  say_where_candles_come_from
   say "  make psql     a SQL prompt: select * from latest_predictions;"
   say "  make          lists the rest"
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from history import fill, market_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -153,3 +154,87 @@ def test_env_is_for_its_owner_alone_and_names_an_interpreter() -> None:
     values = dict(word.split("=", 1) for word in shlex.split(path.read_text(), comments=True))
     assert values["DATABASE_URL"].startswith("postgresql:///")
     assert os.access(values["CANDLECAST_PYTHON"], os.X_OK)
+
+
+def choose(url: str, folder: Path, rest_url: str, candles: str = "", network: str = "") -> list[str]:
+    """What `make up` says in its step "candles", and at last the symbols; a database without pg_cron generates nothing.
+
+    ``network``: a piece of bash before it.
+    """
+    command = folder / "bin/candlecast"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from trainer.cli import app; app()' \"$@\"\n")
+    command.chmod(0o755)
+    script = f"""
+        state=$FOLDER venv=$FOLDER python={sys.executable} symbols=()
+        source scripts/candles.sh
+        days=2
+        generate_candles() {{ say "  GENERATED"; }}
+        {network}
+        choose_symbols
+        say_where_candles_come_from
+        echo "symbols: ${{symbols[*]}}"
+    """
+    addresses = {f"CANDLECAST_BINANCE_{name}_URL": rest_url for name in ("REST", "ARCHIVE")}
+    done = bash(script, FOLDER=str(folder), DATABASE_URL=url, CANDLES=candles, COLUMNS="200", **addresses)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "this failed" not in done.stderr
+    return [line.strip() for line in done.stdout.splitlines()]
+
+
+def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url, tmp_path) -> None:
+    with market_of(2) as exchange:
+        said = choose(database_url, tmp_path, exchange.rest_url)
+        assert (
+            said[0]
+            == "REAL candles of BTCUSDT: the last 2 days, from Binance (CANDLES=demo would generate some instead)"
+        )
+        assert any("candlecast feed --symbol BTCUSDT" in line for line in said)
+        assert said[-1] == "symbols: BTCUSDT"
+        assert "GENERATED" not in said
+        db.execute("delete from candles_1m where open_time >= '2026-05-03'")
+        said = choose(database_url, tmp_path, exchange.rest_url)
+        assert db.execute("select max(open_time) = '2026-05-03 06:29+00' from candles_1m").fetchone() == (True,)
+        assert said[-1] == "symbols: BTCUSDT"
+
+    said = choose(database_url, tmp_path, exchange.rest_url)  # which is gone
+    assert said[0].startswith("the candles stay as they are, up to 2026-05-03 06:29 UTC: http://127.0.0.1:")
+    assert said[-1] == "symbols: BTCUSDT"
+    assert "GENERATED" not in said
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        ("", "http://127.0.0.1:1 cannot be reached: All connection attempts failed"),
+        ("timeout() { shift 3; command timeout -k 1 0.1 sleep 60; }", "no answer within 5 s"),
+    ],
+)
+def test_make_up_generates_candles_where_the_exchange_does_not_answer(
+    db, database_url, tmp_path, network: str, reason: str
+) -> None:
+    said = choose(database_url, tmp_path, "http://127.0.0.1:1", network=network)
+    assert said == [f"no candles from the exchange: {reason}", "GENERATED", "symbols: DEMO"]
+    assert db.execute("select count(*) from candles_1m").fetchone() == (0,)
+
+
+def test_make_up_generates_candles_on_demand(db, database_url, tmp_path) -> None:
+    with market_of(2) as exchange:
+        assert choose(database_url, tmp_path, exchange.rest_url, "demo") == ["GENERATED", "symbols: DEMO"]
+        db.execute(
+            "insert into candles_1m (symbol, open_time, open, high, low, close, volume, quote_asset_volume,"
+            " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades)"
+            " values ('DEMO', '2026-05-01', 1, 1, 1, 1, 0, 0, 0, 0, 0)"
+        )
+        assert choose(database_url, tmp_path, exchange.rest_url) == ["GENERATED", "symbols: DEMO"]
+        assert not exchange.counters.requests
+
+
+def test_make_up_leaves_candles_alone_that_somebody_else_brought(db, database_url, tmp_path) -> None:
+    with market_of(2) as exchange:
+        assert fill(exchange, database_url, 1) == 0
+        asked = exchange.counters.requests.copy()
+        said = choose(database_url, tmp_path, exchange.rest_url)
+        assert said[0] == "the database has candles of its own: nothing to load or to generate"
+        assert said[-1] == "symbols:"
+        assert exchange.counters.requests == asked

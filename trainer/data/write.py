@@ -61,7 +61,7 @@ def write_candles(
     if not len(candles):
         return 0, 0
     with connection.transaction():
-        if not _any_stored(connection, candles):
+        if _is_uniform(candles) and not _any_stored(connection, candles):
             try:
                 with connection.transaction():
                     copy(connection, candles, "candles_1m", show)
@@ -125,6 +125,12 @@ def _records(symbol: str, columns: dict[str, np.ndarray]) -> np.ndarray:
     for name, column in columns.items():
         records[f"{name} length"], records[name] = 8, column
     return records
+
+
+def _is_uniform(candles: Candles) -> bool:
+    """Whether one COPY brings all, so that rows are locked in the order of time and no two writers wait crosswise."""
+    without = np.isnan(candles.columns["spread_bps"])
+    return bool(without.all() or not without.any())
 
 
 def _any_stored(connection: psycopg.Connection, candles: Candles) -> bool:

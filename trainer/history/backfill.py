@@ -75,13 +75,11 @@ async def _backfill(session: Session, outcome: Outcome, days: int, err: Console)
     if start.date() < today:
         wanted = await session.database(unsettled_days, symbol, Days(start.date(), today - _DAY))
     archives = [a for stretch in runs(wanted) for a in session.exchange.archives(symbol, stretch.first, stretch.last)]
-    # Of unsettled days, and of today, REST is asked for what the archives did not bring; of the others never again.
-    asked = [(max(stretch.start, start), min(stretch.end, end)) for stretch in runs([*wanted, today])]
     with progress(err, plain(symbol)) as show:
         filler = Filler(session, outcome, show)
-        of_today = await session.database(gaps, symbol, asked[-1][0], end)
+        of_today = await session.database(gaps, symbol, max(start, end.replace(hour=0, minute=0)), end)
         await filler.archives(archives, sum(gap.minutes for gap in of_today))
-        await filler.klines([gap for first, last in asked for gap in await session.database(gaps, symbol, first, last)])
+        await filler.klines(await session.database(gaps, symbol, start, end))
     outcome.missing = await session.database(gaps, symbol, start, end)
     outcome.is_counted = True
 

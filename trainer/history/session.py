@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -44,7 +45,8 @@ class Session:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             while not task.done():  # a cancel that comes between two statements is lost
-                self.connection.cancel()
+                with suppress(psycopg.Error):
+                    self.connection.cancel()
                 await asyncio.wait([task], timeout=0.2)
             task.exception()
             raise
@@ -68,13 +70,16 @@ async def _run(command: Callable[[Session], Awaitable[int]], exchange: Exchange,
     task, stopped_by = asyncio.current_task(), list[signal.Signals]()
     assert task is not None
 
-    def stop(number: signal.Signals) -> None:
-        if not stopped_by:  # what comes after the first one is not heard: the roll-back takes a moment
-            stopped_by.append(number)
-            task.cancel()
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    def stop(number: signal.Signals) -> None:
+        stopped_by.append(number)
+        task.cancel()
+        for other in numbers:  # a second signal does not wait for the roll-back
+            loop.remove_signal_handler(other)
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
     try:
         # A thread may still be reading a file of the folder when a signal ends the run.
         with tempfile.TemporaryDirectory(prefix="candlecast-", ignore_cleanup_errors=True) as folder:

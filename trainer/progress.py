@@ -19,13 +19,13 @@ def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], No
     started, title = time.monotonic(), plain(title)
     if console.is_terminal:
         columns = (
-            TextColumn("{task.description:<20}", markup=False),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),  # what is left of the line: the note matters more
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        with Progress(*columns, console=console, transient=True) as bar:
+        with Progress(*columns, console=console, transient=True, expand=True) as bar:
             task = bar.add_task(title, total=None, note="")
             yield lambda done, total, note: bar.update(task, completed=done, total=total, note=note)
     else:
@@ -35,7 +35,7 @@ def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], No
             nonlocal told
             if time.monotonic() - told >= LINE_EVERY:
                 told = time.monotonic()
-                _line(console, f"{title}: {done:,} of {total:,} {note}".rstrip())
+                _line(console, f"{title}: {done:,} of {total:,}" + (f", {note}" if note else ""))
 
         yield tell
     _line(console, f"{title}: done in {time.monotonic() - started:.1f} s")

@@ -152,10 +152,8 @@ class Filler:
         self._rows += rows
         self._total = max(self._total, self._done)
         seconds = max(time.monotonic() - self._began, 1e-3)
-        left = (self._total - self._done) * seconds / max(self._done, 1)
-        self._show(
-            self._done, self._total, f"rows, {self._rows / seconds:,.0f} rows/s, {timedelta(seconds=round(left))} left"
-        )
+        left = timedelta(seconds=round((self._total - self._done) * seconds / max(self._done, 1)))
+        self._show(self._done, self._total, f"{self._rows / seconds:,.0f} rows/s, {str(left).removeprefix('0:')} left")
 
 
 async def pages(exchange: Exchange, symbol: str, first: int, last: int) -> AsyncIterator[list[Candle]]:

@@ -82,6 +82,31 @@ $$;
 
 ALTER FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.data_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select
+    figure.name,
+    jsonb_build_object('symbol', candles.symbol) || figure.labels,
+    figure.value,
+    'gauge',
+    figure.help
+from public.candle_status as candles
+cross join lateral (values
+    ('ml_candles_missing_24h', '{}'::jsonb, candles.missing_24h::double precision, 'minutes without a candle, last 24 hours'),
+    (
+        'ml_feed_state',
+        jsonb_build_object('state', candles.feed_state),
+        case when candles.feed_state is not null then 1 end,
+        '1 for the state that the feed is in'
+    )
+) as figure (name, labels, value, help)
+where figure.value is not null
+$$;
+
+ALTER FUNCTION public.data_metrics() OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
@@ -248,6 +273,211 @@ $$;
 
 ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.health(for_symbol text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    is_enabled boolean;
+    expiry double precision;
+    reasons text[] := '{}';
+    unknown text;
+    each_symbol jsonb;
+    lead_symbol jsonb;
+    last_run timestamptz := (select max(run.started_at) from public.inference_runs as run);
+    verdict text;
+begin
+    begin
+        is_enabled := public.ml_setting('enabled')::boolean;
+        expiry := extract(epoch from nullif(public.ml_setting('model_expiry'), 'none')::interval);
+    exception when others then
+        unknown := sqlerrm;
+    end;
+    select jsonb_agg(figures.found order by figures.found ->> 'symbol') into each_symbol
+    from (
+        select to_jsonb(one) - 'reasons' - 'status' || jsonb_build_object(
+            'status', case when one.status = 'ok' and one.model_age > expiry then 'degraded' else one.status end,
+            'reasons', to_jsonb(one.reasons || case
+                when one.model_age > expiry
+                    then array['the models are ' || round(one.model_age::numeric / 86400, 1) || ' days old: expired']
+                else '{}'
+            end)
+        ) as found
+        from public.symbol_health as one
+        where for_symbol is null or one.symbol = for_symbol
+    ) as figures;
+    select found.value into lead_symbol
+    from jsonb_array_elements(each_symbol) as found
+    order by (found.value ->> 'symbol') <> 'BTCUSDT', found.value ->> 'symbol' limit 1;
+
+    if unknown is not null then
+        reasons := reasons || ('the server''s Python does not answer: ' || unknown);
+    elsif not is_enabled then
+        reasons := reasons || text 'inference is switched off: the setting enabled is false';
+    end if;
+    if each_symbol is null then
+        reasons := reasons || coalesce(for_symbol || ' has no active ensemble', 'no ensemble is active');
+    end if;
+    select case
+        when cardinality(reasons) > 0 or bool_or(found.value ->> 'status' = 'down') then 'down'
+        when bool_or(found.value ->> 'status' = 'degraded') then 'degraded'
+        else 'ok'
+    end into verdict
+    from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
+    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
+    from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
+        jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
+
+    return jsonb_build_object(
+        'status', verdict,
+        'reasons', to_jsonb(reasons),
+        'checked_at', now(),
+        'symbol', lead_symbol -> 'symbol',
+        'ml_inference_enabled', is_enabled,
+        'ml_model_version', lead_symbol -> 'ensemble_id',
+        'ml_last_prediction', lead_symbol -> 'last_prediction',
+        'newest_candle', lead_symbol -> 'newest_candle',
+        'candle_age_seconds', lead_symbol -> 'candle_age',
+        'prediction_age_seconds', lead_symbol -> 'prediction_age',
+        'prediction_lag_seconds', lead_symbol -> 'prediction_lag',
+        'failed_runs_1h', lead_symbol -> 'failed_runs_1h',
+        'skipped_runs_1h', lead_symbol -> 'skipped_runs_1h',
+        'accuracy_24h', jsonb_build_object(
+            'accuracy', lead_symbol -> 'accuracy_24h', 'low', lead_symbol -> 'accuracy_low', 'high', lead_symbol -> 'accuracy_high',
+            'rows', lead_symbol -> 'rows_24h'
+        ),
+        'model_age_seconds', lead_symbol -> 'model_age',
+        'scheduler', jsonb_build_object(
+            'state', case
+                when last_run is null then 'never' when last_run > now() - interval '90 seconds' then 'running' else 'silent'
+            end,
+            'last_run', last_run,
+            'seconds_ago', extract(epoch from now() - last_run)
+        ),
+        'symbols', coalesce(each_symbol, '[]')
+    );
+end
+$$;
+
+ALTER FUNCTION public.health(for_symbol text) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.inference_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+with runs as (
+    select done.* from public.run_hours as done
+    union all
+    select fresh.* from public.runs_by_hour((
+        select coalesce(
+            max(done.hour) + interval '1 hour', (select min(run.started_at) from public.inference_runs as run)
+        )
+        from public.run_hours as done
+    ), now() + interval '1 hour') as fresh
+),
+latency as (
+    select
+        runs.symbol,
+        sum(runs.timed) as timed,
+        sum(runs.latency_ms) as spent,
+        array[
+            sum(runs.within_5), sum(runs.within_10), sum(runs.within_25), sum(runs.within_50), sum(runs.within_100),
+            sum(runs.within_250), sum(runs.within_500), sum(runs.within_1000), sum(runs.within_5000), sum(runs.timed)
+        ] as buckets
+    from runs where runs.symbol is not null group by runs.symbol
+),
+predicted as (
+    select
+        hourly.symbol,
+        hourly.ensemble_id,
+        hourly.horizon,
+        sum(hourly.predictions) as predictions,
+        sum(hourly.abstained) as abstained
+    from public.accuracy_hourly as hourly
+    left join public.active_ensembles as ensemble on hourly.ensemble_id = ensemble.id
+    where coalesce(ensemble.state, 'active') <> 'retired'
+    group by hourly.symbol, hourly.ensemble_id, hourly.horizon
+),
+health as materialized (
+    select public.health() as found
+),
+symbols as (
+    select each_symbol.value as found
+    from health cross join lateral jsonb_array_elements(health.found -> 'symbols') as each_symbol
+),
+figures as (
+    select figure.*
+    from symbols
+    cross join lateral (values
+        ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'since the newest closed candle ended'),
+        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'since the newest candle predicted from ended'),
+        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'from a candle''s end to its prediction, newest'),
+        ('ml_model_age_seconds', symbols.found -> 'model_age', 'since the older active model was trained'),
+        ('ml_model_version_current', symbols.found -> 'ensemble_id', 'id of the active ensemble'),
+        ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'runs that failed or were lost in the last hour'),
+        ('ml_inference_skipped_1h', symbols.found -> 'skipped_runs_1h', 'runs without a candle, or switched off, last hour'),
+        ('ml_health', case symbols.found ->> 'status' when 'ok' then '1' when 'degraded' then '0.5' else '0' end::jsonb,
+        '1 ok, 0.5 degraded, 0 down')
+    ) as found (name, value, help)
+    cross join lateral (
+        select found.name, jsonb_build_object('symbol', symbols.found ->> 'symbol') as labels, found.value, found.help
+    ) as figure
+)
+select 'ml_inference_latency_ms_bucket', jsonb_build_object('symbol', latency.symbol, 'le', bound.le), bucket.total,
+    'histogram', 'milliseconds from the candle seen to the predictions written'
+from latency
+cross join lateral unnest(latency.buckets) with ordinality as bucket (total, place)
+inner join unnest(array['5', '10', '25', '50', '100', '250', '500', '1000', '5000', '+Inf'])
+    with ordinality as bound (le, place) on bucket.place = bound.place
+union all
+select 'ml_inference_latency_ms_sum', jsonb_build_object('symbol', latency.symbol), latency.spent,
+    'histogram', 'milliseconds from the candle seen to the predictions written'
+from latency
+union all
+select 'ml_inference_latency_ms_count', jsonb_build_object('symbol', latency.symbol), latency.timed,
+    'histogram', 'milliseconds from the candle seen to the predictions written'
+from latency
+union all
+select 'ml_inference_runs_total', jsonb_build_object('symbol', coalesce(runs.symbol, ''), 'status', runs.status),
+    sum(runs.runs), 'counter', 'inference runs by how they ended'
+from runs group by runs.symbol, runs.status
+union all
+select counted.name, jsonb_build_object(
+        'symbol', predicted.symbol, 'horizon', predicted.horizon::text,
+        'ensemble', coalesce(predicted.ensemble_id::text, 'files')
+    ), counted.total, 'counter', counted.help
+from predicted
+cross join lateral (values
+    ('ml_predictions_total', predicted.predictions, 'predictions stored, of ensembles that are not retired'),
+    ('ml_predictions_abstained_total', predicted.abstained, 'predictions that abstained')
+) as counted (name, total, help)
+union all
+select 'ml_inference_accuracy_24h', jsonb_build_object(
+        'symbol', score.symbol, 'horizon', score.horizon::text, 'ensemble', score.ensemble_id::text, 'state', score.state
+    ), score.accuracy, 'gauge', 'share of directions that were right in the last 24 hours'
+from public.accuracy_24h as score
+union all
+select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
+from figures where figures.value <> 'null'
+union all
+select 'ml_inference_enabled', '{}', coalesce((health.found ->> 'ml_inference_enabled')::boolean, false)::integer, 'gauge',
+    '1 where the setting enabled is true'
+from health
+$$;
+
+ALTER FUNCTION public.inference_metrics() OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select * from public.inference_metrics()
+union all
+select * from public.data_metrics()
+$$;
+
+ALTER FUNCTION public.metrics() OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
     LANGUAGE plpython3u STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -294,6 +524,57 @@ $$;
 
 ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
+CREATE TABLE public.prediction_hours (
+    symbol text NOT NULL,
+    ensemble_id bigint,
+    horizon smallint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    predictions integer NOT NULL,
+    abstained integer NOT NULL,
+    outcomes integer NOT NULL,
+    moved integer NOT NULL,
+    rose integer NOT NULL,
+    hits integer NOT NULL,
+    interval_rows integer NOT NULL,
+    interval_hits integer NOT NULL,
+    squared_error double precision NOT NULL,
+    squared_return double precision NOT NULL,
+    brier_rows integer NOT NULL,
+    brier double precision NOT NULL
+);
+
+ALTER TABLE public.prediction_hours OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.prediction_hours
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select
+    symbol,
+    ensemble_id,
+    horizon,
+    date_bin('1 hour', candle_time, timestamptz '2000-01-01 00:00:00+00'),
+    count(*)::integer,
+    (count(*) filter (where abstained))::integer,
+    count(actual_return)::integer,
+    count(direction_hit)::integer,
+    (count(*) filter (where actual_return > 0))::integer,
+    (count(*) filter (where direction_hit))::integer,
+    count(interval_hit)::integer,
+    (count(*) filter (where interval_hit))::integer,
+    coalesce(sum(error ^ 2), 0),
+    coalesce(sum(actual_return ^ 2), 0),
+    (count(*) filter (where direction_hit is not null and probability_up is not null))::integer,
+    coalesce(
+        sum((probability_up - (actual_return > 0)::integer) ^ 2) filter (where direction_hit is not null), 0
+    )
+from public.prediction_outcomes
+where symbol = for_symbol and candle_time >= from_hour and candle_time < to_hour
+group by 1, 2, 3, 4
+$$;
+
+ALTER FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3 PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -305,6 +586,55 @@ return preview_ab(plpy, GD, at_time)
 $$;
 
 ALTER FUNCTION public.preview_ab(at_time timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE PROCEDURE public.prune_history(IN batch integer DEFAULT 10000)
+    LANGUAGE plpgsql
+    AS $_$
+declare
+    zero constant timestamptz := '2000-01-01 00:00:00+00';
+    keep_predictions constant interval := nullif(public.ml_setting('keep_predictions'), 'none')::interval;
+    keep_runs constant interval := nullif(public.ml_setting('keep_runs'), 'none')::interval;
+    until timestamptz;
+    whose text;
+    gone bigint;
+begin
+    for whose in select s.symbol from public.predicted_symbols as s loop
+        select least(
+            pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_predictions, zero),
+            max(h.hour) + interval '1 hour'
+        ) into until
+        from public.prediction_hours as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
+        loop
+            delete from public.predictions as old using (
+                select p.id from public.predictions as p
+                where p.symbol = whose and p.candle_time < until order by p.candle_time limit batch
+            ) as batched
+            where old.id = batched.id;
+            get diagnostics gone = row_count;
+            commit;
+            exit when gone < batch;
+        end loop;
+    end loop;
+    select least(
+        pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_runs, zero), max(h.hour) + interval '1 hour'
+    ) into until
+    from public.run_hours as h having count(*) > 0 and keep_runs is not null;
+    loop
+        delete from public.inference_runs as old using (
+            select r.id from public.inference_runs as r where r.started_at < until order by r.started_at limit batch
+        ) as batched
+        where old.id = batched.id;
+        get diagnostics gone = row_count;
+        commit;
+        exit when gone < batch;
+    end loop;
+    if keep_runs is not null and pg_catalog.to_regclass('cron.job_run_details') is not null then
+        execute 'delete from cron.job_run_details where end_time < $1' using pg_catalog.clock_timestamp() - keep_runs;
+    end if;
+end
+$_$;
+
+ALTER PROCEDURE public.prune_history(IN batch integer) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.prune_versions(older_than interval DEFAULT '30 days'::interval, keep integer DEFAULT 3, for_symbol text DEFAULT NULL::text) RETURNS TABLE(model_type text, symbol text, version text, created_at timestamp with time zone, bytes bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -405,6 +735,102 @@ $$;
 
 ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
 
+CREATE TABLE public.run_hours (
+    symbol text,
+    ensemble_id bigint,
+    status text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    runs integer NOT NULL,
+    timed integer NOT NULL,
+    latency_ms double precision NOT NULL,
+    within_5 integer NOT NULL,
+    within_10 integer NOT NULL,
+    within_25 integer NOT NULL,
+    within_50 integer NOT NULL,
+    within_100 integer NOT NULL,
+    within_250 integer NOT NULL,
+    within_500 integer NOT NULL,
+    within_1000 integer NOT NULL,
+    within_5000 integer NOT NULL
+);
+
+ALTER TABLE public.run_hours OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.run_hours
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select
+    symbol,
+    ensemble_id,
+    status,
+    date_bin('1 hour', started_at, timestamptz '2000-01-01 00:00:00+00'),
+    count(*)::integer,
+    count(latency_ms)::integer,
+    coalesce(sum(latency_ms), 0),
+    (count(*) filter (where latency_ms <= 5))::integer,
+    (count(*) filter (where latency_ms <= 10))::integer,
+    (count(*) filter (where latency_ms <= 25))::integer,
+    (count(*) filter (where latency_ms <= 50))::integer,
+    (count(*) filter (where latency_ms <= 100))::integer,
+    (count(*) filter (where latency_ms <= 250))::integer,
+    (count(*) filter (where latency_ms <= 500))::integer,
+    (count(*) filter (where latency_ms <= 1000))::integer,
+    (count(*) filter (where latency_ms <= 5000))::integer
+from public.inference_runs
+where started_at >= from_hour and started_at < to_hour and status <> 'running'
+group by 1, 2, 3, 4
+$$;
+
+ALTER FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE PROCEDURE public.summarise_hours(IN from_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+declare
+    zero constant timestamptz := '2000-01-01 00:00:00+00';
+    ends_at constant timestamptz := pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - interval '6 minutes', zero);
+    again constant interval := case
+        when extract(hour from pg_catalog.clock_timestamp() at time zone 'UTC') = 0 then interval '30 hours'
+        else interval '3 hours'
+    end;
+    whose text;
+    oldest timestamptz;
+    start_hour timestamptz;
+    stop_hour timestamptz;
+begin
+    for whose, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
+        select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - again), oldest), zero)
+        into start_hour
+        from public.prediction_hours as h where h.symbol = whose;
+        while start_hour < ends_at loop
+            stop_hour := least(start_hour + interval '1 day', ends_at);
+            perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
+            delete from public.prediction_hours as h
+            where h.symbol = whose and h.hour >= start_hour and h.hour < stop_hour;
+            insert into public.prediction_hours
+            select * from public.predictions_by_hour(whose, start_hour, stop_hour);
+            commit;
+            start_hour := stop_hour;
+        end loop;
+    end loop;
+    select pg_catalog.date_bin('1 hour', greatest(
+        coalesce(from_time, (select max(h.hour) from public.run_hours as h) - again),
+        (select min(r.started_at) from public.inference_runs as r)
+    ), zero) into start_hour;
+    while start_hour < ends_at loop
+        stop_hour := least(start_hour + interval '1 day', ends_at);
+        perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
+        delete from public.run_hours as h where h.hour >= start_hour and h.hour < stop_hour;
+        insert into public.run_hours select * from public.runs_by_hour(start_hour, stop_hour);
+        commit;
+        start_hour := stop_hour;
+    end loop;
+end
+$$;
+
+ALTER PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.test_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -492,6 +918,49 @@ CREATE VIEW public.ab_status AS
    FROM public.preview_ab() preview(id, evaluated_at, at_time, symbol, active_id, challenger_id, role, since, window_from, pairs, active_accuracy_1m, challenger_accuracy_1m, difference_1m, difference_1m_low, difference_1m_high, active_only_right, challenger_only_right, mcnemar_p, active_accuracy, challenger_accuracy, difference, difference_low, difference_high, loss, loss_difference, loss_standard_error, by_horizon, sequence_minutes, sequence_disagreements, sequence_difference, sequence_low, sequence_high, promotion_margin, promotion_guard, decision, reason);
 
 ALTER TABLE public.ab_status OWNER TO candlecast_owner;
+
+CREATE TABLE public.active_ensembles (
+    id bigint NOT NULL,
+    symbol text NOT NULL,
+    mamba_version_id bigint NOT NULL,
+    lgbm_version_id bigint NOT NULL,
+    feature_hash text NOT NULL,
+    mamba_type text GENERATED ALWAYS AS ('mamba'::text) STORED NOT NULL,
+    lgbm_type text GENERATED ALWAYS AS ('lgbm'::text) STORED NOT NULL,
+    mamba_weight numeric(5,4) DEFAULT 0.5,
+    is_active boolean DEFAULT false NOT NULL,
+    is_test boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    activated_at timestamp with time zone,
+    deactivated_at timestamp with time zone,
+    rolled_back_at timestamp with time zone,
+    calibration text,
+    calibration_sha256 text,
+    golden jsonb,
+    is_shadow boolean DEFAULT false NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN is_active THEN 'active'::text
+    WHEN is_test THEN 'test'::text
+    WHEN is_shadow THEN 'shadow'::text
+    WHEN is_retired THEN 'retired'::text
+    ELSE 'waiting'::text
+END) STORED NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    change_event text DEFAULT 'created'::text NOT NULL,
+    change_reason text,
+    change_evaluation_id bigint,
+    CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
+    CONSTRAINT active_ensembles_calibration_of_a_weight CHECK (((calibration IS NULL) OR (mamba_weight IS NOT NULL))),
+    CONSTRAINT active_ensembles_calibration_sha256_check CHECK ((calibration_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT active_ensembles_calibration_whole CHECK ((num_nulls(calibration, calibration_sha256, golden) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
+    CONSTRAINT active_ensembles_one_state CHECK ((((((is_active)::integer + (is_test)::integer) + (is_shadow)::integer) + (is_retired)::integer) <= 1)),
+    CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
+);
+
+ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
 
 CREATE TABLE public.candles_1m (
     symbol text DEFAULT 'BTCUSDT'::text NOT NULL,
@@ -591,6 +1060,34 @@ CREATE VIEW public.prediction_outcomes AS
 
 ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
 
+CREATE VIEW public.accuracy_24h AS
+ WITH counted AS (
+         SELECT ensemble.symbol,
+            ensemble.id AS ensemble_id,
+            ensemble.state,
+            outcome.horizon,
+            count(*) AS rows,
+            count(*) FILTER (WHERE outcome.direction_hit) AS hits
+           FROM (public.active_ensembles ensemble
+             JOIN public.prediction_outcomes outcome ON (((ensemble.symbol = outcome.symbol) AND (ensemble.id = outcome.ensemble_id) AND (outcome.candle_time >= (now() - '24:00:00'::interval)))))
+          WHERE ((ensemble.state = ANY (ARRAY['active'::text, 'test'::text, 'shadow'::text])) AND (outcome.direction_hit IS NOT NULL) AND (outcome.created_at < (outcome.target_time + '00:01:00'::interval)))
+          GROUP BY ensemble.symbol, ensemble.id, ensemble.state, outcome.horizon
+        )
+ SELECT counted.symbol,
+    counted.ensemble_id,
+    counted.state,
+    counted.horizon,
+    counted.rows,
+    counted.hits,
+    score.accuracy,
+    (((score.accuracy + ((score.z2 / (2)::numeric))::double precision) - half.width) / (((1)::numeric + score.z2))::double precision) AS low,
+    (((score.accuracy + ((score.z2 / (2)::numeric))::double precision) + half.width) / (((1)::numeric + score.z2))::double precision) AS high
+   FROM ((counted
+     CROSS JOIN LATERAL ( VALUES (((counted.hits)::double precision / (counted.rows)::double precision),(((1.959963984540054 ^ (2)::numeric) * (counted.horizon)::numeric) / (counted.rows)::numeric))) score(accuracy, z2))
+     CROSS JOIN LATERAL ( VALUES (sqrt(((score.z2)::double precision * ((score.accuracy * ((1)::double precision - score.accuracy)) + ((score.z2 / (4)::numeric))::double precision))))) half(width));
+
+ALTER TABLE public.accuracy_24h OWNER TO candlecast_owner;
+
 CREATE VIEW public.accuracy_by_coverage AS
  WITH ranked AS (
          SELECT prediction_outcomes.symbol,
@@ -652,48 +1149,97 @@ CREATE VIEW public.accuracy_by_coverage AS
 
 ALTER TABLE public.accuracy_by_coverage OWNER TO candlecast_owner;
 
-CREATE TABLE public.active_ensembles (
-    id bigint NOT NULL,
-    symbol text NOT NULL,
-    mamba_version_id bigint NOT NULL,
-    lgbm_version_id bigint NOT NULL,
-    feature_hash text NOT NULL,
-    mamba_type text GENERATED ALWAYS AS ('mamba'::text) STORED NOT NULL,
-    lgbm_type text GENERATED ALWAYS AS ('lgbm'::text) STORED NOT NULL,
-    mamba_weight numeric(5,4) DEFAULT 0.5,
-    is_active boolean DEFAULT false NOT NULL,
-    is_test boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    activated_at timestamp with time zone,
-    deactivated_at timestamp with time zone,
-    rolled_back_at timestamp with time zone,
-    calibration text,
-    calibration_sha256 text,
-    golden jsonb,
-    is_shadow boolean DEFAULT false NOT NULL,
-    is_retired boolean DEFAULT false NOT NULL,
-    state text GENERATED ALWAYS AS (
-CASE
-    WHEN is_active THEN 'active'::text
-    WHEN is_test THEN 'test'::text
-    WHEN is_shadow THEN 'shadow'::text
-    WHEN is_retired THEN 'retired'::text
-    ELSE 'waiting'::text
-END) STORED NOT NULL,
-    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    change_event text DEFAULT 'created'::text NOT NULL,
-    change_reason text,
-    change_evaluation_id bigint,
-    CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
-    CONSTRAINT active_ensembles_calibration_of_a_weight CHECK (((calibration IS NULL) OR (mamba_weight IS NOT NULL))),
-    CONSTRAINT active_ensembles_calibration_sha256_check CHECK ((calibration_sha256 ~ '^[0-9a-f]{64}$'::text)),
-    CONSTRAINT active_ensembles_calibration_whole CHECK ((num_nulls(calibration, calibration_sha256, golden) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT active_ensembles_mamba_weight_check CHECK (((mamba_weight >= (0)::numeric) AND (mamba_weight <= (1)::numeric))),
-    CONSTRAINT active_ensembles_one_state CHECK ((((((is_active)::integer + (is_test)::integer) + (is_shadow)::integer) + (is_retired)::integer) <= 1)),
-    CONSTRAINT active_ensembles_symbol_check CHECK ((symbol <> ''::text))
-);
+CREATE VIEW public.predicted_symbols AS
+ WITH RECURSIVE symbols AS (
+        ( SELECT prediction.symbol
+           FROM public.predictions prediction
+          ORDER BY prediction.symbol
+         LIMIT 1)
+        UNION ALL
+         SELECT ( SELECT min(prediction.symbol) AS min
+                   FROM public.predictions prediction
+                  WHERE (prediction.symbol > symbols_1.symbol)) AS min
+           FROM symbols symbols_1
+          WHERE (symbols_1.symbol IS NOT NULL)
+        )
+ SELECT symbols.symbol,
+    ( SELECT min(prediction.candle_time) AS min
+           FROM public.predictions prediction
+          WHERE (prediction.symbol = symbols.symbol)) AS first_candle_time,
+    ( SELECT max(prediction.candle_time) AS max
+           FROM public.predictions prediction
+          WHERE (prediction.symbol = symbols.symbol)) AS newest_candle_time
+   FROM symbols
+  WHERE (symbols.symbol IS NOT NULL);
 
-ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
+ALTER TABLE public.predicted_symbols OWNER TO candlecast_owner;
+
+CREATE VIEW public.accuracy_hourly AS
+ WITH summed AS (
+         SELECT prediction_hours.symbol,
+            prediction_hours.ensemble_id,
+            prediction_hours.horizon,
+            prediction_hours.hour,
+            prediction_hours.predictions,
+            prediction_hours.abstained,
+            prediction_hours.outcomes,
+            prediction_hours.moved,
+            prediction_hours.rose,
+            prediction_hours.hits,
+            prediction_hours.interval_rows,
+            prediction_hours.interval_hits,
+            prediction_hours.squared_error,
+            prediction_hours.squared_return,
+            prediction_hours.brier_rows,
+            prediction_hours.brier
+           FROM public.prediction_hours
+        UNION ALL
+         SELECT fresh.symbol,
+            fresh.ensemble_id,
+            fresh.horizon,
+            fresh.hour,
+            fresh.predictions,
+            fresh.abstained,
+            fresh.outcomes,
+            fresh.moved,
+            fresh.rose,
+            fresh.hits,
+            fresh.interval_rows,
+            fresh.interval_hits,
+            fresh.squared_error,
+            fresh.squared_return,
+            fresh.brier_rows,
+            fresh.brier
+           FROM ((public.predicted_symbols predicted
+             CROSS JOIN LATERAL ( SELECT COALESCE((max(done.hour) + '01:00:00'::interval), predicted.first_candle_time) AS since
+                   FROM public.prediction_hours done
+                  WHERE (done.symbol = predicted.symbol)) newest)
+             CROSS JOIN LATERAL public.predictions_by_hour(predicted.symbol, newest.since, (predicted.newest_candle_time + '00:01:00'::interval)) fresh(symbol, ensemble_id, horizon, hour, predictions, abstained, outcomes, moved, rose, hits, interval_rows, interval_hits, squared_error, squared_return, brier_rows, brier))
+        )
+ SELECT summed.symbol,
+    summed.ensemble_id,
+    summed.horizon,
+    summed.hour,
+    summed.predictions,
+    summed.outcomes,
+    summed.moved,
+    summed.rose,
+    summed.hits,
+    ((summed.hits)::double precision / (NULLIF(summed.moved, 0))::double precision) AS accuracy,
+    (((part.accuracy + ((part.z2 / (2)::numeric))::double precision) - part.width) / (((1)::numeric + part.z2))::double precision) AS low,
+    (((part.accuracy + ((part.z2 / (2)::numeric))::double precision) + part.width) / (((1)::numeric + part.z2))::double precision) AS high,
+    summed.abstained,
+    summed.interval_rows,
+    summed.interval_hits,
+    (summed.brier / (NULLIF(summed.brier_rows, 0))::double precision) AS brier,
+    sqrt((summed.squared_error / (NULLIF(summed.outcomes, 0))::double precision)) AS rmse
+   FROM (summed
+     CROSS JOIN LATERAL ( SELECT score.accuracy,
+            score.z2,
+            sqrt(((score.z2)::double precision * ((score.accuracy * ((1)::double precision - score.accuracy)) + ((score.z2 / (4)::numeric))::double precision))) AS width
+           FROM ( VALUES (((summed.hits)::double precision / (NULLIF(summed.moved, 0))::double precision),(((1.959963984540054 ^ (2)::numeric) * (summed.horizon)::numeric) / (NULLIF(summed.moved, 0))::numeric))) score(accuracy, z2)) part);
+
+ALTER TABLE public.accuracy_hourly OWNER TO candlecast_owner;
 
 ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.active_ensembles_id_seq
@@ -1051,6 +1597,9 @@ CASE name
     WHEN 'promotion_cooldown'::text THEN (value ~ '^(none|[0-9]{1,5}(\.[0-9]+)? (s|min|h)|[0-9]{1,3}(\.[0-9]+)? d)$'::text)
     WHEN 'ab_min_pairs'::text THEN (value ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9])$'::text)
     WHEN 'ab_max_days'::text THEN (value ~ '^[1-9][0-9]{0,2}$'::text)
+    WHEN 'keep_predictions'::text THEN (value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'::text)
+    WHEN 'keep_runs'::text THEN (value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'::text)
+    WHEN 'keep_measurements'::text THEN (value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'::text)
     ELSE false
 END)
 );
@@ -1113,6 +1662,125 @@ ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW public.symbol_health AS
+ WITH newest AS (
+         SELECT active.symbol,
+            active.id AS ensemble_id,
+            ( SELECT max(candle.open_time) AS max
+                   FROM public.candles_1m candle
+                  WHERE ((candle.symbol = active.symbol) AND (candle.open_time <= (now() - '00:01:00'::interval)))) AS newest_candle,
+            ( SELECT max(prediction.candle_time) AS max
+                   FROM public.predictions prediction
+                  WHERE ((prediction.symbol = active.symbol) AND (prediction.ensemble_id = active.id))) AS newest_predicted,
+            ( SELECT max(run.id) AS max
+                   FROM public.inference_runs run
+                  WHERE ((run.symbol = active.symbol) AND (run.ensemble_id = active.id) AND (run.status <> 'running'::text))) AS last_run,
+            ( SELECT min(model.trained_at) AS min
+                   FROM public.model_versions model
+                  WHERE (model.id = ANY (ARRAY[active.mamba_version_id, active.lgbm_version_id]))) AS trained_at
+           FROM public.active_ensembles active
+          WHERE active.is_active
+        ), measured AS (
+         SELECT newest.symbol,
+            newest.ensemble_id,
+            newest.newest_candle,
+            newest.newest_predicted,
+            newest.last_run,
+            newest.trained_at,
+            prediction.created_at AS last_prediction,
+            ((EXTRACT(epoch FROM (now() - newest.newest_candle)))::double precision - (60)::double precision) AS candle_age,
+            ((EXTRACT(epoch FROM (now() - newest.newest_predicted)))::double precision - (60)::double precision) AS prediction_age,
+            ((EXTRACT(epoch FROM (prediction.created_at - newest.newest_predicted)))::double precision - (60)::double precision) AS prediction_lag,
+            (EXTRACT(epoch FROM (now() - newest.trained_at)))::double precision AS model_age,
+            run.status AS last_run_status,
+            run.error AS last_error,
+            score.rows AS rows_24h,
+            score.accuracy AS accuracy_24h,
+            score.low AS accuracy_low,
+            score.high AS accuracy_high
+           FROM (((newest
+             LEFT JOIN public.predictions prediction ON (((newest.symbol = prediction.symbol) AND (newest.newest_predicted = prediction.candle_time) AND (newest.ensemble_id = prediction.ensemble_id) AND (prediction.horizon = 1))))
+             LEFT JOIN public.inference_runs run ON ((newest.last_run = run.id)))
+             LEFT JOIN public.accuracy_24h score ON (((newest.ensemble_id = score.ensemble_id) AND (score.horizon = 1))))
+        ), judged AS (
+         SELECT measured.symbol,
+            measured.ensemble_id,
+            measured.newest_candle,
+            measured.newest_predicted,
+            measured.last_run,
+            measured.trained_at,
+            measured.last_prediction,
+            measured.candle_age,
+            measured.prediction_age,
+            measured.prediction_lag,
+            measured.model_age,
+            measured.last_run_status,
+            measured.last_error,
+            measured.rows_24h,
+            measured.accuracy_24h,
+            measured.accuracy_low,
+            measured.accuracy_high,
+            array_remove(ARRAY[
+                CASE
+                    WHEN (measured.newest_candle IS NULL) THEN 'there is no candle'::text
+                    WHEN (measured.candle_age >= (180)::double precision) THEN ('no candle for '::text || justify_hours(date_trunc('second'::text, (now() - measured.newest_candle))))
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN (measured.newest_predicted IS NULL) THEN 'nothing has been predicted yet'::text
+                    WHEN (measured.prediction_age >= (180)::double precision) THEN ('no prediction for '::text || justify_hours(date_trunc('second'::text, (now() - measured.newest_predicted))))
+                    ELSE NULL::text
+                END], NULL::text) AS failures,
+            array_remove(ARRAY[
+                CASE
+                    WHEN ((measured.candle_age >= (75)::double precision) AND (measured.candle_age < (180)::double precision)) THEN 'the candle is late'::text
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN ((measured.prediction_age >= (75)::double precision) AND (measured.prediction_age < (180)::double precision)) THEN 'the prediction is late'::text
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN (measured.last_run_status = ANY (ARRAY['failed'::text, 'lost'::text])) THEN ((('the last run '::text || measured.last_run_status) || ': '::text) || "left"(measured.last_error, 200))
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN ((measured.rows_24h >= 300) AND (measured.accuracy_high < (0.5)::double precision)) THEN (('right in '::text || round(((100)::numeric * (measured.accuracy_24h)::numeric), 1)) || ' % of 24 hours: worse than chance'::text)
+                    ELSE NULL::text
+                END], NULL::text) AS doubts
+           FROM measured
+        )
+ SELECT judged.symbol,
+        CASE
+            WHEN (cardinality(judged.failures) > 0) THEN 'down'::text
+            WHEN (cardinality(judged.doubts) > 0) THEN 'degraded'::text
+            ELSE 'ok'::text
+        END AS status,
+    (judged.failures || judged.doubts) AS reasons,
+    judged.ensemble_id,
+    judged.newest_candle,
+    judged.newest_predicted,
+    judged.last_prediction,
+    judged.candle_age,
+    judged.prediction_age,
+    judged.prediction_lag,
+    judged.model_age,
+    judged.rows_24h,
+    judged.accuracy_24h,
+    judged.accuracy_low,
+    judged.accuracy_high,
+    judged.last_run_status,
+    judged.last_error,
+    runs.failed AS failed_runs_1h,
+    runs.skipped AS skipped_runs_1h
+   FROM (judged
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (run.status = ANY (ARRAY['failed'::text, 'lost'::text]))) AS failed,
+            count(*) FILTER (WHERE (run.status = ANY (ARRAY['no_candle'::text, 'stale'::text, 'disabled'::text]))) AS skipped
+           FROM public.inference_runs run
+          WHERE ((run.started_at > (now() - '01:00:00'::interval)) AND ((run.symbol IS NULL) OR ((run.symbol = judged.symbol) AND (run.ensemble_id = judged.ensemble_id))))) runs);
+
+ALTER TABLE public.symbol_health OWNER TO candlecast_owner;
 
 CREATE TABLE public.training_runs (
     id bigint NOT NULL,
@@ -1189,11 +1857,17 @@ ALTER TABLE ONLY public.model_versions
 ALTER TABLE ONLY public.model_versions
     ADD CONSTRAINT model_versions_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.prediction_hours
+    ADD CONSTRAINT prediction_hours_symbol_ensemble_id_horizon_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, horizon, hour);
+
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_symbol_candle_time_horizon_ensemble_id_key UNIQUE NULLS NOT DISTINCT (symbol, candle_time, horizon, ensemble_id);
+
+ALTER TABLE ONLY public.run_hours
+    ADD CONSTRAINT run_hours_symbol_ensemble_id_status_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, status, hour);
 
 ALTER TABLE ONLY public.training_runs
     ADD CONSTRAINT training_runs_pkey PRIMARY KEY (id);
@@ -1216,7 +1890,11 @@ CREATE INDEX inference_runs_by_symbol ON public.inference_runs USING btree (symb
 
 CREATE INDEX inference_runs_running ON public.inference_runs USING btree (id) WHERE (status = 'running'::text);
 
+CREATE INDEX prediction_hours_by_hour ON public.prediction_hours USING btree (hour);
+
 CREATE INDEX predictions_by_target ON public.predictions USING btree (symbol, target_time);
+
+CREATE INDEX run_hours_by_hour ON public.run_hours USING btree (hour);
 
 CREATE INDEX training_runs_by_symbol ON public.training_runs USING btree (symbol, id DESC);
 
@@ -1253,8 +1931,14 @@ ALTER TABLE ONLY public.inference_runs
 ALTER TABLE ONLY public.model_artifacts
     ADD CONSTRAINT model_artifacts_model_version_id_fkey FOREIGN KEY (model_version_id) REFERENCES public.model_versions(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.prediction_hours
+    ADD CONSTRAINT prediction_hours_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.run_hours
+    ADD CONSTRAINT run_hours_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
 ALTER TABLE ONLY public.training_runs
     ADD CONSTRAINT training_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
@@ -1285,6 +1969,11 @@ REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_vers
 GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_operator;
 
+REVOKE ALL ON FUNCTION public.data_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.data_metrics() TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.data_metrics() TO candlecast_operator;
+GRANT ALL ON FUNCTION public.data_metrics() TO candlecast_reader;
+
 REVOKE ALL ON FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) FROM PUBLIC;
@@ -1308,6 +1997,21 @@ REVOKE ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zo
 GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) TO candlecast_operator;
 
+REVOKE ALL ON FUNCTION public.health(for_symbol text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.health(for_symbol text) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.health(for_symbol text) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.health(for_symbol text) TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.inference_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_operator;
+GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.metrics() TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.metrics() TO candlecast_operator;
+GRANT ALL ON FUNCTION public.metrics() TO candlecast_reader;
+
 REVOKE ALL ON FUNCTION public.ml_setting(setting_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_trainer;
@@ -1329,11 +2033,25 @@ GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp 
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
 
+GRANT SELECT ON TABLE public.prediction_hours TO candlecast_trainer;
+GRANT SELECT ON TABLE public.prediction_hours TO candlecast_operator;
+GRANT SELECT ON TABLE public.prediction_hours TO candlecast_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE public.prediction_hours TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
+
 REVOKE ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_reader;
+
+REVOKE ALL ON PROCEDURE public.prune_history(IN batch integer) FROM PUBLIC;
+GRANT ALL ON PROCEDURE public.prune_history(IN batch integer) TO candlecast_cron;
 
 REVOKE ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_trainer;
@@ -1349,6 +2067,21 @@ GRANT ALL ON FUNCTION public.rollback_ensemble(for_symbol text) TO candlecast_op
 
 REVOKE ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) TO candlecast_cron;
+
+GRANT SELECT ON TABLE public.run_hours TO candlecast_trainer;
+GRANT SELECT ON TABLE public.run_hours TO candlecast_operator;
+GRANT SELECT ON TABLE public.run_hours TO candlecast_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE public.run_hours TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
+
+REVOKE ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) TO candlecast_operator;
 
 REVOKE ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) TO candlecast_trainer;
@@ -1380,13 +2113,18 @@ GRANT SELECT ON TABLE public.ab_status TO candlecast_trainer;
 GRANT SELECT ON TABLE public.ab_status TO candlecast_operator;
 GRANT SELECT ON TABLE public.ab_status TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
+GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.candles_1m TO candlecast_feeder;
 GRANT SELECT,DELETE ON TABLE public.candles_1m TO candlecast_operator;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_trainer;
 GRANT SELECT ON TABLE public.candles_1m TO candlecast_reader;
 
-GRANT SELECT,INSERT ON TABLE public.predictions TO candlecast_cron;
+GRANT SELECT,INSERT,DELETE ON TABLE public.predictions TO candlecast_cron;
 GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
 GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
@@ -1395,14 +2133,22 @@ GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.accuracy_24h TO candlecast_trainer;
+GRANT SELECT ON TABLE public.accuracy_24h TO candlecast_operator;
+GRANT SELECT ON TABLE public.accuracy_24h TO candlecast_reader;
+
 GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_trainer;
 GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_operator;
 GRANT SELECT ON TABLE public.accuracy_by_coverage TO candlecast_reader;
 
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_cron;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_trainer;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_operator;
-GRANT SELECT ON TABLE public.active_ensembles TO candlecast_reader;
+GRANT SELECT ON TABLE public.predicted_symbols TO candlecast_cron;
+GRANT SELECT ON TABLE public.predicted_symbols TO candlecast_trainer;
+GRANT SELECT ON TABLE public.predicted_symbols TO candlecast_operator;
+GRANT SELECT ON TABLE public.predicted_symbols TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_trainer;
+GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_operator;
+GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.feed_status TO candlecast_cron;
 GRANT SELECT ON TABLE public.feed_status TO candlecast_trainer;
@@ -1472,6 +2218,10 @@ GRANT SELECT ON TABLE public.model_versions TO candlecast_cron;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_operator;
 GRANT SELECT ON TABLE public.model_versions TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.symbol_health TO candlecast_trainer;
+GRANT SELECT ON TABLE public.symbol_health TO candlecast_operator;
+GRANT SELECT ON TABLE public.symbol_health TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.training_runs TO candlecast_operator;
 GRANT SELECT ON TABLE public.training_runs TO candlecast_reader;

@@ -139,6 +139,7 @@ def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
             ("candlecast-evaluate", "10 0 * * *", name, "candlecast_cron", True),
             ("candlecast-inference", "* * * * *", name, "candlecast_cron", True),
             ("candlecast-prune", "41 2 * * *", name, "candlecast_cron", True),
+            ("candlecast-summarise", "11 * * * *", name, "candlecast_cron", True),
         ]
         migrate(cron_url, "0006")
         assert db.execute(jobs).fetchall() == []
@@ -304,7 +305,7 @@ def test_two_upgrades_at_once_take_turns(make_database):
         assert "another migration of this database is running: waiting for it" in output
     with psycopg.connect(url) as db:
         assert db.execute("select version_num from alembic_version").fetchall() == [(SCRIPTS[-1].revision,)]
-        assert db.execute("select count(*) from ml_settings").fetchone() == (14,)
+        assert db.execute("select count(*) from ml_settings").fetchone() == (17,)
 
 
 def test_golden_schema(database_url):

@@ -166,7 +166,7 @@ ASKED = {
     "select from inference_runs": dict.fromkeys(MODEL_READERS, 0),
     "select * from model_versions": dict.fromkeys(MODEL_READERS, 2),
     "select * from active_ensembles": dict.fromkeys(MODEL_READERS, 1),
-    "select * from ml_settings": dict.fromkeys(MODEL_READERS, 14),
+    "select * from ml_settings": dict.fromkeys(MODEL_READERS, 17),
     "select ml_setting('model_expiry')": dict.fromkeys(MODEL_READERS, 1),
     "select name, sha256 from model_artifacts where name = 'mamba.onnx'": dict.fromkeys(MODEL_READERS, 1),
     "select content from model_artifacts where name = 'mamba.onnx'": {"cron": 1},
@@ -192,7 +192,7 @@ ASKED = {
     # predictions and the log
     INSERT_PREDICTION: {"cron": 1},
     "update predictions set confidence = 1": {},
-    "delete from predictions": {},
+    "delete from predictions": {"cron": 0},
     "delete from inference_runs": {"cron": 0},
     # the registry
     REGISTER: {"trainer": "CC016"},

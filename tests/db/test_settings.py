@@ -14,7 +14,7 @@ from candlecast.settings import resolve
 NAMES = [
     "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",
     "model_expiry", "max_test_ensembles", "promotion_margin", "promotion_guard", "promotion_cooldown", "ab_min_pairs",
-    "ab_max_days",
+    "ab_max_days", "keep_predictions", "keep_runs", "keep_measurements",
 ]  # fmt: skip
 SET = "update ml_settings set value = %s where name = %s"
 
@@ -81,6 +81,10 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("ab_min_pairs", "1439", 1439),
         ("ab_max_days", None, 30),
         ("ab_max_days", "999", 999),
+        ("keep_predictions", None, 31536000.0),
+        ("keep_predictions", "none", None),
+        ("keep_runs", "1.5 d", 129600.0),
+        ("keep_measurements", "99999 d", 99999 * 86400.0),
     ],
 )
 def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expected):
@@ -110,6 +114,9 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("min_confidence", "1"),
         ("min_confidence", "-0.1"),
         ("min_confidence", ".1"),
+        ("keep_predictions", "0 d"),
+        ("keep_runs", "12 h"),
+        ("keep_measurements", "100000 d"),
         ("model_expiry", "7"),
         ("model_expiry", "1 week"),
         ("model_expiry", "7 days"),
@@ -172,10 +179,10 @@ def test_values_survive_the_migration_that_brings_new_settings(make_database):
         for revision, settings_there in (
             ("0008", 9),
             ("0007", 6),
-            ("head", 14),
+            ("head", 17),
             ("0008", 9),
             ("0007", 6),
-            ("head", 14),
+            ("head", 17),
         ):
             migrate(url, revision)
             rows = dict(db.execute("select name, value from ml_settings").fetchall())

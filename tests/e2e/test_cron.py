@@ -141,6 +141,7 @@ def test_the_jobs_are_there_with_their_schedules(cron_url):
         ("candlecast-evaluate", "10 0 * * *", "candlecast_cron"),
         ("candlecast-inference", "* * * * *", "candlecast_cron"),
         ("candlecast-prune", "41 2 * * *", "candlecast_cron"),
+        ("candlecast-summarise", "11 * * * *", "candlecast_cron"),
     ]
 
 
@@ -173,16 +174,22 @@ def test_the_evaluation_job_promotes_as_the_role_that_runs_it(cron_url, artifact
         db.rollback()
 
 
-def test_the_pruning_job_keeps_thirty_days(cron_url):
+def test_the_jobs_that_sum_up_and_prune_run_as_their_role(cron_url):
+    """A run of over thirty days ago goes once its hour is summed up; one of 29 days stays."""
     with psycopg.connect(cron_url, autocommit=True) as db:
         db.execute(
             "insert into inference_runs (candle_time, status, started_at) values"
             " (now(), 'no_ensemble', now() - interval '31 days'), (now(), 'no_ensemble', now() - interval '29 days')"
         )
-        command = db.execute("select command from cron.job where jobname = 'candlecast-prune'").fetchone()[0]
+        db.execute("call summarise_hours(now() - interval '32 days')")
+        commands = dict(db.execute("select jobname, command from cron.job").fetchall())
         db.execute("set session authorization candlecast_cron")
-        db.execute(command)
+        db.execute(commands["candlecast-summarise"])
+        db.execute(commands["candlecast-prune"])
         db.execute("reset session authorization")
         ages = db.execute("select count(*) from inference_runs where started_at < now() - interval '28 days'")
         assert ages.fetchone()[0] == 1
+        kept = db.execute("select sum(runs) from run_hours where hour < now() - interval '28 days'")
+        assert kept.fetchone()[0] == 2
         db.execute("delete from inference_runs where started_at < now() - interval '28 days'")
+        db.execute("delete from run_hours where hour < now() - interval '28 days'")

@@ -25,6 +25,9 @@ DEFAULTS = Settings(
     promotion_cooldown=86400.0,
     ab_min_pairs=1300,
     ab_max_days=30,
+    keep_predictions=365 * 86400.0,
+    keep_runs=30 * 86400.0,
+    keep_measurements=365 * 86400.0,
 )
 
 

@@ -22,6 +22,7 @@ STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 #: Added to a time it still is one.
 _DECADES = 9_999 * _UNITS["d"]
+_KEPT = 99_999 * _UNITS["d"]
 _DEFAULTS = {
     "enabled": "true",
     "mamba_weight": "0.5",
@@ -37,6 +38,9 @@ _DEFAULTS = {
     "promotion_cooldown": "24 h",
     "ab_min_pairs": "1300",
     "ab_max_days": "30",
+    "keep_predictions": "365 d",
+    "keep_runs": "30 d",
+    "keep_measurements": "365 d",
 }
 
 
@@ -58,6 +62,9 @@ class Settings:
     promotion_cooldown: float | None
     ab_min_pairs: int
     ab_max_days: int
+    keep_predictions: float | None
+    keep_runs: float | None
+    keep_measurements: float | None
 
 
 def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -82,6 +89,9 @@ def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> 
         promotion_cooldown=_limit("promotion_cooldown", text("promotion_cooldown"), _DECADES),
         ab_min_pairs=_count("ab_min_pairs", text("ab_min_pairs"), 1, 1439),
         ab_max_days=_count("ab_max_days", text("ab_max_days"), 1, 999),
+        keep_predictions=_limit("keep_predictions", text("keep_predictions"), _KEPT),
+        keep_runs=_limit("keep_runs", text("keep_runs"), _KEPT),
+        keep_measurements=_limit("keep_measurements", text("keep_measurements"), _KEPT),
     )
 
 

@@ -1,0 +1,51 @@
+-- ml_settings: what operators set; running sessions see a change at their next call.
+--
+-- Grain    one row per setting. value null: as the server's environment says (ML_ENABLED, ...), else the default.
+create table ml_settings (
+    name text primary key,
+    value text,
+    meaning text not null,
+    constraint ml_settings_value_valid check (
+        case name
+            when 'enabled' then value in ('true', 'false')
+            when 'mamba_weight' then value ~ '^(0(\.[0-9]+)?|1(\.0+)?)$'
+            when 'device' then value in ('cpu', 'cuda')
+            when 'mamba_runtime' then value in ('auto', 'onnx', 'torchscript')
+            when 'candle_timeout' then value ~ '^([0-9]{1,5} ms|[0-5]?[0-9](\.[0-9]+)? s)$'
+            when 'max_candle_age' then value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h))$'
+            when 'min_confidence' then value ~ '^0(\.[0-4][0-9]*|\.50*)?$'
+            when 'model_expiry' then value ~ '^(none|[0-9]{1,9}(\.[0-9]+)? (s|min|h|d))$'
+            when 'max_test_ensembles' then value ~ '^[0-9]{1,3}$'
+            when 'promotion_margin' then value ~ '^0(\.[0-9]+)?$'
+            when 'promotion_guard' then value in ('confidence', 'none')
+            when 'promotion_cooldown' then value ~ '^(none|[0-9]{1,5}(\.[0-9]+)? (s|min|h)|[0-9]{1,3}(\.[0-9]+)? d)$'
+            when 'ab_min_pairs' then value ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9])$'
+            when 'ab_max_days' then value ~ '^[1-9][0-9]{0,2}$'
+            when 'keep_predictions' then value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'
+            when 'keep_runs' then value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'
+            when 'keep_measurements' then value ~ '^(none|[1-9][0-9]{0,4}(\.[0-9]+)? d)$'
+            else false
+        end
+    )
+);
+insert into ml_settings (name, meaning) values
+('enabled', 'true or false: whether predictions are made at all; default true'),
+('mamba_weight', '0 to 1: the weight of Mamba in ensembles that have none of their own; default 0.5'),
+('device', 'cpu or cuda: where Mamba runs; default cpu'),
+('mamba_runtime', 'auto, onnx or torchscript: which file of Mamba is run; default auto'),
+('candle_timeout', 'like ''25 s'', under a minute: how long run_inference() waits for the minute''s candle; default 25 s'),
+('max_candle_age', 'none, or like ''10 min'': the oldest newest candle that predict_now() accepts; default none'),
+('min_confidence', '0 to 0.5: a prediction whose |probability_up - 0.5| is below it has abstained; default 0'),
+('model_expiry', 'none, or like ''7 d'': models whose older one was trained longer ago bring a warning; default 7 d'),
+('max_test_ensembles', 'like ''3'': so many ensembles of a symbol predict on test at once; default 3'),
+('promotion_margin', 'like ''0.01'', under 1: by more than this a test must be right more often, over 24 hours; default 0.005'),
+('promotion_guard', 'confidence: and the confidence sequence must exclude chance; none: need not; default confidence'),
+('promotion_cooldown', 'none, or like ''24 h'': no promotion so soon after another change of the active; default 24 h'),
+('ab_min_pairs', '1 to 1439: minutes of the last 24 hours that both must have predicted; default 1300'),
+('ab_max_days', '1 to 999: a test that is undecided after so many days is retired; default 30'),
+('keep_predictions', 'none, or like ''365 d'': predictions of older candles are deleted, their hourly sums stay; default 365 d'),
+('keep_runs', 'none, or like ''30 d'': rows of inference_runs and of pg_cron''s log that are older go; default 30 d'),
+('keep_measurements', 'none, or like ''365 d'': daily measurements (drift, consistency) that are older go; default 365 d');
+alter table ml_settings owner to candlecast_owner;
+grant select on ml_settings to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+grant update (value) on ml_settings to candlecast_operator;

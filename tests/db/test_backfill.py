@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from history import DAY, END, NOW, TODAY, Altered, as_feeder, binance, fill, loa
 from typer.testing import CliRunner
 
 import trainer.exchanges
+import trainer.progress
 from trainer.cli import app
 from trainer.exchanges.base import Unreachable
 from trainer.exchanges.clock import Clock
@@ -331,6 +333,18 @@ def test_what_stands_in_the_table_gives_way_but_for_its_spread(db, database_url)
         assert fill(exchange, database_url, 1) == 0
         assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
         assert db.execute("select count(*) from candles_1m where spread_bps = 1.5").fetchone() == (1,)
+
+
+def test_progress_is_told_in_lines_where_there_is_no_terminal(
+    database_url, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer.progress, "LINE_EVERY", 0.0)
+    with market_of(2) as exchange:
+        assert fill(exchange, database_url, 2) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"BTCUSDT: 1,440 of 3,270, [\d,]+ rows/s, [\d:]+ left", lines[0]), lines[0]
+    assert re.fullmatch(r"BTCUSDT: 3,270 of 3,270, [\d,]+ rows/s, 00:00 left", lines[-2]), lines[-2]
+    assert lines[-1].startswith("BTCUSDT: done in ")
 
 
 @pytest.mark.parametrize("command", ["backfill", "repair"])

@@ -18,6 +18,7 @@ import psycopg
 from trainer.data.times import describe_time, microseconds_of, moment
 from trainer.data.upsert import COLUMNS, NUMBERS, upsert_from
 from trainer.database import database_url, explain, no_connection
+from trainer.display import plain
 from trainer.errors import CandlecastUserError
 from trainer.exchanges.base import Candle
 from trainer.exchanges.clock import Clock
@@ -188,7 +189,7 @@ class Store:
                 one.written,
                 one.refilled,
                 one.reconnects,
-                None if one.error is None else one.error[:_LONGEST_ERROR],
+                None if one.error is None else plain(one.error)[:_LONGEST_ERROR],
                 _time(one.error_at),
             )
             for one in states

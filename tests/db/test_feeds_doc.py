@@ -273,7 +273,7 @@ def test_its_figures_are_the_codes():
     assert f"after {options.silence:.0f} s it counts as broken" in text
     assert (limits.share, binance.WEIGHT_A_MINUTE) == (0.5, 6000)
     assert f"from {limits.full:.0%} on".replace("%", " %") in text
-    assert [http._PAUSES[status] for status in (429, 418)] == [60, 120]
+    assert [http._PAUSES[status] for status in (429, 418, 403)] == [60, 120, 300]
     assert (http._PATIENCE, http._AT_ONCE, http._TRIES) == (300, 4, 6)
     assert f"{binance.Binance.symbols_at_once} symbols a feed" in text
     assert f"at most {tail.MOST_WAITING} a symbol" in text

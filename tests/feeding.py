@@ -113,6 +113,10 @@ class Replay:
     rows: int
     refused_archives: int
 
+    def problems(self) -> list[str]:
+        """What must not be."""
+        return self.differences + [f"{name}: {count}" for name, count in self.counters.violations().items()]
+
 
 def replay(
     seeds: Sequence[int], urls: Sequence[str], hours: float, speed: float, symbols: Sequence[str] = SYMBOLS
@@ -122,38 +126,42 @@ def replay(
     A seed has an exchange and a database of its own; all run side by side in this process. Every other exchange has a
     limit so low that it matters. Beside the feed days of the archive are fetched, over the same connections.
     """
-    logging.getLogger("candlecast.feed").setLevel(logging.ERROR)
-    end = START + hours * HOUR + HOUR / 2
+    logging.getLogger("candlecast").setLevel(logging.ERROR)
 
-    async def run_one(seed: int, url: str) -> tuple[StandIn, int]:
-        faults = Faults.menu(seed, since=START, until=START + hours * HOUR)
-        market = Market(symbols, START - 2 * DAY, end + DAY, faults)
-        clock = Clock(speed, START)
-        limit = 6000 if seed % 2 else 24
-        options = FeedOptions(lookback=2 * HOUR)
-        async with (
-            StandIn(market, clock, weight_limit=limit, update_every=20.0) as exchange,
-            feeding(exchange, url, options, symbols) as binance,
-        ):
+    async def run_all() -> list[Replay]:
+        return await asyncio.gather(
+            *(_replay(seed, url, hours, speed, symbols) for seed, url in zip(seeds, urls, strict=True))
+        )
+
+    return asyncio.run(run_all())
+
+
+async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequence[str]) -> Replay:
+    faulty_until = START + hours * HOUR
+    end = faulty_until + HOUR / 2
+    market = Market(symbols, START - 2 * DAY, end + DAY, Faults.menu(seed, since=START, until=faulty_until))
+    clock = Clock(speed, START)
+    standing_in = StandIn(market, clock, weight_limit=6000 if seed % 2 else 24, update_every=20.0)
+    with psycopg.connect(url, autocommit=True) as db:
+        watch(db)
+        async with standing_in as exchange, feeding(exchange, url, FeedOptions(lookback=2 * HOUR), symbols) as binance:
             refused = await _fetch_archives(binance, exchange, 6)
             await clock.sleep(end - clock.now())
-        return exchange, refused
+            # A machine that does other things too is late with everything; the replay's clock waits for nobody.
+            for _ in range(10):
+                if not await asyncio.to_thread(_differences, db, market, end):
+                    break
+                await asyncio.sleep(1.5)
+        found = await asyncio.to_thread(_differences, db, market, end)
+        for symbol in symbols:
+            found += [f"never so: {row}" for row in await asyncio.to_thread(never_true, db, market, symbol)]
+        (rows,) = db.execute("select count(*) from candles_1m").fetchone()
+    return Replay(seed, found, exchange.counters, rows, refused)
 
-    async def run_all() -> list[tuple[StandIn, int]]:
-        return await asyncio.gather(*map(run_one, seeds, urls))
 
-    for url in urls:
-        with psycopg.connect(url, autocommit=True) as db:
-            watch(db)
-    replays = []
-    for seed, url, (exchange, refused) in zip(seeds, urls, asyncio.run(run_all()), strict=True):
-        with psycopg.connect(url) as db:
-            # The last minutes may still have been on their way when the feed was told to stop.
-            found = [difference(db, exchange.market, symbol, START - HOUR, end - 300) for symbol in symbols]
-            found += [f"never so: {row}" for symbol in symbols for row in never_true(db, exchange.market, symbol)]
-            (rows,) = db.execute("select count(*) from candles_1m").fetchone()
-        replays.append(Replay(seed, list(filter(None, found)), exchange.counters, rows, refused))
-    return replays
+def _differences(db: psycopg.Connection, market: Market, until: float) -> list[str]:
+    found = (difference(db, market, symbol, START - HOUR, until) for symbol in market.symbols)
+    return [line for line in found if line]
 
 
 async def _fetch_archives(binance: Binance, exchange: StandIn, count: int) -> int:

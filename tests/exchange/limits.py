@@ -60,9 +60,8 @@ class Limits:
     connection or as the next over the same one: who asks a third time there has read it, and is heedless.
     """
 
-    def __init__(self, clock: Clock, counters: Counters, weight_limit: int) -> None:
-        self._clock, self._counters, self.weight_limit = clock, counters, weight_limit
-        self._grace = max(1.0, 0.25 * clock.speed)
+    def __init__(self, clock: Clock, counters: Counters, weight_limit: int, grace: float) -> None:
+        self._clock, self._counters, self.weight_limit, self._grace = clock, counters, weight_limit, grace
         self._refusing: tuple[int, float, float] = (0, -math.inf, -math.inf)  # status, since, until
         self._told: Counter = Counter()  # connection -> how often it brought this refusal
         self._bans = 0

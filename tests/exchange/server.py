@@ -18,6 +18,8 @@ from .stream import Stream
 
 _PAGE, _DEFAULT_PAGE = 1000, 500
 _STREAMS = 1024
+#: Seconds for a pong; in which a request may still be on its way when another one is refused.
+_PONG_WITHIN, _GRACE = 60.0, 1.0
 _SYMBOL = re.compile(r"[A-Z0-9\-_.]{1,20}")
 #: Seconds that drawn refusals last.
 _PAUSE, _BAN = (60, 120), (120, 180)
@@ -38,11 +40,16 @@ class StandIn:
         update_every: float = 2.0,
         rest_lag: float = 0.5,
         connection_hours: float = 24.0,
+        patience: float = 10.0,
         port: int = 0,
     ) -> None:
-        """``update_every``: seconds between two frames of an open candle; ``rest_lag``: how far REST is behind."""
+        """``update_every``: seconds between two frames of an open candle; ``rest_lag``: how far REST is behind.
+
+        ``patience``: real seconds that answers may take where the clock runs so fast that its own are none.
+        """
         self.market, self.clock, self.counters = market, clock, Counters()
-        self.limits = Limits(clock, self.counters, weight_limit)
+        self._late = patience * clock.speed if clock.speed > 1 else 0.0
+        self.limits = Limits(clock, self.counters, weight_limit, max(_GRACE, self._late))
         self.archives = Archives(market)
         self.update_every, self.rest_lag, self.longest_connection = update_every, rest_lag, connection_hours * 3600.0
         self.streams: set[Stream] = set()
@@ -231,7 +238,8 @@ class StandIn:
             return self._answer(503, "", "text/plain")
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=0.1)
         await socket.prepare(request)
-        stream = Stream(socket, request, self.market, self.clock, counters)
+        pong_within = max(_PONG_WITHIN, self._late)
+        stream = Stream(socket, request, self.market, self.clock, counters, pong_within)
         self.streams.add(stream)
         try:
             await stream.serve(names, fault, life, self.longest_connection, self.update_every)

@@ -13,7 +13,7 @@ from .candles import Market
 from .frames import LATEST, Frame, candle_frames, quote_frames, shutdown_frame
 from .limits import MESSAGES_A_SECOND, Counters
 
-_PING_EVERY, _PONG_WITHIN = 20.0, 60.0
+_PING_EVERY = 20.0
 #: Real seconds: what is due within them goes out together.
 _BATCH = 0.002
 #: Seconds from the announcement of a shutdown to the end of the connection.
@@ -24,11 +24,16 @@ class Stream:
     """A client's combined stream."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, request: web.Request, market: Market, clock: Clock, counters: Counters
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        market: Market,
+        clock: Clock,
+        counters: Counters,
+        pong_within: float,
     ) -> None:
-        self._socket, self._request, self._market, self._clock, self._counters = (
-            socket, request, market, clock, counters
-        )  # fmt: skip
+        self._socket, self._request, self._market, self._clock = socket, request, market, clock
+        self._counters, self._pong_within = counters, pong_within
         self._pings: deque[tuple[float, bytes]] = deque()
         self._messages: deque[float] = deque()
         self.is_silent = False
@@ -119,8 +124,7 @@ class Stream:
             if self.is_silent:
                 continue
             now = self._clock.now()
-            # However fast the clock runs, who answers gets two real seconds.
-            if self._pings and now - self._pings[0][0] > max(_PONG_WITHIN, 2.0 * self._clock.speed):
+            if self._pings and now - self._pings[0][0] > self._pong_within:
                 self._counters.dropped_without_pong += 1
                 self.abort()
                 return

@@ -3,13 +3,15 @@
 #
 #   scripts/packages.sh             all that `make up` needs
 #   scripts/packages.sh --trainer   without PostgreSQL: what trains, for a database elsewhere (deploy/Containerfile)
-#   scripts/packages.sh --tests     and, where it can be had, the systemd-analyze that the tests of deploy/ run
+#   scripts/packages.sh --tests     and, where they can be had, what the tests of deploy/ and docs/operations.md run
 #
 # Debian and Ubuntu, in the versions that the system has. Nothing to do where all is there. Where PostgreSQL is
 # new to the machine, the distribution's own cluster "main" is not created: candlecast makes a cluster of its own.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 others=(python3 python3-venv libgomp1 ca-certificates)
+# systemd-analyze, promtool and prometheus, pgbouncer.
+for_tests=(systemd prometheus pgbouncer)
 
 # apt-get, telling only what it fetches and which of the main packages are set up; all of it when it fails.
 apt() {
@@ -88,7 +90,7 @@ main() {
   check_server_python "$version"
   check_python
   say "  PostgreSQL $version, Python $(python_version)"
-  [[ ${1:-} != --tests ]] || installed systemd || install_systemd
+  [[ ${1:-} != --tests ]] || install_for_tests
 }
 
 python_version() { /usr/bin/python3 -c 'import platform; print(platform.python_version())'; }
@@ -101,11 +103,24 @@ install_missing() {
   apt install --no-install-recommends "${missing[@]}"
 }
 
-# For one test, that skips without it: no reason to stop.
-install_systemd() {
-  say "  installing systemd, for systemd-analyze"
-  (apt_update && apt install --no-install-recommends systemd) ||
-    say "  systemd cannot be had: what deploy/systemd holds goes unchecked"
+# For tests that skip without them: no reason to stop. A service that came with one is not wanted on this machine.
+install_for_tests() {
+  local package
+  for package in "${for_tests[@]}"; do
+    installed "$package" && continue
+    say "  installing $package, for tests"
+    (apt_update && apt install --no-install-recommends "$package") || {
+      say "  $package cannot be had: tests that run it are skipped"
+      continue
+    }
+    [[ $package == systemd ]] || switch_off "$package"
+  done
+}
+
+# switch_off SERVICE: stop what the package's installation started, and do not start it at boot.
+switch_off() {
+  as_root update-rc.d "$1" disable >/dev/null 2>&1 || true
+  as_root invoke-rc.d "$1" stop >/dev/null 2>&1 || true
 }
 
 # postgresql-common is there by now, and its folder can say, for this installation alone: no cluster "main".

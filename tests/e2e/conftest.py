@@ -1,0 +1,112 @@
+"""What the tests of docs/operations.md share: servers that were set up by its commands, predicting DEMO."""
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from clusters import Cluster, as_root, blocks, create_cluster, drop_cluster, own_packages, wait_for
+from live import deploy_calibrated, load_demo
+from psycopg.conninfo import conninfo_to_dict
+
+
+@pytest.fixture(scope="session")
+def pythonpath(cluster_url: str) -> str:
+    """Where the test run's server imports from."""
+    with psycopg.connect(cluster_url) as db:
+        db.execute("create extension if not exists plpython3u")
+        db.execute(
+            "create function pg_temp.path() returns text language plpython3u as"
+            " $$ import os; return os.environ['PYTHONPATH'] $$"
+        )
+        (path,) = db.execute("select pg_temp.path()").fetchone()
+        db.rollback()
+    return path
+
+
+@pytest.fixture(scope="session")
+def began() -> dict[str, datetime]:
+    """Since when a server of that name is left to itself."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def primary(pythonpath: str, artifacts: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Installed by "Installing on an existing server": a candle of DEMO a minute, an active ensemble, a login."""
+    cluster = create_cluster("primary", pythonpath)
+    try:
+        cluster.start()
+        for commands in blocks("Installing on an existing server"):
+            cluster.run(commands, tmp_path_factory.mktemp("primary"))
+        with cluster.connect() as db:
+            load_demo(db, datetime.now(UTC))
+            deploy_calibrated(db, artifacts)
+            # As make up schedules it.
+            db.execute(
+                "select cron.schedule_in_database('candlecast-demo', '* * * * *', 'select generate_demo_candles()',"
+                " 'candlecast', 'candlecast_cron', true)"
+            )
+            db.execute("alter role ann password 'secret'")
+            db.execute("alter role ann in database candlecast set statement_timeout = '1min'")
+        yield cluster
+    finally:
+        drop_cluster(cluster)
+
+
+@pytest.fixture(scope="session")
+def restored(
+    primary: Cluster, pythonpath: str, began: dict[str, datetime], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """A dump of the primary in a new cluster; its Python is a copy, that a test may change."""
+    folder = tmp_path_factory.mktemp("restored")
+    cluster = create_cluster("restored", pythonpath)
+    try:
+        as_root("mkdir", str(own_packages(cluster)))
+        import candlecast
+
+        as_root("cp", "-r", str(Path(candlecast.__file__).parent), str(own_packages(cluster)))
+        cluster.start()
+        dump, restore = blocks("Backup and restore")
+        first = f"PYTHONPATH = '{own_packages(cluster)}:"
+        cluster.run(blocks("Installing on an existing server")[0], folder, **{"PYTHONPATH = '": first})
+        primary.run(dump, folder)
+        cluster.run(restore, folder)
+        began["restored"] = datetime.now(UTC)
+        yield cluster
+    finally:
+        drop_cluster(cluster)
+
+
+@pytest.fixture(scope="session")
+def standby(primary: Cluster, pythonpath: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A hot standby of the primary, until `promoted` makes it one no more."""
+    folder = tmp_path_factory.mktemp("standby")
+    cluster = create_cluster("standby", pythonpath)
+    try:
+        cluster.start()
+        cluster.run(blocks("Installing on an existing server")[0], folder)
+        where = conninfo_to_dict(primary.url())
+        here = f"host={where['host']} port={where['port']} user=postgres"
+        cluster.run(blocks("A hot standby")[0], folder, **{"host=primary.example user=replicator": here})
+        yield cluster
+    finally:
+        drop_cluster(cluster)
+
+
+@pytest.fixture(scope="session")
+def promoted(standby: Cluster, began: dict[str, datetime]) -> Cluster:
+    """The standby, promoted. The primary stays on: other tests need it, and nobody writes into both."""
+    standby.run(blocks("A hot standby")[1], Path("/"))
+    wait_for(standby, "select 1 where not pg_is_in_recovery()", seconds=20)
+    began["promoted"] = datetime.now(UTC)
+    return standby
+
+
+@pytest.fixture(scope="module")
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

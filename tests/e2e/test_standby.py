@@ -1,0 +1,68 @@
+"""A hot standby, made by the commands of docs/operations.md, and promoted."""
+
+import psycopg
+import pytest
+from clusters import LAUNCHER, NEWEST, section, wait_for
+from live import MINUTE
+
+pytestmark = pytest.mark.cron
+FORECAST = "select * from predict('DEMO', %s)"
+
+
+def test_the_standby_answers_as_the_primary(primary, standby):
+    ((newest,),) = wait_for(standby, NEWEST, seconds=20)
+    with standby.connect(options="-c default_transaction_read_only=on") as db:
+        assert db.execute("select pg_is_in_recovery()").fetchone() == (True,)
+        assert db.execute(FORECAST, (newest,)).fetchall() == primary.ask(FORECAST, newest)
+        stretch = "select * from predict_range('DEMO', %s, %s)"
+        between = (newest - 5 * MINUTE, newest)
+        assert db.execute(stretch, between).fetchall() == primary.ask(stretch, *between)
+    with primary.connect(options="-c default_transaction_read_only=on") as db:
+        assert len(db.execute(FORECAST, (newest,)).fetchall()) == 5
+
+
+def test_what_does_not_work_on_the_standby_says_what_the_document_says(standby):
+    table = section("A hot standby")
+    with standby.connect() as db:
+        for query in ("call run_inference()", "select activate_ensemble(1)", "listen candlecast"):
+            with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.ActiveSqlTransaction)) as error:
+                db.execute(query)
+            message = error.value.diag.message_primary.removeprefix("spiexceptions.ReadOnlySqlTransaction: ")
+            assert error.value.sqlstate == "25006"
+            assert f"`{message}`" in table or f"`{message}:" in table, message
+        assert db.execute(LAUNCHER).fetchall() == []
+
+
+def test_predict_now_on_the_standby_returns_what_the_primary_stored(primary, standby):
+    stored = primary.ask("select * from predict_now('DEMO')")
+    arrived = "select 1 from predictions where symbol = 'DEMO' and candle_time = %s having count(*) = 5"
+    wait_for(standby, arrived, stored[0][1], seconds=20)
+    ((newest,),) = standby.ask(NEWEST)
+    if newest == stored[0][1]:  # else a minute has ended meanwhile
+        assert standby.ask("select * from predict_now('DEMO')") == stored
+    primary.ask(
+        "with gone as (delete from predictions where candle_time = %s returning 1) select count(*) from gone", newest
+    )
+    gone = "select 1 from predictions where candle_time = %s having count(*) = 0"
+    wait_for(standby, gone, newest, seconds=20)
+    with standby.connect() as db, pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="cannot execute INSERT"):
+        db.execute("select * from predict_now('DEMO')")
+
+
+def test_a_model_that_goes_live_on_the_primary_is_seen_on_the_standby(primary, standby):
+    with standby.connect() as db:
+        before = db.execute("select distinct ensemble_id from predict('DEMO')").fetchone()
+        ((new,),) = primary.ask(
+            "select create_ensemble(mamba_version_id, lgbm_version_id, 0.25, symbol => 'DEMO')"
+            " from active_ensembles where id = %s",
+            *before,
+        )
+        primary.ask("select activate_ensemble(%s)", new)
+        wait_for(standby, "select 1 from active_ensembles where id = %s and is_active", new, seconds=20)
+        assert db.execute("select distinct ensemble_id from predict('DEMO')").fetchall() == [(new,)]
+    primary.ask("select rollback_ensemble('DEMO')")
+
+
+def test_a_promoted_standby_writes(promoted):
+    assert len(promoted.ask("select * from predict_now('DEMO')")) == 5
+    wait_for(promoted, LAUNCHER, seconds=20)

@@ -74,11 +74,14 @@ class Figure:
         }
 
 
-def table(figures: Sequence[Figure]) -> Table:
+def table(
+    figures: Sequence[Figure],
+    title: str = "candlecast, and beside it a Python process with psycopg, pandas and the same models",
+) -> Table:
     """Every figure beside its limit and the peer's."""
-    result = Table(title="candlecast, and beside it a Python process with psycopg, pandas and the same models")
-    for title in ("what", "runs", "median", "p5 to p95", "p99", "at most", "verdict", "peer", "peer p99", "ratio"):
-        result.add_column(title, justify="left" if title in ("what", "verdict") else "right")
+    result = Table(title=title)
+    for column in ("what", "runs", "median", "p5 to p95", "p99", "at most", "verdict", "peer", "peer p99", "ratio"):
+        result.add_column(column, justify="left" if column in ("what", "verdict") else "right")
     colours = {"met": "green", "missed": "red", "not run": "yellow"}
     for figure in figures:
         document, colour = figure.document(), colours.get(figure.verdict())

@@ -73,8 +73,8 @@ async def process(exchange, url, at):
         "at": at,
         "options": {"lookback": HOUR},
     }
-    command = [sys.executable, ROOT / "tests" / "feed_process.py", json.dumps(arguments)]
-    running = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.feed_process", json.dumps(arguments)]
+    running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
     try:
         yield running
     finally:

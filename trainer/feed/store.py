@@ -38,6 +38,8 @@ _SESSION = """
 set timezone = 'UTC'; set statement_timeout = '15s'; set lock_timeout = '10s';
 set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3
 """
+#: Seconds, real ones: the server ends a statement after 15; what takes longer is no server any more, or its way is cut.
+_PATIENCE = 30.0
 _TYPES = ("text", "timestamptz", *("float8" for _ in NUMBERS), "int8", "float8")
 _UPSERT = upsert_from(f"unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) as fresh ({', '.join(COLUMNS)})")
 _LOCK = "select pg_try_advisory_lock(hashtextextended('candlecast feed ' || %s, 0))"
@@ -201,11 +203,15 @@ class Store:
             self._url, autocommit=True, fallback_application_name="candlecast feed", **_KEEPALIVES
         )
         try:
-            await connection.execute(_SESSION)
-            for symbol in self._symbols:
-                row = await (await connection.execute(_LOCK, (symbol,))).fetchone()
-                if row != (True,):
-                    raise await _another_feed(connection, symbol)
+            async with asyncio.timeout(_PATIENCE):
+                await connection.execute(_SESSION)
+                for symbol in self._symbols:
+                    row = await (await connection.execute(_LOCK, (symbol,))).fetchone()
+                    if row != (True,):
+                        raise await _another_feed(connection, symbol)
+        except TimeoutError as error:
+            await connection.close()
+            raise psycopg.OperationalError(f"no answer within {_PATIENCE:.0f} s") from error
         except BaseException:
             await connection.close()
             raise
@@ -218,10 +224,16 @@ class Store:
             if self._connection is None or self._gone.is_set():
                 raise StoreLost("the connection to the database is lost")
             try:
-                cursor = await self._connection.execute(query, values)
-                return await cursor.fetchall() if cursor.description else []
+                async with asyncio.timeout(_PATIENCE):
+                    cursor = await self._connection.execute(query, values)
+                    return await cursor.fetchall() if cursor.description else []
             except (psycopg.DataError, psycopg.IntegrityError):
                 raise
+            except TimeoutError as error:
+                await self._connection.close()
+                self._ready.clear()
+                self._gone.set()
+                raise StoreLost(f"the database did not answer within {_PATIENCE:.0f} s") from error
             except psycopg.Error as error:
                 if self._connection.closed:
                     self._ready.clear()

@@ -16,6 +16,7 @@ import pytest
 from exchange import Faults, Market, StandIn
 from feeding import difference
 from history import DAY, END, NOW, TODAY, Altered, as_feeder, binance, fill, loaded, market_of, serving, standing
+from psycopg import conninfo
 from typer.testing import CliRunner
 
 import trainer.exchanges
@@ -26,14 +27,19 @@ from trainer.exchanges.clock import Clock
 from trainer.history.backfill import backfill
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Loading an archive takes a while in it, so that there is something to interrupt.
-_SLOWLY = """
-create function slowly() returns trigger language plpgsql as $$
+#: The archive that follows so many others stops amid its transaction: its candles are copied, its row is not written.
+_PAUSES = """
+create table pause (after int);
+insert into pause values (0);
+grant select on pause to public;
+create function pause() returns trigger language plpgsql as $$
 begin
-    perform pg_sleep(0.06);
+    if (select count(*) from loaded_archives) = (select after from pause) then
+        perform pg_sleep(60);
+    end if;
     return new;
 end $$;
-create trigger slowly before insert on loaded_archives for each row execute function slowly()
+create trigger pause before insert on loaded_archives for each row execute function pause()
 """
 
 
@@ -44,7 +50,7 @@ def everything(db: psycopg.Connection) -> list[tuple[int, int]]:
 
 
 def wait_until(condition, what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.005)
@@ -56,16 +62,15 @@ def test_ninety_days_interrupted_three_times_end_complete(db, database_url, caps
             "select (select count(*) from candles_1m), (select coalesce(sum(candles), 0) from loaded_archives)"
         ).fetchone()
 
-    def is_amid_an_archive() -> bool:
-        """Its candles are copied, its row is not written."""
-        sleeping = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
-        return db.execute(sleeping).fetchone() == (1,)
-
     def sessions() -> list[int]:
         found = (
             "select pid from pg_stat_activity where datname = current_database() and application_name = 'candlecast'"
         )
         return [pid for (pid,) in db.execute(found)]
+
+    def is_paused() -> bool:
+        found = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+        return db.execute(found).fetchone() == (1,)
 
     def disconnect(_process: subprocess.Popen) -> None:
         assert [db.execute("select pg_terminate_backend(%s)", [pid]).fetchone() for pid in sessions()] == [(True,)]
@@ -76,31 +81,35 @@ def test_ninety_days_interrupted_three_times_end_complete(db, database_url, caps
         (disconnect, 1, "hint: Look at the server: `candlecast status`; then run the command again."),
     )
     with market_of(90) as exchange:
-        db.execute(_SLOWLY)
+        db.execute(_PAUSES)
         command = [sys.executable, "-c", "from trainer.cli import app; app()", "backfill", "--symbol", "BTCUSDT"]
-        env = os.environ | exchange.environment() | {"DATABASE_URL": as_feeder(database_url)}
-        for interrupt, status, told in interruptions:
-            before = len(loaded(db))
+        # So that the server notices a client that is gone while it sleeps.
+        url = conninfo.make_conninfo(
+            database_url, options="-c role=candlecast_feeder -c client_connection_check_interval=100"
+        )
+        env = os.environ | exchange.environment() | {"DATABASE_URL": url}
+        # Amid days of February; amid March, with its 44,640 candles; amid the first day of May.
+        for after, (interrupt, status, told) in zip((3, 27, 29), interruptions, strict=True):
+            db.execute("update pause set after = %s", [after])
             process = subprocess.Popen(
                 [*command, "--days", "90"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
-            wait_until(lambda before=before: len(loaded(db)) >= before + 3, "the backfill loads nothing")
-            wait_until(is_amid_an_archive, "the trigger does not fire")
+            wait_until(is_paused, "the backfill does not get that far")
             interrupt(process)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
             assert process.returncode == status, err
             assert told in err
             wait_until(lambda: not sessions(), "the interrupted session stays")
             have, recorded = rows()
             assert have == recorded, "an archive was written by halves"
-            assert 3 <= len(loaded(db)) - before < 20
+            assert len(loaded(db)) == after
 
-        db.execute("drop trigger slowly on loaded_archives")
-        left, asked = 31 - len(loaded(db)), exchange.counters.requests["archive"]
+        db.execute("drop trigger pause on loaded_archives")
+        asked = exchange.counters.requests["archive"]
         assert fill(exchange, database_url, 90) == 0
         # From 2 February on: its days, two months, the days of May.
         assert len(loaded(db)) == 31
-        assert exchange.counters.requests["archive"] - asked == 2 * left, "an archive was fetched twice"
+        assert exchange.counters.requests["archive"] - asked == 2 * 2, "an archive was fetched twice"
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 90 * DAY, END) == ""
 
         before, asked = everything(db), exchange.counters.requests.copy()

@@ -4,10 +4,10 @@
 #           exchange where it can be reached, else generated ones; later runs keep to what is there
 # CLUSTER   the name of the PostgreSQL cluster, default the one in .env, else candlecast: another name is another installation
 
-export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS
+export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS SERVE_ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean psql test golden lint format bench
+.PHONY: help up down clean psql serve test golden lint format bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ clean: ## remove the cluster with all its data, and the Python environment; asks
 
 psql: ## a SQL prompt in the database
 	@scripts/psql.sh
+
+serve: ## /health, /metrics and the dashboard on http://127.0.0.1:8080/, until Ctrl-C; SERVE_ARGS passes through
+	@scripts/serve.sh
 
 test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh

@@ -3,15 +3,15 @@
 #
 #   scripts/packages.sh             all that `make up` needs
 #   scripts/packages.sh --trainer   without PostgreSQL: what trains, for a database elsewhere (deploy/Containerfile)
-#   scripts/packages.sh --tests     and, where they can be had, what the tests of deploy/ and docs/operations.md run
+#   scripts/packages.sh --tests     and, where they can be had, what the tests of deploy/, docs/operations.md and the page run
 #
 # Debian and Ubuntu, in the versions that the system has. Nothing to do where all is there. Where PostgreSQL is
 # new to the machine, the distribution's own cluster "main" is not created: candlecast makes a cluster of its own.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 others=(python3 python3-venv libgomp1 ca-certificates)
-# systemd-analyze, promtool and prometheus, pgbouncer.
-for_tests=(systemd prometheus pgbouncer)
+# systemd-analyze, promtool and prometheus, pgbouncer, the browser that opens the dashboard.
+for_tests=(systemd prometheus pgbouncer chromium)
 
 # apt-get, telling only what it fetches and which of the main packages are set up; all of it when it fails.
 apt() {
@@ -113,7 +113,7 @@ install_for_tests() {
       say "  $package cannot be had: tests that run it are skipped"
       continue
     }
-    [[ $package == systemd ]] || switch_off "$package"
+    [[ $package == systemd || $package == chromium ]] || switch_off "$package"
   done
 }
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from monitor.command import serve
 from trainer import candle_commands as candles
 from trainer.errors import CandlecastUserError, print_error
 from trainer.options import (
@@ -375,3 +376,6 @@ def status(database_url: DatabaseUrl = None) -> None:
     from trainer.operation.status import print_status
 
     print_status(database_url)
+
+
+app.command()(serve)

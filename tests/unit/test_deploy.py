@@ -73,7 +73,7 @@ def test_the_systemd_units_verify(systemd_analyze, tmp_path):
     for path in (DEPLOY / "systemd").iterdir():
         (tmp_path / path.name).write_text(path.read_text().replace(INSTALLED, str(installed)))
     units = [str(path) for path in tmp_path.glob("candlecast-*.*")]
-    assert len(units) == 3
+    assert len(units) == 4
 
     def verify() -> subprocess.CompletedProcess[str]:
         return subprocess.run([systemd_analyze, "verify", *units], capture_output=True, text=True, check=False)
@@ -124,6 +124,16 @@ def command_of(service: dict[str, list[str]]) -> list[str]:
     words = shlex.split(command)
     assert words[0] == INSTALLED
     return words[1:]
+
+
+def test_the_page_is_served_by_a_login_that_only_reads():
+    service = unit("candlecast-serve.service")
+    words = command_of(service)
+    assert words[0] == "serve"
+    assert set(words[1::2]) <= options_of("serve")
+    assert service["Restart"] == ["always"]
+    assert "StateDirectory" not in service, "it writes nothing"
+    assert service["DynamicUser"] == ["yes"]
 
 
 def test_the_feeds_service_starts_it_again_for_ever():
@@ -279,3 +289,6 @@ def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
     for part in (ROOT / "trainer", ROOT / "db/functions/candlecast"):
         there = {str(path.relative_to(part.parent)) for path in part.rglob("*.py")}
         assert there <= set(names), "a package that pyproject.toml does not name"
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "monitor").rglob("*") if path.suffix not in ("", ".pyc")}
+    assert page <= set(names), "a file of the page that pyproject.toml does not name"
+    assert {f"monitor/static/vendor/lightweight-charts/{name}" for name in ("LICENSE", "NOTICE")} <= set(names)

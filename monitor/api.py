@@ -1,0 +1,133 @@
+"""/api/...: what the dashboard reads, a document each for what changes every minute, often, and seldom.
+
+A document's sections stand for themselves: what this database has not (an older schema), or what took too long, says
+so in its place and leaves the others. Times are epochs in `live`, ISO 8601 elsewhere; no document holds an age, so that
+its ETag stays while nothing happens.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from monitor import queries
+from monitor.answers import Answer, Cached, json_answer
+from monitor.database import Database, DatabaseGone, QueryRefused
+
+#: Sections by document, and for how many seconds an answer is kept.
+_SECTIONS = {
+    "operations": (
+        {"feed": queries.FEED, "runs": queries.RUNS, "recent": queries.RECENT_RUNS, "trouble": queries.TROUBLE},
+        5.0,
+    ),
+    "record": (
+        {
+            "leaderboard": queries.LEADERBOARD,
+            "coverage": queries.COVERAGE,
+            "tests": queries.TESTS,
+            "ensembles": queries.ENSEMBLES,
+            "history": queries.HISTORY,
+            "drift": queries.DRIFT,
+            "consistency": queries.CONSISTENCY,
+        },
+        30.0,
+    ),
+}
+_LIVE_SECONDS = 1.0
+#: A section of `record` reads a week.
+_PATIENCE = {"live": 1.5, "operations": 2.0, "record": 8.0}
+_LISTS: dict[str, list[Any]] = {"candles": [], "forecast": [], "past": []}
+#: The documents of a database without a symbol.
+_EMPTY: dict[str, dict[str, Any]] = {
+    "live": {"symbol": None, "newest_candle": None, "ensemble_id": None} | _LISTS,
+    **{
+        name: {"symbol": None} | {section: {"rows": []} for section in sections}
+        for name, (sections, _) in _SECTIONS.items()
+    },
+}
+_MISSING = {"42P01", "42883", "42703"}  # undefined table, function, column
+
+
+class Api:
+    """The documents of each symbol, cached."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._symbols = Cached(self._ask_symbols, 5.0)
+        self._documents: dict[tuple[str, str], Cached[Answer]] = {}
+
+    async def symbols(self, request: Request) -> Response:
+        """Which symbols there are, the leading one first."""
+        try:
+            found = await self._symbols.get()
+        except (DatabaseGone, QueryRefused) as error:
+            return _unavailable(error).to(request)
+        return json_answer({"symbols": found}).to(request)
+
+    async def document(self, request: Request) -> Response:
+        """/api/NAME?symbol=SYMBOL; without a symbol of the leading one."""
+        name = request.path_params["name"]
+        if name not in _PATIENCE:
+            return json_answer({"error": f"there is no /api/{name}"}, 404).to(request)
+        try:
+            known = [row["symbol"] for row in await self._symbols.get()]
+        except (DatabaseGone, QueryRefused) as error:
+            return _unavailable(error).to(request)
+        symbol = request.query_params.get("symbol") or (known[0] if known else None)
+        if symbol is None:
+            return json_answer(_EMPTY[name]).to(request)
+        if symbol not in known:
+            # Known symbols alone, so that nobody fills the cache with names.
+            return json_answer({"error": f"nothing is known of {symbol}"}, 404).to(request)
+        return (await self._cached(name, symbol).get()).to(request)
+
+    def _cached(self, name: str, symbol: str) -> Cached[Answer]:
+        key = (name, symbol)
+        if key not in self._documents:
+            load, seconds = self._loader(name, symbol)
+            self._documents[key] = Cached(load, seconds)
+        return self._documents[key]
+
+    def _loader(self, name: str, symbol: str) -> tuple[Callable[[], Awaitable[Answer]], float]:
+        if name == "live":
+            return lambda: self._live(symbol), _LIVE_SECONDS
+        sections, seconds = _SECTIONS[name]
+        return lambda: self._in_sections(name, symbol, sections), seconds
+
+    async def _ask_symbols(self) -> list[dict[str, Any]]:
+        return await self._database.rows(queries.SYMBOLS, seconds=_PATIENCE["live"])
+
+    async def _live(self, symbol: str) -> Answer:
+        try:
+            (row,) = await self._database.rows(queries.LIVE, {"symbol": symbol}, seconds=_PATIENCE["live"])
+        except (DatabaseGone, QueryRefused) as error:
+            return _unavailable(error)
+        lists = {name: row[name] or nothing for name, nothing in _LISTS.items()}
+        return json_answer({"symbol": symbol} | row | lists)
+
+    async def _in_sections(self, name: str, symbol: str, sections: dict[str, str]) -> Answer:
+        try:
+            found = await asyncio.gather(
+                *(self._section(query, symbol, _PATIENCE[name]) for query in sections.values())
+            )
+        except DatabaseGone as gone:
+            return _unavailable(gone)
+        return json_answer({"symbol": symbol} | dict(zip(sections, found, strict=True)))
+
+    async def _section(self, query: str, symbol: str, seconds: float) -> dict[str, Any]:
+        try:
+            return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds)}
+        except QueryRefused as refused:
+            if refused.sqlstate in _MISSING:
+                return {"absent": "this database does not keep it yet: `alembic upgrade head`"}
+            if refused.sqlstate == "57014":
+                return {"error": f"took over {math.ceil(seconds)} s"}
+            return {"error": refused.reason}
+
+
+def _unavailable(error: DatabaseGone | QueryRefused) -> Answer:
+    what = "the database does not answer" if isinstance(error, DatabaseGone) else "the database refuses"
+    return json_answer({"error": f"{what}: {error.reason}", "hint": error.hint}, 503)

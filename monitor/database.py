@@ -1,0 +1,201 @@
+"""Reads from the database without ever waiting long: a small pool, read-only transactions, as candlecast_reader.
+
+database = Database(url)
+await database.open()
+rows = await database.rows("select symbol from candle_status", seconds=1.5)
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+CONNECTIONS = 4
+#: A connection that answers nothing, not even a keepalive, is given up after so long.
+_TCP = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+#: For the transaction alone, so that a pooler in transaction mode does no harm. Who may become the reader, does.
+_BEGIN = """
+select
+    set_config('statement_timeout', {milliseconds}::text, true),
+    set_config('TimeZone', 'UTC', true),
+    (
+        select set_config('role', rolname, true) from pg_catalog.pg_roles
+        where rolname = 'candlecast_reader' and pg_catalog.pg_has_role(session_user, oid, 'member')
+    )
+"""
+
+
+class DatabaseGone(Exception):
+    """The database did not answer. `reason` says why, without host, user or password."""
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+class QueryRefused(Exception):
+    """The database answered that it will not: rights, an object that is not there, a statement that took too long."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        self.sqlstate = error.sqlstate
+        # A lock, or a table that grew: what the server says of its own time limit helps nobody.
+        slow = isinstance(error, psycopg.errors.QueryCanceled)
+        self.reason = "it takes too long" if slow else _message(error)
+        self.hint = error.diag.message_hint or _hint(error)
+        super().__init__(self.reason)
+
+
+class Database:
+    """One database, whether it is there or not: its absence ends nothing here, and its return is noticed."""
+
+    def __init__(self, url: str) -> None:
+        self._last_error: psycopg.OperationalError | None = None
+        noted = self._note_error
+
+        class Noting(psycopg.AsyncConnection[dict[str, Any]]):
+            """The pool logs why a connection fails; /health has to say it."""
+
+            @classmethod
+            async def connect(cls, *arguments: Any, **named: Any) -> Any:
+                try:
+                    connection = await super().connect(*arguments, **named)
+                except psycopg.OperationalError as error:
+                    noted(error)
+                    raise
+                noted(None)
+                return connection
+
+        self._pool = AsyncConnectionPool(
+            url,
+            connection_class=Noting,
+            kwargs={
+                "fallback_application_name": "candlecast serve",
+                "connect_timeout": 2,
+                "autocommit": True,
+                "prepare_threshold": None,
+                "row_factory": dict_row,
+                **_TCP,
+            },
+            configure=_read_only,
+            min_size=1,
+            max_size=CONNECTIONS,
+            reconnect_timeout=2,
+            open=False,
+        )
+
+    def _note_error(self, error: psycopg.OperationalError | None) -> None:
+        self._last_error = error
+
+    async def open(self) -> None:
+        """Begin to connect; does not wait."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close(timeout=1)
+
+    async def rows(
+        self, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None, *, seconds: float
+    ) -> list[dict[str, Any]]:
+        """What the query gives, in so many seconds at most.
+
+        Raises DatabaseGone where nobody answers in that time, QueryRefused where the server has an objection.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        # After a restart of the server every pooled connection is dead, and each is found out once.
+        for _ in range(CONNECTIONS + 1):
+            try:
+                return await self._rows_by(deadline, query, values)
+            except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, _Broken):
+                continue
+        raise DatabaseGone("it ends every connection")
+
+    async def _rows_by(self, deadline: float, query: str, values: Any) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            # A connection within two thirds of the time, so that a query still has some.
+            async with self._pool.connection(timeout=max(0.01, (deadline - started) * 2 / 3)) as connection:
+                cut = loop.call_at(deadline, _cut, connection)
+                try:
+                    return await _ask(connection, query, values, _milliseconds(deadline - loop.time()))
+                except psycopg.errors.QueryCanceled as error:
+                    raise QueryRefused(error) from None
+                except psycopg.OperationalError as error:
+                    if loop.time() >= deadline:
+                        # What hung one has hung the others too, and each would cost its waiter as much.
+                        await self._pool.drain()
+                        raise DatabaseGone(f"no answer within {deadline - started:.1f} s") from None
+                    if error.sqlstate is None and connection.broken:
+                        raise _Broken from None
+                    raise
+                finally:
+                    cut.cancel()
+        except PoolTimeout:
+            raise self._not_reached(loop.time() - started) from None
+        except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown):
+            raise
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                raise DatabaseGone(_without_address(str(error))) from None
+            raise QueryRefused(error) from None
+        except psycopg.Error as error:
+            raise QueryRefused(error) from None
+
+    def _not_reached(self, seconds: float) -> DatabaseGone:
+        if self._last_error is None:
+            return DatabaseGone(f"no connection within {seconds:.1f} s")
+        return DatabaseGone(_without_address(str(self._last_error)), _hint(self._last_error))
+
+
+def _milliseconds(left: float) -> int:
+    """For the server to end a statement in, before the connection is cut."""
+    return max(1, int(left * 900))
+
+
+class _Broken(Exception):
+    """A pooled connection whose other end is gone."""
+
+
+async def _read_only(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.set_read_only(True)
+
+
+async def _ask(connection: psycopg.AsyncConnection[Any], query: str, values: Any, milliseconds: int) -> list[Any]:
+    async with connection.transaction():
+        await connection.execute(_BEGIN.format(milliseconds=milliseconds))
+        return await (await connection.execute(query, values)).fetchall()
+
+
+def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    """End a connection that a server hangs on: waiting for a cancel request could hang as well."""
+    try:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+    except (OSError, psycopg.OperationalError):  # gone already
+        return
+
+
+def _without_address(text: str) -> str:
+    """The message of libpq without host, port and address: 'connection to server at "h" (a), port 1 failed: REASON'."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    failed = [line.rpartition("failed: ")[2] for line in lines if "failed: " in line]
+    return (failed or lines or ["no connection"])[-1].removeprefix("FATAL:").strip()
+
+
+def _message(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).removeprefix("plpy.Error: ")
+
+
+def _hint(error: psycopg.Error) -> str | None:
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
+        return "The database has no candlecast objects, or old ones: run `alembic upgrade head`."
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "Let the service's login read: `grant candlecast_reader to LOGIN;`."
+    return None

@@ -1,0 +1,165 @@
+"""What the dashboard reads, a query a section. Each reads a bounded stretch, so that none grows with the tables."""
+
+#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s.
+SYMBOLS = """
+with recursive stored as (
+    (select symbol from public.candles_1m order by symbol limit 1)
+    union all
+    select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > stored.symbol)
+    from stored where stored.symbol is not null
+)
+select
+    known.symbol,
+    exists (select from public.active_ensembles as one where one.symbol = known.symbol and one.is_active) as forecast
+from (select symbol from stored where symbol is not null union select symbol from public.active_ensembles) as known
+order by forecast desc, known.symbol <> 'BTCUSDT', known.symbol
+"""
+
+#: Four hours of candles, the newest forecast of the active ensemble, and two hours of its forecasts beside what came.
+LIVE = """
+with newest as (
+    select max(open_time) as open_time from public.candles_1m
+    where symbol = %(symbol)s and open_time <= now() - interval '1 minute'
+),
+active as (
+    select id from public.active_ensembles where symbol = %(symbol)s and is_active
+)
+select
+    (select extract(epoch from open_time)::bigint from newest) as newest_candle,
+    (
+        select jsonb_agg(jsonb_build_array(
+            extract(epoch from open_time)::bigint, open, high, low, close, volume
+        ) order by open_time)
+        from public.candles_1m
+        where symbol = %(symbol)s and open_time <= (select open_time from newest)
+            and open_time > (select open_time from newest) - interval '4 hours'
+    ) as candles,
+    (
+        select jsonb_agg(jsonb_build_object(
+            'horizon', horizon, 'candle_time', extract(epoch from candle_time)::bigint,
+            'target_time', extract(epoch from target_time)::bigint, 'created_at', extract(epoch from created_at),
+            'ensemble_id', ensemble_id, 'reference_close', reference_close, 'predicted_price', predicted_price,
+            'predicted_close', predicted_close, 'lower_price', lower_price, 'upper_price', upper_price,
+            'probability_up', probability_up, 'confidence', confidence, 'abstained', abstained,
+            'out_of_distribution', out_of_distribution, 'furthest_feature', furthest_feature
+        ) order by horizon)
+        from public.latest_predictions where symbol = %(symbol)s
+    ) as forecast,
+    (
+        select jsonb_agg(jsonb_build_array(
+            extract(epoch from candle_time)::bigint, horizon, reference_close, predicted_price, lower_price,
+            upper_price, actual_price, direction_hit, abstained
+        ) order by candle_time, horizon)
+        from public.prediction_outcomes
+        where symbol = %(symbol)s and ensemble_id = (select id from active)
+            and candle_time > (select open_time from newest) - interval '2 hours'
+            and candle_time <= (select open_time from newest)
+    ) as past,
+    (select id from active) as ensemble_id
+"""
+
+FEED = """
+select oldest, newest, missing_24h, gaps_24h, feed_state, feed_error, feed_error_at
+from public.candle_status where symbol = %(symbol)s
+"""
+
+#: How the last 24 hours' runs ended, and how long those took that predicted.
+RUNS = """
+select
+    status, count(*) as runs, max(started_at) as last_at,
+    percentile_cont(0.5) within group (order by latency_ms) as p50,
+    percentile_cont(0.95) within group (order by latency_ms) as p95,
+    percentile_cont(0.99) within group (order by latency_ms) as p99,
+    max(latency_ms) as slowest
+from public.inference_runs
+where started_at > now() - interval '24 hours' and (symbol = %(symbol)s or symbol is null)
+group by status order by count(*) desc, status
+"""
+
+#: The newest runs of the active ensemble, for the strip.
+RECENT_RUNS = """
+select extract(epoch from candle_time)::bigint as candle_time, status, latency_ms, wait_ms
+from public.inference_runs
+where symbol = %(symbol)s and started_at > now() - interval '6 hours'
+    and ensemble_id is not distinct from coalesce(
+        (select id from public.active_ensembles where symbol = %(symbol)s and is_active), ensemble_id
+    )
+order by id desc limit 60
+"""
+
+TROUBLE = """
+select started_at, candle_time, ensemble_id, status, error, warning
+from public.inference_runs
+where started_at > now() - interval '24 hours' and (symbol = %(symbol)s or symbol is null)
+    and (status in ('failed', 'lost') or warning is not null)
+order by id desc limit 5
+"""
+
+LEADERBOARD = """
+select time_window, horizon, place, ensemble_id, state, rows, hits, accuracy, low, high
+from public.ensemble_leaderboard where symbol = %(symbol)s
+"""
+
+#: accuracy_by_coverage over seven days and the active ensemble alone.
+COVERAGE = """
+with ranked as (
+    select
+        horizon, direction_hit,
+        row_number() over (partition by horizon order by abs(probability_up - 0.5) desc, candle_time) as place,
+        count(*) over (partition by horizon) as total
+    from public.prediction_outcomes
+    where symbol = %(symbol)s and candle_time > now() - interval '7 days'
+        and ensemble_id = (select id from public.active_ensembles where symbol = %(symbol)s and is_active)
+        and direction_hit is not null and probability_up is not null
+        and created_at < target_time + interval '1 minute'
+),
+kept as (
+    select horizon, coverage, count(*) as rows, count(*) filter (where direction_hit) as hits
+    from (values (100), (50), (20), (10), (5)) as coverages (coverage)
+    join ranked on (place - 1) * 100 < total * coverage
+    group by horizon, coverage
+),
+scored as (
+    select *, hits / rows::double precision as accuracy,
+        1.959963984540054 ^ 2 * horizon / rows::double precision as z2
+    from kept
+)
+select
+    horizon, coverage, rows, hits, accuracy,
+    (accuracy + z2 / 2 - sqrt(z2 * (accuracy * (1 - accuracy) + z2 / 4))) / (1 + z2) as low,
+    (accuracy + z2 / 2 + sqrt(z2 * (accuracy * (1 - accuracy) + z2 / 4))) / (1 + z2) as high
+from scored order by horizon, coverage desc
+"""
+
+TESTS = "select * from public.ab_status where symbol = %(symbol)s order by role desc, challenger_id"
+
+ENSEMBLES = """
+select
+    ensemble.id, ensemble.state, ensemble.changed_at, ensemble.change_event, ensemble.change_reason,
+    ensemble.mamba_weight, ensemble.calibration is not null as calibrated,
+    mamba.version as mamba_version, lgbm.version as lgbm_version,
+    greatest(mamba.trained_at, lgbm.trained_at) as trained_at,
+    greatest(mamba.training_to, lgbm.training_to) as training_to
+from public.active_ensembles as ensemble
+join public.model_versions as mamba on mamba.id = ensemble.mamba_version_id
+join public.model_versions as lgbm on lgbm.id = ensemble.lgbm_version_id
+where ensemble.symbol = %(symbol)s and ensemble.state in ('active', 'test', 'shadow')
+order by array_position(array['active', 'test', 'shadow'], ensemble.state), ensemble.id
+"""
+
+HISTORY = """
+select ensemble_id, live_from, live_to, came_by, came_because, went_by
+from public.ensemble_history where symbol = %(symbol)s order by live_from desc limit 8
+"""
+
+DRIFT = """
+select day, ensemble_id, feature, rows, psi, ks
+from public.feature_drift
+where symbol = %(symbol)s and day = (select max(day) from public.feature_drift where symbol = %(symbol)s)
+order by psi desc nulls last, feature
+"""
+
+CONSISTENCY = """
+select day, ensemble_id, sampled, mismatches, worst, example_time
+from public.consistency_checks where symbol = %(symbol)s order by day desc, ensemble_id limit 8
+"""

@@ -1,0 +1,68 @@
+"""Runs the service: a socket of its own, uvicorn, and an end that is one.
+
+candlecast serve --port 8080
+"""
+
+import errno
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from monitor.app import application
+from trainer.database import database_url
+from trainer.errors import CandlecastUserError
+
+
+def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
+    """Answer until SIGTERM or SIGINT, whatever becomes of the database.
+
+    Raises CandlecastUserError where no database is named, or the address cannot be had.
+    """
+    app = application(database_url(url))
+    listener = _listen(host, port)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="candlecast serve: %(message)s")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, _end)
+    where = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"candlecast serves http://{where}:{listener.getsockname()[1]}/ (/health, /metrics)\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(
+        app,
+        access_log=access_log,
+        log_level="info" if access_log else "warning",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        ws="none",
+        limit_concurrency=500,
+        backlog=512,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """The server raises the signal again once it has closed what was open: being told to stop is no failure."""
+    raise SystemExit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return socket.create_server(address[:2], family=family, backlog=512)
+    except socket.gaierror as error:
+        raise CandlecastUserError(f"{host} is no address of this machine: {error.strerror}", _OTHER) from None
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: f"port {port} of {host} is taken",
+            errno.EACCES: f"port {port} is for root alone",
+            errno.EADDRNOTAVAIL: f"{host} is no address of this machine",
+        }
+        message = reasons.get(error.errno or 0, f"{host}:{port} cannot be listened on: {error.strerror}")
+        raise CandlecastUserError(message, _OTHER) from None
+
+
+_OTHER = "Name another: `candlecast serve --host 127.0.0.1 --port 8081`."

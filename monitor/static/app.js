@@ -1,0 +1,147 @@
+// The page: asks for its documents, keeps what came, and shows it. No framework, no build: these modules are what is served.
+
+import { PriceChart } from "./chart.js";
+import { byId, choice, element, onChoice, write } from "./dom.js";
+import { showForecast, showHeadline, showHits } from "./forecast.js";
+import { age, second } from "./format.js";
+import { ageOf, forecastState, verdict } from "./freshness.js";
+import { showHealth, showOperations } from "./operations.js";
+import { Poll } from "./poll.js";
+import { showBoard, showCoverage, showDrift, showHistory, showHorizons, showTests } from "./record.js";
+
+const state = { symbol: new URLSearchParams(location.search).get("symbol"), problem: null, lastAnswer: null, offset: 0 };
+const chart = new PriceChart(byId("chart"), byId("hover"));
+const now = () => Date.now() / 1000 + state.offset;
+const query = (name) => () => `api/${name}${state.symbol ? `?symbol=${encodeURIComponent(state.symbol)}` : ""}`;
+
+const live = new Poll(query("live"), 2, (found) => take("live", found, showLive), heard);
+const health = new Poll(() => "health", 3, (found) => {
+  if (found.checked_at) state.offset = Date.parse(found.checked_at) / 1000 - Date.now() / 1000;
+  take("health", found, () => {});
+});
+const operations = new Poll(query("operations"), 10, (found) => take("operations", found, showRuns));
+const record = new Poll(query("record"), 60, (found) => take("record", found, showRecord));
+const symbols = new Poll(() => "api/symbols", 30, (found) => showSymbols(found.symbols));
+
+/** Answers of another symbol, asked for before the choice changed, are late. */
+function take(name, found, show) {
+  if (name !== "health" && state.symbol && found.symbol && found.symbol !== state.symbol) return;
+  state[name] = found;
+  if (name === "live" && found.symbol && found.symbol !== byId("symbol").value) symbols.now();
+  show();
+  showStatus();
+  tick();
+}
+
+/** Every answer of the live document: whether there is one decides what may be called live. */
+function heard(problem) {
+  if (problem) state.problem = { ...problem, since: state.problem?.since ?? state.lastAnswer ?? now() };
+  else {
+    if (state.problem) for (const poll of [health, operations, record, symbols]) poll.now();
+    state.problem = null;
+    state.lastAnswer = now();
+  }
+  tick();
+}
+
+function showLive() {
+  const of = freshness();
+  showHeadline(state.live, of);
+  showForecast(state.live, of);
+  showHits(state.live);
+  chart.draw(state.live, of, Number(byId("past-horizon").value));
+  state.shown = of;
+}
+
+const showRuns = () => showOperations(state.operations, now());
+
+function showStatus() {
+  if (state.health && state.live) showHealth(state.health, state.operations, state.live.symbol, now());
+}
+
+function showRecord() {
+  if (!state.record) return;
+  const over = choice(byId("window"));
+  showHorizons(state.record, over);
+  showCoverage(state.record, Number(byId("coverage-horizon").value));
+  showBoard(state.record, over, Number(byId("board-horizon").value), now());
+  showTests(state.record, now());
+  showHistory(state.record, now());
+  showDrift(state.record);
+}
+
+function showSymbols(found) {
+  const select = byId("symbol");
+  const names = found.map((one) => one.symbol);
+  if (names.join() !== [...select.options].map((option) => option.value).join()) {
+    select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+  }
+  select.disabled = names.length === 0;
+  if (!names.includes(state.symbol)) state.symbol = state.live?.symbol ?? names[0] ?? null;
+  if (state.symbol) select.value = state.symbol;
+}
+
+const told = () => verdict({ live: state.live, health: state.health, problem: state.problem, now: now() });
+const freshness = () => forecastState(state.live, now(), told().level === "down");
+
+/** What depends on the time alone: ages, the clock, and whether the forecast may still be called live. */
+function tick() {
+  const { level, word, title, text, since } = told();
+  byId("pill").dataset.level = level;
+  write(byId("pill-text"), word);
+  const banner = byId("banner");
+  banner.hidden = !title;
+  banner.dataset.level = level;
+  write(byId("banner-title"), title);
+  write(byId("banner-text"), text);
+  write(byId("banner-age"), since ? `${age(now() - since)} ago.` : "");
+  if (state.announced !== `${level} ${title}`) {
+    state.announced = `${level} ${title}`;
+    write(byId("announcement"), title ? `${title} ${text}` : level === "ok" ? "Forecasts are live." : "");
+  }
+  document.body.classList.toggle("stale", level === "down");
+  write(byId("clock"), second(now()));
+  if (!state.live) return;
+  const newest = state.live.newest_candle;
+  write(byId("candle-age"), newest ? `${age(ageOf(newest, now()))} ago` : "–");
+  if (freshness() !== state.shown) showLive();
+}
+
+function listen() {
+  if (matchMedia("(max-width: 760px)").matches) byId("range").querySelector("[value='30']").checked = true;
+  chart.show(Number(choice(byId("range"))));
+  byId("symbol").addEventListener("change", ({ target }) => {
+    state.symbol = target.value;
+    history.replaceState(null, "", `?symbol=${encodeURIComponent(state.symbol)}`);
+    for (const poll of [live, operations, record]) poll.now({ other: true });
+  });
+  onChoice(byId("range"), (minutes) => chart.show(Number(minutes)));
+  onChoice(byId("window"), showRecord);
+  for (const name of ["coverage-horizon", "board-horizon"]) byId(name).addEventListener("change", showRecord);
+  byId("past-horizon").addEventListener("change", ({ target }) => {
+    write(byId("past-key"), target.value === "0" ? "past forecasts are hidden" : `what was forecast ${target.value} min ahead, 90 % interval`);
+    if (state.live) showLive();
+  });
+  listenToTheme();
+}
+
+function listenToTheme() {
+  const root = document.documentElement;
+  const current = root.dataset.theme ?? "auto";
+  byId("theme").querySelector(`[value=${current}]`).checked = true;
+  onChoice(byId("theme"), (theme) => {
+    if (theme === "auto") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    try {
+      localStorage.setItem("candlecast-theme", theme);
+    } catch {
+      // Storage is switched off: the choice holds until the page is closed.
+    }
+    chart.paint();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.paint());
+}
+
+listen();
+for (const poll of [live, health, symbols, operations, record]) poll.now();
+setInterval(tick, 1000);

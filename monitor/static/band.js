@@ -1,0 +1,76 @@
+// A filled interval over time, drawn behind the candles: a primitive of lightweight-charts.
+
+/** Points are {time, lower, upper}, a minute apart; a hole of more than a minute is left open. */
+export class Band {
+  #points = [];
+  #color = "transparent";
+  #attached = null;
+
+  attached(attached) {
+    this.#attached = attached;
+  }
+
+  detached() {
+    this.#attached = null;
+  }
+
+  set(points, color) {
+    this.#points = points;
+    this.#color = color;
+    this.#attached?.requestUpdate();
+  }
+
+  paneViews() {
+    return [{ zOrder: () => "bottom", renderer: () => ({ draw: (target) => this.#draw(target) }) }];
+  }
+
+  /** The interval belongs into view as much as the candles. */
+  autoscaleInfo(from, to) {
+    if (!this.#attached) return null;
+    const scale = this.#attached.chart.timeScale();
+    const seen = this.#points.filter(({ time }) => {
+      const at = scale.timeToIndex(time, true);
+      return at !== null && at >= from && at <= to;
+    });
+    if (seen.length === 0) return null;
+    const minValue = Math.min(...seen.map((point) => point.lower));
+    const maxValue = Math.max(...seen.map((point) => point.upper));
+    return { priceRange: { minValue, maxValue } };
+  }
+
+  #draw(target) {
+    if (!this.#attached) return;
+    target.useMediaCoordinateSpace(({ context }) => {
+      context.fillStyle = this.#color;
+      for (const run of runs(this.#points)) this.#fill(context, run);
+    });
+  }
+
+  #fill(context, run) {
+    const { chart, series } = this.#attached;
+    const scale = chart.timeScale();
+    const corners = run
+      .map(({ time, lower, upper }) => [
+        scale.timeToCoordinate(time),
+        series.priceToCoordinate(lower),
+        series.priceToCoordinate(upper),
+      ])
+      .filter((corner) => corner.every((value) => value !== null));
+    if (corners.length < 2) return;
+    context.beginPath();
+    for (const [x, , upper] of corners) context.lineTo(x, upper);
+    for (const [x, lower] of corners.reverse()) context.lineTo(x, lower);
+    context.closePath();
+    context.fill();
+  }
+}
+
+function runs(points) {
+  const found = [];
+  for (const point of points) {
+    const last = found.at(-1)?.at(-1);
+    if (last && point.time - last.time === 60) found.at(-1).push(point);
+    else found.push([point]);
+  }
+  return found;
+}

@@ -1,0 +1,168 @@
+// The chart: candles, the forecast ahead of them, and what was forecast before.
+
+import {
+  CandlestickSeries,
+  createChart,
+  CrosshairMode,
+  LineSeries,
+  LineStyle,
+} from "./vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
+import { Band } from "./band.js";
+import { byId } from "./dom.js";
+import { decimal, minute, price, priceDigits } from "./format.js";
+
+const QUIET = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
+
+export class PriceChart {
+  #minutes = 60;
+  #newest = null;
+  #symbol = null;
+  #drawn = null;
+
+  constructor(container, hover) {
+    this.container = container;
+    this.hover = hover;
+    this.chart = createChart(container, {
+      autoSize: true,
+      // The page's foot names TradingView; the logo would need a style element, which the page's policy forbids.
+      layout: { attributionLogo: false, background: { color: "transparent" }, fontSize: 11 },
+      timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 1, borderVisible: false },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.08 } },
+      crosshair: { mode: CrosshairMode.Normal },
+      handleScroll: { mouseWheel: false, vertTouchDrag: false },
+      handleScale: { mouseWheel: false },
+      localization: { priceFormatter: price, timeFormatter: (time) => `${minute(time)} UTC` },
+    });
+    this.past = this.chart.addSeries(LineSeries, { ...QUIET, lineWidth: 1, lineStyle: LineStyle.Solid });
+    this.candles = this.chart.addSeries(CandlestickSeries, { borderVisible: false, priceLineStyle: LineStyle.Dotted });
+    this.path = this.chart.addSeries(LineSeries, {
+      ...QUIET,
+      lineWidth: 2,
+      lineStyle: LineStyle.LargeDashed,
+      pointMarkersVisible: true,
+      pointMarkersRadius: 2.5,
+    });
+    this.pastBand = new Band();
+    this.band = new Band();
+    this.candles.attachPrimitive(this.pastBand);
+    this.candles.attachPrimitive(this.band);
+    this.chart.subscribeCrosshairMove((at) => this.#name(at));
+    this.paint();
+  }
+
+  /** Take the theme's colours; again when it changes. */
+  paint() {
+    const of = (name) => color(this.container, name);
+    this.chart.applyOptions({
+      layout: { textColor: of("--muted"), fontFamily: getComputedStyle(document.body).fontFamily },
+      grid: { vertLines: { color: of("--grid") }, horzLines: { color: of("--grid") } },
+      crosshair: {
+        vertLine: { color: of("--faint"), labelBackgroundColor: of("--label") },
+        horzLine: { color: of("--faint"), labelBackgroundColor: of("--label") },
+      },
+    });
+    const [up, down] = [of("--up"), of("--down")];
+    this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+    this.path.applyOptions({ color: of("--accent") });
+    this.past.applyOptions({ color: of("--past") });
+    if (this.#drawn) this.draw(...this.#drawn);
+  }
+
+  /** How many minutes before the newest candle are in view. */
+  show(minutes) {
+    this.#minutes = minutes;
+    this.#frame();
+  }
+
+  /** `state` is freshness.js's: a forecast that is not live is not drawn ahead of the candles. */
+  draw(live, state, horizon) {
+    this.#drawn = [live, state, horizon];
+    const first = live.candles[0];
+    if (first) {
+      const precision = priceDigits(first[1]);
+      this.candles.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
+    }
+    this.candles.setData(withHoles(live.candles));
+    this.#drawPast(live.past.filter((row) => row[1] === horizon));
+    const path = state === "live" ? pathOf(live.forecast) : [];
+    this.path.setData(path.map(({ time, value }) => ({ time, value })));
+    this.band.set(path.filter((point) => point.upper !== null), color(this.container, "--band"));
+    if (live.symbol !== this.#symbol || live.newest_candle !== this.#newest) {
+      this.#symbol = live.symbol;
+      this.#newest = live.newest_candle;
+      this.#frame();
+    }
+    this.container.setAttribute("aria-label", spoken(live, path));
+  }
+
+  #drawPast(rows) {
+    const points = rows
+      .map(([candle, ahead, , value, lower, upper]) => ({ time: candle + 60 * ahead, value, lower, upper }))
+      .filter(({ time }) => time <= this.#drawn[0].newest_candle);
+    this.past.setData(withGaps(points));
+    this.pastBand.set(points.filter((point) => point.upper !== null), color(this.container, "--past-band"));
+  }
+
+  #frame() {
+    const bars = this.#drawn ? withHoles(this.#drawn[0].candles).length : 0;
+    if (bars > 0) this.chart.timeScale().setVisibleLogicalRange({ from: bars - this.#minutes, to: bars + 5 + this.#minutes / 40 });
+  }
+
+  #name({ time, seriesData }) {
+    const candle = seriesData?.get(this.candles);
+    const ahead = seriesData?.get(this.path);
+    if (candle?.close !== undefined) {
+      const { open, high, low, close } = candle;
+      this.hover.textContent = `${minute(time)}  O ${price(open)}  H ${price(high)}  L ${price(low)}  C ${price(close)}`;
+    } else {
+      this.hover.textContent = ahead ? `${minute(time)}  forecast ${price(ahead.value)}` : "";
+    }
+  }
+}
+
+/** From the close that the forecast starts at, through the five targets. */
+function pathOf(forecast) {
+  const [{ candle_time: time, reference_close: value }] = forecast;
+  const ahead = forecast.map((row) => ({
+    time: row.target_time,
+    value: row.predicted_price,
+    lower: row.lower_price,
+    upper: row.upper_price,
+  }));
+  const banded = ahead.every((point) => point.upper !== null);
+  return [{ time, value, lower: banded ? value : null, upper: banded ? value : null }, ...ahead];
+}
+
+/** Candles as the chart takes them; a missing minute stays empty instead of closing up. */
+function withHoles(candles) {
+  const found = [];
+  for (const [time, open, high, low, close] of candles) {
+    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60) found.push({ time: missing });
+    found.push({ time, open, high, low, close });
+  }
+  return found;
+}
+
+function withGaps(points) {
+  const found = [];
+  for (const { time, value } of points) {
+    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60) found.push({ time: missing });
+    found.push({ time, value });
+  }
+  return found;
+}
+
+function spoken(live, path) {
+  const last = live.candles.at(-1);
+  if (!last) return "No candles yet.";
+  const closes = `${live.symbol}: ${decimal(live.candles.length, 0)} minutes of candles until ${minute(last[0] + 60)} UTC, last close ${price(last[4])}.`;
+  const ends = path.at(-1);
+  return ends ? `${closes} Forecast for ${minute(ends.time + 60)} UTC: ${price(ends.value)}.` : `${closes} No live forecast.`;
+}
+
+/** The canvas knows no custom properties: what the browser makes of one. */
+function color(node, name) {
+  const probe = byId("probe") ?? node.appendChild(Object.assign(document.createElement("span"), { id: "probe", hidden: true }));
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+}

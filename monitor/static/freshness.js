@@ -1,0 +1,57 @@
+// What may be shown as live. Judged by the ages of the data, as health() does: late from 75 s on, gone from 180 s on.
+
+import { minute, second } from "./format.js";
+
+export const LATE = 75;
+export const GONE = 180;
+
+/** Seconds since the candle of that open_time closed. */
+export const ageOf = (openTime, now) => now - openTime - 60;
+
+/** 'live', 'late', 'gone' or 'none': how the newest forecast may be shown. */
+export function forecastState(live, now, problem) {
+  if (!live?.forecast?.length) return "none";
+  const seconds = ageOf(live.forecast[0].candle_time, now);
+  if (problem || live.ensemble_id === null) return seconds < GONE ? "late" : "gone";
+  return seconds < LATE ? "live" : seconds < GONE ? "late" : "gone";
+}
+
+/**
+ * {level: ok | degraded | down | unknown, word, title, text, since}: what the page says of itself. It is told aloud when level or
+ * title change; `since` is a time whose age stands beside it.
+ */
+export function verdict({ live, health, problem, now }) {
+  if (problem) return unanswered(problem, live);
+  if (!health || !live) return { level: "unknown", word: "connecting", title: "", text: "", since: null };
+  if (live.symbol === null) {
+    return down("no candles", "No candles yet.", "The page fills when the first ones are stored.");
+  }
+  const own = health.symbols.find((one) => one.symbol === live.symbol);
+  const general = health.reasons.filter((reason) => !health.symbols.some((one) => reason.startsWith(`${one.symbol}: `)));
+  const reasons = [...general, ...(own?.reasons ?? [])].map((reason) => `${capital(reason)}.`);
+  if (!own) return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
+  const level = general.length > 0 ? health.status : own.status;
+  if (level === "ok") return { level, word: "live", title: "", text: "", since: null };
+  const late = live.newest_candle && ageOf(live.newest_candle, now) >= LATE;
+  return {
+    level,
+    word: level,
+    title: level === "degraded" ? "Degraded." : "Not live.",
+    text: [...reasons, lastOf(live, now), late ? "The last candle closed" : ""].filter(Boolean).join(" "),
+    since: late ? live.newest_candle + 60 : null,
+  };
+}
+
+function unanswered(problem, live) {
+  const what = problem.unreachable ? "The service does not answer." : `${capital(problem.reason)}.`;
+  const of = live ? ` What you see is of ${second(problem.since)} UTC,` : "";
+  return { level: "down", word: "no answer", title: "No figures.", text: `${what}${of}`, since: live ? problem.since : null };
+}
+
+function lastOf(live, now) {
+  const newest = live.forecast[0]?.candle_time;
+  return newest && ageOf(newest, now) >= LATE ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
+}
+
+const down = (word, title, text) => ({ level: "down", word, title, text, since: null });
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");

@@ -1,0 +1,72 @@
+// Latency, runs, and health in figures.
+
+import { byId, element, facts } from "./dom.js";
+import { age, count, interval, isNumber, milliseconds, minute, moment, NONE, percent } from "./format.js";
+import { columns } from "./plots.js";
+
+const GOOD = new Set(["predicted", "already"]);
+
+export function showOperations(operations, now) {
+  const runs = operations.runs.rows ?? [];
+  const done = runs.find((row) => row.status === "predicted");
+  const others = runs.filter((row) => !GOOD.has(row.status));
+  facts(byId("latency"), [
+    ["Median, 24 h", milliseconds(done?.p50), "strong"],
+    ["95 %", milliseconds(done?.p95)],
+    ["99 %", milliseconds(done?.p99)],
+    ["Slowest", milliseconds(done?.slowest)],
+    ["Predicted", count(done?.runs ?? 0)],
+    ...others.map((row) => [capital(row.status.replace("_", " ")), count(row.runs), ["failed", "lost"].includes(row.status) ? "down strong" : ""]),
+  ]);
+  const recent = (operations.recent.rows ?? []).toReversed();
+  const bad = recent.filter((run) => !GOOD.has(run.status)).length;
+  const label = `Latency of the last ${recent.length} runs of the active ensemble, ${bad} of them without a forecast`;
+  byId("runs-strip").replaceChildren(
+    ...(recent.length > 0
+      ? [columns(recent, label), element("p", { className: "note" }, `${minute(recent[0].candle_time + 60)} to ${minute(recent.at(-1).candle_time + 60)} UTC: milliseconds from the candle seen to the forecasts written; a short red column is a run that failed.`)]
+      : [element("p", { className: "nothing" }, "No run in the last six hours.")]),
+  );
+  showTrouble(operations.trouble, now);
+}
+
+function showTrouble(section, now) {
+  const rows = section.rows ?? [];
+  const lines = rows.map((row) =>
+    element("li", {}, element("span", { className: "muted" }, `${moment(row.started_at, now)} `), element("b", {}, row.error ? row.status : "warning"), ` ${row.error ?? row.warning ?? ""}`),
+  );
+  byId("trouble").replaceChildren(...(lines.length > 0 ? lines : [element("li", { className: "nothing" }, section.error ?? "None.")]));
+}
+
+/** `health` is all of it, `operations` may not have come yet. */
+export function showHealth(health, operations, symbol, now) {
+  const own = health.symbols?.find((one) => one.symbol === symbol);
+  const feed = operations?.feed.rows?.[0];
+  const scheduler = health.scheduler ?? {};
+  const newest = own?.newest_candle ?? feed?.newest;
+  const closed = newest ? Date.parse(newest) / 1000 + 60 : null;
+  const since = (seconds) => (isNumber(seconds) ? `${age(seconds)} ago` : NONE);
+  const level = { true: ["on", ""], false: ["off", "down strong"] }[health.ml_inference_enabled] ?? [NONE, ""];
+  facts(byId("health-facts"), [
+    ["Status", own?.status ?? health.status, `strong level-${own?.status ?? health.status}`],
+    ["Inference", ...level],
+    ["Active ensemble", own?.ensemble_id ? `#${own.ensemble_id}` : NONE],
+    ["Newest candle closed", closed ? `${moment(closed, now)} UTC` : NONE],
+    ["Last forecast", own?.last_prediction ? `${moment(own.last_prediction, now)} UTC` : NONE],
+    ["Forecast after its candle", isNumber(own?.prediction_lag) ? milliseconds(1000 * own.prediction_lag) : NONE],
+    ["Right at 1 min, 24 h", accuracy(own)],
+    ["Models’ age", isNumber(own?.model_age) ? age(own.model_age) : NONE],
+    ["Scheduler", scheduler.state ? `${scheduler.state}, ${since(scheduler.seconds_ago)}` : NONE],
+    ["Runs failed, 1 h", count(own?.failed_runs_1h), own?.failed_runs_1h > 0 ? "down strong" : ""],
+    ["Runs skipped, 1 h", count(own?.skipped_runs_1h)],
+    ["Feed", feedOf(feed), feed?.feed_state === "silent" ? "down strong" : "", feed?.feed_error ?? ""],
+    ["Minutes missing, 24 h", feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} gaps` : NONE, feed?.missing_24h > 0 ? "warn strong" : ""],
+  ]);
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const feedOf = (feed) => (feed ? (feed.feed_state ?? "none has run") : NONE);
+
+function accuracy(own) {
+  if (!isNumber(own?.accuracy_24h)) return NONE;
+  return `${percent(own.accuracy_24h)} [${interval(own.accuracy_low, own.accuracy_high)}]`;
+}

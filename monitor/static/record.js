@@ -1,0 +1,120 @@
+// What the forecasts were worth: by horizon, by coverage, by ensemble; running tests, history, drift.
+
+import { byId, element, fill, write } from "./dom.js";
+import { count, day, decimal, interval, isNumber, moment, NONE, percent, signed } from "./format.js";
+import { bar, scaleOf, whisker } from "./plots.js";
+
+/** The rows of a section, and what to say where there are none. */
+function taken(section, nothing) {
+  const rows = section?.rows ?? [];
+  return [rows, section?.absent ?? section?.error ?? nothing];
+}
+
+export function showHorizons(record, timeWindow) {
+  const [all, nothing] = taken(record.leaderboard, "No forecast of it has an outcome yet.");
+  const rows = all.filter((row) => row.state === "active" && row.time_window === timeWindow);
+  fill(byId("horizons"), rows.length > 0 ? scored(rows, (row) => `${row.horizon} min`) : [], nothing);
+}
+
+export function showCoverage(record, horizon) {
+  const [all, nothing] = taken(record.coverage, "No forecast with a probability has an outcome yet.");
+  const rows = all.filter((row) => row.horizon === horizon);
+  fill(byId("coverage"), rows.length > 0 ? scored(rows, (row) => (row.coverage === 100 ? "all" : `top ${row.coverage} %`)) : [], nothing);
+}
+
+function scored(rows, name) {
+  const scale = scaleOf(rows);
+  return rows.map((row) => [
+    name(row),
+    whisker(row, scale),
+    { text: percent(row.accuracy), className: verdict(row) },
+    interval(row.low, row.high),
+    count(row.rows),
+  ]);
+}
+
+const verdict = ({ low, high }) => (low > 0.5 ? "up strong" : high < 0.5 ? "down strong" : "strong");
+
+export function showBoard(record, timeWindow, horizon, now) {
+  const [ensembles, nothing] = taken(record.ensembles, "No ensemble is live.");
+  const [scores] = taken(record.leaderboard);
+  const own = scores.filter((row) => row.time_window === timeWindow && row.horizon === horizon);
+  const scale = scaleOf(own);
+  const rows = ensembles.map((ensemble) => [ensemble, own.find((row) => row.ensemble_id === ensemble.id)]);
+  rows.sort(([, one], [, other]) => (one?.place ?? 99) - (other?.place ?? 99));
+  write(byId("board-caption"), `Leaderboard at ${horizon} min over ${timeWindow}; the places go by accuracy, and equal rows alone compare.`);
+  fill(
+    byId("board"),
+    rows.map(([ensemble, score]) => [
+      score ? count(score.place) : NONE,
+      { text: `#${ensemble.id}`, title: `Mamba ${ensemble.mamba_version}, LightGBM ${ensemble.lgbm_version}` },
+      { text: element("span", { className: `tag state-${ensemble.state}` }, ensemble.state), title: ensemble.change_reason ?? "" },
+      score ? whisker(score, scale) : "",
+      score ? { text: percent(score.accuracy), title: `${count(score.hits)} of ${count(score.rows)}`, className: verdict(score) } : NONE,
+      ensemble.mamba_weight === null ? "setting" : decimal(ensemble.mamba_weight),
+      moment(ensemble.trained_at, now),
+    ]),
+    nothing,
+  );
+}
+
+export function showTests(record, now) {
+  const [rows, nothing] = taken(record.tests, "None. A new ensemble goes on test when retraining finds one.");
+  const whiskers = rows.map((row) => ({ low: row.low, high: row.high, accuracy: row.difference }));
+  const scale = scaleOf(whiskers, 0, 0.02);
+  fill(
+    byId("tests"),
+    rows.map((row, at) => [
+      `#${row.challenger_id} (${row.role}) against #${row.active_id}`,
+      moment(row.since, now),
+      whisker(whiskers[at], scale),
+      isNumber(row.difference)
+        ? `${signed(100 * row.difference, 2)} [${signed(100 * row.low, 2)}, ${signed(100 * row.high, 2)}]`
+        : NONE,
+      count(row.minutes),
+      { text: element("span", {}, element("b", {}, row.outlook), ` ${row.why ?? ""}`), className: "wide" },
+    ]),
+    nothing,
+  );
+}
+
+export function showHistory(record, now) {
+  const [rows, nothing] = taken(record.history, "Nothing was live yet.");
+  fill(
+    byId("history"),
+    rows.map((row) => [
+      `#${row.ensemble_id}`,
+      moment(row.live_from, now),
+      row.live_to ? moment(row.live_to, now) : "live",
+      { text: `${row.came_by}${row.came_because ? `: ${row.came_because}` : ""}`, className: "wide" },
+    ]),
+    nothing,
+  );
+}
+
+export function showDrift(record) {
+  const [rows, nothing] = taken(record.drift, "Not measured yet: once a day, over the day before.");
+  const most = Math.max(0.3, ...rows.map((row) => row.psi ?? 0));
+  const worst = rows.slice(0, 8);
+  write(byId("drift-day"), rows.length > 0 ? day(rows[0].day) : "");
+  fill(
+    byId("drift"),
+    worst.map((row) => {
+      const kind = row.psi >= 0.25 ? "large" : row.psi >= 0.1 ? "moderate" : "small";
+      return [row.feature, bar(row.psi ?? 0, most, kind), { text: decimal(row.psi, 3), className: kind }, decimal(row.ks, 3)];
+    }),
+    nothing,
+  );
+  write(byId("consistency"), consistency(record.consistency));
+}
+
+function consistency(section) {
+  const [rows, nothing] = taken(section, "Not checked yet: once a day, on a sample of the day before.");
+  if (rows.length === 0) return nothing;
+  const newest = rows.filter((row) => row.day === rows[0].day);
+  const sampled = newest.reduce((sum, row) => sum + row.sampled, 0);
+  const mismatches = newest.reduce((sum, row) => sum + row.mismatches, 0);
+  const of = `${day(newest[0].day)}: ${count(sampled)} served forecasts computed again`;
+  return mismatches === 0 ? `${of}, all equal.` : `${of}, ${count(mismatches)} differ. Served and recomputed must agree.`;
+}
+

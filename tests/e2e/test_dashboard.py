@@ -1,0 +1,300 @@
+"""The page in headless Chromium over a live database: it moves by itself, is honest, and can be used by everyone."""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import with_database
+from live import MINUTE, deploy_calibrated, load_demo
+from playwright.sync_api import Page, expect, sync_playwright
+from serving import bring_up_to_now, next_minute, serving
+
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+#: For who wants to look at them: SCREENSHOTS=folder.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium here: scripts/packages.sh --tests, that make test runs, could not get it")
+    # Nobody is root in a sandbox of Chromium's; it reads nothing but this machine's page.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def database(cluster_url, template, artifacts):
+    """A day of DEMO until now, forecast by a calibrated ensemble."""
+    name = "candlecast_dashboard"
+    url = with_database(cluster_url, name)
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template}")
+        with psycopg.connect(url, autocommit=True) as db:
+            deploy_calibrated(db, artifacts)
+            bring_up_to_now(db)
+        yield url
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def service(database):
+    with serving(database) as running:
+        yield running
+
+
+@pytest.fixture
+def db(database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        next_minute(connection)
+        yield connection
+
+
+@pytest.fixture
+def open_page(browser, service):
+    """open_page(viewport=...) -> the page, once it shows something; what went wrong is in page.trouble."""
+    contexts = []
+
+    def visit(path: str = "/", url: str = service.url, **options) -> Page:
+        context = browser.new_context(**({"viewport": DESKTOP} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.trouble, page.asked = [], []
+        page.on("console", lambda said: page.trouble.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(url + path)
+        expect(page.locator("#pill-text")).not_to_have_text("connecting")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def shot(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+
+
+def assert_live(page: Page) -> None:
+    expect(page.locator("#pill-text")).to_have_text("live")
+    expect(page.locator("#forecast-state")).to_have_text("live")
+    expect(page.locator("#forecast tbody tr")).to_have_count(5)
+
+
+def closing_time(candle_time: datetime) -> str:
+    return (candle_time + MINUTE).strftime("%H:%M")
+
+
+def test_a_new_candle_and_its_forecast_appear_without_a_reload(open_page, db, service):
+    db.execute("delete from predictions where candle_time >= (select max(open_time) from candles_1m)")
+    db.execute("delete from candles_1m where open_time = (select max(open_time) from candles_1m)")
+    page = open_page()
+    page.evaluate("window.same = true")
+    expect(page.locator("#forecast-caption")).to_contain_text("UTC")
+    before, chart = page.locator("#candle-time").text_content(), page.locator("#chart").screenshot()
+
+    newest = next_minute(db)
+    expect(page.locator("#candle-time")).to_have_text(f"{closing_time(newest)}:00 UTC")
+    expect(page.locator("#forecast-caption")).to_have_text(
+        f"From the candle that closed at {closing_time(newest)} UTC."
+    )
+    assert_live(page)
+    assert page.locator("#candle-time").text_content() != before
+    close, ahead = db.execute(
+        "select reference_close, predicted_price from latest_predictions where horizon = 5"
+    ).fetchone()
+    expect(page.locator("#last-close")).to_have_text(f"{close:,.2f}")
+    expect(page.locator("#ahead")).to_have_text(f"{ahead:,.2f}")
+    label = page.locator("#chart").get_attribute("aria-label")
+    assert f"Forecast for {closing_time(newest + 5 * MINUTE)} UTC: {ahead:,.2f}." in label
+    assert page.locator("#chart").screenshot() != chart
+    expect(page.locator("#announcement")).to_have_text("Forecasts are live.")
+    assert page.evaluate("window.same"), "it was loaded again"
+    assert page.trouble == []
+    assert page.asked
+    assert all(url.startswith(f"{service.url}/") for url in page.asked), "a request left for another host"
+
+
+def test_it_shows_what_the_database_holds(open_page, db, service):
+    page = open_page()
+    assert_live(page)
+    hits, total = db.execute(
+        "select count(*) filter (where direction_hit), count(direction_hit) from prediction_outcomes where horizon = 2"
+        " and candle_time > (select max(open_time) from candles_1m) - interval '1 hour'"
+    ).fetchone()
+    strip = page.locator("#hits .cells").nth(1)
+    expect(strip).to_have_attribute("aria-label", f"2 min ahead: {hits} of {total} directions right")
+    expect(strip.locator(".hit")).to_have_count(hits)
+    scores = service.get("/api/record?symbol=DEMO").json()["leaderboard"]["rows"]
+    accuracy, low, high = next(
+        (one["accuracy"], one["low"], one["high"])
+        for one in scores
+        if one["horizon"] == 1 and one["time_window"] == "24 h"
+    )
+    row = page.locator("#horizons tbody tr").first
+    expect(row).to_contain_text(f"{100 * accuracy:.1f} %")
+    expect(row).to_contain_text(f"{100 * low:.1f} – {100 * high:.1f}")
+    expect(page.locator("#coverage tbody tr")).to_have_count(5)
+    expect(page.locator("#board")).to_contain_text("active")
+    expect(page.locator("#history")).to_contain_text("live")
+    expect(page.locator("#latency")).to_contain_text("ms")
+    expect(page.locator("#health-facts")).to_contain_text("ok")
+    expect(page.locator("#tests")).to_contain_text("None.")
+
+
+def test_what_is_late_is_not_shown_as_live(open_page, db):
+    page = open_page()
+    assert_live(page)
+    recent = "> now() - interval '6 minutes'"
+    db.execute(f"delete from predictions where candle_time {recent}")
+    db.execute(f"delete from candles_1m where open_time {recent}")
+    expect(page.locator("#pill-text")).to_have_text("down", timeout=12_000)
+    expect(page.locator("#banner")).to_contain_text("no candle for", ignore_case=True)
+    expect(page.locator("#banner-age")).to_contain_text("min")
+    expect(page.locator("#forecast-state")).to_have_text("gone")
+    expect(page.locator("#forecast tbody")).to_have_text("Nothing that is live.")
+    expect(page.locator("#ahead")).to_have_text("–")
+    expect(page.locator("#announcement")).to_contain_text("Not live.")
+    assert "No live forecast." in page.locator("#chart").get_attribute("aria-label")
+    shot(page, "stale")
+    assert serious(page) == []
+    next_minute(db)
+    expect(page.locator("#pill-text")).to_have_text("live", timeout=12_000)
+    expect(page.locator("#banner")).to_be_hidden()
+    assert_live(page)
+
+    db.execute("update ml_settings set value = 'false' where name = 'enabled'")
+    try:
+        expect(page.locator("#banner")).to_contain_text("Inference is switched off", timeout=12_000)
+        expect(page.locator("#forecast")).to_have_class("old")
+        assert serious(page) == []
+    finally:
+        db.execute("update ml_settings set value = 'true' where name = 'enabled'")
+    expect(page.locator("#banner")).to_be_hidden(timeout=12_000)
+
+
+def test_the_service_goes_away_and_returns(open_page, database, db):
+    with serving(database) as first:
+        port = first.url.rpartition(":")[2]
+        page = open_page(url=first.url)
+        assert_live(page)
+        first.end()
+        expect(page.locator("#banner")).to_contain_text(
+            "The service does not answer. What you see is of", timeout=8_000
+        )
+        expect(page.locator("#forecast-state")).to_have_text("late")
+    with serving(database, "--port", port):
+        expect(page.locator("#pill-text")).to_have_text("live", timeout=12_000)
+        expect(page.locator("#banner")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("name", "viewport", "scheme"), [("light", DESKTOP, "light"), ("dark", DESKTOP, "dark"), ("phone", PHONE, "light")]
+)
+def test_everyone_can_use_it(open_page, db, name, viewport, scheme):
+    page = open_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+    assert_live(page)
+    expect(page.locator("#horizons tbody tr")).to_have_count(5)
+    expect(page.locator("#health-facts dt")).not_to_have_count(0)
+    shot(page, name)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 300) == (scheme == "dark")
+    assert page.trouble == []
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds serious or critical."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def test_the_keyboard_reaches_everything(open_page, db):
+    page = open_page()
+    assert_live(page)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("(({ id, name, tagName, ariaLabel }) => id || name || tagName)(document.activeElement)")
+        )
+        if reached[-1] == "BODY":
+            break
+    wanted = ["symbol", "theme", "range", "past-horizon", "window", "coverage-horizon", "board-horizon"]
+    assert [one for one in reached if one in wanted] == wanted
+
+    page.locator("#range input:checked").focus()
+    chart = page.locator("#chart").screenshot()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#range input:checked")).to_have_value("120")
+    page.wait_for_timeout(100)
+    assert page.locator("#chart").screenshot() != chart
+
+
+def test_the_theme_is_kept(open_page, db):
+    page = open_page(color_scheme="light")
+    colour = "getComputedStyle(document.body).color"
+    light = page.evaluate(colour)
+    page.locator("#theme input[value=dark]").check()
+    dark = page.evaluate(colour)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(colour) == dark
+    page.locator("#theme input[value=auto]").check()
+    assert page.evaluate(colour) == light
+
+
+def test_another_symbol_and_one_without_forecasts(open_page, db, service):
+    columns = "open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,"
+    columns += " taker_buy_quote_asset_volume, number_of_trades"
+    db.execute(
+        f"insert into candles_1m (symbol, {columns}) select 'ETHUSDT', {columns} from candles_1m"
+        " where symbol = 'DEMO' and open_time > now() - interval '2 hours' on conflict do nothing"
+    )
+    try:
+        service.wait_for("/api/symbols", lambda answer: "ETHUSDT" in answer.text)
+        page = open_page()
+        assert_live(page)
+        expect(page.locator("#symbol option")).to_have_text(["DEMO", "ETHUSDT"])
+        page.locator("#symbol").select_option("ETHUSDT")
+        expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
+        expect(page.locator("#forecast tbody")).to_have_text("No forecast yet.")
+        assert page.url.endswith("?symbol=ETHUSDT")
+        page.reload()
+        expect(page.locator("#symbol")).to_have_value("ETHUSDT")
+        expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
+        assert page.trouble == []
+    finally:
+        db.execute("delete from candles_1m where symbol = 'ETHUSDT'")
+
+
+def test_an_empty_database_is_said_to_be(open_page, database_url):
+    with serving(database_url) as service:
+        page = open_page(url=service.url)
+        expect(page.locator("#banner")).to_contain_text("No candles yet.")
+        expect(page.locator("#horizons")).to_contain_text("No forecast")
+        assert serious(page) == []
+        # The browser notes that /health answers 503; nothing else is wrong.
+        assert all("503" in said for said in page.trouble), page.trouble
+        with psycopg.connect(database_url, autocommit=True) as db:
+            load_demo(db, datetime.now(UTC))
+        expect(page.locator("#symbol")).to_have_value("DEMO", timeout=40_000)

@@ -68,8 +68,8 @@ async def _real_speed(url: str, symbols: list[str], minutes: float) -> list[Figu
     market = Market(symbols, time.time() - 1.2 * _DAY, time.time() + _DAY)
     async with StandIn(market, Clock(), update_every=2.0) as exchange:
         words = [word for symbol in symbols for word in ("--symbol", symbol)]
-        async with _process([*FEED, *words], exchange.environment() | {"DATABASE_URL": url}) as pid:
-            await _until_stored(url, len(symbols), time.time() - 2 * _MINUTE)
+        async with running([*FEED, *words], exchange.environment() | {"DATABASE_URL": url}) as pid:
+            await until_stored(url, len(symbols), time.time() - 2 * _MINUTE)
             await asyncio.sleep(5)
             before, began, frames = cost_of(pid), time.monotonic(), exchange.counters.frames.total()
             shares, memory = [], []
@@ -103,12 +103,12 @@ async def _replayed(url: str, symbols: list[str], hours: float, speed: float) ->
             "options": {},
         }  # fmt: skip
         memory: list[tuple[float, Cost]] = []
-        async with _process([*FEED_OF_A_REPLAY, json.dumps(arguments)], {}) as pid:
+        async with running([*FEED_OF_A_REPLAY, json.dumps(arguments)], {}) as pid:
             while clock.elapsed() < hours * 3600:
                 await asyncio.sleep(1.0)
                 memory.append((clock.elapsed() / 3600, cost_of(pid)))
             last = clock.now() - 600
-            await _until_stored(url, len(symbols), last)
+            await until_stored(url, len(symbols), last)
         differing = await asyncio.to_thread(_differences, url, market, start - _DAY / 2, last)
     early = [cost.rss for hour, cost in memory if _WARM_UP_HOURS <= hour < 2 * _WARM_UP_HOURS]
     late = [cost.rss for hour, cost in memory if hour >= hours - _WARM_UP_HOURS]
@@ -133,7 +133,7 @@ def _span(values: list[float]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _process(command: list[str], environment: dict[str, str]) -> AsyncIterator[int]:
+async def running(command: list[str], environment: dict[str, str]) -> AsyncIterator[int]:
     """The command's process id while it runs; stopped by SIGTERM."""
     with tempfile.TemporaryFile("w+") as log:
         running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=os.environ | environment, stderr=log)
@@ -149,7 +149,7 @@ async def _process(command: list[str], environment: dict[str, str]) -> AsyncIter
                 sys.stderr.write(f"the feed ended by itself, with status {ended}: {log.read()[-2000:]}")
 
 
-async def _until_stored(url: str, symbols: int, newest: float) -> None:
+async def until_stored(url: str, symbols: int, newest: float) -> None:
     """Until all symbols have the minute before this time."""
     query = (
         "select count(*) from (select 1 from candles_1m group by symbol having max(open_time) >= to_timestamp(%s)) as s"

@@ -19,7 +19,8 @@ _RETIRE = "update active_ensembles set is_active = false where symbol = 'DEMO'"
 def fill_and_train(url: str | None, minutes: float, seed: int, console: Console) -> None:
     """DEMO candles and a pair trained on them as `candlecast train` does; what is there already stays."""
     with connect(url) as db:
-        db.execute(_STOP_JOBS)
+        if db.execute("select to_regclass('cron.job')").fetchone() != (None,):
+            db.execute(_STOP_JOBS)
         with shown(console, "Generated candles"):
             db.execute("select generate_demo_candles(now(), %s)", [DAYS])
         if db.execute("select 1 from active_ensembles where symbol = 'DEMO'").fetchone():

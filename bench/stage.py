@@ -79,7 +79,7 @@ class Stage:
         if measured is None:
             raise SystemExit("there is no ensemble to measure: `candlecast train --publish active` makes one")
         *self.versions, self.weight, self.calibration, self.golden, self.trained_on = measured
-        self._remove()
+        remove(self.db, SYMBOL)
         self.db.execute(_PEER_TABLE)
         self.ensemble = self.ensemble_for(SYMBOL)
         self.db.execute("select activate_ensemble(%s)", [self.ensemble])
@@ -165,17 +165,9 @@ class Stage:
 
     def close(self) -> None:
         """Remove everything that the benchmark made."""
-        self._remove()
+        remove(self.db, SYMBOL)
         self.db.close()
         shutil.rmtree(self.folder)
-
-    def _remove(self) -> None:
-        retire = "update active_ensembles set is_active = false where symbol = %s and is_active"
-        if self.db.execute(retire, [SYMBOL]).rowcount:
-            time.sleep(1)  # a run of pg_cron's that still saw it has written its row by then
-        with self.db.transaction():
-            for statement in _REMOVE:
-                self.db.execute(statement, {"symbol": SYMBOL} if "%" in statement else None)
 
     def _write_models(self) -> None:
         if self.calibration is not None:
@@ -212,6 +204,16 @@ class Peer:
         if not line:
             raise SystemExit(f"the peer ended with status {self.process.wait()}: its message is above")
         return json.loads(line)
+
+
+def remove(db: psycopg.Connection, symbol: str) -> None:
+    """Take away all that the database has of a benchmark's symbol."""
+    retire = "update active_ensembles set is_active = false where symbol = %s and is_active"
+    if db.execute(retire, [symbol]).rowcount:
+        time.sleep(1)  # a run of pg_cron's that still saw it has written its row by then
+    with db.transaction():
+        for statement in _REMOVE:
+            db.execute(statement, {"symbol": symbol} if "%" in statement else None)
 
 
 @contextmanager

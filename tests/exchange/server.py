@@ -115,6 +115,11 @@ class StandIn:
         """Cut every stream without a word; new ones are welcome."""
         self._abort_streams()
 
+    async def send(self, text: str) -> None:
+        """Say this to every stream, now."""
+        for stream in list(self.streams):
+            await stream.say(text)
+
     def spoil(self, name: str, *ways: str) -> None:
         """The next downloads of the archive ``name`` go wrong: one of ARCHIVE_FAULTS each."""
         self._spoilt.setdefault(name, []).extend(ways)

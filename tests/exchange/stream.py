@@ -66,6 +66,10 @@ class Stream:
         if self._request.transport:
             self._request.transport.abort()
 
+    async def say(self, text: str) -> None:
+        """Send a message that is not in the market's plan."""
+        await self._send(Frame(0.0, text, "said"))
+
     async def _end(self, fault: str | None, life: float, longest: float) -> None:
         if fault is None or life >= longest - _NOTICE:
             fault, life = None, longest - _NOTICE

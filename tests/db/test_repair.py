@@ -85,8 +85,8 @@ def test_gaps_alone_are_filled_without_comparing(db, database_url, broken, capsy
     asked = broken.counters.requests.copy()
     capsys.readouterr()
     assert mend(broken, database_url, gaps_only=True) == 0
-    # One day is missing whole and comes by its archive; what is left of the gaps lies within three pages.
-    assert broken.counters.requests - asked == {"time": 1, "archive": 2, "klines": 3}
+    # Since when there are candles; one day is missing whole and comes by its archive; the rest lies within three pages.
+    assert broken.counters.requests - asked == {"time": 1, "archive": 2, "klines": 1 + 3}
     assert columns(capsys.readouterr().out) == ["BTCUSDT", "1", "1,622", "0", "0", "182", "0"]
     assert db.execute("select open_time from candles_1m where spread_bps = 1.5").rowcount == 2
     assert "2 wrong" in difference(db, broken.market, "BTCUSDT", TODAY - 5 * DAY, END)
@@ -137,6 +137,22 @@ def test_a_symbol_without_candles_and_a_range_without_minutes(database_url, caps
         future = datetime.fromtimestamp(NOW, UTC) + timedelta(hours=1)
         assert mend(exchange, database_url, from_time=future) == 1
         assert "there is nothing to repair from 2026-05-03 07:31" in capsys.readouterr().err
+
+
+def test_no_archive_is_asked_for_that_cannot_be(db, database_url, capsys) -> None:
+    with market_of(2) as exchange:
+        db.execute(
+            "insert into candles_1m (symbol, open_time, open, high, low, close, volume, quote_asset_volume,"
+            " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades)"
+            " values ('DEMO', '2026-04-01', 1, 1, 1, 1, 0, 0, 0, 0, 0)"
+        )
+        assert repair(["DEMO"], RepairOptions(), binance(exchange), database_url) == 1
+        assert "Binance has no symbol 'DEMO'" in capsys.readouterr().err
+        assert exchange.counters.requests["archive"] == 0
+        assert mend(exchange, database_url, from_time=datetime(2019, 1, 1, tzinfo=UTC)) == 0
+        assert "the exchange's first candle is 2026-05-01 00:00 UTC" in capsys.readouterr().err
+        assert exchange.counters.requests["archive"] == 4
+        assert difference(db, exchange.market, "BTCUSDT", TODAY - 2 * DAY, END) == ""
 
 
 MIDNIGHT = datetime(2026, 4, 28, tzinfo=UTC)

@@ -70,7 +70,9 @@ async def _backfill(session: Session, outcome: Outcome, days: int, err: Console)
     require_symbol(symbol)
     end = closed_until(session.now)
     today = end.date()
-    start = await _first_minute(session, symbol, datetime.combine(today - days * _DAY, time(), UTC), end, err)
+    start = datetime.combine(today - days * _DAY, time(), UTC)
+    if not await session.database(has_any, symbol, start, start + _DAY):
+        start = await listed_since(session, symbol, start, end, err)
     wanted: list[date] = []
     if start.date() < today:
         wanted = await session.database(unsettled_days, symbol, Days(start.date(), today - _DAY))
@@ -84,15 +86,18 @@ async def _backfill(session: Session, outcome: Outcome, days: int, err: Console)
     outcome.is_counted = True
 
 
-async def _first_minute(session: Session, symbol: str, start: datetime, end: datetime, err: Console) -> datetime:
-    """``start``, or the symbol's first minute where the exchange began with it later. Raises UnknownSymbol."""
-    if await session.database(has_any, symbol, start, start + _DAY):
-        return start
+async def listed_since(session: Session, symbol: str, start: datetime, end: datetime, err: Console) -> datetime:
+    """``start``, or the exchange's first candle of the symbol where that is a day later or more.
+
+    One request, so that no archive is asked for that cannot be. Raises UnknownSymbol, and CandlecastUserError where
+    the exchange has no candle at all in [start, end).
+    """
     page = await session.exchange.klines(symbol, microseconds_of(start), microseconds_of(end - _MINUTE))
     if not page:
+        span = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
         raise CandlecastUserError(
-            f"{session.exchange.name} has no candle of {plain(symbol)} from {start:%Y-%m-%d} on",
-            "Check the symbol's name; ask for more --days where it is traded no longer.",
+            f"{session.exchange.name} has no candle of {plain(symbol)} from {span}",
+            "Check the symbol's name; ask for an earlier time where it is traded no longer.",
         )
     first = moment(page[0].open_time)
     if first - start < _DAY:

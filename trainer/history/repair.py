@@ -14,7 +14,7 @@ from trainer.data.times import EPOCH
 from trainer.display import console, plain
 from trainer.errors import CandlecastUserError
 from trainer.exchanges.base import Exchange, Unreachable
-from trainer.history.backfill import closed_until, require_symbol
+from trainer.history.backfill import closed_until, listed_since, require_symbol
 from trainer.history.fill import Filler, Outcome
 from trainer.history.report import print_repair
 from trainer.history.session import Session, run
@@ -61,6 +61,7 @@ async def _repair(session: Session, outcome: Outcome, options: RepairOptions, er
     symbol = outcome.symbol
     require_symbol(symbol)
     start, end = await _range(session, symbol, options)
+    start = await listed_since(session, symbol, start, end, err)
     lacking = await session.database(gaps, symbol, start, end)
     wanted = lacking if options.gaps_only else [Gap(start, end - _MINUTE)]
     days, edges = _whole_days(wanted, closed_until(session.now).date())

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import math
+import subprocess
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -14,6 +16,7 @@ from itertools import pairwise
 import aiohttp
 import httpx
 import pytest
+from conftest import ROOT
 from exchange import ARCHIVE_FAULTS, CONNECTION_FAULTS, FRAME_FAULTS, REQUEST_FAULTS, Faults, Market, StandIn
 from exchange.frames import candle_frames, csv_row, kline_row
 
@@ -315,3 +318,17 @@ def test_generated_candles_do_not_depend_on_the_range_that_is_asked_for():
     assert short.truth("BTCUSDT", NOW - DAY, NOW) == long.truth("BTCUSDT", NOW - DAY, NOW)
     assert any(row.number_of_trades == 0 for row in short.truth("BTCUSDT", NOW - DAY, NOW))
     assert time.perf_counter() - began < 20
+
+
+def test_by_hand_it_prints_the_three_settings_and_answers():
+    command = [sys.executable, "-m", "tests.exchange", "--symbol", "BTCUSDT", "--days", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines = [process.stdout.readline().strip() for _ in range(3)]
+            settings = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+            url = settings["CANDLECAST_BINANCE_REST_URL"]
+            newest = httpx.get(f"{url}/api/v3/klines", params=klines(limit=1)[1], trust_env=False).json()
+        finally:
+            process.terminate()
+    assert [name.split("_")[2] for name in settings] == ["REST", "STREAM", "ARCHIVE"]
+    assert abs(newest[0][0] / 1000 - time.time()) < 120

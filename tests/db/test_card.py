@@ -79,6 +79,12 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
         )
     for feature in facts["features"]:
         assert re.search(rf"\b{feature}\b", found["Features"])
+    seen = facts["training_distribution"]
+    for kind in ("Mamba", "LightGBM"):
+        expected = (
+            f"- {kind}: quantiles 1/20 apart of {seen['rows']:,} training minutes, and {seen['days']} training days"
+        )
+        assert expected in found["Features"]
     for limit in facts["limits"]:
         assert f"- {limit}" in found["Known limits"]
     for library, version in facts["libraries"].items():
@@ -116,6 +122,15 @@ def test_a_pair_joined_by_hand_has_no_calibration(db, database_url, artifacts, m
     text = card(name, models, database_url)
     assert "Mamba's weight: as ml_settings says" in text
     assert "Uncalibrated: no probabilities, no prediction intervals" in text
+
+
+def test_a_version_of_before_says_that_its_drift_is_not_measured(db, published, database_url, models, name):
+    db.execute("update model_versions set facts = facts - 'training_distribution' where model_type = 'lgbm'")
+    found = sections(card(name, models, database_url))["Features"]
+    assert (
+        "- LightGBM: nothing, so it is not measured: this version was trained before a distribution was kept" in found
+    )
+    assert "- Mamba: quantiles" in found
 
 
 def test_versions_of_two_symbols_with_one_name_are_two_cards(db, database_url, artifacts, models, name):

@@ -19,6 +19,7 @@ import torch
 from candlecast.calibration import Calibration
 from candlecast.features import FEATURE_HASH, FEATURES, HORIZONS, VOLATILITY_30M
 from candlecast.models import LGBM_FILES, NORMALIZATION, Model, load_lgbm, load_mamba
+from candlecast.monitoring import distribution
 from candlecast.normalization import Normalization
 from candlecast.returns import scale_of
 from trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
@@ -254,12 +255,15 @@ def export_pair(
     golden = artifacts.golden_windows(dataset, split.test)
     version = artifacts.new_version(models)
     shared = {"version": version} | _shared_facts(dataset, split, pair, report, options)
+    rows = normalised_last_rows(dataset, split.training, pair.normalization)
+    seen = {distribution.FIELD: distribution.describe(rows, dataset.candle_time[split.training])}
     mamba_folder = artifacts.write_version(
         models,
         "mamba",
         version,
         mamba_files,
         shared
+        | seen
         | _own_facts("mamba", report.mamba)
         | {
             "params": asdict(options.mamba)
@@ -278,6 +282,7 @@ def export_pair(
         version,
         lgbm_files,
         shared
+        | seen
         | _own_facts("lgbm", report.lgbm)
         | {
             "params": asdict(options.lgbm)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from candlecast.features import HORIZONS
+from candlecast.monitoring.distribution import FIELD, STEPS
 from trainer.display import plain
 
 NAMES = {"lgbm": "LightGBM", "mamba": "Mamba", "ensemble": "ensemble"}
@@ -45,7 +46,7 @@ def render(card: Card) -> str:
         _section("Probabilities and intervals on the test part", _calibrated(facts.get("metrics") or {})),
         *(_section(_ensemble_title(joined), _ensemble(joined, facts)) for joined in card.ensembles),
         *(_section(f"Parameters of {NAMES[key]}", _parameters(own)) for key, own in card.versions.items()),
-        _section("Features", _features(facts)),
+        _section("Features", _features(facts, card.versions)),
         _section("Golden rows", _golden(card)),
         _section("Known limits", _limits(facts)),
         _section("Made with", _made_with(facts, card.versions)),
@@ -169,9 +170,21 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, An
             yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _features(facts: Mapping[str, Any]) -> str:
+def _features(facts: Mapping[str, Any], versions: Mapping[str, Mapping[str, Any]]) -> str:
     names = [plain(name) for name in facts.get("features") or []]
-    return textwrap.fill(", ".join(names), 100) + f"\n\nFeature hash: {plain(facts.get('feature_hash'))}"
+    parts = [textwrap.fill(", ".join(names), 100), f"Feature hash: {plain(facts.get('feature_hash'))}"]
+    if versions:
+        lines = [f"- {NAMES[key]}: {_distribution(own.get(FIELD))}" for key, own in versions.items()]
+        parts.append("What drift is measured against:\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _distribution(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "nothing, so it is not measured: this version was trained before a distribution was kept"
+    return (
+        f"quantiles 1/{STEPS} apart of {seen['rows']:,} training minutes, and {seen['days']} training days beside them"
+    )
 
 
 def _golden(card: Card) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from candlecast.errors import RegistrationRefused, VersionConflict
 from candlecast.features import FEATURE_HASH, FEATURES
 from candlecast.models import LGBM_FILES, NORMALIZATION, output_mapping
+from candlecast.monitoring import distribution
 from candlecast.normalization import parse
 from candlecast.reporting import reported
 from candlecast.runtimes import check_artifact
@@ -66,6 +67,8 @@ def register_model(
     parse(files[NORMALIZATION])
     if model_type == "lgbm":
         output_mapping(document)
+    if distribution.FIELD in document:
+        distribution.parse(document[distribution.FIELD])
     values = [model_type, version, symbol, model_path, list(FEATURES), FEATURE_HASH, facts]
     types = ["text", "text", "text", "text", "text[]", "text", "jsonb"]
     inserted = session.rows(_VERSION, types, values)

@@ -1,0 +1,247 @@
+"""The training distribution: kept and read back exactly, and its two measures against independent calculations."""
+
+import json
+from math import log
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from candlecast.features import FEATURES
+from candlecast.monitoring.distribution import (
+    DAY,
+    LEAST_SHARE,
+    STEPS,
+    Distribution,
+    DistributionInvalid,
+    describe,
+    parse,
+)
+from trainer.data.dataset import dataset_from_files, normalised_last_rows
+from trainer.models.training import fit_rows_normalization
+
+ROWS = 5_000
+#: Columns of `made` by kind; the others are normal.
+ATOM, HEAVY, CLIPPED, CONSTANT, TWO_VALUES = range(5)
+
+
+def made(rows: int = ROWS, seed: int = 0) -> np.ndarray:
+    """Rows (rows, features) float32 of all the shapes that features have."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(rows, len(FEATURES)))
+    values[:, ATOM] = np.where(random.random(rows) < 0.4, 0.125, values[:, ATOM])
+    values[:, HEAVY] = random.standard_cauchy(rows)
+    values[:, CLIPPED] = np.clip(3 * values[:, CLIPPED], -3, 3)
+    values[:, CONSTANT] = -0.3
+    values[:, TWO_VALUES] = random.random(rows) < 0.97
+    return values.astype(np.float32)
+
+
+def minutes(rows: int) -> np.ndarray:
+    return np.arange(rows) * 60
+
+
+def kept(rows: np.ndarray) -> dict[str, Distribution]:
+    """As the database reads it."""
+    return parse(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
+
+
+def by_definition(training: np.ndarray, values: np.ndarray) -> float:
+    """The index over the deciles of training rows, with pandas; for values without repetitions."""
+    inner = np.quantile(training, np.arange(1, 10) / 10, method="inverted_cdf")
+    edges = [-np.inf, *inner, np.inf]
+    shares = [pd.Series(pd.cut(one, edges)).value_counts(sort=False, normalize=True) for one in (values, training)]
+    a, e = (share.clip(lower=LEAST_SHARE) for share in shares)
+    return float(((a - e) * np.log(a / e)).sum())
+
+
+@pytest.fixture(scope="module")
+def training() -> np.ndarray:
+    return made()
+
+
+@pytest.fixture(scope="module")
+def seen(training) -> dict[str, Distribution]:
+    return kept(training)
+
+
+def test_it_is_small(training):
+    assert len(json.dumps(describe(training, minutes(ROWS)))) < 14_000
+
+
+def test_training_rows_themselves_have_not_drifted(training, seen):
+    for column, name in enumerate(FEATURES):
+        assert seen[name].compare(training[:, column]) == (0.0, 0.0), name
+
+
+# Training rows are 1 .. 1000, so each decile has 100 of them; the share of the values in each of the ten bins.
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ([0.1] * 10, 0.0),
+        ([0.2, 0.0] + [0.1] * 8, 0.1 * log(2) + (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([0.15, 0.05] + [0.1] * 8, 0.05 * log(1.5) - 0.05 * log(0.5)),
+        ([1.0] + [0.0] * 9, 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+    ],
+)
+def test_the_index_by_hand(shares, expected):
+    training = np.repeat(np.arange(1, 1_001, dtype=np.float32)[:, np.newaxis], len(FEATURES), axis=1)
+    counts = np.rint(np.array(shares) * 1_000).astype(int)
+    values = np.repeat(np.arange(50, 1_000, 100, dtype=np.float32), counts)
+    index, _ = kept(training)["open"].compare(values)
+    assert index == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_index_is_that_of_its_definition(training, seen):
+    random = np.random.default_rng(1)
+    for column in (HEAVY, *range(5, len(FEATURES))):
+        values = (random.normal(0.1 * column % 1.3, 1 + column / 20, 1_440)).astype(np.float32)
+        index, _ = seen[FEATURES[column]].compare(values)
+        assert index == pytest.approx(by_definition(training[:, column], values), abs=1e-12)
+        assert index > 0.01
+
+
+def test_the_distance_is_scipys_to_a_step(training, seen):
+    random = np.random.default_rng(2)
+    apart = []
+    for shift in (0.0, 0.05, 0.5, -2.0):
+        values = made(1_440, seed=3) * random.uniform(0.8, 1.2) + np.float32(shift)
+        for column, name in enumerate(FEATURES):
+            _, distance = seen[name].compare(values[:, column])
+            true = stats.ks_2samp(values[:, column], training[:, column], method="asymp").statistic
+            assert distance <= true + 1e-12, (name, shift)
+            apart.append(true - distance)
+    assert max(apart) <= 1 / STEPS
+    assert np.mean(apart) < 0.02
+
+
+def test_a_value_that_fills_a_decile_is_seen_to_leave(seen):
+    name = FEATURES[CONSTANT]
+    for value in (-0.31, -0.29):
+        index, distance = seen[name].compare(np.full(300, value, np.float32))
+        assert distance == 1.0
+        assert index == pytest.approx(2 * (1 - LEAST_SHARE) * log(1 / LEAST_SHARE))
+    half = np.repeat(np.array([0.0, 1.0], np.float32), 500)
+    index, distance = seen[FEATURES[TWO_VALUES]].compare(half)
+    zeros = seen[FEATURES[TWO_VALUES]].upto[0] / ROWS
+    assert distance == pytest.approx(0.5 - zeros)
+    assert index == pytest.approx((0.5 - zeros) * log(0.5 / zeros) + (zeros - 0.5) * log(0.5 / (1 - zeros)))
+
+
+def test_shifted_rows_are_shown(training, seen):
+    for column, name in enumerate(FEATURES):
+        if column != CONSTANT:
+            index, distance = seen[name].compare(training[:1_440, column] + np.float32(2.0))
+            assert index > 0.25, name
+            assert distance > 0.2, name
+
+
+def test_the_furthest_day_is_the_one_of_the_training_days_that_have_half_of_their_minutes():
+    # Days of 1440, 720 and 719 minutes; the last one, which does not count, lies far off.
+    times = np.concatenate([minutes(1_440), DAY + minutes(720), 2 * DAY + minutes(719)])
+    rows = made(len(times))
+    rows[1_440:] += 0.2
+    rows[2_160:] += 5.0
+    document = describe(rows, times)
+    assert (document["days"], document["rows"]) == (2, len(times))
+    for column, name in enumerate(FEATURES):
+        plain = parse(document)[name]
+        expected = max(plain.compare(day[:, column])[0] for day in (rows[:1_440], rows[1_440:2_160]))
+        assert plain.furthest_day == pytest.approx(expected, abs=5e-5)
+        assert plain.furthest_day > 0 or column == CONSTANT
+    assert all(one["furthest_day"] is None for one in describe(rows[:719], times[:719])["features"].values())
+
+
+@given(
+    arrays(
+        np.float32,
+        st.integers(1, 60),
+        elements=st.one_of(st.floats(-10, 10, width=32), st.sampled_from([0.0, 0.1, 10.0])),
+    ).map(lambda column: column.astype(np.float32))
+)
+def test_what_is_kept_reads_back_as_the_counts_of_any_values(column):
+    rows = np.repeat(column[:, np.newaxis], len(FEATURES), axis=1)
+    found = kept(rows)["close"]
+    assert found.edges.dtype == np.float32
+    assert found.upto.tolist() == [(column <= edge).sum() for edge in found.edges]
+    assert found.compare(column) == (0.0, 0.0)
+    assert (np.diff(np.concatenate([[0], found.upto[:-1]])) >= 0).all()
+
+
+def test_real_days_beside_the_eight_before_them(shared_data):
+    """Bitcoin, August 2025, as models would read it: both measures of each feature, by their definitions."""
+    dataset = dataset_from_files([shared_data / "spot" / "BTCUSDT-1m-2025-08-01_10.csv.gz"], "BTCUSDT")
+    days = (dataset.candle_time - dataset.candle_time[0]) // DAY
+    before, after = np.flatnonzero(days < 8), np.flatnonzero(days == 8)
+    normalization = fit_rows_normalization(dataset, before)
+    training, values = (normalised_last_rows(dataset, rows, normalization) for rows in (before, after))
+    found = parse(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
+    for column, name in enumerate(FEATURES):
+        index, distance = found[name].compare(values[:, column])
+        true = stats.ks_2samp(values[:, column], training[:, column], method="asymp").statistic
+        assert true - 1 / STEPS <= distance <= true + 1e-12, name
+        deciles = np.quantile(training[:, column], np.arange(1, 10) / 10, method="inverted_cdf")
+        if len(set(deciles)) == 9:
+            assert index == pytest.approx(by_definition(training[:, column], values[:, column]), abs=1e-12), name
+    assert found["close"].compare(values[:, FEATURES.index("close")]) == (0.0, 0.0), "its own close is 0 by definition"
+    assert found["volatility_30m"].furthest_day > 0.25, "slow features lie elsewhere on most days"
+
+
+def edited(training: np.ndarray, **changes: object) -> dict:
+    document = describe(training, minutes(ROWS))
+    document["features"]["open"] |= changes
+    return document
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda _: None, "not of format 1"),
+        (lambda document: document | {"format": 2}, "not of format 1"),
+        (lambda document: [document], "not of format 1"),
+        (lambda document: document | {"rows": 0}, "rows is 0"),
+        (lambda document: document | {"rows": True}, "rows is True"),
+        (lambda document: document | {"rows": 10**30}, "rows is 1000000000000000000000000000000"),
+        (lambda document: document | {"rows": 10 * ROWS}, "leaves more than 1 / 20"),
+        (lambda document: {"format": 1, "rows": ROWS}, "KeyError('features')"),
+        (lambda document: document | {"features": {}}, "not the ones that this server computes"),
+        (lambda document: document | {"features": list(FEATURES)}, "TypeError"),
+        (lambda document: document | {"features": dict.fromkeys(FEATURES)}, "TypeError"),
+    ],
+)
+def test_a_damaged_document_is_refused(training, change, reason):
+    with pytest.raises(DistributionInvalid) as error:
+        parse(change(describe(training, minutes(ROWS))))
+    assert reason in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"edges": []}, "the edges of open are not ascending"),
+        ({"edges": 1.0}, "the edges of open are not ascending"),
+        ({"edges": [1.0, 1.0], "upto": [4_000, 5_000]}, "the edges of open are not ascending"),
+        ({"edges": [1.0, float("nan")], "upto": [4_000, 5_000]}, "the edges of open are not ascending"),
+        ({"edges": [1.0, 1e39], "upto": [4_000, 5_000]}, "the edges of open are not ascending"),
+        ({"edges": ["x"]}, "ValueError"),
+        ({"edges": [1.0], "upto": [4_000, 5_000]}, "upto of open is not a count"),
+        ({"edges": [1.0, 2.0], "upto": [5_000, 4_900]}, "upto of open is not a count"),
+        ({"edges": [1.0], "upto": [5_001]}, "upto of open is not a count"),
+        ({"edges": [1.0], "upto": [4_900.0]}, "upto of open is not a count"),
+        ({"edges": [1.0], "upto": [-1]}, "upto of open is not a count"),
+        ({"edges": [1.0], "upto": [4_000]}, "leaves more than 1 / 20"),
+        ({"furthest_day": -0.1}, "furthest_day of open is -0.1"),
+        ({"furthest_day": float("inf")}, "furthest_day of open is inf"),
+        ({"furthest_day": "x"}, "ValueError"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+def test_a_damaged_feature_is_refused(training, changes, reason):
+    with pytest.raises(DistributionInvalid) as error:
+        parse(edited(training, **changes))
+    assert reason in error.value.message

@@ -70,6 +70,47 @@ $$;
 
 ALTER FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) OWNER TO candlecast_owner;
 
+CREATE TABLE public.consistency_checks (
+    symbol text NOT NULL,
+    day date NOT NULL,
+    ensemble_id bigint,
+    sampled integer NOT NULL,
+    mismatches integer,
+    corrected integer,
+    worst double precision,
+    tolerance double precision NOT NULL,
+    example_time timestamp with time zone,
+    cause text,
+    reason text,
+    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT consistency_checks_cause_check CHECK ((cause = ANY (ARRAY['models'::text, 'row'::text, 'unclear'::text, 'candle'::text]))),
+    CONSTRAINT consistency_checks_check CHECK (((mismatches >= 0) AND (mismatches <= sampled))),
+    CONSTRAINT consistency_checks_check1 CHECK (((corrected >= 0) AND (corrected <= mismatches))),
+    CONSTRAINT consistency_checks_checked_or_why CHECK (((mismatches IS NULL) = (sampled = 0))),
+    CONSTRAINT consistency_checks_example CHECK (((num_nulls(example_time, cause) =
+CASE
+    WHEN (mismatches > 0) THEN 0
+    ELSE 2
+END) AND ((reason IS NULL) = COALESCE((mismatches = 0), false)))),
+    CONSTRAINT consistency_checks_sampled_check CHECK ((sampled >= 0)),
+    CONSTRAINT consistency_checks_tolerance_check CHECK ((tolerance > (0)::double precision)),
+    CONSTRAINT consistency_checks_worst_check CHECK ((worst >= (0)::double precision))
+);
+
+ALTER TABLE public.consistency_checks OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.check_consistency(day date DEFAULT NULL::date) RETURNS SETOF public.consistency_checks
+    LANGUAGE plpython3u SECURITY DEFINER ROWS 3
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.monitoring.consistency import check_consistency
+return check_consistency(plpy, GD, day)
+$$;
+
+ALTER FUNCTION public.check_consistency(day date) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text, calibration text DEFAULT NULL::text, golden jsonb DEFAULT NULL::jsonb) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -467,6 +508,46 @@ $$;
 
 ALTER FUNCTION public.inference_metrics() OWNER TO candlecast_owner;
 
+CREATE TABLE public.feature_drift (
+    symbol text NOT NULL,
+    day date NOT NULL,
+    ensemble_id bigint NOT NULL,
+    model_type text NOT NULL,
+    version text NOT NULL,
+    feature text NOT NULL,
+    rows integer NOT NULL,
+    psi double precision,
+    ks double precision,
+    threshold double precision,
+    drifted boolean GENERATED ALWAYS AS ((psi > threshold)) STORED,
+    reason text,
+    measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT feature_drift_ks_check CHECK (((ks >= (0)::double precision) AND (ks <= (1)::double precision))),
+    CONSTRAINT feature_drift_measured_or_why CHECK ((num_nulls(psi, ks, threshold) =
+CASE
+    WHEN (reason IS NULL) THEN 0
+    ELSE 3
+END)),
+    CONSTRAINT feature_drift_model_type_check CHECK ((model_type = ANY (ARRAY['mamba'::text, 'lgbm'::text]))),
+    CONSTRAINT feature_drift_psi_check CHECK ((psi >= (0)::double precision)),
+    CONSTRAINT feature_drift_rows_check CHECK ((rows >= 0)),
+    CONSTRAINT feature_drift_threshold_check CHECK ((threshold > (0)::double precision))
+);
+
+ALTER TABLE public.feature_drift OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.measure_drift(day date DEFAULT NULL::date) RETURNS SETOF public.feature_drift
+    LANGUAGE plpython3u SECURITY DEFINER ROWS 54
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+from candlecast.monitoring.drift import measure_drift
+return measure_drift(plpy, GD, day)
+$$;
+
+ALTER FUNCTION public.measure_drift(day date) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -474,6 +555,8 @@ CREATE FUNCTION public.metrics() RETURNS TABLE(name text, labels jsonb, value do
 select * from public.inference_metrics()
 union all
 select * from public.data_metrics()
+union all
+select * from public.monitoring_metrics()
 $$;
 
 ALTER FUNCTION public.metrics() OWNER TO candlecast_owner;
@@ -487,6 +570,73 @@ return ml_setting(plpy, GD, setting_name)
 $$;
 
 ALTER FUNCTION public.ml_setting(setting_name text) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.monitoring_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+with active as (
+    select ensemble.symbol, ensemble.id as ensemble_id
+    from public.active_ensembles as ensemble where ensemble.is_active
+),
+drift as (
+    select found.symbol, found.feature, found.day, max(found.psi) as psi, max(found.ks) as ks, bool_or(found.drifted) as drifted
+    from active
+    inner join public.feature_drift as found
+        on active.symbol = found.symbol and active.ensemble_id = found.ensemble_id
+    where
+        found.day = (
+            select max(newest.day) from public.feature_drift as newest
+            where newest.symbol = active.symbol and newest.ensemble_id = active.ensemble_id and newest.psi is not null
+        )
+    group by found.symbol, found.feature, found.day
+),
+checks as (
+    select
+        found.symbol, found.day,
+        sum(found.mismatches) as mismatches,
+        sum(found.corrected) as corrected,
+        count(*) filter (where found.mismatches is null) as unchecked
+    from active
+    inner join public.consistency_checks as found on active.symbol = found.symbol
+    where
+        found.day = (select max(newest.day) from public.consistency_checks as newest where newest.symbol = active.symbol)
+    group by found.symbol, found.day
+)
+select figure.name, figure.labels, figure.value, 'gauge', figure.help
+from (
+    select measured.name, jsonb_build_object('symbol', drift.symbol, 'feature', drift.feature), measured.value, measured.help
+    from drift
+    cross join lateral (values
+        ('ml_feature_drift_psi', drift.psi, 'population stability index of the newest measured day against the training'),
+        ('ml_feature_drift_ks', drift.ks, 'Kolmogorov-Smirnov distance of that day from the training')
+    ) as measured (name, value, help)
+    union all
+    select measured.name, jsonb_build_object('symbol', summed.symbol), measured.value, measured.help
+    from (
+        select drift.symbol, drift.day, count(*) filter (where drift.drifted) as drifted
+        from drift group by drift.symbol, drift.day
+    ) as summed
+    cross join lateral (values
+        ('ml_features_drifted', summed.drifted, 'features that lie further off than 0.25 and than any training day'),
+        ('ml_feature_drift_age_seconds', extract(epoch from now() at time zone 'UTC' - (summed.day + 1)),
+        'since the newest day whose drift is measured ended')
+    ) as measured (name, value, help)
+    union all
+    select measured.name, jsonb_build_object('symbol', checks.symbol), measured.value, measured.help
+    from checks
+    cross join lateral (values
+        ('ml_prediction_mismatches', checks.mismatches, 'sampled minutes that do not come out again: must be 0'),
+        ('ml_prediction_mismatches_corrected', checks.corrected, 'those of which a candle was corrected since'),
+        ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be computed again'),
+        ('ml_prediction_check_age_seconds', extract(epoch from now() at time zone 'UTC' - (checks.day + 1)),
+        'since the newest checked day ended')
+    ) as measured (name, value, help)
+) as figure (name, labels, value, help)
+where figure.value is not null
+$$;
+
+ALTER FUNCTION public.monitoring_metrics() OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
@@ -635,6 +785,24 @@ end
 $_$;
 
 ALTER PROCEDURE public.prune_history(IN batch integer) OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.prune_measurements() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+with kept as (
+    select (clock_timestamp() - nullif(public.ml_setting('keep_measurements'), 'none')::interval) at time zone 'UTC' as since
+),
+drift as (
+    delete from public.feature_drift where day + 1 <= (select kept.since from kept) returning 1
+),
+checks as (
+    delete from public.consistency_checks where day + 1 <= (select kept.since from kept) returning 1
+)
+select (select count(*) from drift) + (select count(*) from checks)
+$$;
+
+ALTER FUNCTION public.prune_measurements() OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.prune_versions(older_than interval DEFAULT '30 days'::interval, keep integer DEFAULT 3, for_symbol text DEFAULT NULL::text) RETURNS TABLE(model_type text, symbol text, version text, created_at timestamp with time zone, bytes bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -1827,8 +1995,14 @@ ALTER TABLE ONLY public.active_ensembles
 ALTER TABLE ONLY public.candles_1m
     ADD CONSTRAINT candles_1m_pkey PRIMARY KEY (symbol, open_time);
 
+ALTER TABLE ONLY public.consistency_checks
+    ADD CONSTRAINT consistency_checks_one_a_day UNIQUE NULLS NOT DISTINCT (symbol, day, ensemble_id);
+
 ALTER TABLE ONLY public.ensemble_events
     ADD CONSTRAINT ensemble_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.feature_drift
+    ADD CONSTRAINT feature_drift_pkey PRIMARY KEY (symbol, day, ensemble_id, model_type, feature);
 
 ALTER TABLE ONLY public.feed_status
     ADD CONSTRAINT feed_status_pkey PRIMARY KEY (symbol);
@@ -1919,11 +2093,17 @@ ALTER TABLE ONLY public.active_ensembles
 ALTER TABLE ONLY public.active_ensembles
     ADD CONSTRAINT active_ensembles_mamba_version_id_mamba_type_feature_hash_fkey FOREIGN KEY (mamba_version_id, mamba_type, feature_hash) REFERENCES public.model_versions(id, model_type, feature_hash);
 
+ALTER TABLE ONLY public.consistency_checks
+    ADD CONSTRAINT consistency_checks_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
 ALTER TABLE ONLY public.ensemble_events
     ADD CONSTRAINT ensemble_events_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
 ALTER TABLE ONLY public.ensemble_events
     ADD CONSTRAINT ensemble_events_evaluation_id_fkey FOREIGN KEY (evaluation_id) REFERENCES public.ab_evaluations(id);
+
+ALTER TABLE ONLY public.feature_drift
+    ADD CONSTRAINT feature_drift_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
 ALTER TABLE ONLY public.inference_runs
     ADD CONSTRAINT inference_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
@@ -1964,6 +2144,15 @@ GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp wi
 GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.consistency_checks TO candlecast_cron;
+GRANT SELECT ON TABLE public.consistency_checks TO candlecast_trainer;
+GRANT SELECT ON TABLE public.consistency_checks TO candlecast_operator;
+GRANT SELECT ON TABLE public.consistency_checks TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.check_consistency(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.check_consistency(day date) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.check_consistency(day date) TO candlecast_operator;
 
 REVOKE ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) TO candlecast_trainer;
@@ -2007,6 +2196,15 @@ GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_operator;
 GRANT ALL ON FUNCTION public.inference_metrics() TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.feature_drift TO candlecast_cron;
+GRANT SELECT ON TABLE public.feature_drift TO candlecast_trainer;
+GRANT SELECT ON TABLE public.feature_drift TO candlecast_operator;
+GRANT SELECT ON TABLE public.feature_drift TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.measure_drift(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.measure_drift(day date) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.measure_drift(day date) TO candlecast_operator;
+
 REVOKE ALL ON FUNCTION public.metrics() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.metrics() TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.metrics() TO candlecast_operator;
@@ -2017,6 +2215,11 @@ GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.ml_setting(setting_name text) TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.monitoring_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_operator;
+GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
@@ -2052,6 +2255,10 @@ GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO can
 
 REVOKE ALL ON PROCEDURE public.prune_history(IN batch integer) FROM PUBLIC;
 GRANT ALL ON PROCEDURE public.prune_history(IN batch integer) TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.prune_measurements() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.prune_measurements() TO candlecast_cron;
+GRANT ALL ON FUNCTION public.prune_measurements() TO candlecast_operator;
 
 REVOKE ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) TO candlecast_trainer;

@@ -16,7 +16,7 @@ LOOKBACK = SEQUENCE_LENGTH - 1 + WINDOW - 1
 BATCH = 1440
 MODEL_BATCH = 128
 
-_SEQUENCE = f"""
+_ROWS = f"""
 select array_agg(array[{", ".join(FEATURES)}] order by open_time) as rows
 from public.features_between($1, to_timestamp($2), to_timestamp($3))"""
 _STRETCH = f"""
@@ -37,12 +37,16 @@ def sequence(session: Session, symbol: str, candle_time: float) -> np.ndarray:
 
     Raises GapInCandles with the first missing minute, CandleMissing where candle_time itself is not stored.
     """
-    start = candle_time - (SEQUENCE_LENGTH - 1) * MINUTE
-    result = session.rows(_SEQUENCE, ["text", "float8", "float8"], [symbol, start, candle_time + MINUTE])
-    rows = result[0]["rows"]
-    if rows is None or len(rows) < SEQUENCE_LENGTH:
+    rows = rows_between(session, symbol, candle_time - (SEQUENCE_LENGTH - 1) * MINUTE, candle_time + MINUTE)
+    if len(rows) < SEQUENCE_LENGTH:
         raise missing_candle(session, symbol, candle_time)
-    return np.array(rows, dtype=np.float64)[np.newaxis]
+    return rows[np.newaxis]
+
+
+def rows_between(session: Session, symbol: str, from_time: float, to_time: float) -> np.ndarray:
+    """Raw feature rows (n, features) float64 with open_time in [from_time, to_time), in time order."""
+    rows = session.rows(_ROWS, ["text", "float8", "float8"], [symbol, from_time, to_time])[0]["rows"]
+    return np.array(rows or [], dtype=np.float64).reshape(-1, len(FEATURES))
 
 
 def missing_candle(session: Session, symbol: str, candle_time: float) -> CandleMissing | GapInCandles:

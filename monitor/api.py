@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from monitor import queries
 from monitor.answers import Answer, Cached, json_answer
-from monitor.database import Database, DatabaseGone, QueryRefused
+from monitor.database import CONNECTIONS, Database, DatabaseGone, QueryRefused
 
 #: Sections by document, and for how many seconds an answer is kept.
 _SECTIONS = {
@@ -48,6 +48,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
         for name, (sections, _) in _SECTIONS.items()
     },
 }
+_SLOW_CONNECTIONS = CONNECTIONS - 3
 _MISSING = {"42P01", "42883", "42703"}  # undefined table, function, column
 
 
@@ -56,6 +57,8 @@ class Api:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # What reads a week leaves connections for /health, whatever it waits for and whoever asks for how many symbols.
+        self._slow = asyncio.Semaphore(_SLOW_CONNECTIONS)
         self._symbols = Cached(self._ask_symbols, 5.0)
         self._documents: dict[tuple[str, str], Cached[Answer]] = {}
 
@@ -119,7 +122,8 @@ class Api:
 
     async def _section(self, query: str, symbol: str, seconds: float) -> dict[str, Any]:
         try:
-            return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds)}
+            async with self._slow:
+                return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds)}
         except QueryRefused as refused:
             if refused.sqlstate in _MISSING:
                 return {"absent": "this database does not keep it yet: `alembic upgrade head`"}

@@ -15,7 +15,9 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-CONNECTIONS = 4
+CONNECTIONS = 5
+#: Whoever waits longer for a connection is told that there is none.
+_CONNECT_SECONDS = 1.0
 #: A connection that answers nothing, not even a keepalive, is given up after so long.
 _TCP = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 #: For the transaction alone, so that a pooler in transaction mode does no harm. Who may become the reader, does.
@@ -120,8 +122,9 @@ class Database:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            # A connection within two thirds of the time, so that a query still has some.
-            async with self._pool.connection(timeout=max(0.01, (deadline - started) * 2 / 3)) as connection:
+            # Within two thirds of the time at most, so that the query still has some.
+            patience = min(_CONNECT_SECONDS, (deadline - started) * 2 / 3)
+            async with self._pool.connection(timeout=max(0.01, patience)) as connection:
                 cut = loop.call_at(deadline, _cut, connection)
                 try:
                     return await _ask(connection, query, values, _milliseconds(deadline - loop.time()))

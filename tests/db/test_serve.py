@@ -265,6 +265,20 @@ def test_a_lock_is_no_reason_to_wait(service, now):
     service.wait_for("/health", lambda answer: answer.status_code == 200, 5)
 
 
+def test_a_section_that_takes_too_long_holds_nothing_else_up(now_url, now):
+    with serving(now_url) as service, ThreadPoolExecutor(1) as pool, now.transaction():
+        assert service.get("/health").status_code == 200
+        now.execute("lock table feed_status in access exclusive mode")
+        started = time.monotonic()
+        asked = pool.submit(service.get, "/api/operations")
+        assert service.get("/health").status_code == 200
+        assert service.get("/api/live").status_code == 200
+        assert time.monotonic() - started < 1
+        operations = asked.result().json()
+    assert operations["feed"] == {"error": "took over 2 s"}
+    assert operations["runs"]["rows"]
+
+
 def test_a_backend_that_hangs_is_left_behind(service, now):
     service.wait_for("/health", lambda answer: answer.status_code == 200, 5)
     hung = now.execute("select pid from pg_stat_activity where application_name = 'candlecast serve'").fetchall()

@@ -1,0 +1,248 @@
+"""What `candlecast serve` bears, and what that costs the forecasts: 200 requests a second on /health and /metrics.
+
+    python -m bench.serve_load
+    python -m bench.serve_load --seconds 10          a small run, half a minute
+
+The real command runs over the database, and a process beside it asks at even times, whatever the answers take, /health
+and /metrics in turns, over kept connections. Meanwhile predict_now() is called on a new candle each time, in a warm
+session; stretches with and without requests take turns, so that both see the same machine. An answer that takes over
+five seconds, has another status than health() implies, or lacks the database's figures is an error: one is too many.
+It works under the symbol BENCH, as bench/ does, and removes that afterwards. Exit status 1: a limit was missed.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import psutil
+import typer
+from rich.console import Console
+
+from bench.report import Figure, Limit, machine, table
+from bench.stage import SYMBOL, Stage
+from trainer.progress import shown
+
+ROOT = Path(__file__).resolve().parents[1]
+#: So that a pg_cron job of an installation leaves BENCH alone: it skips symbols that are over an hour old.
+_OVER_AN_HOUR = 120
+_CONNECTIONS = 8
+_STRETCH = 5.0
+_PAUSE = 0.05
+#: Connections that rested longer are opened anew: the server may be about to close them.
+_IDLE = 3.0
+_PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"
+
+
+@dataclass
+class Asked:
+    """What the asking process saw."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    problems: Counter[str] = field(default_factory=Counter)
+
+
+def main(
+    database_url: Annotated[
+        str | None, typer.Option(help="The database; default: DATABASE_URL, else the one of .env.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=5, help="Seconds with requests; as many without.")] = 60.0,
+    rate: Annotated[int, typer.Option(min=1, max=5_000, help="Requests a second.")] = 200,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure and sample there.")] = None,
+) -> None:
+    """Ask the service, and predict beside it."""
+    stretches = round(seconds / _STRETCH)
+    stage = Stage(database_url, int(2 * seconds / _PAUSE) + _OVER_AN_HOUR)
+    try:
+        facts = machine(stage.db, rate=rate)
+        with served(stage.url) as (url, process), asking(url, rate) as asker:
+            idle, loaded, share = _in_turns(stage, stretches, asker, process)
+            asked = asker.end()
+    finally:
+        stage.close()
+    figures = [
+        Figure(
+            f"predict_now() beside {rate} requests a second; peer: beside none",
+            "ms",
+            loaded,
+            (Limit("ratio", 1.1),),
+            idle,
+        ),
+        Figure("an answer of /health or /metrics", "ms", asked.milliseconds),
+        Figure("errors", "", [sum(asked.problems.values())], (Limit("max", 0),), note=_told(asked)),
+        Figure("a request later than planned", "ms", asked.late),
+        Figure("CPU of the service, of one core", "%", [100 * one for one in share]),
+    ]
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    console.print(table(figures, "candlecast serve under load"), highlight=False)
+    console.print(f"{len(asked.milliseconds)} answers; {facts['cores']} cores, {facts['processor']}", highlight=False)
+    for figure in figures:
+        for problem in [*figure.missed(), *filter(None, [figure.note])]:
+            console.print(f"  {figure.what}: {problem}", highlight=False)
+    if json_file:
+        json_file.write_text(json.dumps({"machine": facts, "figures": [one.document() for one in figures]}, indent=1))
+    if any(figure.missed() for figure in figures):
+        raise typer.Exit(1)
+
+
+def _in_turns(
+    stage: Stage, stretches: int, asker: "Asker", process: psutil.Process
+) -> tuple[list[float], list[float], list[float]]:
+    """Latencies without and with requests, and the service's share of a core in each stretch with them."""
+    idle: list[float] = []
+    loaded: list[float] = []
+    share = []
+    with stage.connect() as session, shown(Console(stderr=True), "Stretches") as on_step:
+        for _ in range(20):
+            _predict(stage, session)
+        for stretch in range(stretches):
+            for turn in (idle, loaded) if stretch % 2 else (loaded, idle):
+                asker.ask(turn is loaded)
+                started, before = time.perf_counter(), sum(process.cpu_times()[:2])
+                while time.perf_counter() - started < _STRETCH:
+                    turn.append(_predict(stage, session))
+                    time.sleep(_PAUSE)
+                if turn is loaded:
+                    share.append((sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - started))
+            asker.ask(False)
+            on_step(stretch + 1, stretches, "")
+    return idle, loaded, share
+
+
+def _predict(stage: Stage, session) -> float:
+    stage.next_candle()
+    started = time.perf_counter()
+    rows = session.execute(_PREDICT_NOW).fetchall()
+    assert len(rows) == 5
+    return (time.perf_counter() - started) * 1000
+
+
+def _told(asked: Asked) -> str:
+    return "; ".join(f"{count} of {problem}" for problem, count in asked.problems.most_common(5))
+
+
+@contextmanager
+def served(url: str) -> Iterator[tuple[str, psutil.Process]]:
+    """The real command on a free port: its address and its process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from trainer.cli import app; app()", "serve", "--port", "0"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process.stdout.readline().split()[2], psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.communicate(timeout=15)
+
+
+class Asker:
+    """A process that asks while it is told to."""
+
+    def __init__(self, url: str, rate: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, end = context.Pipe()
+        self._process = context.Process(target=_asker, args=(url, rate, end), daemon=True)
+        self._process.start()
+        self._pipe.recv()
+
+    def ask(self, on: bool) -> None:
+        """Begin, or stop."""
+        self._pipe.send(on)
+
+    def end(self) -> Asked:
+        """What it saw."""
+        self._pipe.send(None)
+        found = self._pipe.recv()
+        self._process.join(10)
+        return found
+
+
+@contextmanager
+def asking(url: str, rate: int) -> Iterator[Asker]:
+    """A process that asks, ended after."""
+    asker = Asker(url, rate)
+    yield asker
+
+
+def _asker(url: str, rate: int, pipe: Connection) -> None:
+    pipe.send(asyncio.run(_ask_until_told(url, rate, pipe)))
+
+
+async def _ask_until_told(url: str, rate: int, pipe: Connection) -> Asked:
+    address = urlsplit(url)
+    asked, planned = Asked(), asyncio.Queue()
+    workers = [
+        asyncio.create_task(_worker(address.hostname, address.port, planned, asked)) for _ in range(_CONNECTIONS)
+    ]
+    pipe.send("ready")
+    on, number, due = False, 0, 0.0
+    while True:
+        if pipe.poll():
+            told = pipe.recv()
+            if told is None:
+                break
+            on, due = told, time.perf_counter()
+        now = time.perf_counter()
+        while on and due <= now:
+            planned.put_nowait((due, "/health" if number % 2 else "/metrics"))
+            number, due = number + 1, due + 1 / rate
+        await asyncio.sleep(min(0.02, max(0.0, due - now)) if on else 0.02)
+    await asyncio.wait_for(planned.join(), 15)
+    for worker in workers:
+        worker.cancel()
+    return asked
+
+
+async def _worker(host: str, port: int, planned: asyncio.Queue, asked: Asked) -> None:
+    reader, writer = await asyncio.open_connection(host, port)
+    started = time.perf_counter()
+    while True:
+        due, path = await planned.get()
+        if time.perf_counter() - started > _IDLE:
+            writer.close()
+            reader, writer = await asyncio.open_connection(host, port)
+        started = time.perf_counter()
+        try:
+            problem = await asyncio.wait_for(_request(reader, writer, path), 5)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError) as error:
+            problem = f"{path}: {type(error).__name__}"
+            reader, writer = await asyncio.open_connection(host, port)
+        asked.milliseconds.append((time.perf_counter() - started) * 1000)
+        asked.late.append((started - due) * 1000)
+        if problem:
+            asked.problems[problem] += 1
+        planned.task_done()
+
+
+async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> str | None:
+    """What is wrong with the answer, None where nothing is."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    if path == "/metrics":
+        return None if status == 200 and b"\nml_database_up 1.0" in body else f"{path}: {status} without figures"
+    said = json.loads(body)
+    # BENCH's candles are old on purpose, so health() says down; what counts is that health() said it.
+    well = "ml_model_version" in said and "scheduler" in said and status == (503 if said["status"] == "down" else 200)
+    return None if well else f"{path}: {status} {said.get('reasons')}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

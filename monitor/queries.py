@@ -152,14 +152,20 @@ select ensemble_id, live_from, live_to, came_by, came_because, went_by
 from public.ensemble_history where symbol = %(symbol)s order by live_from desc limit 8
 """
 
+#: Of each feature the model that it lies further from, relative to what is usual for the feature.
 DRIFT = """
-select day, ensemble_id, feature, rows, psi, ks
-from public.feature_drift
-where symbol = %(symbol)s and day = (select max(day) from public.feature_drift where symbol = %(symbol)s)
-order by psi desc nulls last, feature
+with worst as (
+    select distinct on (feature) day, feature, rows, psi, ks, threshold, drifted, reason
+    from public.feature_drift
+    where symbol = %(symbol)s and day = (select max(day) from public.feature_drift where symbol = %(symbol)s)
+    order by feature, psi / threshold desc nulls last
+)
+select * from worst order by psi / threshold desc nulls last, feature
 """
 
 CONSISTENCY = """
-select day, ensemble_id, sampled, mismatches, worst, example_time
-from public.consistency_checks where symbol = %(symbol)s order by day desc, ensemble_id limit 8
+select day, ensemble_id, sampled, mismatches, corrected, example_time, cause, reason
+from public.consistency_checks
+where symbol = %(symbol)s and day = (select max(day) from public.consistency_checks where symbol = %(symbol)s)
+order by ensemble_id
 """

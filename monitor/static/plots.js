@@ -25,10 +25,12 @@ export function whisker({ low, high, accuracy }, { middle, half }) {
   return plot;
 }
 
-/** A bar from the left, `value` of `most`. */
-export function bar(value, most, kind) {
+/** A bar from the left, `value` of `most`, and a mark. */
+export function bar(value, most, kind, mark) {
   const plot = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `bar-plot ${kind}`, "aria-hidden": "true" });
   plot.append(drawn("rect", { x: 0, y: 4, height: 8, rx: 2, width: Math.max(1, (WIDTH * value) / most) }));
+  const x = (WIDTH * mark) / most;
+  plot.append(drawn("line", { x1: x, x2: x, y1: 1, y2: HEIGHT - 1, class: "middle" }));
   return plot;
 }
 

@@ -94,27 +94,36 @@ export function showHistory(record, now) {
 
 export function showDrift(record) {
   const [rows, nothing] = taken(record.drift, "Not measured yet: once a day, over the day before.");
-  const most = Math.max(0.3, ...rows.map((row) => row.psi ?? 0));
-  const worst = rows.slice(0, 8);
-  write(byId("drift-day"), rows.length > 0 ? day(rows[0].day) : "");
+  const measured = rows.filter((row) => isNumber(row.psi));
+  const drifted = measured.filter((row) => row.drifted).length;
+  write(byId("drift-day"), measured.length > 0 ? `${day(rows[0].day)}: ${drifted} of ${measured.length} drifted` : "");
+  byId("drift-day").dataset.level = drifted > 0 ? "degraded" : "unknown";
+  const most = Math.max(1.2, ...measured.map((row) => row.psi / row.threshold));
   fill(
     byId("drift"),
-    worst.map((row) => {
-      const kind = row.psi >= 0.25 ? "large" : row.psi >= 0.1 ? "moderate" : "small";
-      return [row.feature, bar(row.psi ?? 0, most, kind), { text: decimal(row.psi, 3), className: kind }, decimal(row.ks, 3)];
+    measured.slice(0, 8).map((row) => {
+      const kind = row.drifted ? "drifted" : "usual";
+      return [
+        row.feature,
+        bar(row.psi / row.threshold, most, kind, 1),
+        { text: decimal(row.psi, 3), className: kind },
+        decimal(row.threshold, 2),
+        decimal(row.ks, 3),
+      ];
     }),
-    nothing,
+    rows[0]?.reason ?? nothing,
   );
-  write(byId("consistency"), consistency(record.consistency));
+  showConsistency(record.consistency);
 }
 
-function consistency(section) {
+function showConsistency(section) {
   const [rows, nothing] = taken(section, "Not checked yet: once a day, on a sample of the day before.");
-  if (rows.length === 0) return nothing;
-  const newest = rows.filter((row) => row.day === rows[0].day);
-  const sampled = newest.reduce((sum, row) => sum + row.sampled, 0);
-  const mismatches = newest.reduce((sum, row) => sum + row.mismatches, 0);
-  const of = `${day(newest[0].day)}: ${count(sampled)} served forecasts computed again`;
-  return mismatches === 0 ? `${of}, all equal.` : `${of}, ${count(mismatches)} differ. Served and recomputed must agree.`;
+  const lines = rows.map((row) => {
+    const of = `${day(row.day)}, #${row.ensemble_id ?? "of the environment"}: `;
+    if (row.mismatches === null) return [of + row.reason, ""];
+    if (row.mismatches === 0) return [`${of}${count(row.sampled)} minutes computed again, all as they were served.`, ""];
+    return [`${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ (${row.cause}): ${row.reason}`, "down"];
+  });
+  const shown = lines.length > 0 ? lines : [[nothing, "nothing"]];
+  byId("consistency").replaceChildren(...shown.map(([text, className]) => element("li", { className }, text)));
 }
-

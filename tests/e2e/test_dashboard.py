@@ -42,6 +42,8 @@ def database(cluster_url, template, artifacts):
         with psycopg.connect(url, autocommit=True) as db:
             deploy_calibrated(db, artifacts)
             bring_up_to_now(db)
+            newest = "(select max(candle_time at time zone 'UTC')::date from predictions)"
+            db.execute(f"select count(*) from measure_drift({newest}), check_consistency({newest})")
         yield url
         admin.execute(f"drop database {name} with (force)")
 
@@ -151,6 +153,12 @@ def test_it_shows_what_the_database_holds(open_page, db, service):
     expect(page.locator("#latency")).to_contain_text("ms")
     expect(page.locator("#health-facts")).to_contain_text("ok")
     expect(page.locator("#tests")).to_contain_text("None.")
+    drifted, features = db.execute(
+        "select count(distinct feature) filter (where drifted), count(distinct feature) from feature_drift"
+    ).fetchone()
+    expect(page.locator("#drift-day")).to_contain_text(f": {drifted} of {features} drifted")
+    expect(page.locator("#drift tbody tr")).to_have_count(8)
+    expect(page.locator("#consistency")).to_contain_text("all as they were served")
 
 
 def test_what_is_late_is_not_shown_as_live(open_page, db):

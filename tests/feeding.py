@@ -144,7 +144,7 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
     standing_in = StandIn(market, clock, weight_limit=6000 if seed % 2 else 24, update_every=20.0)
     with psycopg.connect(url, autocommit=True) as db:
         watch(db)
-        async with standing_in as exchange, feeding(exchange, url, FeedOptions(lookback=2 * HOUR), symbols) as binance:
+        async with standing_in as exchange, feeding(exchange, url, FeedOptions(lookback=8 * HOUR), symbols) as binance:
             refused = await _fetch_archives(binance, exchange, 6)
             await clock.sleep(end - clock.now())
             # A machine that does other things too is late with everything; the replay's clock waits for nobody.

@@ -512,22 +512,18 @@ CREATE TABLE public.feature_drift (
     symbol text NOT NULL,
     day date NOT NULL,
     ensemble_id bigint NOT NULL,
-    model_type text NOT NULL,
-    version text NOT NULL,
     feature text NOT NULL,
     rows integer NOT NULL,
     psi double precision,
     ks double precision,
     threshold double precision,
     drifted boolean GENERATED ALWAYS AS ((psi > threshold)) STORED,
+    model_type text,
+    version text,
     reason text,
     measured_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT feature_drift_ks_check CHECK (((ks >= (0)::double precision) AND (ks <= (1)::double precision))),
-    CONSTRAINT feature_drift_measured_or_why CHECK ((num_nulls(psi, ks, threshold) =
-CASE
-    WHEN (reason IS NULL) THEN 0
-    ELSE 3
-END)),
+    CONSTRAINT feature_drift_measured_or_why CHECK (((num_nulls(psi, ks, threshold, model_type, version) = ANY (ARRAY[0, 5])) AND (num_nulls(psi, reason) < 2))),
     CONSTRAINT feature_drift_model_type_check CHECK ((model_type = ANY (ARRAY['mamba'::text, 'lgbm'::text]))),
     CONSTRAINT feature_drift_psi_check CHECK ((psi >= (0)::double precision)),
     CONSTRAINT feature_drift_rows_check CHECK ((rows >= 0)),
@@ -537,7 +533,7 @@ END)),
 ALTER TABLE public.feature_drift OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.measure_drift(day date DEFAULT NULL::date) RETURNS SETOF public.feature_drift
-    LANGUAGE plpython3u SECURITY DEFINER ROWS 54
+    LANGUAGE plpython3u SECURITY DEFINER ROWS 27
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -580,7 +576,7 @@ with active as (
     from public.active_ensembles as ensemble where ensemble.is_active
 ),
 drift as (
-    select found.symbol, found.feature, found.day, max(found.psi) as psi, max(found.ks) as ks, bool_or(found.drifted) as drifted
+    select found.symbol, found.feature, found.day, found.psi, found.ks, found.drifted
     from active
     inner join public.feature_drift as found
         on active.symbol = found.symbol and active.ensemble_id = found.ensemble_id
@@ -589,7 +585,6 @@ drift as (
             select max(newest.day) from public.feature_drift as newest
             where newest.symbol = active.symbol and newest.ensemble_id = active.ensemble_id and newest.psi is not null
         )
-    group by found.symbol, found.feature, found.day
 ),
 checks as (
     select
@@ -2002,7 +1997,7 @@ ALTER TABLE ONLY public.ensemble_events
     ADD CONSTRAINT ensemble_events_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.feature_drift
-    ADD CONSTRAINT feature_drift_pkey PRIMARY KEY (symbol, day, ensemble_id, model_type, feature);
+    ADD CONSTRAINT feature_drift_pkey PRIMARY KEY (symbol, day, ensemble_id, feature);
 
 ALTER TABLE ONLY public.feed_status
     ADD CONSTRAINT feed_status_pkey PRIMARY KEY (symbol);

@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
-rows 54
+rows 27
 as $$
 from candlecast.monitoring.drift import measure_drift
 return measure_drift(plpy, GD, day)

@@ -13,7 +13,7 @@ with active as (
     from public.active_ensembles as ensemble where ensemble.is_active
 ),
 drift as (
-    select found.symbol, found.feature, found.day, max(found.psi) as psi, max(found.ks) as ks, bool_or(found.drifted) as drifted
+    select found.symbol, found.feature, found.day, found.psi, found.ks, found.drifted
     from active
     inner join public.feature_drift as found
         on active.symbol = found.symbol and active.ensemble_id = found.ensemble_id
@@ -22,7 +22,6 @@ drift as (
             select max(newest.day) from public.feature_drift as newest
             where newest.symbol = active.symbol and newest.ensemble_id = active.ensemble_id and newest.psi is not null
         )
-    group by found.symbol, found.feature, found.day
 ),
 checks as (
     select

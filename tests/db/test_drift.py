@@ -1,6 +1,7 @@
 """measure_drift(): a day's features beside those that the active models were trained on."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from artifacts import FIRST_MINUTE
 from conftest import ROOT, with_database
 from live import MINUTE, NEWEST, register
 from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
 from scipy import stats
 
 from candlecast.features import FEATURES
@@ -58,7 +60,7 @@ def measure(db, day=DAY):
 
 
 def stored(db):
-    return db.execute("select * from feature_drift order by symbol, day, ensemble_id, model_type, feature").fetchall()
+    return db.execute("select * from feature_drift order by symbol, day, ensemble_id, feature").fetchall()
 
 
 def seen(artifacts) -> dict:
@@ -84,7 +86,7 @@ def normalised_day(db, artifacts) -> pd.DataFrame:
 
 def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
     rows = measure(live)
-    assert len(rows) == 2 * len(FEATURES)
+    assert len(rows) == len(FEATURES)
     given, document = normalised_day(live, artifacts), seen(artifacts)
     assert len(given) == ROWS
     for row in rows:
@@ -112,7 +114,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
             assert row.psi == pytest.approx(((a - e) * np.log(a / e)).sum(), abs=1e-9), row.feature
         assert row.threshold == max(0.25, kept["furthest_day"] or 0)
         assert row.drifted == (row.psi > row.threshold)
-    assert stored(live) == sorted(rows, key=lambda row: (row.model_type, row.feature))
+    assert stored(live) == sorted(rows, key=lambda row: row.feature)
 
 
 def test_the_distance_is_the_one_of_the_rows_that_it_was_trained_on(live, artifacts):
@@ -161,12 +163,12 @@ def test_what_shifts_is_shown_and_nothing_else(live):
 
 
 def test_a_level_that_no_training_row_had_is_no_drift(live):
-    before = {(row.model_type, row.feature): (row.psi, row.ks) for row in measure(live)}
+    before = {row.feature: (row.psi, row.ks) for row in measure(live)}
     prices = ("open", "high", "low", "close", "quote_asset_volume", "taker_buy_quote_asset_volume")
     live.execute(f"update candles_1m set {', '.join(f'{name} = 1024 * {name}' for name in prices)}")
     for row in measure(live):
         if row.feature not in VOLUMES:
-            assert (row.psi, row.ks) == pytest.approx(before[row.model_type, row.feature], abs=1e-9), row.feature
+            assert (row.psi, row.ks) == pytest.approx(before[row.feature], abs=1e-9), row.feature
 
 
 @pytest.mark.parametrize(("minutes", "measured"), [(199, False), (200, True)])
@@ -211,14 +213,31 @@ DAMAGED = "update model_artifacts set content = 'x' where model_version_id = 1 a
     ids=["none", "invalid", "damaged", "gone"],
 )
 def test_a_version_that_cannot_be_measured_says_why_and_the_other_is(live, damage, broken, reason):
+    before = {row.feature: row.psi for row in measure(live)}
     live.execute(damage)
-    rows = measure(live)
-    assert {row.model_type for row in rows if row.psi is None} == {broken}
-    assert {row.model_type for row in rows if row.psi is not None} == {"mamba", "lgbm"} - {broken}
-    for row in rows:
-        if row.model_type == broken:
-            assert reason in row.reason
-            assert (row.rows, row.ks, row.threshold, row.drifted) == (ROWS, None, None, None)
+    (other,) = {"mamba", "lgbm"} - {broken}
+    for row in measure(live):
+        assert (row.model_type, row.psi) == (other, before[row.feature])
+        assert reason in row.reason
+
+
+def test_where_neither_version_can_be_measured_there_is_no_figure(live):
+    live.execute(f"update model_versions set facts = facts - '{FIELD}'")
+    for row in measure(live):
+        assert (row.rows, row.psi, row.ks, row.threshold, row.drifted, row.version) == (ROWS, *[None] * 5)
+        assert re.findall(r"(mamba|lgbm) version \S+ keeps no distribution", row.reason) == ["mamba", "lgbm"]
+
+
+def test_of_two_versions_that_saw_different_rows_the_one_further_off_counts(live, artifacts):
+    assert {row.model_type for row in measure(live)} == {"mamba"}, "they saw the same"
+    document = seen(artifacts)
+    document["features"]["rsi_14"]["edges"] = [edge + 5 for edge in document["features"]["rsi_14"]["edges"]]
+    document["features"]["volume"]["furthest_day"] = 100
+    live.execute("update model_versions set facts = facts || %s where model_type = 'lgbm'", (Jsonb({FIELD: document}),))
+    rows = {row.feature: row for row in measure(live)}
+    assert {name for name, row in rows.items() if row.model_type == "lgbm"} == {"rsi_14"}
+    assert rows["rsi_14"].drifted
+    assert rows["volume"].threshold < 100
 
 
 def test_an_ensemble_of_other_features_says_so(live):
@@ -238,7 +257,7 @@ def test_the_same_day_again_replaces_its_rows(live):
     first = measure(live)
     live.execute("update candles_1m set volume = 20 * volume, quote_asset_volume = 20 * quote_asset_volume")
     second = measure(live)
-    assert stored(live) == sorted(second, key=lambda row: (row.model_type, row.feature))
+    assert stored(live) == sorted(second, key=lambda row: row.feature)
     assert len(second) == len(first)
     assert min(row.measured_at for row in second) > max(row.measured_at for row in first)
     assert [row.psi for row in second] != [row.psi for row in first]
@@ -261,7 +280,7 @@ def test_each_symbol_is_measured_by_its_own_candles(live, artifacts):
     live.execute("delete from candles_1m where symbol = 'OTHER' and open_time >= %s", (NEWEST,))
     rows = measure(live)
     assert {(row.symbol, row.ensemble_id, row.rows) for row in rows} == {("DEMO", 1, 720), ("OTHER", ensemble, 719)}
-    assert len(rows) == 4 * len(FEATURES)
+    assert len(rows) == 2 * len(FEATURES)
 
 
 def test_pg_crons_role_measures_yesterday_by_itself(live):
@@ -271,7 +290,7 @@ def test_pg_crons_role_measures_yesterday_by_itself(live):
     assert days == [yesterday]
     for settings in ("set local timezone = 'Pacific/Kiritimati'", "set local datestyle = 'German'"):
         live.execute(settings)
-        assert live.execute("select count(psi) from measure_drift(%s)", (DAY,)).fetchone() == (54,)
+        assert live.execute("select count(psi) from measure_drift(%s)", (DAY,)).fetchone() == (27,)
 
 
 @pytest.mark.parametrize(
@@ -328,21 +347,19 @@ def metrics(db, of: str) -> dict[tuple, float]:
 def test_metrics_tell_the_newest_measured_day(live):
     assert metrics(live, "ml_feature") == {}
     measure(live)
-    live.execute("update feature_drift set psi = 7, ks = 0.7 where model_type = 'lgbm' and feature = 'open'")
+    live.execute("update feature_drift set psi = 7, ks = 0.7 where feature = 'open'")
     measure(live, "2026-05-03")  # has no candles: nothing new to tell
-    found, rows = metrics(live, "ml_feature"), {row.feature: row for row in stored(live) if row.model_type == "mamba"}
+    found = metrics(live, "ml_feature")
     assert len(found) == 2 * len(FEATURES) + 2
     assert (found["ml_feature_drift_psi", "open"], found["ml_feature_drift_ks", "open"]) == (7, 0.7)
-    measured = live.execute("select feature, psi from feature_drift where day = %s and model_type = 'mamba'", (DAY,))
-    for name, psi in measured.fetchall():
-        assert found["ml_feature_drift_psi", name] == (7 if name == "open" else psi)
-    drifted = live.execute("select distinct feature from feature_drift where drifted").fetchall()
+    for name, psi in live.execute("select feature, psi from feature_drift where day = %s", (DAY,)).fetchall():
+        assert found["ml_feature_drift_psi", name] == psi
+    drifted = live.execute("select feature from feature_drift where drifted").fetchall()
     assert found["ml_features_drifted",] == len(drifted) >= 1
     (age,) = live.execute(
         "select extract(epoch from now() - %s)::float8", (datetime(2026, 5, 3, tzinfo=UTC),)
     ).fetchone()
     assert found["ml_feature_drift_age_seconds",] == pytest.approx(age)
-    assert rows["open"].day == datetime(2026, 5, 3, tzinfo=UTC).date()
 
 
 @pytest.mark.parametrize(
@@ -353,7 +370,7 @@ def test_measurements_past_their_time_go(live, keep, left):
     (today,) = live.execute("select (now() at time zone 'UTC')::date").fetchone()
     for age in (1, 2, 40):
         measure(live, today - timedelta(days=age))
-    assert live.execute("select prune_measurements()").fetchone() == (54 * (3 - left),)
+    assert live.execute("select prune_measurements()").fetchone() == (27 * (3 - left),)
     ages = live.execute("select distinct %s - day from feature_drift order by 1", (today,)).fetchall()
     assert ages == [(1,), (2,), (40,)][:left]
 
@@ -363,4 +380,4 @@ def test_the_sql_of_its_document_runs(live):
     blocks = [block.partition("\n")[2] for block in text.split("```")[1::2] if block.startswith("sql\n")]
     assert len(blocks) == 1
     live.execute(blocks[0])
-    assert live.execute("select count(*) from feature_drift").fetchone() == (54,)
+    assert live.execute("select count(*) from feature_drift").fetchone() == (27,)

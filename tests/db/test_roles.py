@@ -203,7 +203,7 @@ ASKED = {
     "select withdraw_ensemble(-1)": {"trainer": "CC006", "operator": "CC006"},
     "select test_ensemble(-1)": {"trainer": "CC006", "operator": "CC006"},
     "select from evaluate_ab()": {"cron": 0, "operator": 0},
-    "select from measure_drift('2026-05-02')": {"cron": 54, "operator": 54},
+    "select from measure_drift('2026-05-02')": {"cron": 27, "operator": 27},
     "select from check_consistency('2026-05-02')": {"cron": 0, "operator": 0},
     "select prune_measurements()": {"cron": 1, "operator": 1},
     "update feature_drift set psi = 0 where false": {},

@@ -1,13 +1,14 @@
 """measure_drift(): how far a day's features lie from the ones that the active models were trained on.
 
-Of every symbol with an active ensemble, each feature, each of the two versions: as that version's normalisation gives
-the day's rows to it. No model is loaded.
+Of every symbol with an active ensemble, each feature, as the version's normalisation gives the day's rows to it. Where
+both versions were trained together, they saw the same; else the one counts that the day lies further from. No model is
+loaded.
 """
 
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from candlecast.features import FEATURES
 from candlecast.lineage import check_features
 from candlecast.models import NORMALIZATION
 from candlecast.monitoring.days import day_of
-from candlecast.monitoring.distribution import FIELD, Distribution, parse
-from candlecast.normalization import Normalization, normalize
+from candlecast.monitoring.distribution import FIELD, parse
+from candlecast.normalization import normalize
 from candlecast.normalization import parse as parse_normalization
 from candlecast.reporting import in_words, reported
 from candlecast.session import Session
@@ -35,18 +36,25 @@ from public.active_ensembles where state = 'active' order by symbol"""
 _VERSION = f"select model_type, version, (facts -> '{FIELD}')::text as seen from public.model_versions where id = $1"
 _STORE = """
 insert into public.feature_drift (
-    symbol, day, ensemble_id, model_type, version, feature, rows, psi, ks, threshold, reason
+    symbol, day, ensemble_id, rows, reason, feature, model_type, version, psi, ks, threshold
 )
-select $1, $2::date, $3, $4, $5, feature, $6, psi, ks, threshold, $7
-from unnest($8, $9, $10, $11) as measured (feature, psi, ks, threshold)
-on conflict (symbol, day, ensemble_id, model_type, feature) do update set
-    version = excluded.version, rows = excluded.rows, psi = excluded.psi, ks = excluded.ks,
-    threshold = excluded.threshold, reason = excluded.reason, measured_at = excluded.measured_at
+select $1, $2::date, $3, $4, $5, measured.*
+from unnest($6, $7, $8, $9, $10, $11) as measured (feature, model_type, version, psi, ks, threshold)
+on conflict (symbol, day, ensemble_id, feature) do update set
+    rows = excluded.rows, reason = excluded.reason, model_type = excluded.model_type, version = excluded.version,
+    psi = excluded.psi, ks = excluded.ks, threshold = excluded.threshold, measured_at = excluded.measured_at
 returning *"""
-_STORE_TYPES = ["text", "text", "bigint", "text", "text", "int", "text", "text[]", "float8[]", "float8[]", "float8[]"]
+_STORE_TYPES = ["text", "text", "bigint", "int", "text", "text[]", "text[]", "text[]", *["float8[]"] * 3]
 
-#: (index, distance, threshold) of a feature.
-Figures = tuple[float | None, float | None, float | None]
+
+class Figures(NamedTuple):
+    """Of a feature, against one version: what the columns of feature_drift say."""
+
+    model_type: str | None = None
+    version: str | None = None
+    psi: float | None = None
+    ks: float | None = None
+    threshold: float | None = None
 
 
 class NoDistribution(CandlecastError):
@@ -71,41 +79,50 @@ def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     stored: list[Any] = []
     for ensemble in session.rows(_ACTIVE):
         rows = rows_between(session, ensemble["ensemble_symbol"], start, end)
-        for version_id in (ensemble["mamba_version_id"], ensemble["lgbm_version_id"]):
-            stored += _measure(session, ensemble, version_id, which, rows)
+        figures, reason = _measure(session, ensemble, which, rows)
+        values = [ensemble["ensemble_symbol"], which.isoformat(), ensemble["ensemble_id"], len(rows), reason]
+        stored += session.rows(_STORE, _STORE_TYPES, [*values, list(FEATURES), *map(list, zip(*figures, strict=True))])
     return stored
 
 
-def _measure(session: Session, ensemble: Mapping, version_id: int, day: date, rows: np.ndarray) -> Any:
-    """One version's rows of feature_drift, stored: its figures, or why there are none."""
-    version = session.rows(_VERSION, ["bigint"], [version_id])[0]
-    figures: list[Figures] = [(None, None, None)] * len(FEATURES)
-    reason = None
+def _measure(session: Session, ensemble: Mapping, day: date, rows: np.ndarray) -> tuple[list[Figures], str | None]:
+    """Each feature's figures, and why they are not of both versions, or of none."""
+    measured: list[list[Figures]] = []
+    reasons: list[str] = []
     try:
         if len(rows) < LEAST_ROWS:
             raise TooFewRows(symbol=ensemble["ensemble_symbol"], rows=len(rows), day=day, least=LEAST_ROWS)
         check_features(session, ensemble)
-        seen, normalization = _training(session, version_id, version)
-        given = normalize(rows[:, np.newaxis, :], normalization)[:, 0, :]
-        figures = [_figures(seen[name], given[:, column]) for column, name in enumerate(FEATURES)]
     except CandlecastError as error:
-        reason = in_words(error)
-    index, distance, threshold = map(list, zip(*figures, strict=True))
-    values = [ensemble["ensemble_symbol"], day.isoformat(), ensemble["ensemble_id"], version["model_type"]]
-    values += [version["version"], len(rows), reason, list(FEATURES), index, distance, threshold]
-    return session.rows(_STORE, _STORE_TYPES, values)
+        return [Figures()] * len(FEATURES), in_words(error)
+    for version_id in (ensemble["mamba_version_id"], ensemble["lgbm_version_id"]):
+        try:
+            measured.append(_against(session, version_id, rows))
+        except CandlecastError as error:
+            reasons.append(in_words(error))
+    if not measured:
+        return [Figures()] * len(FEATURES), " ".join(reasons)
+    return [max(each, key=_beyond) for each in zip(*measured, strict=True)], " ".join(reasons) or None
 
 
-def _training(session: Session, version_id: int, version: Mapping) -> tuple[dict[str, Distribution], Normalization]:
-    """What the version saw, and how it reads rows. Raises NoDistribution, DistributionInvalid, ArtifactDamaged."""
+def _against(session: Session, version_id: int, rows: np.ndarray) -> list[Figures]:
+    """Figures of a day's rows (n, features) against one version. Raises NoDistribution, and what reading it raises."""
+    version = session.rows(_VERSION, ["bigint"], [version_id])[0]
     if version["seen"] is None:
         raise NoDistribution(model_type=version["model_type"], version=version["version"])
     content = artifact_reader(session, version_id)(NORMALIZATION)
     if content is None:
         raise ArtifactDamaged(name=NORMALIZATION, reason="the version has no such file")
-    return parse(json.loads(version["seen"])), parse_normalization(content)
+    given = normalize(rows[:, np.newaxis, :], parse_normalization(content))[:, 0, :]
+    return [
+        Figures(
+            version["model_type"], version["version"], *seen.compare(values), max(SHIFTED, seen.furthest_day or 0.0)
+        )
+        for seen, values in zip(parse(json.loads(version["seen"])).values(), given.T, strict=True)
+    ]
 
 
-def _figures(seen: Distribution, values: np.ndarray) -> Figures:
-    index, distance = seen.compare(values)
-    return index, distance, max(SHIFTED, seen.furthest_day or 0.0)
+def _beyond(figures: Figures) -> float:
+    assert figures.psi is not None
+    assert figures.threshold is not None
+    return figures.psi / figures.threshold

@@ -137,6 +137,7 @@ class Binance:
                 close_timeout=_CLOSING,
                 ping_interval=None,
                 compression=None,  # a candle is 400 bytes: what deflate keeps in memory is more
+                max_queue=1024,  # while the database is slow pings are heard, and answered
                 user_agent_header="candlecast",
             )
         except (OSError, WebSocketException) as error:

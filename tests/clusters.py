@@ -5,6 +5,7 @@ Each is marked as scripts/cluster.sh marks its throw-away ones: what a killed ru
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -162,3 +163,9 @@ def wait_for(cluster: Cluster, query: str, *values: Any, seconds: float) -> list
         time.sleep(0.2)
     details = cluster.ask("select status, return_message from cron.job_run_details order by runid desc limit 5")
     pytest.fail(f"{query} {values} gave nothing in {seconds} s; pg_cron says {details}")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

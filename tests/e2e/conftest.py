@@ -1,6 +1,5 @@
 """What the tests of docs/operations.md share: servers that were set up by its commands, predicting DEMO."""
 
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,10 +102,3 @@ def promoted(standby: Cluster, began: dict[str, datetime]) -> Cluster:
     wait_for(standby, "select 1 where not pg_is_in_recovery()", seconds=20)
     began["promoted"] = datetime.now(UTC)
     return standby
-
-
-@pytest.fixture(scope="module")
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]

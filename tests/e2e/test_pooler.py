@@ -10,14 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from clusters import blocks, section
+from clusters import blocks, free_port, section
 from psycopg.conninfo import make_conninfo
 
 pytestmark = pytest.mark.cron
-
-
-def port_of(path: Path) -> int:
-    return int(re.search(r"^listen_port = (\d+)", path.read_text(), re.MULTILINE)[1])
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +32,12 @@ def version(pgbouncer):
 
 
 @pytest.fixture(scope="module")
-def pooled(pgbouncer, version, primary, free_port):
+def pooled(pgbouncer, version, primary):
     """The URL of the primary through a PgBouncer, as ann."""
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="candlecast-pgbouncer-"))
     (settings,) = blocks("Connection poolers", "ini")
-    settings = settings.replace("port=5432", f"port={primary.port}").replace("6432", str(free_port))
+    settings = settings.replace("port=5432", f"port={primary.port}").replace("6432", str(port))
     settings = settings.replace("/etc/pgbouncer", str(folder)) + "unix_socket_dir =\n"
     if version >= (1, 21):
         settings += "max_prepared_statements = 100\n"
@@ -52,7 +49,7 @@ def pooled(pgbouncer, version, primary, free_port):
     other = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
     command = ["setpriv", *other, "--pdeathsig", "TERM", pgbouncer, str(folder / "pgbouncer.ini")]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log, cwd="/") as process:
-        url = make_conninfo(f"postgresql://ann:secret@127.0.0.1:{free_port}/candlecast", connect_timeout=5)
+        url = make_conninfo(f"postgresql://ann:secret@127.0.0.1:{port}/candlecast", connect_timeout=5)
         try:
             for _ in range(100):
                 try:

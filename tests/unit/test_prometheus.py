@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 RULES = yaml.safe_load((FOLDER / "candlecast.rules.yml").read_text())
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
-TESTS = yaml.safe_load((FOLDER / "candlecast.rules.test.yml").read_text())["tests"]
+FILES = sorted(FOLDER.glob("*.test.yml"))
+TESTS = [test for path in FILES for test in yaml.safe_load(path.read_text())["tests"]]
 
 
 def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
@@ -33,7 +34,7 @@ def test_the_configuration_and_its_rules_are_valid(tmp_path):
 
 
 def test_each_alert_fires_when_it_must_and_not_before_and_ends():
-    done = promtool("test", "rules", "candlecast.rules.test.yml")
+    done = promtool("test", "rules", *(path.name for path in FILES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -49,7 +50,7 @@ def test_each_alert_is_tested_before_while_and_after_it_fires(name):
 
 
 def seconds(text: str) -> int:
-    return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
 @pytest.mark.parametrize("name", ALERTS)

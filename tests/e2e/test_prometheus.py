@@ -1,0 +1,181 @@
+"""A real Prometheus with deploy/prometheus scrapes a real `candlecast serve` over a real database, and answers."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from clusters import NEWEST, ROOT, free_port
+from live import MINUTE
+
+pytestmark = pytest.mark.cron
+FOLDER = ROOT / "deploy" / "prometheus"
+RULES = [
+    rule for group in yaml.safe_load((FOLDER / "candlecast.rules.yml").read_text())["groups"] for rule in group["rules"]
+]
+#: What the issue named so; milliseconds are what everything else about latency is in.
+LINT = "ml_inference_latency_ms metric names should not contain abbreviated units"
+
+
+@contextmanager
+def running(command: list[str], log: Path, **options: Any) -> Iterator[None]:
+    """The program, until the block ends or the tests are killed."""
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", *command], stdout=output, stderr=output, **options
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def wait_until(found: Callable[[], Any], log: Path, seconds: float = 30) -> Any:
+    """What it gives as soon as that is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if value := found():
+                return value
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"nothing within {seconds} s:\n{log.read_text()}")
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - its own servers on loopback
+        return answer.read().decode()
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Its API."""
+
+    api: str
+    log: Path
+
+    def ask(self, expression: str) -> list[dict[str, Any]]:
+        """The samples that the expression gives now."""
+        found = json.loads(get(f"{self.api}/query?{urllib.parse.urlencode({'query': expression})}"))
+        assert found["status"] == "success"
+        return found["data"]["result"]
+
+    def value(self, expression: str) -> str:
+        """The value of its one sample."""
+        (sample,) = self.ask(expression)
+        return sample["value"][1]
+
+    def rules(self) -> list[dict[str, Any]]:
+        groups = json.loads(get(f"{self.api}/rules"))["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    def wait(self, expression: str) -> None:
+        """Until it gives something."""
+        wait_until(lambda: self.ask(expression), self.log)
+
+
+@pytest.fixture(scope="module")
+def service(primary, tmp_path_factory):
+    """The address of a `candlecast serve` that reads the primary as ann."""
+    port, log = free_port(), tmp_path_factory.mktemp("service") / "log"
+    with primary.connect() as db:
+        (newest,) = db.execute(NEWEST).fetchone()
+        db.execute("call run_inference(%s)", (newest - 10 * MINUTE,))  # so that there is a latency to tell
+    url = f"postgresql://ann:secret@127.0.0.1:{primary.port}/candlecast"
+    command = [sys.executable, "-c", "from trainer.cli import app; app()", "serve", "--port", str(port)]
+    path = os.pathsep.join([str(ROOT / "db" / "functions"), str(ROOT)])
+    with running(command, log, env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": path}):
+        address = f"127.0.0.1:{port}"
+        wait_until(lambda: "ml_health" in get(f"http://{address}/metrics"), log)
+        yield address
+
+
+@pytest.fixture(scope="module")
+def prometheus(service, tmp_path_factory):
+    """One that scrapes the service, with the rules."""
+    program = shutil.which("prometheus")
+    if not program:
+        pytest.skip("prometheus is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+    folder = tmp_path_factory.mktemp("prometheus")
+    shutil.copytree(FOLDER, folder / "etc")
+    settings = folder / "etc" / "prometheus.yml"
+    # Its target, and faster than in earnest: nobody is to wait for a test.
+    text = settings.read_text().replace("127.0.0.1:8080", service)
+    settings.write_text(text.replace("_interval: 5s", "_interval: 1s").replace("timeout: 4s", "timeout: 1s"))
+    rules = folder / "etc" / "candlecast.rules.yml"
+    rules.write_text(rules.read_text().replace("interval: 1m", "interval: 1s"))
+    address, log = f"127.0.0.1:{free_port()}", folder / "log"
+    options = [f"--config.file={settings}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}"]
+
+    server = Prometheus(f"http://{address}/api/v1", log)
+    with running([program, *options], log):
+        server.wait('up{job="candlecast"} == 1 and on () ml_health')
+        yield server
+
+
+def test_promtool_takes_what_the_service_tells(service):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+    metrics = get(f"http://{service}/metrics")
+    done = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines() == [LINT]
+    broken = subprocess.run(
+        [promtool, "check", "metrics"], input=metrics + "ml health 1\n", capture_output=True, text=True, check=False
+    )
+    assert "error while linting" in broken.stderr
+
+
+def test_prometheus_scrapes_the_service_and_answers(prometheus, primary):
+    assert prometheus.value('count by (symbol) (ml_health{symbol="DEMO"})') == "1"
+    ((active,),) = primary.ask("select id::text from active_ensembles where symbol = 'DEMO' and is_active")
+    assert prometheus.value('ml_model_version_current{symbol="DEMO"}') == active
+    assert 0 <= float(prometheus.value('ml_candle_age_seconds{symbol="DEMO"}')) < 180
+    assert prometheus.value("ml_database_up") == "1"
+
+
+def test_every_rule_can_be_evaluated(prometheus):
+    def evaluated() -> list[dict[str, Any]]:
+        rules = prometheus.rules()
+        return rules if all(rule["health"] != "unknown" for rule in rules) else []
+
+    rules = wait_until(evaluated, prometheus.log)
+    assert {rule["name"] for rule in rules} == {rule["alert"] for rule in RULES}
+    assert [rule for rule in rules if rule["health"] != "ok"] == []
+
+
+def test_an_alert_comes_and_goes_by_itself(prometheus, primary):
+    alert = 'ALERTS{alertname="CandlecastInferenceOff"}'
+    switch = (
+        "with changed as (update ml_settings set value = %s where name = 'enabled' returning 1) select * from changed"
+    )
+    assert prometheus.ask(alert) == []
+    primary.ask(switch, "false")
+    try:
+        prometheus.wait(alert)
+    finally:
+        primary.ask(switch, None)
+    prometheus.wait(f"absent({alert})")
+
+
+def test_every_metric_that_a_rule_asks_for_is_told(prometheus, primary):
+    """A series may have no sample yet (no feed, nothing measured): then the SQL that would tell it has the name."""
+    source = " ".join(text for (text,) in primary.ask("select prosrc from pg_proc where proname ~ 'metrics$'"))
+    for name in {name for rule in RULES for name in re.findall(r"\bml_\w+", rule["expr"])}:
+        assert prometheus.ask(name) or f"'{name}'" in source, name

@@ -127,7 +127,7 @@ class _Measurement:
         awaited = int(time.time()) // MINUTE * MINUTE - MINUTE
         for symbol in self._ensembles:
             await self._release(exchange, symbol, awaited - MINUTE)
-        await until_stored(self._stage.url, len(self._ensembles), awaited)
+        await until_stored(self._stage.url, list(self._ensembles), awaited)
         for symbol, ensemble in self._ensembles.items():
             if time.time() >= awaited + 2 * MINUTE - 6 or len(self._samples) == self._sessions:
                 return

@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import psycopg
@@ -69,7 +69,7 @@ async def _real_speed(url: str, symbols: list[str], minutes: float) -> list[Figu
     async with StandIn(market, Clock(), update_every=2.0) as exchange:
         words = [word for symbol in symbols for word in ("--symbol", symbol)]
         async with running([*FEED, *words], exchange.environment() | {"DATABASE_URL": url}) as pid:
-            await until_stored(url, len(symbols), time.time() - 2 * _MINUTE)
+            await until_stored(url, symbols, time.time() - 2 * _MINUTE)
             await asyncio.sleep(5)
             before, began, frames = cost_of(pid), time.monotonic(), exchange.counters.frames.total()
             shares, memory = [], []
@@ -108,7 +108,7 @@ async def _replayed(url: str, symbols: list[str], hours: float, speed: float) ->
                 await asyncio.sleep(1.0)
                 memory.append((clock.elapsed() / 3600, cost_of(pid)))
             last = clock.now() - 600
-            await until_stored(url, len(symbols), last)
+            await until_stored(url, symbols, last)
         differing = await asyncio.to_thread(_differences, url, market, start - _DAY / 2, last)
     early = [cost.rss for hour, cost in memory if _WARM_UP_HOURS <= hour < 2 * _WARM_UP_HOURS]
     late = [cost.rss for hour, cost in memory if hour >= hours - _WARM_UP_HOURS]
@@ -149,16 +149,14 @@ async def running(command: list[str], environment: dict[str, str]) -> AsyncItera
                 sys.stderr.write(f"the feed ended by itself, with status {ended}: {log.read()[-2000:]}")
 
 
-async def until_stored(url: str, symbols: int, newest: float) -> None:
-    """Until all symbols have the minute before this time."""
-    query = (
-        "select count(*) from (select 1 from candles_1m group by symbol having max(open_time) >= to_timestamp(%s)) as s"
-    )
+async def until_stored(url: str, symbols: Sequence[str], newest: float) -> None:
+    """Until all these symbols have the minute before this time."""
+    query = "select count(distinct symbol) from candles_1m where symbol = any(%s) and open_time >= to_timestamp(%s)"
     deadline = time.monotonic() + 120
     minute = newest // _MINUTE * _MINUTE - _MINUTE
     while time.monotonic() < deadline:
         with psycopg.connect(url) as db:
-            if db.execute(query, [minute]).fetchone() == (symbols,):
+            if db.execute(query, [list(symbols), minute]).fetchone() == (len(symbols),):
                 return
         await asyncio.sleep(0.5)
     raise SystemExit("the feed did not catch up within two minutes")

@@ -315,7 +315,7 @@ $$;
 ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.health(for_symbol text DEFAULT NULL::text) RETURNS jsonb
-    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
@@ -403,7 +403,7 @@ $$;
 ALTER FUNCTION public.health(for_symbol text) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.inference_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
-    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 with runs as (
@@ -545,7 +545,7 @@ $$;
 ALTER FUNCTION public.measure_drift(day date) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
-    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 select * from public.inference_metrics()
@@ -558,7 +558,7 @@ $$;
 ALTER FUNCTION public.metrics() OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
-    LANGUAGE plpython3u STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    LANGUAGE plpython3u STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 from candlecast.settings import ml_setting
@@ -634,7 +634,7 @@ $$;
 ALTER FUNCTION public.monitoring_metrics() OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
-    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5 PARALLEL RESTRICTED
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET "DateStyle" TO 'ISO, YMD'
@@ -658,7 +658,7 @@ $$;
 ALTER FUNCTION public.predict_now(for_symbol text) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
-    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 7200 PARALLEL RESTRICTED
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 7200
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
@@ -721,7 +721,7 @@ $$;
 ALTER FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
-    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3 PARALLEL RESTRICTED
+    LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'

@@ -8,7 +8,7 @@
 create or replace function health(for_symbol text default null)
 returns jsonb
 language plpgsql
-stable parallel restricted
+stable parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$

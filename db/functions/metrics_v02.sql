@@ -5,7 +5,7 @@
 create or replace function metrics()
 returns table (name text, labels jsonb, value double precision, type text, help text)
 language sql
-stable parallel restricted
+stable parallel unsafe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$

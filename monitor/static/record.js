@@ -104,7 +104,7 @@ export function showDrift(record) {
     measured.slice(0, 8).map((row) => {
       const kind = row.drifted ? "drifted" : "usual";
       return [
-        row.feature,
+        broken(row.feature),
         bar(row.psi / row.threshold, most, kind, 1),
         { text: decimal(row.psi, 3), className: kind },
         decimal(row.threshold, 2),
@@ -115,6 +115,10 @@ export function showDrift(record) {
   );
   showConsistency(record.consistency);
 }
+
+/** A name that may go over a line after its underscores. */
+const broken = (name) =>
+  element("span", {}, ...name.split(/(?<=_)/).flatMap((part, at) => (at > 0 ? [element("wbr"), part] : [part])));
 
 function showConsistency(section) {
   const [rows, nothing] = taken(section, "Not checked yet: once a day, on a sample of the day before.");

@@ -165,10 +165,13 @@ def test_what_is_late_is_not_shown_as_live(open_page, db):
     page = open_page()
     assert_live(page)
     recent = "> now() - interval '6 minutes'"
-    db.execute(f"delete from predictions where candle_time {recent}")
+    db.execute(f"delete from predictions where candle_time {recent}")  # as where pg_cron stands still
+    expect(page.locator("#banner")).to_contain_text("no prediction for", ignore_case=True, timeout=12_000)
+    expect(page.locator("#candle-age")).to_contain_text(" s ago")
+    expect(page.locator("#forecast-state")).to_have_text("gone")
     db.execute(f"delete from candles_1m where open_time {recent}")
-    expect(page.locator("#pill-text")).to_have_text("down", timeout=12_000)
-    expect(page.locator("#banner")).to_contain_text("no candle for", ignore_case=True)
+    expect(page.locator("#banner")).to_contain_text("no candle for", ignore_case=True, timeout=12_000)
+    expect(page.locator("#pill-text")).to_have_text("down")
     expect(page.locator("#banner-age")).to_contain_text("min")
     expect(page.locator("#forecast-state")).to_have_text("gone")
     expect(page.locator("#forecast tbody")).to_have_text("Nothing that is live.")

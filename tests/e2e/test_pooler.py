@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from clusters import blocks, free_port, section
 from psycopg.conninfo import make_conninfo
+from serving import serving
 
 pytestmark = pytest.mark.cron
 
@@ -142,6 +143,13 @@ def test_options_in_the_url_are_refused(pooled):
     with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter: options"):
         psycopg.connect(pooled, options="-c statement_timeout=5s")
     assert "`unsupported startup parameter: options`" in section("Connection poolers")
+
+
+def test_candlecast_serve_works_through_it(pooled):
+    with serving(pooled) as service:
+        answer = service.wait_for("/health", lambda answer: answer.json()["ml_model_version"])
+        assert answer.json()["symbol"] == "DEMO"
+        assert "ml_health" in service.get("/metrics").text
 
 
 def test_a_model_that_goes_live_is_seen_at_the_next_call(clients, primary):

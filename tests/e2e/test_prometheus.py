@@ -1,11 +1,9 @@
 """A real Prometheus with deploy/prometheus scrapes a real `candlecast serve` over a real database, and answers."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -20,6 +18,7 @@ import pytest
 import yaml
 from clusters import NEWEST, ROOT, free_port
 from live import MINUTE
+from serving import serving
 
 pytestmark = pytest.mark.cron
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -31,14 +30,10 @@ LINT = "ml_inference_latency_ms metric names should not contain abbreviated unit
 
 
 @contextmanager
-def running(command: list[str], log: Path, **options: Any) -> Iterator[None]:
+def running(command: list[str], log: Path) -> Iterator[None]:
     """The program, until the block ends or the tests are killed."""
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *command], stdout=output, stderr=output, **options
-        ) as process,
-    ):
+    ends_with_us = ["setpriv", "--pdeathsig", "TERM"]
+    with log.open("w") as output, subprocess.Popen([*ends_with_us, *command], stdout=output, stderr=output) as process:
         try:
             yield
         finally:
@@ -91,19 +86,13 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def service(primary, tmp_path_factory):
+def service(primary):
     """The address of a `candlecast serve` that reads the primary as ann."""
-    port, log = free_port(), tmp_path_factory.mktemp("service") / "log"
     with primary.connect() as db:
         (newest,) = db.execute(NEWEST).fetchone()
         db.execute("call run_inference(%s)", (newest - 10 * MINUTE,))  # so that there is a latency to tell
-    url = f"postgresql://ann:secret@127.0.0.1:{primary.port}/candlecast"
-    command = [sys.executable, "-c", "from trainer.cli import app; app()", "serve", "--port", str(port)]
-    path = os.pathsep.join([str(ROOT / "db" / "functions"), str(ROOT)])
-    with running(command, log, env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": path}):
-        address = f"127.0.0.1:{port}"
-        wait_until(lambda: "ml_health" in get(f"http://{address}/metrics"), log)
-        yield address
+    with serving(f"postgresql://ann:secret@127.0.0.1:{primary.port}/candlecast") as running:
+        yield running.url.removeprefix("http://")
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +163,22 @@ def test_an_alert_comes_and_goes_by_itself(prometheus, primary):
     prometheus.wait(f"absent({alert})")
 
 
-def test_every_metric_that_a_rule_asks_for_is_told(prometheus, primary):
-    """A series may have no sample yet (no feed, nothing measured): then the SQL that would tell it has the name."""
+def dashboard() -> list[str]:
+    """The expressions of Grafana's dashboard over Prometheus."""
+    found = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "candlecast-prometheus.json").read_text())
+    return [target["expr"] for panel in found["panels"] for target in panel.get("targets", ())]
+
+
+def test_the_dashboard_asks_what_prometheus_can_answer(prometheus):
+    answered = [expression for expression in dashboard() if prometheus.ask(expression.replace("$symbol", "DEMO"))]
+    assert len(answered) >= 15, answered  # no feed, no alert, nothing measured yet: those have no sample
+
+
+def test_every_metric_that_is_asked_for_is_told(prometheus, primary):
+    """A series may have no sample yet: then the SQL that would tell it has the name."""
     source = " ".join(text for (text,) in primary.ask("select prosrc from pg_proc where proname ~ 'metrics$'"))
-    for name in {name for rule in RULES for name in re.findall(r"\bml_\w+", rule["expr"])}:
+    asked = [*(rule["expr"] for rule in RULES), *dashboard()]
+    names = {name for expression in asked for name in re.findall(r"\bml_\w+", expression)}
+    assert len(names) >= 20
+    for name in names:
         assert prometheus.ask(name) or f"'{name}'" in source, name

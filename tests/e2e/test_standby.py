@@ -21,6 +21,21 @@ def test_the_standby_answers_as_the_primary(primary, standby):
         assert len(db.execute(FORECAST, (newest,)).fetchall()) == 5
 
 
+def test_what_watches_can_look_at_the_standby(primary, standby):
+    with standby.connect(options="-c default_transaction_read_only=on") as db:
+        db.execute("set session authorization ann")
+        (health,) = db.execute("select health()").fetchone()
+        assert (health["status"], health["symbol"]) == ("ok", "DEMO"), health["reasons"]
+        names = {name for (name,) in db.execute("select name from metrics()").fetchall()}
+        assert "ml_health" in names
+    relations = "select viewname from pg_views where schemaname = 'public' and viewname <> 'features_1m' order by 1"
+    views = [name for (name,) in primary.ask(relations)]
+    assert len(views) >= 10
+    with standby.connect() as db:
+        for view in views:
+            db.execute(f"select * from {view} limit 1")
+
+
 def test_what_does_not_work_on_the_standby_says_what_the_document_says(standby):
     table = section("A hot standby")
     with standby.connect() as db:

@@ -184,8 +184,21 @@ def test_models_that_give_no_minute_as_it_was_are_accused(db, member):
     assert row.reason.endswith(", as are all 60 sampled minutes: other models or another runtime")
 
 
-def test_the_worst_cause_is_the_example(db):
-    correct(db, HIGHER, NEWEST - 5 * MINUTE)
+def test_nine_minutes_are_too_few_to_accuse_the_models(db):
+    db.execute("update predictions set mamba_close = mamba_close + 0.0001")
+    for minutes, cause in ((10, "models"), (9, "unclear")):
+        db.execute("delete from predictions where candle_time >= %s", (FIRST + minutes * MINUTE,))
+        row = the_check(db)
+        assert (row.sampled, row.mismatches, row.cause) == (minutes, minutes, cause)
+    assert row.reason.endswith("every close is what it was; 9 minutes do not tell what is not")
+
+
+def test_the_worst_cause_is_the_example_and_not_the_first(db):
+    early = NEWEST.replace(hour=6, minute=0)
+    predict(db, start=early, end=early + 5 * MINUTE)
+    db.execute("delete from predictions where candle_time between %s and %s", (FIRST, FIRST + 9 * MINUTE))
+    correct(db, HIGHER, early + 2 * MINUTE)
+    assert (the_check(db).cause, the_check(db).example_time) == ("candle", early + 2 * MINUTE)
     change(db, "predicted_price = upper_price")
     row = the_check(db)
     assert (row.cause, row.example_time) == ("row", MIDDLE)

@@ -46,24 +46,21 @@ def mismatches(session: Session, symbol: str, compared: Compared, missing: np.nd
     ]
     off = compared.apart() > TOLERANCE
     if off.any():
-        members_off = compared.apart(MEMBERS) > TOLERANCE
-        accused = len(off) >= MANY and bool(members_off.all())
         corrected = _corrected(session, symbol, compared.times[off])
-        found += [
-            _judge(compared, place, bool(members_off[place]), accused, corrected)
-            for place in np.flatnonzero(off).tolist()
-        ]
+        members_off = compared.apart(MEMBERS) > TOLERANCE
+        found += [_judge(compared, place, members_off, corrected) for place in np.flatnonzero(off).tolist()]
     return sorted(found, key=lambda one: (CAUSES.index(one.cause), one.time))
 
 
 def _judge(
-    compared: Compared, place: int, members_off: bool, accused: bool, corrected: dict[float, tuple[float, float]]
+    compared: Compared, place: int, members_off: np.ndarray, corrected: dict[float, tuple[float, float]]
 ) -> Mismatch:
+    """What is wrong with one minute; members_off (n,): whether a model gives something else, of each minute."""
     time = float(compared.times[place])
     worst = compared.off[place].max(axis=0)
     names = ", ".join(name for name, apart in zip(COMPARED, worst, strict=True) if apart > TOLERANCE)
     text = f"{names} off by up to {worst.max():.3g}"
-    if not members_off:
+    if not members_off[place]:
         return Mismatch(time, "row", f"{text}: both models give what they gave, so the stored row was changed")
     candles = [minute for minute in corrected if time - LOOKBACK * MINUTE <= minute <= time]
     if candles:
@@ -72,12 +69,15 @@ def _judge(
             f"the candle at {minute_text(candles[-1])} was corrected since, its close {before:.10g} is now {now:.10g}"
         )
         return Mismatch(time, "candle", f"{text}: {candle}")
-    if accused:
+    many = len(compared.times)
+    if not members_off.all():
+        same = f"{text}: every close is what it was and other minutes come out, so the models are the same"
         return Mismatch(
-            time, "models", f"{text}, as are all {len(compared.times)} sampled minutes: other models or another runtime"
+            time, "unclear", f"{same}; another column of one of its candles was corrected, or the row changed"
         )
-    least = f"{text}: every close is what it was and other minutes come out, so the models are the same"
-    return Mismatch(time, "unclear", f"{least}; another column of one of its candles was corrected, or the row changed")
+    if many < MANY:
+        return Mismatch(time, "unclear", f"{text}: every close is what it was; {many} minutes do not tell what is not")
+    return Mismatch(time, "models", f"{text}, as are all {many} sampled minutes: other models or another runtime")
 
 
 def _corrected(session: Session, symbol: str, times: np.ndarray) -> dict[float, tuple[float, float]]:

@@ -78,7 +78,7 @@ def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
         samples = [(row, sample_of(row["times"], which)) for row in ensembles]
         wanted = {time for _, times in samples for time in times.tolist()}
         windows = {
-            time: window
+            time: window.copy()  # of a batch, which may go
             for times, some in windows_between(session, symbol, start, end)
             for time, window in zip(times.tolist(), some, strict=True)
             if time in wanted

@@ -1,27 +1,41 @@
-// The page: asks for its documents, keeps what came, and shows it. No framework, no build: these modules are what is served.
+// The page: asks for its documents, keeps what came, and shows it. No framework, no build: these modules are served as
+// they are.
 
 import { PriceChart } from "./chart.js";
 import { byId, choice, element, onChoice, write } from "./dom.js";
 import { showForecast, showHeadline, showHits } from "./forecast.js";
-import { age, second } from "./format.js";
+import { age, price, second } from "./format.js";
 import { ageOf, forecastState, verdict } from "./freshness.js";
 import { showHealth, showOperations } from "./operations.js";
 import { Poll } from "./poll.js";
 import { showBoard, showCoverage, showDrift, showHistory, showHorizons, showTests } from "./record.js";
 
-const state = { symbol: new URLSearchParams(location.search).get("symbol"), problem: null, lastAnswer: null, offset: 0 };
+const state = {
+  symbol: new URLSearchParams(location.search).get("symbol"),
+  problem: null,
+  lastAnswer: null,
+  offset: 0,
+};
 const chart = new PriceChart(byId("chart"), byId("hover"));
 const now = () => Date.now() / 1000 + state.offset;
 const query = (name) => () => `api/${name}${state.symbol ? `?symbol=${encodeURIComponent(state.symbol)}` : ""}`;
 
 const live = new Poll(query("live"), 2, (found) => take("live", found, showLive), heard);
-const health = new Poll(() => "health", 3, (found) => {
-  if (found.checked_at) state.offset = Date.parse(found.checked_at) / 1000 - Date.now() / 1000;
-  take("health", found, () => {});
-});
+const health = new Poll(
+  () => "health",
+  3,
+  (found) => {
+    if (found.checked_at) state.offset = Date.parse(found.checked_at) / 1000 - Date.now() / 1000;
+    take("health", found, () => {});
+  },
+);
 const operations = new Poll(query("operations"), 10, (found) => take("operations", found, showRuns));
 const record = new Poll(query("record"), 60, (found) => take("record", found, showRecord));
-const symbols = new Poll(() => "api/symbols", 30, (found) => showSymbols(found.symbols));
+const symbols = new Poll(
+  () => "api/symbols",
+  30,
+  (found) => showSymbols(found.symbols),
+);
 
 /** Answers of another symbol, asked for before the choice changed, are late. */
 function take(name, found, show) {
@@ -100,6 +114,10 @@ function tick() {
     write(byId("announcement"), title ? `${title} ${text}` : level === "ok" ? "Forecasts are live." : "");
   }
   document.body.classList.toggle("stale", level === "down");
+  const close = state.live?.candles.at(-1)?.[4];
+  document.title = [level === "ok" && close ? price(close) : word, state.live?.symbol, "candlecast"]
+    .filter(Boolean)
+    .join(" · ");
   write(byId("clock"), second(now()));
   if (!state.live) return;
   const newest = state.live.newest_candle;
@@ -119,7 +137,10 @@ function listen() {
   onChoice(byId("window"), showRecord);
   for (const name of ["coverage-horizon", "board-horizon"]) byId(name).addEventListener("change", showRecord);
   byId("past-horizon").addEventListener("change", ({ target }) => {
-    write(byId("past-key"), target.value === "0" ? "past forecasts are hidden" : `what was forecast ${target.value} min ahead, 90 % interval`);
+    write(
+      byId("past-key"),
+      target.value === "0" ? "past forecasts are hidden" : `what was forecast ${target.value} min ahead, 90 % interval`,
+    );
     if (state.live) showLive();
   });
   listenToTheme();

@@ -86,7 +86,10 @@ export class PriceChart {
     this.#drawPast(live.past.filter((row) => row[1] === horizon));
     const path = state === "live" ? pathOf(live.forecast) : [];
     this.path.setData(path.map(({ time, value }) => ({ time, value })));
-    this.band.set(path.filter((point) => point.upper !== null), color(this.container, "--band"));
+    this.band.set(
+      path.filter((point) => point.upper !== null),
+      color(this.container, "--band"),
+    );
     if (live.symbol !== this.#symbol || live.newest_candle !== this.#newest) {
       this.#symbol = live.symbol;
       this.#newest = live.newest_candle;
@@ -100,12 +103,16 @@ export class PriceChart {
       .map(([candle, ahead, , value, lower, upper]) => ({ time: candle + 60 * ahead, value, lower, upper }))
       .filter(({ time }) => time <= this.#drawn[0].newest_candle);
     this.past.setData(withGaps(points));
-    this.pastBand.set(points.filter((point) => point.upper !== null), color(this.container, "--past-band"));
+    this.pastBand.set(
+      points.filter((point) => point.upper !== null),
+      color(this.container, "--past-band"),
+    );
   }
 
   #frame() {
     const bars = this.#drawn ? withHoles(this.#drawn[0].candles).length : 0;
-    if (bars > 0) this.chart.timeScale().setVisibleLogicalRange({ from: bars - this.#minutes, to: bars + 5 + this.#minutes / 40 });
+    if (bars > 0)
+      this.chart.timeScale().setVisibleLogicalRange({ from: bars - this.#minutes, to: bars + 5 + this.#minutes / 40 });
   }
 
   #name({ time, seriesData }) {
@@ -113,7 +120,8 @@ export class PriceChart {
     const ahead = seriesData?.get(this.path);
     if (candle?.close !== undefined) {
       const { open, high, low, close } = candle;
-      this.hover.textContent = `${minute(time)}  O ${price(open)}  H ${price(high)}  L ${price(low)}  C ${price(close)}`;
+      const values = [`O ${price(open)}`, `H ${price(high)}`, `L ${price(low)}`, `C ${price(close)}`];
+      this.hover.textContent = [minute(time), ...values].join("  ");
     } else {
       this.hover.textContent = ahead ? `${minute(time)}  forecast ${price(ahead.value)}` : "";
     }
@@ -137,7 +145,8 @@ function pathOf(forecast) {
 function withHoles(candles) {
   const found = [];
   for (const [time, open, high, low, close] of candles) {
-    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60) found.push({ time: missing });
+    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60)
+      found.push({ time: missing });
     found.push({ time, open, high, low, close });
   }
   return found;
@@ -146,7 +155,8 @@ function withHoles(candles) {
 function withGaps(points) {
   const found = [];
   for (const { time, value } of points) {
-    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60) found.push({ time: missing });
+    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60)
+      found.push({ time: missing });
     found.push({ time, value });
   }
   return found;
@@ -155,14 +165,18 @@ function withGaps(points) {
 function spoken(live, path) {
   const last = live.candles.at(-1);
   if (!last) return "No candles yet.";
-  const closes = `${live.symbol}: ${decimal(live.candles.length, 0)} minutes of candles until ${minute(last[0] + 60)} UTC, last close ${price(last[4])}.`;
+  const until = `until ${minute(last[0] + 60)} UTC, last close ${price(last[4])}`;
+  const closes = `${live.symbol}: ${decimal(live.candles.length, 0)} minutes of candles ${until}.`;
   const ends = path.at(-1);
-  return ends ? `${closes} Forecast for ${minute(ends.time + 60)} UTC: ${price(ends.value)}.` : `${closes} No live forecast.`;
+  return ends
+    ? `${closes} Forecast for ${minute(ends.time + 60)} UTC: ${price(ends.value)}.`
+    : `${closes} No live forecast.`;
 }
 
 /** The canvas knows no custom properties: what the browser makes of one. */
 function color(node, name) {
-  const probe = byId("probe") ?? node.appendChild(Object.assign(document.createElement("span"), { id: "probe", hidden: true }));
+  const probe =
+    byId("probe") ?? node.appendChild(Object.assign(document.createElement("span"), { id: "probe", hidden: true }));
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
 }

@@ -33,12 +33,12 @@ export function fill(table, rows, nothing) {
   const body = table.tBodies[0];
   const columns = table.tHead.rows[0].cells;
   if (rows.length === 0) {
-    body.replaceChildren(
-      element("tr", {}, element("td", { colSpan: columns.length, className: "nothing" }, nothing)),
-    );
+    body.replaceChildren(element("tr", {}, element("td", { colSpan: columns.length, className: "nothing" }, nothing)));
     return;
   }
-  body.replaceChildren(...rows.map((cells) => element("tr", {}, ...cells.map((cell, at) => cellOf(cell, at, columns)))));
+  body.replaceChildren(
+    ...rows.map((cells) => element("tr", {}, ...cells.map((cell, at) => cellOf(cell, at, columns)))),
+  );
 }
 
 function cellOf(cell, at, columns) {

@@ -16,12 +16,16 @@ export function showHeadline(live, state) {
   const ahead = state === "live" ? live.forecast.at(-1) : null;
   write(byId("ahead-label"), ahead ? `Forecast for ${minute(ahead.target_time + 60)}` : "Forecast");
   write(byId("ahead"), ahead ? price(ahead.predicted_price) : NONE);
-  write(byId("ahead-change"), ahead ? `${signed(ahead.predicted_close * BASIS_POINTS, 2)} bp in ${ahead.horizon} min` : "none that is live");
+  write(
+    byId("ahead-change"),
+    ahead ? `${signed(ahead.predicted_close * BASIS_POINTS, 2)} bp in ${ahead.horizon} min` : "none that is live",
+  );
   byId("ahead-change").dataset.sign = ahead ? Math.sign(ahead.predicted_close) : 0;
 
   const next = state === "live" ? live.forecast[0] : null;
   write(byId("chance"), next ? percent(next.probability_up) : NONE);
-  const noteOf = (row) => (row.abstained ? "next minute; abstained" : row.probability_up === null ? "not calibrated" : "next minute");
+  const noteOf = (row) =>
+    row.abstained ? "next minute; abstained" : row.probability_up === null ? "not calibrated" : "next minute";
   write(byId("chance-note"), next ? noteOf(next) : "");
 }
 
@@ -52,9 +56,19 @@ function forecastRow(row) {
   ].filter(Boolean);
   const marks = `${row.abstained ? " ○" : ""}${row.out_of_distribution ? " ⚠" : ""}`;
   return [
-    { text: element("span", {}, `${minute(row.target_time + 60)}`, element("span", { className: "muted" }, ` +${row.horizon}`)) },
+    {
+      text: element(
+        "span",
+        {},
+        `${minute(row.target_time + 60)}`,
+        element("span", { className: "muted" }, ` +${row.horizon}`),
+      ),
+    },
     price(row.predicted_price),
-    { text: `${sign > 0 ? "▲" : sign < 0 ? "▼" : ""} ${signed(row.predicted_close * BASIS_POINTS, 2)}`, className: sign > 0 ? "up" : sign < 0 ? "down" : "" },
+    {
+      text: `${sign > 0 ? "▲" : sign < 0 ? "▼" : ""} ${signed(row.predicted_close * BASIS_POINTS, 2)}`,
+      className: sign > 0 ? "up" : sign < 0 ? "down" : "",
+    },
     { text: `${percent(row.probability_up)}${marks}`, title: notes.join("; ") },
     { text: range, className: "range" },
     percent(row.confidence, 0),
@@ -64,7 +78,9 @@ function forecastRow(row) {
 /** One strip a horizon, sixty minutes, the newest right. */
 export function showHits(live) {
   const strips = [1, 2, 3, 4, 5].map((horizon) => strip(horizon, live));
-  byId("hits").replaceChildren(...(live.past.length > 0 ? strips : [element("p", { className: "nothing" }, "No forecasts in the last hour.")]));
+  byId("hits").replaceChildren(
+    ...(live.past.length > 0 ? strips : [element("p", { className: "nothing" }, "No forecasts in the last hour.")]),
+  );
 }
 
 function strip(horizon, live) {
@@ -74,10 +90,16 @@ function strip(horizon, live) {
   const tally = { hit: 0, miss: 0 };
   for (let time = since + 60; time <= live.newest_candle; time += 60) {
     const row = known.get(time);
-    const kind = row === undefined ? "gap" : row[6] === null ? "open" : row[7] === null ? "still" : row[7] ? "hit" : "miss";
+    const kind =
+      row === undefined ? "gap" : row[6] === null ? "open" : row[7] === null ? "still" : row[7] ? "hit" : "miss";
     if (kind in tally) tally[kind] += 1;
     const words = { gap: "no forecast", open: "still open", still: "price unmoved", hit: "right", miss: "wrong" };
-    cells.push(element("span", { className: `cell ${kind}`, title: `${minute(time + 60)} UTC, ${horizon} min ahead: ${words[kind]}` }));
+    cells.push(
+      element("span", {
+        className: `cell ${kind}`,
+        title: `${minute(time + 60)} UTC, ${horizon} min ahead: ${words[kind]}`,
+      }),
+    );
   }
   const total = tally.hit + tally.miss;
   const share = total > 0 ? percent(tally.hit / total, 0) : NONE;
@@ -90,4 +112,3 @@ function strip(horizon, live) {
     element("span", { className: "hit-share" }, `${count(tally.hit)}/${count(total)}`, element("b", {}, share)),
   );
 }
-

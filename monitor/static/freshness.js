@@ -17,8 +17,8 @@ export function forecastState(live, now, problem) {
 }
 
 /**
- * {level: ok | degraded | down | unknown, word, title, text, since}: what the page says of itself. It is told aloud when level or
- * title change; `since` is a time whose age stands beside it.
+ * {level: ok | degraded | down | unknown, word, title, text, since}: what the page says of itself. It is told aloud
+ * when level or title change; `since` is a time whose age stands beside it.
  */
 export function verdict({ live, health, problem, now }) {
   if (problem) return unanswered(problem, live);
@@ -27,9 +27,13 @@ export function verdict({ live, health, problem, now }) {
     return down("no candles", "No candles yet.", "The page fills when the first ones are stored.");
   }
   const own = health.symbols.find((one) => one.symbol === live.symbol);
-  const general = health.reasons.filter((reason) => !health.symbols.some((one) => reason.startsWith(`${one.symbol}: `)));
+  const general = health.reasons.filter(
+    (reason) => !health.symbols.some((one) => reason.startsWith(`${one.symbol}: `)),
+  );
   const reasons = [...general, ...(own?.reasons ?? [])].map((reason) => `${capital(reason)}.`);
-  if (!own) return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
+  if (!own && general.length === 0) {
+    return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
+  }
   const level = general.length > 0 ? health.status : own.status;
   if (level === "ok") return { level, word: "live", title: "", text: "", since: null };
   const late = live.newest_candle && ageOf(live.newest_candle, now) >= LATE;
@@ -45,7 +49,13 @@ export function verdict({ live, health, problem, now }) {
 function unanswered(problem, live) {
   const what = problem.unreachable ? "The service does not answer." : `${capital(problem.reason)}.`;
   const of = live ? ` What you see is of ${second(problem.since)} UTC,` : "";
-  return { level: "down", word: "no answer", title: "No figures.", text: `${what}${of}`, since: live ? problem.since : null };
+  return {
+    level: "down",
+    word: "no answer",
+    title: "No figures.",
+    text: `${what}${of}`,
+    since: live ? problem.since : null,
+  };
 }
 
 function lastOf(live, now) {

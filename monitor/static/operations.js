@@ -16,14 +16,26 @@ export function showOperations(operations, now) {
     ["99 %", milliseconds(done?.p99)],
     ["Slowest", milliseconds(done?.slowest)],
     ["Predicted", count(done?.runs ?? 0)],
-    ...others.map((row) => [capital(row.status.replace("_", " ")), count(row.runs), ["failed", "lost"].includes(row.status) ? "down strong" : ""]),
+    ...others.map((row) => [
+      capital(row.status.replace("_", " ")),
+      count(row.runs),
+      ["failed", "lost"].includes(row.status) ? "down strong" : "",
+    ]),
   ]);
   const recent = (operations.recent.rows ?? []).toReversed();
   const bad = recent.filter((run) => !GOOD.has(run.status)).length;
   const label = `Latency of the last ${recent.length} runs of the active ensemble, ${bad} of them without a forecast`;
   byId("runs-strip").replaceChildren(
     ...(recent.length > 0
-      ? [columns(recent, label), element("p", { className: "note" }, `${minute(recent[0].candle_time + 60)} to ${minute(recent.at(-1).candle_time + 60)} UTC: milliseconds from the candle seen to the forecasts written; a short red column is a run that failed.`)]
+      ? [
+          columns(recent, label),
+          element(
+            "p",
+            { className: "note" },
+            `${minute(recent[0].candle_time + 60)} to ${minute(recent.at(-1).candle_time + 60)} UTC: milliseconds ` +
+              "from the candle seen to the forecasts written; a short red column is a run that failed.",
+          ),
+        ]
       : [element("p", { className: "nothing" }, "No run in the last six hours.")]),
   );
   showTrouble(operations.trouble, now);
@@ -32,9 +44,17 @@ export function showOperations(operations, now) {
 function showTrouble(section, now) {
   const rows = section.rows ?? [];
   const lines = rows.map((row) =>
-    element("li", {}, element("span", { className: "muted" }, `${moment(row.started_at, now)} `), element("b", {}, row.error ? row.status : "warning"), ` ${row.error ?? row.warning ?? ""}`),
+    element(
+      "li",
+      {},
+      element("span", { className: "muted" }, `${moment(row.started_at, now)} `),
+      element("b", {}, row.error ? row.status : "warning"),
+      ` ${row.error ?? row.warning ?? ""}`,
+    ),
   );
-  byId("trouble").replaceChildren(...(lines.length > 0 ? lines : [element("li", { className: "nothing" }, section.error ?? "None.")]));
+  byId("trouble").replaceChildren(
+    ...(lines.length > 0 ? lines : [element("li", { className: "nothing" }, section.error ?? "None.")]),
+  );
 }
 
 /** `health` is all of it, `operations` may not have come yet. */
@@ -59,7 +79,11 @@ export function showHealth(health, operations, symbol, now) {
     ["Runs failed, 1 h", count(own?.failed_runs_1h), own?.failed_runs_1h > 0 ? "down strong" : ""],
     ["Runs skipped, 1 h", count(own?.skipped_runs_1h)],
     ["Feed", feedOf(feed), feed?.feed_state === "silent" ? "down strong" : "", feed?.feed_error ?? ""],
-    ["Minutes missing, 24 h", feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} gaps` : NONE, feed?.missing_24h > 0 ? "warn strong" : ""],
+    [
+      "Minutes missing, 24 h",
+      feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} gaps` : NONE,
+      feed?.missing_24h > 0 ? "warn strong" : "",
+    ],
   ]);
 }
 

@@ -39,7 +39,12 @@ export function columns(runs, label) {
   const step = 6;
   const height = 44;
   const most = Math.max(1, ...runs.map((run) => run.latency_ms ?? 0));
-  const plot = drawn("svg", { viewBox: `0 0 ${60 * step} ${height}`, class: "columns", role: "img", "aria-label": label });
+  const plot = drawn("svg", {
+    viewBox: `0 0 ${60 * step} ${height}`,
+    class: "columns",
+    role: "img",
+    "aria-label": label,
+  });
   for (const [at, run] of runs.entries()) {
     const good = run.status === "predicted" || run.status === "already";
     const tall = good ? Math.max(2, (run.latency_ms / most) * (height - 2)) : 6;

@@ -19,7 +19,11 @@ export function showHorizons(record, timeWindow) {
 export function showCoverage(record, horizon) {
   const [all, nothing] = taken(record.coverage, "No forecast with a probability has an outcome yet.");
   const rows = all.filter((row) => row.horizon === horizon);
-  fill(byId("coverage"), rows.length > 0 ? scored(rows, (row) => (row.coverage === 100 ? "all" : `top ${row.coverage} %`)) : [], nothing);
+  fill(
+    byId("coverage"),
+    rows.length > 0 ? scored(rows, (row) => (row.coverage === 100 ? "all" : `top ${row.coverage} %`)) : [],
+    nothing,
+  );
 }
 
 function scored(rows, name) {
@@ -42,15 +46,27 @@ export function showBoard(record, timeWindow, horizon, now) {
   const scale = scaleOf(own);
   const rows = ensembles.map((ensemble) => [ensemble, own.find((row) => row.ensemble_id === ensemble.id)]);
   rows.sort(([, one], [, other]) => (one?.place ?? 99) - (other?.place ?? 99));
-  write(byId("board-caption"), `Leaderboard at ${horizon} min over ${timeWindow}; the places go by accuracy, and equal rows alone compare.`);
+  write(
+    byId("board-caption"),
+    `Leaderboard at ${horizon} min over ${timeWindow}, by accuracy. Tests, below, compare minute by minute.`,
+  );
   fill(
     byId("board"),
     rows.map(([ensemble, score]) => [
       score ? count(score.place) : NONE,
       { text: `#${ensemble.id}`, title: `Mamba ${ensemble.mamba_version}, LightGBM ${ensemble.lgbm_version}` },
-      { text: element("span", { className: `tag state-${ensemble.state}` }, ensemble.state), title: ensemble.change_reason ?? "" },
+      {
+        text: element("span", { className: `tag state-${ensemble.state}` }, ensemble.state),
+        title: ensemble.change_reason ?? "",
+      },
       score ? whisker(score, scale) : "",
-      score ? { text: percent(score.accuracy), title: `${count(score.hits)} of ${count(score.rows)}`, className: verdict(score) } : NONE,
+      score
+        ? {
+            text: percent(score.accuracy),
+            title: `${count(score.hits)} of ${count(score.rows)}`,
+            className: verdict(score),
+          }
+        : NONE,
       ensemble.mamba_weight === null ? "setting" : decimal(ensemble.mamba_weight),
       moment(ensemble.trained_at, now),
     ]),
@@ -125,8 +141,12 @@ function showConsistency(section) {
   const lines = rows.map((row) => {
     const of = `${day(row.day)}, #${row.ensemble_id ?? "of the environment"}: `;
     if (row.mismatches === null) return [of + row.reason, ""];
-    if (row.mismatches === 0) return [`${of}${count(row.sampled)} minutes computed again, all as they were served.`, ""];
-    return [`${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ (${row.cause}): ${row.reason}`, "down"];
+    if (row.mismatches === 0)
+      return [`${of}${count(row.sampled)} minutes computed again, all as they were served.`, ""];
+    return [
+      `${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ (${row.cause}): ${row.reason}`,
+      "down",
+    ];
   });
   const shown = lines.length > 0 ? lines : [[nothing, "nothing"]];
   byId("consistency").replaceChildren(...shown.map(([text, className]) => element("li", { className }, text)));

@@ -122,6 +122,7 @@ def test_a_new_candle_and_its_forecast_appear_without_a_reload(open_page, db, se
     assert f"Forecast for {closing_time(newest + 5 * MINUTE)} UTC: {ahead:,.2f}." in label
     assert page.locator("#chart").screenshot() != chart
     expect(page.locator("#announcement")).to_have_text("Forecasts are live.")
+    expect(page).to_have_title(f"{close:,.2f} · DEMO · candlecast")
     assert page.evaluate("window.same"), "it was loaded again"
     assert page.trouble == []
     assert page.asked
@@ -193,6 +194,10 @@ def test_what_is_late_is_not_shown_as_live(open_page, db):
     finally:
         db.execute("update ml_settings set value = 'true' where name = 'enabled'")
     expect(page.locator("#banner")).to_be_hidden(timeout=12_000)
+
+    with db.transaction():
+        db.execute("lock table inference_runs in access exclusive mode")  # the page's own figures do not need it
+        expect(page.locator("#banner")).to_contain_text("refuses health(): it takes too long", timeout=12_000)
 
 
 def test_the_service_goes_away_and_returns(open_page, database, db):

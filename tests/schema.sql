@@ -1378,6 +1378,7 @@ CREATE VIEW public.accuracy_hourly AS
                    FROM public.prediction_hours done
                   WHERE (done.symbol = predicted.symbol)) newest)
              CROSS JOIN LATERAL public.predictions_by_hour(predicted.symbol, newest.since, (predicted.newest_candle_time + '00:01:00'::interval)) fresh(symbol, ensemble_id, horizon, hour, predictions, abstained, outcomes, moved, rose, hits, interval_rows, interval_hits, squared_error, squared_return, brier_rows, brier))
+          WHERE (predicted.symbol = fresh.symbol)
         )
  SELECT summed.symbol,
     summed.ensemble_id,
@@ -1827,7 +1828,7 @@ ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
 );
 
 CREATE VIEW public.symbol_health AS
- WITH newest AS (
+ WITH newest AS MATERIALIZED (
          SELECT active.symbol,
             active.id AS ensemble_id,
             ( SELECT max(candle.open_time) AS max
@@ -1865,7 +1866,7 @@ CREATE VIEW public.symbol_health AS
            FROM (((newest
              LEFT JOIN public.predictions prediction ON (((newest.symbol = prediction.symbol) AND (newest.newest_predicted = prediction.candle_time) AND (newest.ensemble_id = prediction.ensemble_id) AND (prediction.horizon = 1))))
              LEFT JOIN public.inference_runs run ON ((newest.last_run = run.id)))
-             LEFT JOIN public.accuracy_24h score ON (((newest.ensemble_id = score.ensemble_id) AND (score.horizon = 1))))
+             LEFT JOIN public.accuracy_24h score ON (((newest.symbol = score.symbol) AND (newest.ensemble_id = score.ensemble_id) AND (score.horizon = 1) AND (score.state = 'active'::text))))
         ), judged AS (
          SELECT measured.symbol,
             measured.ensemble_id,

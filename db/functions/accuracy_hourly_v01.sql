@@ -17,6 +17,7 @@ with summed as (
     cross join public.predictions_by_hour(
         predicted.symbol, newest.since, predicted.newest_candle_time + interval '1 minute'
     ) as fresh
+    where predicted.symbol = fresh.symbol -- so that who asks for one symbol has one computed
 )
 select
     summed.symbol,

@@ -8,7 +8,7 @@
 --          is late from 75 s of age on, missing from 180. failed_runs_1h counts failed and lost runs, skipped_runs_1h
 --          no_candle, stale and disabled ones. accuracy_24h is of one minute ahead; under 300 rows it is not judged.
 create or replace view symbol_health as
-with newest as (
+with newest as materialized (
     select
         active.symbol,
         active.id as ensemble_id,
@@ -53,7 +53,8 @@ measured as (
             and newest.ensemble_id = prediction.ensemble_id
             and prediction.horizon = 1
     left join public.inference_runs as run on newest.last_run = run.id
-    left join public.accuracy_24h as score on newest.ensemble_id = score.ensemble_id and score.horizon = 1
+    left join public.accuracy_24h as score -- of the active ones alone: tests would be counted in vain
+        on newest.symbol = score.symbol and newest.ensemble_id = score.ensemble_id and score.horizon = 1 and score.state = 'active'
 ),
 judged as (
     select

@@ -3,7 +3,7 @@
 create or replace function ml_setting(setting_name text)
 returns text
 language plpython3u
-stable parallel unsafe
+stable parallel restricted
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

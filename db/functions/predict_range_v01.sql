@@ -6,7 +6,7 @@ create or replace function predict_range(
 )
 returns setof public.forecast
 language plpython3u
-stable parallel unsafe
+stable parallel restricted
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'

@@ -7,7 +7,7 @@ create or replace function predict(
 )
 returns setof public.forecast
 language plpython3u
-stable parallel unsafe
+stable parallel restricted
 security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains

@@ -3,7 +3,7 @@
 create or replace function preview_ab(at_time timestamptz default null)
 returns setof public.ab_evaluations
 language plpython3u
-stable parallel unsafe
+stable parallel restricted
 security definer
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, YMD'

@@ -137,10 +137,10 @@ def test_train_without_rights_names_the_role(db, database_url, run_cli, tmp_path
     db.execute(f"create role {name} login")
     try:
         url = conninfo.make_conninfo(database_url, options=f"-c role={name}")
-        for command in (TRAIN, ("status",)):
+        for command, relation in ((TRAIN, "table candles_1m"), (("status",), "view candle_status")):
             done = run_cli(url, *command)
             assert done.returncode == 1
-            assert "candlecast: permission denied for table candles_1m\nhint: " in done.stderr
+            assert f"candlecast: permission denied for {relation}\nhint: " in done.stderr
             assert "train and publish --as test: candlecast_trainer" in done.stderr
     finally:
         db.execute(f"drop role {name}")

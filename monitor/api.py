@@ -105,7 +105,9 @@ class Api:
 
     async def _live(self, symbol: str) -> Answer:
         try:
-            (row,) = await self._database.rows(queries.LIVE, {"symbol": symbol}, seconds=_PATIENCE["live"])
+            about = {"symbol": symbol}
+            (newest,) = await self._database.rows(queries.NEWEST, about, seconds=_PATIENCE["live"])
+            (row,) = await self._database.rows(queries.LIVE, about | newest, seconds=_PATIENCE["live"])
         except (DatabaseGone, QueryRefused) as error:
             return _unavailable(error)
         lists = {name: row[name] or nothing for name, nothing in _LISTS.items()}

@@ -15,24 +15,31 @@ from (select symbol from stored where symbol is not null union select symbol fro
 order by forecast desc, known.symbol <> 'BTCUSDT', known.symbol
 """
 
-#: Four hours of candles, the newest forecast of the active ensemble, and two hours of its forecasts beside what came.
+#: What the next query is about. Two steps: the planner has to see the times, or it expects a hundredth of the table.
+NEWEST = """
+select
+    (
+        select max(open_time) from public.candles_1m
+        where symbol = %(symbol)s and open_time <= now() - interval '1 minute'
+    ) as newest,
+    (select id from public.active_ensembles where symbol = %(symbol)s and is_active) as ensemble
+"""
+
+#: Four hours of candles, the newest forecast of the active ensemble, and two hours of its forecasts beside what came as
+#: prediction_outcomes has them: that would read every candle to join a few, where those are not yet too many to read.
 LIVE = """
-with newest as (
-    select max(open_time) as open_time from public.candles_1m
-    where symbol = %(symbol)s and open_time <= now() - interval '1 minute'
-),
-active as (
-    select id from public.active_ensembles where symbol = %(symbol)s and is_active
+with recent as materialized (
+    select open_time, open, high, low, close, volume
+    from public.candles_1m
+    where symbol = %(symbol)s and open_time <= %(newest)s and open_time > %(newest)s - interval '4 hours'
 )
 select
-    (select extract(epoch from open_time)::bigint from newest) as newest_candle,
+    extract(epoch from %(newest)s::timestamptz)::bigint as newest_candle,
     (
         select jsonb_agg(jsonb_build_array(
             extract(epoch from open_time)::bigint, open, high, low, close, volume
         ) order by open_time)
-        from public.candles_1m
-        where symbol = %(symbol)s and open_time <= (select open_time from newest)
-            and open_time > (select open_time from newest) - interval '4 hours'
+        from recent
     ) as candles,
     (
         select jsonb_agg(jsonb_build_object(
@@ -48,14 +55,17 @@ select
     (
         select jsonb_agg(jsonb_build_array(
             extract(epoch from candle_time)::bigint, horizon, reference_close, predicted_price, lower_price,
-            upper_price, actual_price, direction_hit, abstained
+            upper_price, recent.close,
+            case when recent.close <> reference_close
+                then sign(predicted_close) = sign(recent.close - reference_close) end,
+            abstained
         ) order by candle_time, horizon)
-        from public.prediction_outcomes
-        where symbol = %(symbol)s and ensemble_id = (select id from active)
-            and candle_time > (select open_time from newest) - interval '2 hours'
-            and candle_time <= (select open_time from newest)
+        from public.predictions
+        left join recent on recent.open_time = target_time
+        where symbol = %(symbol)s and ensemble_id = %(ensemble)s
+            and candle_time > %(newest)s - interval '2 hours' and candle_time <= %(newest)s
     ) as past,
-    (select id from active) as ensemble_id
+    %(ensemble)s::bigint as ensemble_id
 """
 
 FEED = """

@@ -105,5 +105,6 @@ def next_minute(db: psycopg.Connection) -> datetime:
     """The candles that closed meanwhile, and the newest one's forecast; its candle_time."""
     load_demo(db, datetime.now(UTC))
     newest = db.execute("select max(open_time) from candles_1m").fetchone()[0]
-    db.execute("call run_inference(%s)", (newest,))
+    if not db.execute("select exists (select from predictions where candle_time = %s)", (newest,)).fetchone()[0]:
+        db.execute("call run_inference(%s)", (newest,))
     return newest

@@ -11,6 +11,21 @@ from clusters import Cluster, as_root, blocks, create_cluster, drop_cluster, own
 from live import deploy_calibrated, load_demo
 from psycopg.conninfo import conninfo_to_dict
 
+#: Which files come first; test_unattended.py comes last.
+SERVERS = ("test_operations.py", "test_standby.py", "test_pooler.py", "test_prometheus.py", "test_troubleshooting.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the servers up before the tests that wait for full minutes: their own jobs have run when those are done."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        if item.path.parent != here or item.path.name == "test_unattended.py":
+            return 2 if item.path.parent == here else 0
+        return 0 if item.path.name in SERVERS else 1
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def pythonpath(cluster_url: str) -> str:

@@ -138,9 +138,12 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
 
 def test_the_jobs_are_there_with_their_schedules(cron_url):
     assert ask(cron_url, "select jobname, schedule, username from cron.job order by jobname") == [
+        ("candlecast-consistency", "20 0 * * *", "candlecast_cron"),
+        ("candlecast-drift", "20 0 * * *", "candlecast_cron"),
         ("candlecast-evaluate", "10 0 * * *", "candlecast_cron"),
         ("candlecast-inference", "* * * * *", "candlecast_cron"),
         ("candlecast-prune", "41 2 * * *", "candlecast_cron"),
+        ("candlecast-prune-measurements", "43 2 * * *", "candlecast_cron"),
         ("candlecast-summarise", "11 * * * *", "candlecast_cron"),
     ]
 

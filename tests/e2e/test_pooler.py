@@ -118,14 +118,20 @@ def test_a_prepared_statement_is_of_the_one_session_that_prepared_it(clients, po
                 assert f"({error.value.sqlstate})" in section("Connection poolers")
 
 
-def test_whoever_listens_through_it_hears_nothing(clients, direct, primary):
-    listening, _ = clients
+def test_what_one_client_listens_for_another_one_hears(clients, direct, primary):
+    """Whose transaction the pool's session is in at that moment; in the middle of nothing it would be nobody."""
+    listening, other = clients
+    heard: dict[str, list[str]] = {}
+    for name, client in (("listening", listening), ("other", other)):
+        heard[name] = []
+        client.add_notify_handler(lambda notice, name=name: heard[name].append(notice.payload))
     for client in (listening, direct):
         client.execute("listen candlecast")
-    primary.ask("select pg_notify('candlecast', 'anything')")
-    assert [notice.payload for notice in direct.notifies(timeout=10, stop_after=1)] == ["anything"]
-    listening.execute("select 1")
-    assert list(listening.notifies(timeout=0.5, stop_after=1)) == []
+    with other.transaction():
+        other.execute("select 1")
+        primary.ask("select pg_notify('candlecast', 'anything')")
+        assert [notice.payload for notice in direct.notifies(timeout=10, stop_after=1)] == ["anything"]
+    assert heard == {"listening": [], "other": ["anything"]}
 
 
 def test_what_is_set_stays_with_the_pools_session(clients):

@@ -1,6 +1,6 @@
 """What is left alone goes on: a server that was restored from a dump, and a standby that was promoted.
 
-Last of all files, so that the full minute which both wait for has mostly begun already.
+Last of all files (conftest.py): the full minute that both wait for is mostly over by then.
 """
 
 import pytest

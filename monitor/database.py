@@ -6,6 +6,7 @@ rows = await database.rows("select symbol from candle_status", seconds=1.5)
 """
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+_log = logging.getLogger(__name__)
 
 CONNECTIONS = 5
 #: Whoever waits longer for a connection is told that there is none.
@@ -58,6 +61,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._last_error: psycopg.OperationalError | None = None
+        self._gone: str | None = None
         noted = self._note_error
 
         class Noting(psycopg.AsyncConnection[dict[str, Any]]):
@@ -109,6 +113,26 @@ class Database:
 
         Raises DatabaseGone where nobody answers in that time, QueryRefused where the server has an objection.
         """
+        try:
+            found = await self._rows(query, values, seconds)
+        except DatabaseGone as gone:
+            self._tell(gone.reason)
+            raise
+        except QueryRefused:
+            self._tell(None)
+            raise
+        self._tell(None)
+        return found
+
+    def _tell(self, gone: str | None) -> None:
+        """Log that the database went or came back: once, however often it is asked meanwhile."""
+        if gone is not None and self._gone is None:
+            _log.warning("the database does not answer: %s", gone)
+        elif gone is None and self._gone is not None:
+            _log.warning("the database answers again")
+        self._gone = gone
+
+    async def _rows(self, query: str, values: Any, seconds: float) -> list[dict[str, Any]]:
         deadline = asyncio.get_running_loop().time() + seconds
         # After a restart of the server every pooled connection is dead, and each is found out once.
         for _ in range(CONNECTIONS + 1):
@@ -185,11 +209,15 @@ def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
         return
 
 
+_NOBODY = {"Connection refused", "No such file or directory"}
+
+
 def _without_address(text: str) -> str:
     """The message of libpq without host, port and address: 'connection to server at "h" (a), port 1 failed: REASON'."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     failed = [line.rpartition("failed: ")[2] for line in lines if "failed: " in line]
-    return (failed or lines or ["no connection"])[-1].removeprefix("FATAL:").strip()
+    reason = (failed or lines or ["no connection"])[-1].removeprefix("FATAL:").strip()
+    return f"nothing listens there ({reason})" if reason in _NOBODY else reason
 
 
 def _message(error: psycopg.Error) -> str:

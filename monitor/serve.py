@@ -25,6 +25,8 @@ def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
     app = application(database_url(url))
     listener = _listen(host, port)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="candlecast serve: %(message)s")
+    # The pool would tell of every attempt; database.py tells when it went and when it came.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _end)
     where = f"[{host}]" if ":" in host else host

@@ -340,6 +340,11 @@ def test_the_database_may_come_later(cluster_url, template, admin):
             assert empty.status_code == 503
             assert service.wait_for("/api/live", lambda answer: answer.status_code == 200).json()["candles"] == []
             assert service.get("/api/record").json()["leaderboard"] == {"rows": []}
+            told = [
+                f'candlecast serve: the database does not answer: database "{name}" does not exist',
+                "candlecast serve: the database answers again",
+            ]
+            assert service.end() == (0, "\n".join([*told, ""]))
         finally:
             admin.execute(f"drop database if exists {name} with (force)")
 

@@ -148,7 +148,7 @@ def test_an_etag_is_of_the_content():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (REFUSED, "Connection refused"),
+        (REFUSED, "nothing listens there (Connection refused)"),
         (ABSENT, 'database "x" does not exist'),
         ("server closed the connection unexpectedly", "server closed the connection unexpectedly"),
         ("", "no connection"),

@@ -1564,16 +1564,20 @@ CREATE VIEW public.ensemble_leaderboard AS
         ), counted AS (
          SELECT live.symbol,
             windows.window_length,
-            outcome.horizon,
-            outcome.ensemble_id,
-            count(*) AS rows,
-            count(*) FILTER (WHERE outcome.direction_hit) AS hits
-           FROM (((live
-             JOIN public.prediction_outcomes outcome ON (((live.symbol = outcome.symbol) AND (outcome.candle_time >= (live.ends_at - '7 days'::interval)) AND (live.ends_at > outcome.candle_time))))
-             JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.unseen_from))))
+            seen.horizon,
+            seen.ensemble_id,
+            seen.rows,
+            seen.hits
+           FROM ((live
              CROSS JOIN ( VALUES ('01:00:00'::interval), ('24:00:00'::interval), ('7 days'::interval)) windows(window_length))
-          WHERE ((outcome.direction_hit IS NOT NULL) AND (outcome.candle_time >= (live.ends_at - windows.window_length)))
-          GROUP BY live.symbol, windows.window_length, outcome.horizon, outcome.ensemble_id
+             CROSS JOIN LATERAL ( SELECT outcome.horizon,
+                    outcome.ensemble_id,
+                    count(*) AS rows,
+                    count(*) FILTER (WHERE outcome.direction_hit) AS hits
+                   FROM (public.prediction_outcomes outcome
+                     JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.unseen_from))))
+                  WHERE ((outcome.symbol = live.symbol) AND (outcome.candle_time >= (live.ends_at - windows.window_length)) AND (outcome.candle_time < live.ends_at) AND (outcome.direction_hit IS NOT NULL))
+                  GROUP BY outcome.horizon, outcome.ensemble_id) seen)
         ), scored AS (
          SELECT counted.symbol,
             counted.window_length,

@@ -29,20 +29,23 @@ counted as (
     select
         live.symbol,
         windows.window_length,
-        outcome.horizon,
-        outcome.ensemble_id,
-        count(*) as rows,
-        count(*) filter (where outcome.direction_hit) as hits
+        seen.*
     from live
-    inner join public.prediction_outcomes as outcome
-        on
-            live.symbol = outcome.symbol
-            and outcome.candle_time >= live.ends_at - interval '7 days'
-            and live.ends_at > outcome.candle_time
-    inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.unseen_from
     cross join (values (interval '1 hour'), (interval '24 hours'), (interval '7 days')) as windows (window_length)
-    where outcome.direction_hit is not null and outcome.candle_time >= live.ends_at - windows.window_length
-    group by live.symbol, windows.window_length, outcome.horizon, outcome.ensemble_id
+    cross join lateral ( -- added up inside, so that each window is read by the index however many predictions there are
+        select
+            outcome.horizon,
+            outcome.ensemble_id,
+            count(*) as rows,
+            count(*) filter (where outcome.direction_hit) as hits
+        from public.prediction_outcomes as outcome
+        inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.unseen_from
+        where
+            outcome.symbol = live.symbol
+            and outcome.candle_time >= live.ends_at - windows.window_length and outcome.candle_time < live.ends_at
+            and outcome.direction_hit is not null
+        group by outcome.horizon, outcome.ensemble_id
+    ) as seen
 ),
 scored as (
     select

@@ -52,7 +52,7 @@ fetch_candles() {
     say "  no candles from the exchange: $why"
     return
   fi
-  say "  REAL candles of $listed: the last $days days, from Binance (CANDLES=demo would generate some instead)"
+  say "  candles of $listed, the last $days days, from $(exchange_address) (CANDLES=demo would generate some instead)"
   remember "$listed"
   printf '%s\n' "$listed" >"$fetched"
   "$venv/bin/candlecast" backfill --symbol "$listed" --days "$days" || status=$?
@@ -61,6 +61,15 @@ fetch_candles() {
     say "  the exchange answered, but brought no candles"
   elif ((status > 1)); then
     fail "the candles of $listed did not all come" "run make up again: it goes on where it stopped"
+  fi
+}
+
+# Binance, or what the environment puts in its place.
+exchange_address() {
+  if [[ -n ${CANDLECAST_BINANCE_REST_URL:-} ]]; then
+    printf '%s (CANDLECAST_BINANCE_REST_URL)' "$CANDLECAST_BINANCE_REST_URL"
+  else
+    printf 'Binance'
   fi
 }
 
@@ -78,7 +87,7 @@ update_candles() {
 
 say_where_candles_come_from() {
   if [[ -e $fetched ]] && has_candles "$(<"$fetched")"; then
-    say "The candles are the exchange's. What keeps them coming, and so the predictions:"
+    say "The candles are those of $(exchange_address). What keeps them coming, and so the predictions:"
     say "  $venv/bin/candlecast feed --symbol $(<"$fetched")     deploy/systemd/candlecast-feed.service runs it for good"
   fi
 }

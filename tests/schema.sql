@@ -1478,8 +1478,14 @@ CREATE VIEW public.candle_status AS
     edges.oldest,
     edges.newest,
     ((now() - edges.newest) - '00:01:00'::interval) AS age,
-    (COALESCE(missing.minutes, (0)::numeric))::bigint AS missing_24h,
-    COALESCE(missing.gaps, (0)::bigint) AS gaps_24h,
+        CASE
+            WHEN (edges.oldest IS NOT NULL) THEN (COALESCE(missing.minutes, (0)::numeric))::bigint
+            ELSE NULL::bigint
+        END AS missing_24h,
+        CASE
+            WHEN (edges.oldest IS NOT NULL) THEN COALESCE(missing.gaps, (0)::bigint)
+            ELSE NULL::bigint
+        END AS gaps_24h,
         CASE
             WHEN ((feed.state <> 'stopped'::text) AND (feed.heartbeat_at < (now() - '00:01:00'::interval))) THEN 'silent'::text
             ELSE feed.state
@@ -2361,7 +2367,7 @@ GRANT SELECT ON TABLE public.feed_status TO candlecast_cron;
 GRANT SELECT ON TABLE public.feed_status TO candlecast_trainer;
 GRANT SELECT,DELETE ON TABLE public.feed_status TO candlecast_operator;
 GRANT SELECT ON TABLE public.feed_status TO candlecast_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.feed_status TO candlecast_feeder;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feed_status TO candlecast_feeder;
 
 GRANT SELECT ON TABLE public.candle_status TO candlecast_feeder;
 GRANT SELECT ON TABLE public.candle_status TO candlecast_trainer;

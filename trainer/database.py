@@ -52,7 +52,7 @@ def database_url(url: str | None = None) -> str:
 
 def no_connection(error: psycopg.OperationalError) -> CandlecastUserError:
     """Nobody answers, or nobody who lets us in."""
-    return CandlecastUserError(f"no connection to the database: {error}".strip(), _NO_DATABASE)
+    return CandlecastUserError(f"no connection to the database: {' '.join(str(error).split())}", _NO_DATABASE)
 
 
 def explain(error: psycopg.Error) -> CandlecastUserError:

@@ -3,7 +3,7 @@
 -- Grain    one row per symbol that has candles or a row in feed_status.
 -- Columns  age is how long ago the newest minute ended. missing_24h counts minutes without a candle, and gaps_24h the
 --          stretches that they form, among those that ended in the last 24 hours, ten seconds ago or earlier, and are
---          not before the oldest candle. feed_state is feed_status.state, 'silent' where a feed that did not say
+--          not before the oldest candle; null where there is none. feed_state is feed_status.state, 'silent' where a feed that did not say
 --          'stopped' has not been heard of for a minute, null where no feed ever was; feed_error is its last error and
 --          feed_error_at when that was. newest_prediction is a candle_time.
 create or replace view candle_status as
@@ -47,8 +47,8 @@ select
     edges.oldest,
     edges.newest,
     now() - edges.newest - interval '1 minute' as age,
-    coalesce(missing.minutes, 0)::bigint as missing_24h,
-    coalesce(missing.gaps, 0) as gaps_24h,
+    case when edges.oldest is not null then coalesce(missing.minutes, 0)::bigint end as missing_24h,
+    case when edges.oldest is not null then coalesce(missing.gaps, 0) end as gaps_24h,
     case
         when feed.state <> 'stopped' and feed.heartbeat_at < now() - interval '1 minute' then 'silent'
         else feed.state

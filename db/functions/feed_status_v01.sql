@@ -28,5 +28,5 @@ create table feed_status (
 );
 alter table feed_status owner to candlecast_owner;
 grant select on feed_status to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
-grant select, insert, update on feed_status to candlecast_feeder;
+grant select, insert, update, delete on feed_status to candlecast_feeder;
 grant delete on feed_status to candlecast_operator; -- a symbol that nobody feeds any more

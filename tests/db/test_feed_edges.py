@@ -35,7 +35,7 @@ async def until(clock, condition, what, seconds=1800.0):
 
 
 def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
-    """A new symbol that the exchange has not ends the feed at its start; one with candles is waited for."""
+    """A new symbol that the exchange has not ends the feed at its start and leaves no row; one that was fed is told."""
 
     async def scene(symbols):
         clock = Clock(SPEED, START)
@@ -50,8 +50,9 @@ def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
 
     with pytest.raises(CandlecastUserError, match="Binance has no symbol 'LUNAUSDT'"):
         asyncio.run(scene(["LUNAUSDT"]))
+    assert db.execute("select count(*) from feed_status").fetchone() == (0,)
     db.execute(
-        "insert into candles_1m values ('LUNAUSDT', '2022-05-13 00:00+00', 1, 1, 1, 1, 1, 1, 1, 1, 1)",
+        "insert into feed_status (symbol, exchange, state, host, pid) values ('LUNAUSDT', 'binance', 'stopped', 'h', 1)"
     )
     (state, error, _), differs = asyncio.run(scene(["BTCUSDT", "LUNAUSDT"]))
     assert state != "live"

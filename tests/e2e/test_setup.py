@@ -185,9 +185,9 @@ def choose(url: str, folder: Path, rest_url: str, candles: str = "", network: st
 def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url, tmp_path) -> None:
     with market_of(2) as exchange:
         said = choose(database_url, tmp_path, exchange.rest_url)
-        assert (
-            said[0]
-            == "REAL candles of BTCUSDT: the last 2 days, from Binance (CANDLES=demo would generate some instead)"
+        assert said[0] == (
+            f"candles of BTCUSDT, the last 2 days, from {exchange.rest_url} (CANDLECAST_BINANCE_REST_URL)"
+            " (CANDLES=demo would generate some instead)"
         )
         assert any("candlecast feed --symbol BTCUSDT" in line for line in said)
         assert said[-1] == "symbols: BTCUSDT"

@@ -5,6 +5,8 @@ It prints three settings; a candlecast that runs with them takes its candles fro
 """
 
 import asyncio
+import importlib.util
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,6 +14,9 @@ from typing import Annotated
 import typer
 
 from trainer.exchanges.clock import Clock
+
+if importlib.util.find_spec("aiohttp") is None:
+    sys.exit(f"the stand-in needs aiohttp: {sys.executable} -m pip install -c constraints.txt aiohttp")
 
 from . import Faults, Market, StandIn
 

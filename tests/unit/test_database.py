@@ -33,22 +33,22 @@ def test_argument_then_environment_then_nearest_env_file_then_project(
     with pytest.raises(CandlecastUserError, match="no database is named") as error:
         connect()
     assert "make up" in str(error.value.hint)
-    for folder, url in (("project", "a"), ("outer", "b"), ("outer/inner", "c")):
+    for folder, url in (("project", "dbname=a"), ("outer", "dbname=b"), ("outer/inner", "dbname=c")):
         (tmp_path / folder / ".env").write_text(f"DATABASE_URL={url}\n")
         connect()
-    monkeypatch.setenv("DATABASE_URL", "d")
+    monkeypatch.setenv("DATABASE_URL", "dbname=d")
     connect()
-    connect("e")
+    connect("dbname=e")
     monkeypatch.setenv("DATABASE_URL", "")
     connect()
-    assert tried == ["a", "b", "c", "d", "e", "c"]
+    assert tried == [f"dbname={name}" for name in "abcdec"]
 
 
 def test_an_env_file_of_something_else_is_passed_by(tried: list[str], tmp_path: Path) -> None:
     (tmp_path / "outer" / "inner" / ".env").write_text("OTHER=1\n")
-    (tmp_path / "outer" / ".env").write_text("DATABASE_URL=b\n")
+    (tmp_path / "outer" / ".env").write_text("DATABASE_URL=dbname=b\n")
     connect()
-    assert tried == ["b"]
+    assert tried == ["dbname=b"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_errors_of_the_server_come_with_a_remedy(error: psycopg.Error, hint: str
 def test_missing_rights_name_the_role_of_each_command() -> None:
     hint = str(explain(psycopg.errors.InsufficientPrivilege("x")).hint)
     assert re.findall(r"([a-z ,&-]+?): (candlecast_\w+(?: and candlecast_\w+)?)", hint.partition(". ")[2]) == [
-        ("load", "candlecast_feeder"),
+        ("load, backfill, repair and feed", "candlecast_feeder"),
         (" retrain, train and publish --as test", "candlecast_trainer"),
         (" publish --as active", "candlecast_trainer and candlecast_operator"),
         (" status, evaluate and card", "candlecast_reader"),

@@ -44,7 +44,8 @@ STREAM_URL = "wss://data-stream.binance.vision"
 ARCHIVE_URL = "https://data.binance.vision"
 WEIGHT_A_MINUTE = 6000
 _PAGE = 1000
-_INVALID_SYMBOL = -1121
+#: Of an answer that refuses: no such symbol; characters that no symbol has.
+_INVALID_SYMBOL = {-1121, -1100}
 #: Seconds, real ones: for the opening handshake, and for a connection that we close to say good-bye.
 _OPENING, _CLOSING = 10.0, 1.0
 _DOWNLOADS = 3
@@ -117,7 +118,7 @@ class Binance:
         try:
             return await self._rest.get("/api/v3/klines", params, weight=2, parse=parse)
         except Refused as error:
-            if _code(error.answer) == _INVALID_SYMBOL:
+            if _code(error.answer) in _INVALID_SYMBOL:
                 raise UnknownSymbol(
                     f"Binance has no symbol {shown(symbol)}", "Name one that is traded there, as BTCUSDT."
                 ) from None
@@ -175,7 +176,7 @@ class Binance:
         file = folder / archive.name
         path = archive.url.removeprefix(self._archive_url)
         why = ""
-        for _ in range(_DOWNLOADS):
+        for number in range(1, _DOWNLOADS + 1):
             try:
                 found = await self._files.download(path, file)
                 await self._files.download(f"{path}.CHECKSUM", folder / f"{archive.name}.CHECKSUM")
@@ -185,8 +186,9 @@ class Binance:
             promised = (folder / f"{archive.name}.CHECKSUM").read_text(errors="replace").split()
             if promised[:1] == [found]:
                 return file
-            why = f"its SHA-256 is {found}, its CHECKSUM file says {shown(' '.join(promised[:1]), 80)}"
-            _LOG.warning("%s refused: %s", archive.name, why)
+            said = shown(" ".join(promised[:1])[:12])
+            why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {said}"
+            _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _DOWNLOADS, why)
         file.unlink(missing_ok=True)
         raise ArchiveRefused(f"{archive.name}: {why}, {_DOWNLOADS} times", "Try later, or load it by hand.")
 

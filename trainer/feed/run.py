@@ -98,6 +98,7 @@ class _Feed:
         self._exchange, self._store, self._options, self._clock = exchange, store, options, clock
         self.tails = {symbol: Tail(symbol) for symbol in symbols}
         self._connected_at: float | None = None
+        self._has_been_connected = False
         self._reconnects = 0
         self._measured: tuple[float, float] | None = None  # the exchange's time, and clock.elapsed() when it said so
         self._is_doubted = False  # what was measured: a machine that slept did not count the seconds
@@ -137,7 +138,9 @@ class _Feed:
             began = self._clock.elapsed()
             try:
                 async with self._exchange.stream(list(self.tails), quotes=self._options.quotes) as messages:
-                    _LOG.info("connected: %s of %s", f"{len(self.tails)} symbols", self._exchange.name)
+                    _LOG.info("connected to %s: %s", self._exchange.name, _symbols(len(self.tails)))
+                    self._reconnects += self._has_been_connected
+                    self._has_been_connected = True
                     self._connected_at, self._is_doubted = self._clock.now(), True
                     for tail in self.tails.values():
                         tail.ask(self._overlap_of(tail))
@@ -146,7 +149,6 @@ class _Feed:
                 reason = error.message
             lasted = self._clock.elapsed() - began if self._connected_at is not None else 0.0
             self._connected_at = None
-            self._reconnects += 1
             failures = 0 if lasted >= _STABLE else failures + 1
             wait = backoff(failures, _LONGEST_BACKOFF)
             _LOG.warning("no stream: %s; again in %.0f s", reason, wait)
@@ -227,8 +229,9 @@ class _Feed:
             try:
                 failures = 0 if await self._settle(tail) else failures + 1
             except (ExchangeError, StoreLost) as error:
-                if isinstance(error, UnknownSymbol) and not tail.known and tail.newest is None:  # else it was delisted
-                    raise
+                if isinstance(error, UnknownSymbol) and not tail.known and tail.symbol not in self._store.fed_before:
+                    await self._store.forget(tail.symbol)
+                    raise  # where it was fed before it was delisted, which must stop no other
                 failures += 1
                 self._note(tail, error.message if isinstance(error, ExchangeError) else str(error))
                 await self._clock.sleep(backoff(failures, _LONGEST_BACKOFF))
@@ -288,14 +291,23 @@ class _Feed:
     # feed_status
 
     async def report_forever(self) -> None:
-        """Bring feed_status up to date every ten seconds."""
+        """Bring feed_status up to date every ten seconds, and within a second where a symbol's state changes."""
+        told: list[str] = []
         while True:
             await self._store.ready()
+            states = [self._state_of(tail) for tail in self.tails.values()]
+            if told != states and set(states) == {"live"}:
+                _LOG.info("live: %s, complete", _symbols(len(states)))
             try:
                 await self._store.heartbeat(self._states())
+                told = states
             except StoreLost as error:
                 _LOG.warning("%s", error)
-            await self._clock.sleep(self._options.heartbeat)
+            next_at = self._clock.elapsed() + self._options.heartbeat
+            while self._clock.elapsed() < next_at:
+                await self._clock.sleep(min(1.0, self._options.heartbeat))
+                if told and told != [self._state_of(tail) for tail in self.tails.values()]:
+                    break
 
     def database_returned(self) -> None:
         """What the table holds is to be read anew."""
@@ -346,3 +358,7 @@ def _minute_of(seconds: float) -> int:
 def _earlier(one: int | None, other: int | None) -> int:
     """The earlier one of two minutes, of which one may not be known."""
     return min(minute for minute in (one, other) if minute is not None)
+
+
+def _symbols(count: int) -> str:
+    return f"{count} symbol{'' if count == 1 else 's'}"

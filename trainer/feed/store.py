@@ -102,6 +102,7 @@ class Store:
     def __init__(self, url: str | None, exchange: str, symbols: Sequence[str], clock: Clock) -> None:
         self._url, self._exchange, self._symbols, self._clock = database_url(url), exchange, list(symbols), clock
         self._connection: psycopg.AsyncConnection | None = None
+        self.fed_before: set[str] = set()  #: symbols that an earlier feed was at
         self._turn = asyncio.Lock()
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
@@ -110,6 +111,7 @@ class Store:
         """Connect, become the symbols' one feed, begin their rows of feed_status. Raises CandlecastUserError."""
         try:
             await self._connect()
+            self.fed_before = {symbol for (symbol,) in await self._run("select symbol from feed_status", ())}
             for symbol in self._symbols:
                 await self._run(_BEGIN, (symbol, self._exchange, socket.gethostname(), os.getpid()))
         except psycopg.OperationalError as error:
@@ -146,7 +148,7 @@ class Store:
                     break
                 except (psycopg.Error, CandlecastUserError, OSError) as error:
                     wait = backoff(attempt, _LONGEST_BACKOFF)
-                    _LOG.warning("no database: %s; again in %.0f s", str(error).strip(), wait)
+                    _LOG.warning("no database: %s; again in %.0f s", " ".join(str(error).split()), wait)
                     await self._clock.sleep(wait)
                     attempt += 1
             self._gone.clear()
@@ -179,6 +181,10 @@ class Store:
             outcomes = [await self.write([candle]) for candle in candles]
             return sum(moved for moved, _ in outcomes), [line for _, lines in outcomes for line in lines]
         return inserted + changed, []
+
+    async def forget(self, symbol: str) -> None:
+        """Take the row of a symbol that there never was out of feed_status. Raises StoreLost."""
+        await self._run("delete from feed_status where symbol = %s", (symbol,))
 
     async def heartbeat(self, states: Sequence[State]) -> None:
         """Bring the symbols' rows of feed_status up to date. Raises StoreLost."""
@@ -239,7 +245,8 @@ class Store:
                     self._ready.clear()
                     self._gone.set()
                 # Else it did not want to, this time: a time-out, a full disk, a standby that was just promoted.
-                raise StoreLost(f"the database did not answer: {str(error).strip()}") from error
+                why = error.diag.message_primary or " ".join(str(error).split())
+                raise StoreLost(f"the database did not do it: {why}") from error
 
 
 async def _another_feed(connection: psycopg.AsyncConnection, symbol: str) -> AnotherFeed:

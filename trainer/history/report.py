@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainer.display import cell, plain
-from trainer.errors import print_error
+from trainer.errors import CandlecastUserError, print_error
 from trainer.history.fill import Outcome
 
 _GAPS_SHOWN = 5
@@ -51,7 +51,11 @@ def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
             if len(one.missing) > _GAPS_SHOWN:
                 out.print(f"{symbol}: and {len(one.missing) - _GAPS_SHOWN:,} more gaps", soft_wrap=True)
     for one in outcomes:
-        for refusal in (*one.refused, *one.broken):
+        for refusal in one.refused:
+            is_there = one.is_counted and not one.minutes_missing and one.failed is None
+            hint = "Nothing is left to do: its minutes came another way." if is_there else refusal.hint
+            print_error(CandlecastUserError(refusal.message, hint))
+        for refusal in one.broken:
             print_error(refusal)
         if one.failed is not None:
             print_error(one.failed)

@@ -151,7 +151,13 @@ def _print(
     values: dict[str, float | None] | None = None,
     caption: str | None = None,
 ) -> None:
-    _print_rows(out, title, names, connection.execute(query, values).fetchall(), caption)
+    try:
+        with connection.transaction():  # a savepoint: what this role may not see keeps it from nothing else
+            rows = connection.execute(query, values).fetchall()
+    except psycopg.errors.InsufficientPrivilege:
+        out.print(f"{title}: not for this role to see (candlecast_reader may)")
+        return
+    _print_rows(out, title, names, rows, caption)
 
 
 def _print_rows(
@@ -183,7 +189,11 @@ def _candles_caption(rows: list[TupleRow]) -> str:
 
 def _expiry(connection: psycopg.Connection[TupleRow]) -> float | None:
     """Seconds after which models are old, as the server goes by; None: never."""
-    row = connection.execute("select ml_setting('model_expiry')").fetchone()
+    try:
+        with connection.transaction():
+            row = connection.execute("select ml_setting('model_expiry')").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return None  # who may not ask sees no ensembles either
     assert row is not None
     return resolve(json.dumps({"model_expiry": row[0]}), {}).model_expiry
 

@@ -141,7 +141,7 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
     end = faulty_until + HOUR / 2
     market = Market(symbols, START - 2 * DAY, end + DAY, Faults.menu(seed, since=START, until=faulty_until))
     clock = Clock(speed, START)
-    standing_in = StandIn(market, clock, weight_limit=6000 if seed % 2 else 24, update_every=20.0)
+    standing_in = StandIn(market, clock, weight_limit=6000 if seed % 2 else 12, update_every=20.0)
     with psycopg.connect(url, autocommit=True) as db:
         watch(db)
         async with standing_in as exchange, feeding(exchange, url, FeedOptions(lookback=8 * HOUR), symbols) as binance:

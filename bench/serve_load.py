@@ -10,17 +10,18 @@ five seconds, has another status than health() implies, or lacks the database's 
 It works under the symbol BENCH, as bench/ does, and removes that afterwards. Exit status 1: a limit was missed.
 """
 
-import asyncio
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +38,7 @@ from trainer.progress import shown
 ROOT = Path(__file__).resolve().parents[1]
 #: So that a pg_cron job of an installation leaves BENCH alone: it skips symbols that are over an hour old.
 _OVER_AN_HOUR = 120
-_CONNECTIONS = 8
+_CONNECTIONS = 4
 _STRETCH = 5.0
 _PAUSE = 0.05
 #: Connections that rested longer are opened anew: the server may be about to close them.
@@ -52,6 +53,15 @@ class Asked:
     milliseconds: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     problems: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Turn:
+    """Whether it is a stretch with requests, and since when."""
+
+    on: threading.Event = field(default_factory=threading.Event)
+    begun: float | None = None
+    over: bool = False
 
 
 def main(
@@ -180,62 +190,62 @@ def asking(url: str, rate: int) -> Iterator[Asker]:
 
 
 def _asker(url: str, rate: int, pipe: Connection) -> None:
-    pipe.send(asyncio.run(_ask_until_told(url, rate, pipe)))
+    pipe.send(_ask_until_told(url, rate, pipe))
 
 
-async def _ask_until_told(url: str, rate: int, pipe: Connection) -> Asked:
-    address = urlsplit(url)
-    asked, planned = Asked(), asyncio.Queue()
-    workers = [
-        asyncio.create_task(_worker(address.hostname, address.port, planned, asked)) for _ in range(_CONNECTIONS)
+def _ask_until_told(url: str, rate: int, pipe: Connection) -> Asked:
+    """Threads with blocking sockets: of all that waits for answers in Python, they take least from the processor."""
+    asked, turn = Asked(), Turn()
+    threads = [
+        threading.Thread(target=_connection, args=(url, number, rate / _CONNECTIONS, turn, asked))
+        for number in range(_CONNECTIONS)
     ]
+    for thread in threads:
+        thread.start()
     pipe.send("ready")
-    on, number, due = False, 0, 0.0
-    while True:
-        if pipe.poll():
-            told = pipe.recv()
-            if told is None:
-                break
-            on, due = told, time.perf_counter()
-        now = time.perf_counter()
-        while on and due <= now:
-            planned.put_nowait((due, "/health" if number % 2 else "/metrics"))
-            number, due = number + 1, due + 1 / rate
-        await asyncio.sleep(min(0.02, max(0.0, due - now)) if on else 0.02)
-    await asyncio.wait_for(planned.join(), 15)
-    for worker in workers:
-        worker.cancel()
+    while (told := pipe.recv()) is not None:
+        turn.begun = time.perf_counter() if told else None
+        (turn.on.set if told else turn.on.clear)()
+    turn.over = True
+    turn.on.set()
+    for thread in threads:
+        thread.join(15)
     return asked
 
 
-async def _worker(host: str, port: int, planned: asyncio.Queue, asked: Asked) -> None:
-    reader, writer = await asyncio.open_connection(host, port)
-    started = time.perf_counter()
-    while True:
-        due, path = await planned.get()
-        if time.perf_counter() - started > _IDLE:
-            writer.close()
-            reader, writer = await asyncio.open_connection(host, port)
+def _connection(url: str, number: int, rate: float, turn: Turn, asked: Asked) -> None:
+    """One kept connection's share: every 1 / rate seconds, its first one in its place among the others'."""
+    address = urlsplit(url)
+    connection = rested = None
+    count, begun = number, None
+    while turn.on.wait() and not turn.over:
+        if turn.begun != begun:
+            begun, asks = turn.begun, 0
+        due = (begun or 0) + (asks + number / _CONNECTIONS) / rate
+        if (left := due - time.perf_counter()) > 0:
+            time.sleep(min(left, 0.05))
+            continue
+        if connection is None or time.perf_counter() - rested > _IDLE:
+            connection = HTTPConnection(address.hostname, address.port, timeout=5)
+        path = ("/health", "/metrics")[count % 2]
         started = time.perf_counter()
         try:
-            problem = await asyncio.wait_for(_request(reader, writer, path), 5)
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError) as error:
-            problem = f"{path}: {type(error).__name__}"
-            reader, writer = await asyncio.open_connection(host, port)
-        asked.milliseconds.append((time.perf_counter() - started) * 1000)
+            problem = _request(connection, path)
+        except (OSError, HTTPException, ValueError) as error:
+            problem, connection = f"{path}: {type(error).__name__}", None
+        rested = time.perf_counter()
+        asked.milliseconds.append((rested - started) * 1000)
         asked.late.append((started - due) * 1000)
         if problem:
             asked.problems[problem] += 1
-        planned.task_done()
+        count, asks = count + 1, asks + 1
 
 
-async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> str | None:
+def _request(connection: HTTPConnection, path: str) -> str | None:
     """What is wrong with the answer, None where nothing is."""
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head.split(b" ", 2)[1])
-    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-    body = await reader.readexactly(length)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    status, body = answer.status, answer.read()
     if path == "/metrics":
         return None if status == 200 and b"\nml_database_up 1.0" in body else f"{path}: {status} without figures"
     said = json.loads(body)

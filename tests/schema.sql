@@ -1846,10 +1846,10 @@ CREATE VIEW public.symbol_health AS
                   WHERE ((candle.symbol = active.symbol) AND (candle.open_time <= (now() - '00:01:00'::interval)))) AS newest_candle,
             ( SELECT max(prediction.candle_time) AS max
                    FROM public.predictions prediction
-                  WHERE ((prediction.symbol = active.symbol) AND (prediction.ensemble_id = active.id))) AS newest_predicted,
+                  WHERE ((prediction.symbol = active.symbol) AND (prediction.ensemble_id = active.id) AND (prediction.candle_time > (now() - '7 days'::interval)))) AS newest_predicted,
             ( SELECT max(run.id) AS max
                    FROM public.inference_runs run
-                  WHERE ((run.symbol = active.symbol) AND (run.ensemble_id = active.id) AND (run.status <> 'running'::text))) AS last_run,
+                  WHERE ((run.symbol = active.symbol) AND (run.ensemble_id = active.id) AND (run.status <> 'running'::text) AND (run.started_at > (now() - '01:00:00'::interval)))) AS last_run,
             ( SELECT min(model.trained_at) AS min
                    FROM public.model_versions model
                   WHERE (model.id = ANY (ARRAY[active.mamba_version_id, active.lgbm_version_id]))) AS trained_at
@@ -1898,12 +1898,12 @@ CREATE VIEW public.symbol_health AS
             array_remove(ARRAY[
                 CASE
                     WHEN (measured.newest_candle IS NULL) THEN 'there is no candle'::text
-                    WHEN (measured.candle_age >= (180)::double precision) THEN ('no candle for '::text || justify_hours(date_trunc('second'::text, (now() - measured.newest_candle))))
+                    WHEN (measured.candle_age >= (180)::double precision) THEN ('no candle for '::text || justify_hours(make_interval(secs => floor(measured.candle_age))))
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN (measured.newest_predicted IS NULL) THEN 'nothing has been predicted yet'::text
-                    WHEN (measured.prediction_age >= (180)::double precision) THEN ('no prediction for '::text || justify_hours(date_trunc('second'::text, (now() - measured.newest_predicted))))
+                    WHEN (measured.newest_predicted IS NULL) THEN 'nothing was predicted in 7 days'::text
+                    WHEN (measured.prediction_age >= (180)::double precision) THEN ('no prediction for '::text || justify_hours(make_interval(secs => floor(measured.prediction_age))))
                     ELSE NULL::text
                 END], NULL::text) AS failures,
             array_remove(ARRAY[

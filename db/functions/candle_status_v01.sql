@@ -8,7 +8,7 @@
 --          feed_error_at when that was. newest_prediction is a candle_time.
 create or replace view candle_status as
 with recursive stored as (
-    (select candle.symbol from public.candles_1m as candle order by candle.symbol limit 1)
+    (select candle.symbol::text as symbol from public.candles_1m as candle order by candle.symbol limit 1)
     union all
     select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > stored.symbol)
     from stored where stored.symbol is not null

@@ -6,7 +6,7 @@
 --          prediction_age since the end of the newest candle that the active ensemble predicted from, prediction_lag from
 --          that end to the prediction's created_at, model_age since its older model was trained. A candle or a prediction
 --          is late from 75 s of age on, missing from 180. failed_runs_1h counts failed and lost runs, skipped_runs_1h
---          no_candle, stale and disabled ones. accuracy_24h is of one minute ahead; under 300 rows it is not judged.
+--          no_candle, stale and disabled ones; the last run is of this hour, the newest prediction of 7 days. accuracy_24h is of one minute ahead; under 300 rows it is not judged.
 create or replace view symbol_health as
 with newest as materialized (
     select
@@ -19,10 +19,12 @@ with newest as materialized (
         (
             select max(prediction.candle_time) from public.predictions as prediction
             where prediction.symbol = active.symbol and prediction.ensemble_id = active.id
+                and prediction.candle_time > now() - interval '7 days'
         ) as newest_predicted,
         (
             select max(run.id) from public.inference_runs as run
             where run.symbol = active.symbol and run.ensemble_id = active.id and run.status <> 'running'
+                and run.started_at > now() - interval '1 hour'
         ) as last_run,
         (
             select min(model.trained_at) from public.model_versions as model
@@ -62,12 +64,11 @@ judged as (
         array_remove(array[
             case
                 when newest_candle is null then 'there is no candle'
-                when candle_age >= 180 then 'no candle for ' || justify_hours(date_trunc('second', now() - newest_candle))
+                when candle_age >= 180 then 'no candle for ' || justify_hours(make_interval(secs => floor(candle_age)))
             end,
             case
-                when newest_predicted is null then 'nothing has been predicted yet'
-                when prediction_age >= 180
-                    then 'no prediction for ' || justify_hours(date_trunc('second', now() - newest_predicted))
+                when newest_predicted is null then 'nothing was predicted in 7 days'
+                when prediction_age >= 180 then 'no prediction for ' || justify_hours(make_interval(secs => floor(prediction_age)))
             end
         ], null) as failures,
         array_remove(array[

@@ -160,7 +160,7 @@ def test_the_leading_symbol_is_bitcoin_where_it_is_there(fresh):
     found = health(fresh)
     assert (found["symbol"], found["status"]) == ("BTCUSDT", "down")
     assert [one["symbol"] for one in found["symbols"]] == ["BTCUSDT", "DEMO"]
-    assert found["reasons"] == ["BTCUSDT: there is no candle", "BTCUSDT: nothing has been predicted yet"]
+    assert found["reasons"] == ["BTCUSDT: there is no candle", "BTCUSDT: nothing was predicted in 7 days"]
     assert health(fresh, "DEMO")["status"] == "ok"
 
 

@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 others=(python3 python3-venv libgomp1 ca-certificates)
 # systemd-analyze, promtool and prometheus, pgbouncer, the browser that opens the dashboard.
-for_tests=(systemd prometheus pgbouncer chromium)
+for_tests=(systemd prometheus pgbouncer chromium libatomic1) # the last for playwright's driver
 
 # apt-get, telling only what it fetches and which of the main packages are set up; all of it when it fails.
 apt() {
@@ -113,7 +113,7 @@ install_for_tests() {
       say "  $package cannot be had: tests that run it are skipped"
       continue
     }
-    [[ $package == systemd || $package == chromium ]] || switch_off "$package"
+    [[ $package != @(prometheus|pgbouncer) ]] || switch_off "$package"
   done
 }
 

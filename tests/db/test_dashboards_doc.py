@@ -123,7 +123,10 @@ def test_each_query_reads_what_grows_by_time(filled, question):
         if times is None or above["Node Type"] == "Limit":  # the first or the last by an index
             continue
         scans += 1
-        assert any(time in node.get("Index Cond", "") for time in times), json.dumps(node, indent=1)
+        # Of runs, which keep_runs bounds, the planner may take those of the symbol and look at their times.
+        places = ("Index Cond", "Filter") if node["Relation Name"] == "inference_runs" else ("Index Cond",)
+        found = " ".join(node.get(place, "") for place in places)
+        assert any(time in found for time in times), json.dumps(node, indent=1)
     reads_itself = any(re.search(rf"\b(from|join) ({name}|prediction_outcomes)\b", question.query) for name in GROWING)
     assert scans or not reads_itself
 

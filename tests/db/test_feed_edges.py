@@ -71,7 +71,7 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
                 await until(here, lambda: (state_of(db, "BTCUSDT") or [""])[0] == "live", "it comes to life")
                 clock._start += HOUR
                 slept = clock.now()
-                await until(here, lambda: state_of(db, "BTCUSDT")[2] > slept - 120, "it wakes up", 300)
+                await until(here, lambda: (state_of(db, "BTCUSDT")[2] or 0) > slept - 120, "it wakes up", 300)
                 await here.sleep(120)
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
@@ -141,7 +141,7 @@ def test_a_way_to_the_database_that_is_cut_without_a_word_is_noticed(db, databas
                 await clock.sleep(120)
                 cable.mend()
                 mended = clock.now()
-                await until(clock, lambda: state_of(db, "BTCUSDT")[2] > mended, "it comes to life again", 3000)
+                await until(clock, lambda: (state_of(db, "BTCUSDT")[2] or 0) > mended, "it comes to life again", 3000)
                 await clock.sleep(120)
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 

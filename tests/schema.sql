@@ -388,6 +388,7 @@ begin
             'rows', lead_symbol -> 'rows_24h'
         ),
         'model_age_seconds', lead_symbol -> 'model_age',
+        'model_expiry_seconds', expiry,
         'scheduler', jsonb_build_object(
             'state', case
                 when last_run is null then 'never' when last_run > now() - interval '90 seconds' then 'running' else 'silent'
@@ -493,13 +494,23 @@ cross join lateral (values
     ('ml_predictions_abstained_total', predicted.abstained, 'predictions that abstained')
 ) as counted (name, total, help)
 union all
-select 'ml_inference_accuracy_24h', jsonb_build_object(
+select judged.name, jsonb_build_object(
         'symbol', score.symbol, 'horizon', score.horizon::text, 'ensemble', score.ensemble_id::text, 'state', score.state
-    ), score.accuracy, 'gauge', 'share of directions that were right in the last 24 hours'
+    ), judged.value, 'gauge', judged.help
 from public.accuracy_24h as score
+cross join lateral (values
+    ('ml_inference_accuracy_24h', score.accuracy, 'share of directions that were right in the last 24 hours'),
+    ('ml_inference_accuracy_24h_low', score.low, 'lower end of that share''s 95 % interval'),
+    ('ml_inference_accuracy_24h_high', score.high, 'upper end of that share''s 95 % interval'),
+    ('ml_inference_accuracy_24h_rows', score.rows, 'predictions that the share is of')
+) as judged (name, value, help)
 union all
 select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
 from figures where figures.value <> 'null'
+union all
+select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds')::double precision, 'gauge',
+    'the setting model_expiry: older models bring a warning'
+from health where health.found ->> 'model_expiry_seconds' is not null
 union all
 select 'ml_inference_enabled', '{}', coalesce((health.found ->> 'ml_inference_enabled')::boolean, false)::integer, 'gauge',
     '1 where the setting enabled is true'
@@ -621,8 +632,10 @@ from (
     select measured.name, jsonb_build_object('symbol', checks.symbol), measured.value, measured.help
     from checks
     cross join lateral (values
-        ('ml_prediction_mismatches', checks.mismatches, 'sampled minutes that do not come out again: must be 0'),
-        ('ml_prediction_mismatches_corrected', checks.corrected, 'those of which a candle was corrected since'),
+        ('ml_prediction_mismatches', checks.mismatches - checks.corrected,
+        'sampled minutes that do not come out again, from the same candles: must be 0'),
+        ('ml_prediction_mismatches_corrected', checks.corrected,
+        'sampled minutes that come out otherwise, since a candle was corrected'),
         ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be computed again'),
         ('ml_prediction_check_age_seconds', extract(epoch from now() at time zone 'UTC' - (checks.day + 1)),
         'since the newest checked day ended')
@@ -1016,6 +1029,18 @@ $$;
 
 ALTER FUNCTION public.unseen_from(of_ensemble bigint) OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.wilson_interval(share double precision, trials double precision) RETURNS TABLE(low double precision, high double precision)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+select
+    (share + score.z2 / 2 - half.width) / (1 + score.z2),
+    (share + score.z2 / 2 + half.width) / (1 + score.z2)
+from (values (1.959963984540054 ^ 2 / nullif(trials, 0))) as score (z2)
+cross join lateral (values (sqrt(score.z2 * (share * (1 - share) + score.z2 / 4)))) as half (width)
+$$;
+
+ALTER FUNCTION public.wilson_interval(share double precision, trials double precision) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.withdraw_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1243,11 +1268,11 @@ CREATE VIEW public.accuracy_24h AS
     counted.rows,
     counted.hits,
     score.accuracy,
-    (((score.accuracy + ((score.z2 / (2)::numeric))::double precision) - half.width) / (((1)::numeric + score.z2))::double precision) AS low,
-    (((score.accuracy + ((score.z2 / (2)::numeric))::double precision) + half.width) / (((1)::numeric + score.z2))::double precision) AS high
+    bounds.low,
+    bounds.high
    FROM ((counted
-     CROSS JOIN LATERAL ( VALUES (((counted.hits)::double precision / (counted.rows)::double precision),(((1.959963984540054 ^ (2)::numeric) * (counted.horizon)::numeric) / (counted.rows)::numeric))) score(accuracy, z2))
-     CROSS JOIN LATERAL ( VALUES (sqrt(((score.z2)::double precision * ((score.accuracy * ((1)::double precision - score.accuracy)) + ((score.z2 / (4)::numeric))::double precision))))) half(width));
+     CROSS JOIN LATERAL ( VALUES (((counted.hits)::double precision / (counted.rows)::double precision))) score(accuracy))
+     CROSS JOIN LATERAL public.wilson_interval(score.accuracy, ((counted.rows)::double precision / (counted.horizon)::double precision)) bounds(low, high));
 
 ALTER TABLE public.accuracy_24h OWNER TO candlecast_owner;
 
@@ -1273,42 +1298,20 @@ CREATE VIEW public.accuracy_by_coverage AS
            FROM (( VALUES (100), (50), (20), (10), (5)) coverages(coverage)
              JOIN ranked ON ((((ranked.place - 1) * 100) < (ranked.total * coverages.coverage))))
           GROUP BY ranked.symbol, ranked.ensemble_id, ranked.horizon, coverages.coverage
-        ), scored AS (
-         SELECT kept.symbol,
-            kept.ensemble_id,
-            kept.horizon,
-            kept.coverage,
-            kept.margin,
-            kept.rows,
-            kept.hits,
-            ((kept.hits)::double precision / (kept.rows)::double precision) AS accuracy,
-            ((((1.959963984540054 ^ (2)::numeric) * (kept.horizon)::numeric))::double precision / (kept.rows)::double precision) AS z2_per_row
-           FROM kept
-        ), bounds AS (
-         SELECT scored.symbol,
-            scored.ensemble_id,
-            scored.horizon,
-            scored.coverage,
-            scored.margin,
-            scored.rows,
-            scored.hits,
-            scored.accuracy,
-            scored.z2_per_row,
-            (scored.accuracy + (scored.z2_per_row / (2)::double precision)) AS middle,
-            sqrt((scored.z2_per_row * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + (scored.z2_per_row / (4)::double precision)))) AS half_width
-           FROM scored
         )
- SELECT bounds.symbol,
-    bounds.ensemble_id,
-    bounds.horizon,
-    bounds.coverage,
-    bounds.margin,
-    bounds.rows,
-    bounds.hits,
-    bounds.accuracy,
-    ((bounds.middle - bounds.half_width) / ((1)::double precision + bounds.z2_per_row)) AS low,
-    ((bounds.middle + bounds.half_width) / ((1)::double precision + bounds.z2_per_row)) AS high
-   FROM bounds;
+ SELECT kept.symbol,
+    kept.ensemble_id,
+    kept.horizon,
+    kept.coverage,
+    kept.margin,
+    kept.rows,
+    kept.hits,
+    score.accuracy,
+    bounds.low,
+    bounds.high
+   FROM ((kept
+     CROSS JOIN LATERAL ( VALUES (((kept.hits)::double precision / (kept.rows)::double precision))) score(accuracy))
+     CROSS JOIN LATERAL public.wilson_interval(score.accuracy, ((kept.rows)::double precision / (kept.horizon)::double precision)) bounds(low, high));
 
 ALTER TABLE public.accuracy_by_coverage OWNER TO candlecast_owner;
 
@@ -1389,19 +1392,17 @@ CREATE VIEW public.accuracy_hourly AS
     summed.moved,
     summed.rose,
     summed.hits,
-    ((summed.hits)::double precision / (NULLIF(summed.moved, 0))::double precision) AS accuracy,
-    (((part.accuracy + ((part.z2 / (2)::numeric))::double precision) - part.width) / (((1)::numeric + part.z2))::double precision) AS low,
-    (((part.accuracy + ((part.z2 / (2)::numeric))::double precision) + part.width) / (((1)::numeric + part.z2))::double precision) AS high,
+    score.accuracy,
+    bounds.low,
+    bounds.high,
     summed.abstained,
     summed.interval_rows,
     summed.interval_hits,
     (summed.brier / (NULLIF(summed.brier_rows, 0))::double precision) AS brier,
     sqrt((summed.squared_error / (NULLIF(summed.outcomes, 0))::double precision)) AS rmse
-   FROM (summed
-     CROSS JOIN LATERAL ( SELECT score.accuracy,
-            score.z2,
-            sqrt(((score.z2)::double precision * ((score.accuracy * ((1)::double precision - score.accuracy)) + ((score.z2 / (4)::numeric))::double precision))) AS width
-           FROM ( VALUES (((summed.hits)::double precision / (NULLIF(summed.moved, 0))::double precision),(((1.959963984540054 ^ (2)::numeric) * (summed.horizon)::numeric) / (NULLIF(summed.moved, 0))::numeric))) score(accuracy, z2)) part);
+   FROM ((summed
+     CROSS JOIN LATERAL ( VALUES (((summed.hits)::double precision / (NULLIF(summed.moved, 0))::double precision),((summed.moved)::double precision / (summed.horizon)::double precision))) score(accuracy, trials))
+     CROSS JOIN LATERAL public.wilson_interval(score.accuracy, score.trials) bounds(low, high));
 
 ALTER TABLE public.accuracy_hourly OWNER TO candlecast_owner;
 
@@ -1591,8 +1592,7 @@ CREATE VIEW public.ensemble_leaderboard AS
             counted.ensemble_id,
             counted.rows,
             counted.hits,
-            ((counted.hits)::double precision / (counted.rows)::double precision) AS accuracy,
-            ((((1.959963984540054 ^ (2)::numeric) * (counted.horizon)::numeric))::double precision / (counted.rows)::double precision) AS z2_per_row
+            ((counted.hits)::double precision / (counted.rows)::double precision) AS accuracy
            FROM counted
         )
  SELECT scored.symbol,
@@ -1608,11 +1608,11 @@ CREATE VIEW public.ensemble_leaderboard AS
     scored.rows,
     scored.hits,
     scored.accuracy,
-    (((scored.accuracy + (scored.z2_per_row / (2)::double precision)) - half.width) / ((1)::double precision + scored.z2_per_row)) AS low,
-    (((scored.accuracy + (scored.z2_per_row / (2)::double precision)) + half.width) / ((1)::double precision + scored.z2_per_row)) AS high
+    bounds.low,
+    bounds.high
    FROM ((scored
      JOIN public.active_ensembles ensemble ON ((scored.ensemble_id = ensemble.id)))
-     CROSS JOIN LATERAL ( VALUES (sqrt((scored.z2_per_row * ((scored.accuracy * ((1)::double precision - scored.accuracy)) + (scored.z2_per_row / (4)::double precision)))))) half(width))
+     CROSS JOIN LATERAL public.wilson_interval(scored.accuracy, ((scored.rows)::double precision / (scored.horizon)::double precision)) bounds(low, high))
   ORDER BY scored.symbol, scored.window_length, scored.horizon, (rank() OVER (PARTITION BY scored.symbol, scored.window_length, scored.horizon ORDER BY scored.accuracy DESC)), scored.ensemble_id;
 
 ALTER TABLE public.ensemble_leaderboard OWNER TO candlecast_owner;
@@ -2305,6 +2305,12 @@ GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_cron;
 GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_reader;
+
+REVOKE ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) TO candlecast_trainer;

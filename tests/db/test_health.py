@@ -6,6 +6,8 @@ import psycopg
 import pytest
 from conftest import with_database
 from live import MINUTE, load_demo
+from psycopg.types.json import Jsonb
+from statsmodels.stats.proportion import proportion_confint
 
 
 def minute():
@@ -38,6 +40,12 @@ def fresh(predicted_url):
 
 def health(db, symbol=None):
     return db.execute("select health(%s)", (symbol,)).fetchone()[0]
+
+
+def metrics(db, named="ml_", **labels):
+    """{name: value} of the metrics whose names begin so and which have the labels."""
+    query = "select name, value from metrics() where starts_with(name, %s) and labels @> %s"
+    return dict(db.execute(query, (named, Jsonb(labels))).fetchall())
 
 
 def test_a_fresh_forecast_is_ok(fresh):
@@ -126,8 +134,11 @@ def test_models_past_their_expiry_degrade(fresh):
     found = health(fresh)
     assert (found["status"], found["reasons"]) == ("degraded", ["DEMO: the models are 8.0 days old: expired"])
     assert found["symbols"][0]["status"] == "degraded"
+    assert found["model_expiry_seconds"] == 7 * 86_400
+    assert metrics(fresh)["ml_model_expiry_seconds"] == 7 * 86_400
     fresh.execute("update ml_settings set value = 'none' where name = 'model_expiry'")
     assert health(fresh)["status"] == "ok"
+    assert "ml_model_expiry_seconds" not in metrics(fresh)
 
 
 def test_an_accuracy_that_lies_below_chance_degrades(fresh):
@@ -150,6 +161,15 @@ def test_an_accuracy_that_lies_below_chance_degrades(fresh):
     assert found["reasons"] == ["DEMO: right in 0.0 % of 24 hours: worse than chance"]
     score = found["accuracy_24h"]
     assert (score["accuracy"], score["rows"] > 390, score["high"] < 0.02) == (0, True, True)
+    low, high = proportion_confint(0, score["rows"], method="wilson")
+    assert (score["low"], score["high"]) == pytest.approx((low, high), abs=1e-12)
+    told = metrics(fresh, "ml_inference_accuracy_24h", horizon="1")
+    assert told == {
+        "ml_inference_accuracy_24h": 0,
+        "ml_inference_accuracy_24h_low": score["low"],
+        "ml_inference_accuracy_24h_high": score["high"],
+        "ml_inference_accuracy_24h_rows": score["rows"],
+    }
 
 
 def test_the_leading_symbol_is_bitcoin_where_it_is_there(fresh):

@@ -1,0 +1,99 @@
+-- health(for_symbol): one verdict on the forecasts: alive, fresh, worth anything? As /health serves it.
+--
+-- Meaning  the leading symbol's figures (BTCUSDT where it has an active ensemble, else the first by name; for_symbol names
+--          another), and of every symbol under `symbols`. status is the worst of them: ok; degraded (reasons say what is
+--          late or doubtful); down (no forecast, or none that is fresh). symbol_health has the rules, and the units.
+--          scheduler tells when run_inference() began last, and judges nothing.
+-- Errors   none of its own: what it cannot find out is a reason.
+create or replace function health(for_symbol text default null)
+returns jsonb
+language plpgsql
+stable parallel unsafe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    is_enabled boolean;
+    expiry double precision;
+    reasons text[] := '{}';
+    unknown text;
+    each_symbol jsonb;
+    lead_symbol jsonb;
+    last_run timestamptz := (select max(run.started_at) from public.inference_runs as run);
+    verdict text;
+begin
+    begin
+        is_enabled := public.ml_setting('enabled')::boolean;
+        expiry := extract(epoch from nullif(public.ml_setting('model_expiry'), 'none')::interval);
+    exception when others then
+        unknown := sqlerrm;
+    end;
+    select jsonb_agg(figures.found order by figures.found ->> 'symbol') into each_symbol
+    from (
+        select to_jsonb(one) - 'reasons' - 'status' || jsonb_build_object(
+            'status', case when one.status = 'ok' and one.model_age > expiry then 'degraded' else one.status end,
+            'reasons', to_jsonb(one.reasons || case
+                when one.model_age > expiry
+                    then array['the models are ' || round(one.model_age::numeric / 86400, 1) || ' days old: expired']
+                else '{}'
+            end)
+        ) as found
+        from public.symbol_health as one
+        where for_symbol is null or one.symbol = for_symbol
+    ) as figures;
+    select found.value into lead_symbol
+    from jsonb_array_elements(each_symbol) as found
+    order by (found.value ->> 'symbol') <> 'BTCUSDT', found.value ->> 'symbol' limit 1;
+
+    if unknown is not null then
+        reasons := reasons || ('the server''s Python does not answer: ' || unknown);
+    elsif not is_enabled then
+        reasons := reasons || text 'inference is switched off: the setting enabled is false';
+    end if;
+    if each_symbol is null then
+        reasons := reasons || coalesce(for_symbol || ' has no active ensemble', 'no ensemble is active');
+    end if;
+    select case
+        when cardinality(reasons) > 0 or bool_or(found.value ->> 'status' = 'down') then 'down'
+        when bool_or(found.value ->> 'status' = 'degraded') then 'degraded'
+        else 'ok'
+    end into verdict
+    from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
+    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
+    from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
+        jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
+
+    return jsonb_build_object(
+        'status', verdict,
+        'reasons', to_jsonb(reasons),
+        'checked_at', now(),
+        'symbol', lead_symbol -> 'symbol',
+        'ml_inference_enabled', is_enabled,
+        'ml_model_version', lead_symbol -> 'ensemble_id',
+        'ml_last_prediction', lead_symbol -> 'last_prediction',
+        'newest_candle', lead_symbol -> 'newest_candle',
+        'candle_age_seconds', lead_symbol -> 'candle_age',
+        'prediction_age_seconds', lead_symbol -> 'prediction_age',
+        'prediction_lag_seconds', lead_symbol -> 'prediction_lag',
+        'failed_runs_1h', lead_symbol -> 'failed_runs_1h',
+        'skipped_runs_1h', lead_symbol -> 'skipped_runs_1h',
+        'accuracy_24h', jsonb_build_object(
+            'accuracy', lead_symbol -> 'accuracy_24h', 'low', lead_symbol -> 'accuracy_low', 'high', lead_symbol -> 'accuracy_high',
+            'rows', lead_symbol -> 'rows_24h'
+        ),
+        'model_age_seconds', lead_symbol -> 'model_age',
+        'model_expiry_seconds', expiry,
+        'scheduler', jsonb_build_object(
+            'state', case
+                when last_run is null then 'never' when last_run > now() - interval '90 seconds' then 'running' else 'silent'
+            end,
+            'last_run', last_run,
+            'seconds_ago', extract(epoch from now() - last_run)
+        ),
+        'symbols', coalesce(each_symbol, '[]')
+    );
+end
+$$;
+alter function health(text) owner to candlecast_owner;
+revoke all on function health(text) from public;
+grant execute on function health(text) to candlecast_trainer, candlecast_operator, candlecast_reader;

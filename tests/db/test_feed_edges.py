@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 from exchange import Market, StandIn
-from feeding import HOUR, START, difference, feeding
+from exchange.frames import kline_frame
+from feeding import DAY, HOUR, START, difference, feeding
 from psycopg import conninfo
 
 from trainer.errors import CandlecastUserError
@@ -20,10 +21,9 @@ OPTIONS = FeedOptions(lookback=HOUR / 2)
 
 
 def state_of(db, symbol):
-    return db.execute(
-        "select state, last_error, extract(epoch from newest_open_time)::float8 from feed_status where symbol = %s",
-        (symbol,),
-    ).fetchone()
+    """Its state, what it last complained of, its newest minute."""
+    query = "select state, last_error, extract(epoch from newest_open_time)::float8 from feed_status where symbol = %s"
+    return db.execute(query, (symbol,)).fetchone() or ("no feed", None, None)
 
 
 async def until(clock, condition, what, seconds=1800.0):
@@ -34,30 +34,116 @@ async def until(clock, condition, what, seconds=1800.0):
         await clock.sleep(5)
 
 
-def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
-    """A new symbol that the exchange has not ends the feed at its start and leaves no row; one that was fed is told."""
+def insert_candle(db, symbol):
+    """A month before START."""
+    db.execute(
+        "insert into candles_1m values (%s, to_timestamp(%s), 1, 1, 1, 1, 0, 0, 0, 0, 0)", (symbol, START - 30 * DAY)
+    )
 
-    async def scene(symbols):
+
+def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
+    """It has candles, whoever brought them: the feed goes on with the others, and says so."""
+    insert_candle(db, "LUNAUSDT")
+
+    async def scene():
         clock = Clock(SPEED, START)
         market = Market(["BTCUSDT"], START - HOUR, START + 2 * HOUR)
         async with (
             StandIn(market, clock, update_every=20) as exchange,
-            feeding(exchange, database_url, OPTIONS, symbols),
+            feeding(exchange, database_url, OPTIONS, ["BTCUSDT", "LUNAUSDT"]),
         ):
-            await until(clock, lambda: (state_of(db, "BTCUSDT") or [""])[0] == "live", "the other one comes to life")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the other one comes to life")
             await until(clock, lambda: state_of(db, "LUNAUSDT")[1] is not None, "it is told")
             return state_of(db, "LUNAUSDT"), difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
-    with pytest.raises(CandlecastUserError, match="Binance has no symbol 'LUNAUSDT'"):
-        asyncio.run(scene(["LUNAUSDT"]))
-    assert db.execute("select count(*) from feed_status").fetchone() == (0,)
-    db.execute(
-        "insert into feed_status (symbol, exchange, state, host, pid) values ('LUNAUSDT', 'binance', 'stopped', 'h', 1)"
-    )
-    (state, error, _), differs = asyncio.run(scene(["BTCUSDT", "LUNAUSDT"]))
+    (state, error, _), differs = asyncio.run(scene())
     assert state != "live"
     assert "no symbol 'LUNAUSDT'" in error
     assert not differs
+
+
+def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, database_url):
+    """Also where an earlier start met no exchange and left a row, and where the database is lost at that moment."""
+    lost = asyncio.Event()
+
+    async def scene():
+        clock = Clock(SPEED, START)
+        market = Market(["BTCUSDT"], START - HOUR, START + 2 * HOUR)
+        async with StandIn(market, clock, update_every=20) as exchange:
+            await exchange.begin_outage()
+            async with feeding(exchange, database_url, OPTIONS, ["LUNAUSDT"]):
+                await until(clock, lambda: "cannot be reached" in (state_of(db, "LUNAUSDT")[1] or ""), "it is told")
+            assert state_of(db, "LUNAUSDT")[0] == "stopped"
+            await exchange.end_outage()
+            async with feeding(exchange, database_url, OPTIONS, ["LUNAUSDT"]) as binance:
+                klines = binance.klines
+
+                async def unknown(*asked):
+                    try:
+                        return await klines(*asked)
+                    finally:
+                        if not lost.is_set():
+                            lost.set()
+                            db.execute(
+                                "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                                "where datname = current_database() and application_name = 'candlecast feed'"
+                            )
+
+                binance.klines = unknown
+                await until(clock, lambda: state_of(db, "LUNAUSDT")[0] == "no feed", "its row goes")
+
+    with pytest.raises(CandlecastUserError, match="Binance has no symbol 'LUNAUSDT'"):
+        asyncio.run(scene())
+    assert lost.is_set()
+    assert db.execute("select count(*) from feed_status").fetchone() == (0,)
+
+
+def test_a_frame_of_a_minute_long_ago_is_told_and_makes_nobody_read_from_there_on(db, database_url):
+    """What is revised later than the last hour is `candlecast repair`'s; what is within it REST settles."""
+
+    async def scene():
+        clock = Clock(SPEED, START)
+        market = Market(["BTCUSDT"], START - 3 * DAY, START + 2 * HOUR)
+
+        def said_again(minute):
+            row = market.row("BTCUSDT", minute, clock.now())
+            return kline_frame("BTCUSDT", row._replace(number_of_trades=row.number_of_trades + 1), clock.now(), True)
+
+        async with (
+            StandIn(market, clock, update_every=20) as exchange,
+            feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
+        ):
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+            asked = exchange.counters.requests["klines"]
+            await exchange.send(said_again(START - 20 * 60))
+            await until(clock, lambda: exchange.counters.requests["klines"] > asked, "REST settles it")
+            await exchange.send(said_again(START - 2 * DAY))
+            await until(clock, lambda: "is too old" in (state_of(db, "BTCUSDT")[1] or ""), "it is told")
+            await clock.sleep(120)
+            return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
+
+    assert not asyncio.run(scene())
+    ((oldest,),) = db.execute("select extract(epoch from min(open_time))::int8 from candles_1m").fetchall()
+    assert oldest >= START - HOUR
+
+
+def test_whatever_the_exchange_says_as_it_hangs_up_is_told(db, database_url):
+    """PostgreSQL's text holds no NUL: it is written out."""
+
+    async def scene():
+        clock = Clock(SPEED, START)
+        market = Market(["BTCUSDT"], START - HOUR, START + 2 * HOUR)
+        async with (
+            StandIn(market, clock, update_every=20) as exchange,
+            feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
+        ):
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+            await exchange.hang_up("good\0bye")
+            await until(clock, lambda: "good" in (state_of(db, "BTCUSDT")[1] or ""), "it is told")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life again")
+            return state_of(db, "BTCUSDT")[1]
+
+    assert r"good\x00bye" in asyncio.run(scene())
 
 
 def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
@@ -68,7 +154,7 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
         market = Market(["BTCUSDT"], START - HOUR, START + 3 * HOUR)
         async with StandIn(market, clock, update_every=20) as exchange:
             async with feeding(exchange, database_url, OPTIONS, ["BTCUSDT"], here):
-                await until(here, lambda: (state_of(db, "BTCUSDT") or [""])[0] == "live", "it comes to life")
+                await until(here, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
                 clock._start += HOUR
                 slept = clock.now()
                 await until(here, lambda: (state_of(db, "BTCUSDT")[2] or 0) > slept - 120, "it wakes up", 300)
@@ -136,7 +222,7 @@ def test_a_way_to_the_database_that_is_cut_without_a_word_is_noticed(db, databas
             way = {"host": "127.0.0.1", "port": cable.port, "user": info.user, "sslmode": "disable"}
             url = conninfo.make_conninfo(database_url, **way)
             async with feeding(exchange, url, OPTIONS, ["BTCUSDT"]):
-                await until(clock, lambda: (state_of(db, "BTCUSDT") or [""])[0] == "live", "it comes to life")
+                await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
                 cable.cut()
                 await clock.sleep(120)
                 cable.mend()

@@ -115,6 +115,11 @@ class StandIn:
         """Cut every stream without a word; new ones are welcome."""
         self._abort_streams()
 
+    async def hang_up(self, reason: str) -> None:
+        """Close every stream with these words."""
+        for stream in list(self.streams):
+            await stream.hang_up(reason)
+
     async def send(self, text: str) -> None:
         """Say this to every stream, now."""
         for stream in list(self.streams):

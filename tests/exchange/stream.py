@@ -66,6 +66,10 @@ class Stream:
         if self._request.transport:
             self._request.transport.abort()
 
+    async def hang_up(self, reason: str) -> None:
+        """Close the connection for a violation of policy, with these words."""
+        await self._socket.close(code=1008, message=reason.encode())
+
     async def say(self, text: str) -> None:
         """Send a message that is not in the market's plan."""
         await self._send(Frame(0.0, text, "said"))

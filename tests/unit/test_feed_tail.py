@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.exchanges.base import MINUTE, Candle
+from trainer.data.times import MINUTE
+from trainer.exchanges.base import Candle
 from trainer.exchanges.clock import Clock
 from trainer.feed.tail import MOST_WAITING, Tail
 

@@ -16,8 +16,6 @@ from typing import Protocol, Self
 
 from trainer.errors import CandlecastUserError
 
-MINUTE = 60_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Candle:

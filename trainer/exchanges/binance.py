@@ -17,10 +17,10 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from trainer.data.times import MINUTE
 from trainer.display import shown
 from trainer.errors import CandlecastUserError
 from trainer.exchanges.base import (
-    MINUTE,
     Alive,
     Archive,
     ArchiveRefused,

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from trainer.data.times import MINUTE, describe_time
@@ -97,6 +98,7 @@ class _Feed:
     ) -> None:
         self._exchange, self._store, self._options, self._clock = exchange, store, options, clock
         self.tails = {symbol: Tail(symbol) for symbol in symbols}
+        self._verify_window = int(options.verify_window) * _SECOND
         self._connected_at: float | None = None
         self._has_been_connected = False
         self._reconnects = 0
@@ -183,6 +185,8 @@ class _Feed:
             self._note(tail, f"{describe_time(candle.open_time)} is called closed before its end: left out")
             self._is_doubted = True
             tail.ask()
+        elif tail.newest is not None and candle.open_time < tail.newest - self._verify_window:
+            self._note(tail, f"{describe_time(candle.open_time)} is too old for the feed: left to `candlecast repair`")
         elif tail.offer(candle):
             try:
                 await self._drain(tail)
@@ -221,22 +225,25 @@ class _Feed:
             now = self._clock.elapsed()
             if now >= verify_at and tail.newest is not None:
                 verify_at = self._next_verification()
-                tail.ask(tail.newest - int(self._options.verify_window) * _SECOND)
+                tail.ask(tail.newest - self._verify_window)
             elif not tail.is_asked:
                 if now < retry_at or self._until_overdue(tail) > 0:
                     continue
                 tail.ask()
             try:
-                failures = 0 if await self._settle(tail) else failures + 1
+                is_there = await self._settle(tail)
             except (ExchangeError, StoreLost) as error:
-                if isinstance(error, UnknownSymbol) and not tail.known and tail.symbol not in self._store.fed_before:
-                    await self._store.forget(tail.symbol)
-                    raise  # where it was fed before it was delisted, which must stop no other
-                failures += 1
+                if isinstance(error, UnknownSymbol):  # one that has candles was delisted, which must stop no other
+                    with suppress(StoreLost):  # asked for again when the database is back
+                        if await self._store.forget(tail.symbol):
+                            raise
                 self._note(tail, error.message if isinstance(error, ExchangeError) else str(error))
+                failures += 1
                 await self._clock.sleep(backoff(failures, _LONGEST_BACKOFF))
-            if failures:
-                retry_at = self._clock.elapsed() + backoff(failures, _LONGEST_BACKOFF)
+                continue
+            # A minute that the exchange has not (yet) is waited for; what the stream asks for meanwhile is not.
+            failures = 0 if is_there else failures + 1
+            retry_at = 0.0 if is_there else self._clock.elapsed() + backoff(failures, _LONGEST_BACKOFF)
 
     def _next_verification(self) -> float:
         """By clock.elapsed(); symbols take turns by chance."""
@@ -266,7 +273,6 @@ class _Feed:
             await self._drain(tail)
             while position <= last and tail.times_lost == times_lost:
                 candles = await self._exchange.klines(tail.symbol, position, last)
-                tail.known = True
                 if not candles:
                     break
                 moved, refused = await self._store.write(candles)

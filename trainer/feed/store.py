@@ -68,6 +68,10 @@ on conflict (symbol) do update set
     exchange = excluded.exchange, state = excluded.state, host = excluded.host, pid = excluded.pid,
     started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), connected_at = null, newest_open_time = null,
     written = 0, refilled = 0, reconnects = 0, last_error = null, last_error_at = null"""
+_FORGET = """
+delete from feed_status as feed
+where symbol = %s and not exists (select from candles_1m where symbol = feed.symbol)
+returning symbol"""
 _LONGEST_ERROR = 500
 
 
@@ -102,7 +106,6 @@ class Store:
     def __init__(self, url: str | None, exchange: str, symbols: Sequence[str], clock: Clock) -> None:
         self._url, self._exchange, self._symbols, self._clock = database_url(url), exchange, list(symbols), clock
         self._connection: psycopg.AsyncConnection | None = None
-        self.fed_before: set[str] = set()  #: symbols that an earlier feed was at
         self._turn = asyncio.Lock()
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
@@ -111,7 +114,6 @@ class Store:
         """Connect, become the symbols' one feed, begin their rows of feed_status. Raises CandlecastUserError."""
         try:
             await self._connect()
-            self.fed_before = {symbol for (symbol,) in await self._run("select symbol from feed_status", ())}
             for symbol in self._symbols:
                 await self._run(_BEGIN, (symbol, self._exchange, socket.gethostname(), os.getpid()))
         except psycopg.OperationalError as error:
@@ -182,9 +184,9 @@ class Store:
             return sum(moved for moved, _ in outcomes), [line for _, lines in outcomes for line in lines]
         return inserted + changed, []
 
-    async def forget(self, symbol: str) -> None:
-        """Take the row of a symbol that there never was out of feed_status. Raises StoreLost."""
-        await self._run("delete from feed_status where symbol = %s", (symbol,))
+    async def forget(self, symbol: str) -> bool:
+        """Take a symbol's row out of feed_status if it has no candle; whether it was taken. Raises StoreLost."""
+        return bool(await self._run(_FORGET, (symbol,)))
 
     async def heartbeat(self, states: Sequence[State]) -> None:
         """Bring the symbols' rows of feed_status up to date. Raises StoreLost."""

@@ -8,7 +8,8 @@ on. So no hole is ever left behind the newest minute, in whatever order messages
 import asyncio
 from dataclasses import dataclass, field, replace
 
-from trainer.exchanges.base import MINUTE, Candle
+from trainer.data.times import MINUTE
+from trainer.exchanges.base import Candle
 from trainer.exchanges.clock import Clock
 
 #: Closed candles that wait for REST or for the database, and candles that are remembered to know repetitions by.
@@ -23,7 +24,6 @@ class Tail:
     symbol: str
     newest: int | None = None  #: stored, with every minute behind it that the exchange has; None: not known
     settled: bool = False  #: REST has nothing left to do: the newest is as new as the exchange's
-    known: bool = False  #: the exchange has answered for this symbol
     times_lost: int = 0  #: what the table holds had to be read anew so often
     written: int = 0  #: candles of the stream that were stored
     refilled: int = 0  #: rows that REST inserted or changed

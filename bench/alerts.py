@@ -2,10 +2,11 @@
 
     python -m bench.alerts --stop 'pg_ctlcluster 15 x stop -m fast' --start 'pg_ctlcluster 15 x start'
 
-Takes eight minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
+Takes ten minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
 database is one that `make up` made with generated candles (pg_cron's jobs candlecast-demo, candlecast-inference), and
-nobody else uses it: candles, the scheduler's job, inference and PostgreSQL itself are stopped in turn. Samples are
-seconds from the stop until the alert fires, and from the start until none does.
+nobody else uses it: inference, PostgreSQL itself, candles, the job of inference and pg_cron's scheduler are stopped in
+turn. The scheduler is ended for good, while candles go on to come, and starts again with the server. Samples are seconds
+from the stop until the alert fires, and from the start until none does.
 """
 
 import json
@@ -13,12 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +38,7 @@ _LIMIT = (Limit("max", 90.0),)
 #: Until the next full minute, and what comes after it.
 _PATIENCE = 200.0
 _JOB = "select cron.alter_job(jobid, active := %s) from cron.job where jobname = %s"
+_END = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pg_cron launcher'"
 _ENABLED = "update ml_settings set value = %s where name = 'enabled'"
 
 
@@ -45,7 +48,7 @@ def main(
     database_url: DatabaseUrl = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Stop four things in turn, and measure what is said of it."""
+    """Stop five things in turn, and measure what is said of it."""
     url = url_of(database_url)
 
     def execute(query: str, *values: object) -> None:
@@ -55,7 +58,7 @@ def main(
     def run(command: str) -> None:
         subprocess.run(command, shell=True, check=True)  # noqa: S602 - the user's own command
 
-    outages: list[tuple[str, str, Callable[[], None], Callable[[], None]]] = [
+    outages: list[tuple[str, str, Callable[[], object], Callable[[], object]]] = [
         (
             "inference switched off",
             "CandlecastInferenceOff",
@@ -71,17 +74,20 @@ def main(
         ),
         (
             "the scheduler's job stopped",
-            "CandlecastPredictionLate",
+            "CandlecastRunLate",
             lambda: execute(_JOB, False, "candlecast-inference"),
             lambda: execute(_JOB, True, "candlecast-inference"),
         ),
+        ("pg_cron ended", "CandlecastRunLate", lambda: execute(_END), lambda: (run(stop), run(start))),
     ]
     figures = []
     with _running(url):
         _seconds_until(lambda: _health() == "ok" and _alerts() == set())
         for what, alert, begin, end in outages:
             begin()
-            told, said = _both(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
+            # Those of `make up` come by pg_cron; a feed's do not.
+            with _candles(url) if what == "pg_cron ended" else nullcontext():
+                told, said = _both(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
             others = _alerts() - {alert}
             end()
             over, well = _both(lambda: _alerts() == set(), lambda: _health() == "ok")
@@ -114,6 +120,25 @@ def _running(url: str) -> Iterator[None]:
                 process.terminate()
             for process in started:
                 process.wait(timeout=20)
+
+
+@contextmanager
+def _candles(url: str) -> Iterator[None]:
+    """Generated candles each second, meanwhile."""
+    over = threading.Event()
+
+    def generate() -> None:
+        with psycopg.connect(url, autocommit=True) as db:
+            while not over.wait(1):
+                db.execute("select generate_demo_candles()")
+
+    thread = threading.Thread(target=generate)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _both(first: Callable[[], bool], second: Callable[[], bool]) -> tuple[float, float]:

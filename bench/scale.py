@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.dashboards import PAGE, asked
+from bench.first_paint import painting
 from bench.report import Figure, Limit, machine
 from bench.scale_fill import SYMBOLS, fill
 from monitor import queries
@@ -62,7 +63,7 @@ def main(
                     )
                     db.execute("analyze prediction_hours, run_hours")
                 facts = machine(db, tables=sizes(db))
-            for title, measure in (("Reading", reading), ("Writing", writing)):
+            for title, measure in (("Reading", reading), ("Loading the page", painting), ("Writing", writing)):
                 with shown(err, title) as on_step:
                     figures += measure(url, on_step)
         finally:

@@ -326,6 +326,7 @@ declare
     each_symbol jsonb;
     lead_symbol jsonb;
     last_run timestamptz := (select max(run.started_at) from public.inference_runs as run);
+    is_running boolean := coalesce(last_run > now() - interval '75 seconds', false);
     verdict text;
 begin
     begin
@@ -365,6 +366,14 @@ begin
         else 'ok'
     end into verdict
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
+    if verdict <> 'ok' and not is_running and (
+        select bool_or((found.value ->> 'candle_age')::double precision < 3600)
+        from jsonb_array_elements(each_symbol) as found
+    ) then
+        reasons := reasons || ('run_inference() is not called: ' || coalesce(
+            'it began last ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago', 'it never began'
+        ));
+    end if;
     select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
         jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
@@ -391,7 +400,7 @@ begin
         'model_expiry_seconds', expiry,
         'scheduler', jsonb_build_object(
             'state', case
-                when last_run is null then 'never' when last_run > now() - interval '90 seconds' then 'running' else 'silent'
+                when last_run is null then 'never' when is_running then 'running' else 'silent'
             end,
             'last_run', last_run,
             'seconds_ago', extract(epoch from now() - last_run)
@@ -507,6 +516,10 @@ cross join lateral (values
 union all
 select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
 from figures where figures.value <> 'null'
+union all
+select 'ml_run_age_seconds', '{}', (health.found -> 'scheduler' ->> 'seconds_ago')::double precision, 'gauge',
+    'since run_inference() began last: each minute while there are candles'
+from health where health.found -> 'scheduler' ->> 'seconds_ago' is not null
 union all
 select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds')::double precision, 'gauge',
     'the setting model_expiry: older models bring a warning'

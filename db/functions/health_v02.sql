@@ -3,7 +3,8 @@
 -- Meaning  the leading symbol's figures (BTCUSDT where it has an active ensemble, else the first by name; for_symbol names
 --          another), and of every symbol under `symbols`. status is the worst of them: ok; degraded (reasons say what is
 --          late or doubtful); down (no forecast, or none that is fresh). symbol_health has the rules, and the units.
---          scheduler tells when run_inference() began last, and judges nothing.
+--          scheduler tells when run_inference() began last, by inference_runs. That makes no verdict, but a reason where there is
+--          one already: it begins each minute while any symbol has a candle of this hour, whoever calls it.
 -- Errors   none of its own: what it cannot find out is a reason.
 create or replace function health(for_symbol text default null)
 returns jsonb
@@ -20,6 +21,7 @@ declare
     each_symbol jsonb;
     lead_symbol jsonb;
     last_run timestamptz := (select max(run.started_at) from public.inference_runs as run);
+    is_running boolean := coalesce(last_run > now() - interval '75 seconds', false);
     verdict text;
 begin
     begin
@@ -59,6 +61,14 @@ begin
         else 'ok'
     end into verdict
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
+    if verdict <> 'ok' and not is_running and (
+        select bool_or((found.value ->> 'candle_age')::double precision < 3600)
+        from jsonb_array_elements(each_symbol) as found
+    ) then
+        reasons := reasons || ('run_inference() is not called: ' || coalesce(
+            'it began last ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago', 'it never began'
+        ));
+    end if;
     select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
         jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
@@ -85,7 +95,7 @@ begin
         'model_expiry_seconds', expiry,
         'scheduler', jsonb_build_object(
             'state', case
-                when last_run is null then 'never' when last_run > now() - interval '90 seconds' then 'running' else 'silent'
+                when last_run is null then 'never' when is_running then 'running' else 'silent'
             end,
             'last_run', last_run,
             'seconds_ago', extract(epoch from now() - last_run)

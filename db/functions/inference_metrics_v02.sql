@@ -111,6 +111,10 @@ union all
 select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
 from figures where figures.value <> 'null'
 union all
+select 'ml_run_age_seconds', '{}', (health.found -> 'scheduler' ->> 'seconds_ago')::double precision, 'gauge',
+    'since run_inference() began last: each minute while there are candles'
+from health where health.found -> 'scheduler' ->> 'seconds_ago' is not null
+union all
 select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds')::double precision, 'gauge',
     'the setting model_expiry: older models bring a warning'
 from health where health.found ->> 'model_expiry_seconds' is not null

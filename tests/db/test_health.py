@@ -89,6 +89,26 @@ def test_a_prediction_that_does_not_come(fresh, minutes, status, said):
     assert health(fresh)["status"] == "ok"
 
 
+def test_runs_that_do_not_begin_are_a_reason_where_something_is_late_and_no_verdict(fresh):
+    fresh.execute("update inference_runs set started_at = now() - interval '80 s'")
+    found = health(fresh)
+    assert (found["status"], found["reasons"], found["scheduler"]["state"]) == ("ok", [], "silent")
+    assert metrics(fresh)["ml_run_age_seconds"] == 80
+    fresh.execute(
+        "delete from predictions where candle_time > (select max(open_time) from candles_1m) - interval '2 min'"
+    )
+    found = health(fresh)
+    assert (found["status"], found["reasons"][0]) == (
+        "down",
+        "run_inference() is not called: it began last 00:01:20 ago",
+    )
+    fresh.execute("delete from inference_runs")
+    assert health(fresh)["reasons"][0] == "run_inference() is not called: it never began"
+    assert "ml_run_age_seconds" not in metrics(fresh)
+    fresh.execute("delete from candles_1m where open_time > now() - interval '1 hour 2 min'")
+    assert health(fresh)["reasons"][0].startswith("DEMO: no candle for 01:0")
+
+
 def test_switched_off_is_down_and_says_so(fresh):
     fresh.execute("update ml_settings set value = 'false' where name = 'enabled'")
     found = health(fresh)

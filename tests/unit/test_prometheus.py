@@ -67,6 +67,7 @@ WITHIN_NINETY_SECONDS = (
     "CandlecastDatabaseGone",
     "CandlecastInferenceOff",
     "CandlecastCandleLate",
+    "CandlecastRunLate",
     "CandlecastPredictionLate",
     "CandlecastFeedSilent",
 )

@@ -1,19 +1,18 @@
 """`candlecast backfill` from the stand-in exchange: complete whatever happens on the way, and nothing fetched twice."""
 
 import asyncio
-import io
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import psycopg
 import pytest
 from exchange import Faults, Market, StandIn
+from exchange.frames import kline_row
 from feeding import difference
 from history import DAY, END, NOW, TODAY, Altered, as_feeder, binance, fill, loaded, market_of, serving, standing
 from psycopg import conninfo
@@ -56,7 +55,7 @@ def wait_until(condition, what: str) -> None:
         time.sleep(0.005)
 
 
-def test_ninety_days_interrupted_three_times_end_complete(db, database_url, capsys) -> None:
+def test_ninety_days_interrupted_three_times_end_complete(db, database_url, capsys, tmp_path) -> None:
     def rows() -> tuple[int, int]:
         return db.execute(
             "select (select count(*) from candles_1m), (select coalesce(sum(candles), 0) from loaded_archives)"
@@ -87,7 +86,7 @@ def test_ninety_days_interrupted_three_times_end_complete(db, database_url, caps
         url = conninfo.make_conninfo(
             database_url, options="-c role=candlecast_feeder -c client_connection_check_interval=100"
         )
-        env = os.environ | exchange.environment() | {"DATABASE_URL": url}
+        env = os.environ | exchange.environment() | {"DATABASE_URL": url, "TMPDIR": str(tmp_path)}
         # Amid days of February; amid March, with its 44,640 candles; amid the first day of May.
         for after, (interrupt, status, told) in zip((3, 27, 29), interruptions, strict=True):
             db.execute("update pause set after = %s", [after])
@@ -104,6 +103,7 @@ def test_ninety_days_interrupted_three_times_end_complete(db, database_url, caps
             assert have == recorded, "an archive was written by halves"
             assert len(loaded(db)) == after
 
+        assert list(tmp_path.iterdir()) == [], "an interrupted run leaves files"
         db.execute("drop trigger pause on loaded_archives")
         asked = exchange.counters.requests["archive"]
         assert fill(exchange, database_url, 90) == 0
@@ -147,95 +147,6 @@ def test_a_month_that_is_not_published_yet_comes_by_its_days(db, database_url) -
         assert fill(exchange, database_url, 30) == 0
         assert loaded(db) == [f"2026-04-{day:02}" for day in range(1, 30)]
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 32 * DAY, now // 60 * 60) == ""
-
-
-def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url, caplog) -> None:
-    with market_of(3) as exchange:
-        exchange.spoil("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
-        exchange.spoil("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
-        assert fill(exchange, database_url, 3) == 0
-        refused = [record.getMessage() for record in caplog.records if " refused, try " in record.getMessage()]
-        assert sorted(text.split(" refused")[0] for text in refused) == [
-            "BTCUSDT-1m-2026-04-30.zip",
-            "BTCUSDT-1m-2026-05-01.zip",
-        ]
-        assert loaded(db) == ["2026-04-30", "2026-05-01", "2026-05-02"]
-        assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
-
-
-def test_what_stays_corrupt_is_named_and_its_days_come_another_way(db, database_url, capsys) -> None:
-    with market_of(35) as exchange:
-        for name in ("BTCUSDT-1m-2026-04.zip", "BTCUSDT-1m-2026-04-07.zip"):
-            exchange.spoil(name, *["wrong checksum"] * 3)
-        assert fill(exchange, database_url, 35) == 0
-        out, err = capsys.readouterr()
-        assert "candlecast: BTCUSDT-1m-2026-04.zip: its SHA-256 begins with" in err
-        assert "candlecast: BTCUSDT-1m-2026-04-07.zip: its SHA-256 begins with" in err
-        assert "BTCUSDT: what no archive brought was asked for over REST" in out
-        assert len(loaded(db)) == 34
-        assert "2026-04-07" not in loaded(db)
-        assert difference(db, exchange.market, "BTCUSDT", TODAY - 35 * DAY, END) == ""
-
-
-def zipped(name: str, text: str) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(name, text)
-    return packed.getvalue()
-
-
-def lines(day: int, *, price: str = "1.0", minutes: int = 1440) -> str:
-    """A day's archive, as the exchange writes it: microseconds, twelve columns, no header."""
-    return "".join(
-        f"{(day + 60 * n) * 10**6},{price},{price},{price},{price},0,{(day + 60 * n + 60) * 10**6 - 1},0,0,0,0,0\n"
-        for n in range(minutes)
-    )
-
-
-WRONG = {
-    "another archive's file": (zipped("ETHUSDT-1m-2026-05-02.csv", lines(TODAY - DAY)), "another archive's candles"),
-    "another day": (zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - 2 * DAY)), "2026-05-01 00:00 UTC, which is not"),
-    "a minute too many": (
-        zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, minutes=1441)),
-        "2026-05-03 00:00 UTC, which is not of its days (2026-05-02)",
-    ),
-    "no price": (
-        zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, price="0")),
-        "line 1: the candle of 2026-05-02",
-    ),
-    "no zip": (b"<html>maintenance</html>", "its name ends in .zip but its content does not"),
-    "no candle": (zipped("BTCUSDT-1m-2026-05-02.csv", ""), "the file is empty"),
-}
-
-
-@pytest.mark.parametrize("what", WRONG)
-def test_an_archive_with_the_wrong_content_is_refused_whole(db, database_url, capsys, what: str) -> None:
-    content, reason = WRONG[what]
-    with market_of(1) as exchange:
-        exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": content})
-        assert fill(exchange, database_url, 1) == 0
-        err = capsys.readouterr().err
-        assert "candlecast: BTCUSDT-1m-2026-05-02.zip: " in err
-        assert reason in err
-        assert loaded(db) == []
-        assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
-
-
-def test_minutes_that_an_archive_lacks_come_by_rest(db, database_url) -> None:
-    with market_of(1) as exchange:
-        short = zipped("BTCUSDT-1m-2026-05-02.csv", archive_text(exchange, minutes=1200))
-        exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": short})
-        assert fill(exchange, database_url, 1) == 0
-        assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
-        assert db.execute("select candles from loaded_archives").fetchone() == (1200,)
-
-
-def archive_text(exchange: StandIn, minutes: int) -> str:
-    path = "/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2026-05-02.zip"
-    _, content = exchange.archives.find(path, NOW)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        rows = archive.read("BTCUSDT-1m-2026-05-02.csv").decode().splitlines(keepends=True)
-    return "".join(rows[:minutes])
 
 
 def test_a_halt_is_told_and_asked_for_once_a_run(db, database_url, capsys) -> None:
@@ -311,6 +222,18 @@ def test_an_exchange_that_cannot_be_reached_ends_it_with_69_and_nothing_written(
     assert everything(db) == [(0, None)] * 2
 
 
+def test_what_does_not_answer_is_told_before_it_is_asked_again(database_url) -> None:
+    command = [sys.executable, "-c", "from trainer.cli import app; app()", "backfill", "--symbol", "BTCUSDT"]
+    env = os.environ | {"CANDLECAST_BINANCE_REST_URL": "http://127.0.0.1:1", "DATABASE_URL": as_feeder(database_url)}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as process:
+        told = process.stderr.readline()
+        assert process.poll() is None, "it goes on trying, for half a minute"
+        process.terminate()
+        process.communicate(timeout=60)
+    assert told == "http://127.0.0.1:1: All connection attempts failed; asked again, up to 5 times\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_rest_alone_does_where_the_archive_cannot_be_reached(db, database_url, capsys) -> None:
     with market_of(3) as exchange:
         lost = binance(exchange, Clock(10_000), archive_url="http://127.0.0.1:1")
@@ -343,6 +266,21 @@ def test_a_candle_that_the_table_refuses_is_told_and_keeps_no_other_back(db, dat
         assert fill(exchange, database_url, 1) == 1
         assert "the candle of 2026-05-03 02:03 UTC breaks candles_1m_open_time_check" in capsys.readouterr().err
         assert db.execute("select count(*) from candles_1m").fetchone() == (389,)
+
+
+@pytest.mark.parametrize("trades", [2**70, -(2**70), 10**13])
+def test_more_trades_than_can_be_are_told_by_symbol_and_minute(
+    db, database_url, capsys, monkeypatch: pytest.MonkeyPatch, trades: int
+) -> None:
+    def row(one):
+        return kline_row(one._replace(number_of_trades=trades) if one.open_time == TODAY + 600 else one)
+
+    monkeypatch.setattr("exchange.server.kline_row", row)
+    with market_of(0) as exchange:
+        assert fill(exchange, database_url, 1) == 1
+    err = capsys.readouterr().err
+    assert "candlecast: binance klines of BTCUSDT: row 11: the candle of 2026-05-03 00:10 UTC breaks candles_1m_" in err
+    assert db.execute("select count(*) from candles_1m").fetchone() == (389,)
 
 
 def test_what_stands_in_the_table_gives_way_but_for_its_spread(db, database_url) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 from exchange import Market, StandIn
-from exchange.frames import kline_frame
+from exchange.frames import kline_frame, kline_row
 from feeding import DAY, HOUR, START, difference, feeding
 from psycopg import conninfo
 
@@ -96,6 +96,27 @@ def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, datab
         asyncio.run(scene())
     assert lost.is_set()
     assert db.execute("select count(*) from feed_status").fetchone() == (0,)
+
+
+def test_more_trades_than_can_be_are_told_by_minute_and_stop_no_other(db, database_url, monkeypatch):
+    def row(one):
+        return kline_row(one._replace(number_of_trades=2**70) if one.open_time == START - 600 else one)
+
+    monkeypatch.setattr("exchange.server.kline_row", row)
+
+    async def scene():
+        clock = Clock(SPEED, START)
+        market = Market(["BTCUSDT"], START - HOUR, START + 2 * HOUR)
+        async with (
+            StandIn(market, clock, update_every=20) as exchange,
+            feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
+        ):
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+            return state_of(db, "BTCUSDT")[1]
+
+    assert "BTCUSDT 2026-04-16 10:50 UTC is refused: bigint out of range" in asyncio.run(scene())
+    around = "select count(*) from candles_1m where abs(extract(epoch from open_time) - %s) <= 300"
+    assert db.execute(around, (START - 600,)).fetchone() == (10,)  # of eleven
 
 
 def test_a_frame_of_a_minute_long_ago_is_told_and_makes_nobody_read_from_there_on(db, database_url):

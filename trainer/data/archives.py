@@ -60,12 +60,17 @@ def read_table(path: Path) -> Table:
         raise FileRefused(file, "there is no such file", "Check the path.") from None
     except OSError as error:
         raise FileRefused(file, f"it cannot be read: {error.strerror}", "Check the path.") from None
+    return table_of(file, content)
+
+
+def table_of(file: str, content: bytes) -> Table:
+    """The table in a file of this name. Raises FileRefused where it is damaged, empty, too large or not a table."""
     container = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "csv")
-    promised = _SUFFIXES.get(path.suffix.lower())
+    promised = _SUFFIXES.get(Path(file).suffix.lower())
     if not content:
         raise FileRefused(file, "the file is empty", _DAMAGED)
     if promised and promised != container:
-        raise FileRefused(file, f"its name ends in {path.suffix} but its content does not", _DAMAGED)
+        raise FileRefused(file, f"its name ends in {Path(file).suffix} but its content does not", _DAMAGED)
     if container == "parquet":
         return _parquet(file, content)
     if container == "zip":

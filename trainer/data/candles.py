@@ -103,7 +103,11 @@ def read_candle_file(path: str | Path, symbol: str | None = None, now: float | N
     Candles that end after ``now`` (epoch seconds, default: this machine's clock) are left out.
     Raises FileRefused with file, line and reason.
     """
-    table = read_table(Path(path))
+    return candles_of(read_table(Path(path)), symbol, now)
+
+
+def candles_of(table: Table, symbol: str | None = None, now: float | None = None) -> Candles:
+    """The candles of a table, as ``read_candle_file`` has those of a file."""
     columns = _name_columns(table)
     if not len(table.places):
         raise FileRefused(table.file, "it has a header but no rows", "Check how the file was made.")

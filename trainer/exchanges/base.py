@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Protocol, Self
 
 from trainer.errors import CandlecastUserError
@@ -142,8 +141,8 @@ class Exchange(Protocol):
     def days_of(self, archive: Archive) -> list[Archive]:
         """A month's archive as those of its days: for when the month is not published yet."""
 
-    async def download(self, archive: Archive, folder: Path) -> Path:
-        """Fetch an archive, held against its CHECKSUM file: its path in the folder.
+    async def download(self, archive: Archive) -> bytes:
+        """An archive's content, held against its CHECKSUM file.
 
         Raises NotPublished, ArchiveRefused (after fetching it again did not help), Unreachable.
         """

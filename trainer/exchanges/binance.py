@@ -4,6 +4,7 @@ async with Binance.from_environment(Clock()) as exchange:
     await exchange.klines("BTCUSDT", first, last)
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -11,7 +12,6 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -171,25 +171,22 @@ class Binance:
         days = [archive.first + timedelta(days=number) for number in range(count)]
         return [self._archive(archive.symbol, day, day) for day in days]
 
-    async def download(self, archive: Archive, folder: Path) -> Path:
+    async def download(self, archive: Archive) -> bytes:
         """As ``Exchange``: NAME.zip, and NAME.zip.CHECKSUM with its SHA-256."""
-        file = folder / archive.name
         path = archive.url.removeprefix(self._archive_url)
         why = ""
         for number in range(1, _DOWNLOADS + 1):
             try:
-                found = await self._files.download(path, file)
-                await self._files.download(f"{path}.CHECKSUM", folder / f"{archive.name}.CHECKSUM")
+                content = await self._files.download(path)
+                promised = (await self._files.download(f"{path}.CHECKSUM")).decode(errors="replace").split()
             except Missing:
-                file.unlink(missing_ok=True)
                 raise NotPublished(f"{archive.name} is not published") from None
-            promised = (folder / f"{archive.name}.CHECKSUM").read_text(errors="replace").split()
+            found = hashlib.sha256(content).hexdigest()
             if promised[:1] == [found]:
-                return file
+                return content
             said = shown(" ".join(promised[:1])[:12])
             why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {said}"
             _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _DOWNLOADS, why)
-        file.unlink(missing_ok=True)
         raise ArchiveRefused(f"{archive.name}: {why}, {_DOWNLOADS} times", "Try later, or load it by hand.")
 
     def _archive(self, symbol: str, first: date, last: date) -> Archive:
@@ -270,7 +267,7 @@ def _read(text: str, newest_quote: dict[str, str]) -> Message:
         volumes = (float(kline["v"]), float(kline["q"]), float(kline["V"]), float(kline["Q"]))
         spread = _spread(newest_quote.pop(symbol, None))
         return Closed(Candle(symbol, kline["t"] * 1000, *prices, *volumes, int(kline["n"]), spread))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shown(text)}")
 
 

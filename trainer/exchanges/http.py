@@ -9,7 +9,6 @@ waited for. What the exchange asks for itself, Retry-After, is heeded to the sec
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import random
@@ -17,12 +16,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
 
-from trainer.display import shown
+from trainer.display import plain, shown
 from trainer.exchanges.base import ExchangeError, Unreachable
 from trainer.exchanges.clock import Clock
 
@@ -38,7 +36,8 @@ _AT_ONCE = 4
 _MINUTE = 60.0
 #: Retry-After where the exchange sent none: a limit that was hit, an address that is banned or shut out.
 _PAUSES = {HTTPStatus.TOO_MANY_REQUESTS: 60.0, HTTPStatus.IM_A_TEAPOT: 120.0, HTTPStatus.FORBIDDEN: 300.0}
-_CHUNK = 2**20
+#: Bytes of a file that is downloaded: a month of candles has three million.
+_MOST_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,7 @@ class HttpClient:
         self._asked: deque[tuple[float, int]] = deque()  # when, weight: of the last minute
         self._quiet_until = 0.0  # by clock.elapsed(): the exchange wants to hear nothing before
         self._quiet_because = ""
+        self._is_answering = True  # or was not asked yet
 
     async def __aenter__(self) -> Self:
         """Nothing is connected before it is asked for."""
@@ -95,41 +95,50 @@ class HttpClient:
         for attempt in range(self._tries):
             try:
                 answer = await self._ask(path, params, weight)
-                return parse(json.loads(answer.content))
-            except (ValueError, TypeError, KeyError, IndexError) as error:
+                parsed = parse(json.loads(answer.content))
+                self._is_answering = True
+                return parsed
+            except (ValueError, TypeError, LookupError, OverflowError) as error:
                 what = f"its answer cannot be read: {type(error).__name__}: {shown(str(error))}"
             except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
-            if attempt + 1 < self._tries:
-                await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))
+            await self._wait_after(attempt, what)
         raise self._unreachable(what)
 
-    async def download(self, path: str, file: Path) -> str:
-        """Write what lies there into a file; its SHA-256 in hex. Raises Unreachable, Missing, Refused."""
+    async def download(self, path: str) -> bytes:
+        """The file that lies there. Raises Unreachable, Missing, Refused."""
         for attempt in range(self._tries):
             try:
                 async with self._slots:
                     async with self._gate:
                         await self._wait_for_room(0)
-                    return await self._receive(path, file)
+                    return await self._receive(path)
             except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
-            if attempt + 1 < self._tries:
-                await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))
+            await self._wait_after(attempt, what)
         raise self._unreachable(what)
 
-    async def _receive(self, path: str, file: Path) -> str:
+    async def _wait_after(self, attempt: int, what: str) -> None:
+        """Before the next try, if there is one; told where the exchange answered until then."""
+        if self._is_answering:
+            _LOG.warning("%s: %s; asked again, up to %s times", self._base_url, plain(what), self._tries - 1)
+        self._is_answering = False
+        if attempt + 1 < self._tries:
+            await self._clock.sleep(backoff(attempt, _LONGEST_BACKOFF))
+
+    async def _receive(self, path: str) -> bytes:
         async with self._http.stream("GET", self._base_url + path) as answer:
             if answer.status_code != HTTPStatus.OK:
                 await answer.aread()
                 self._heed(answer)
                 self._judge(answer)
-            digest = hashlib.sha256()
-            with file.open("wb") as stream:
-                async for chunk in answer.aiter_bytes(_CHUNK):
-                    digest.update(chunk)
-                    stream.write(chunk)
-        return digest.hexdigest()
+            content = bytearray()
+            async for chunk in answer.aiter_bytes():
+                content += chunk
+                if len(content) > _MOST_BYTES:
+                    raise Refused(f"{self._base_url}{path} has more than {_MOST_BYTES / 2**20:.0f} MiB", "")
+        self._is_answering = True
+        return bytes(content)
 
     async def _ask(self, path: str, params: dict[str, Any], weight: int) -> httpx.Response:
         async with self._slots:

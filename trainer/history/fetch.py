@@ -1,19 +1,21 @@
 """Brings an exchange's archives, read and checked, a few of them ahead of who writes them.
 
-async with contextlib.aclosing(fetch(exchange, archives, folder, now)) as fetched:
+async with contextlib.aclosing(fetch(exchange, archives, now)) as fetched:
     async for one in fetched:
         ...
 """
 
 import asyncio
 import hashlib
+import io
 import zipfile
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.data.candles import Candles, read_candle_file
+from trainer.data.archives import table_of
+from trainer.data.candles import Candles, candles_of
 from trainer.data.times import describe_time, microseconds_of
 from trainer.errors import FileRefused
 from trainer.exchanges.base import Archive, Exchange, ExchangeError, Unreachable
@@ -39,9 +41,7 @@ class Fetched:
         return Days(self.archive.first, self.archive.last)
 
 
-async def fetch(
-    exchange: Exchange, archives: Iterable[Archive], folder: Path, now: float
-) -> AsyncGenerator[Fetched, None]:
+async def fetch(exchange: Exchange, archives: Iterable[Archive], now: float) -> AsyncGenerator[Fetched, None]:
     """Every archive, in its order; of a month that cannot be had its days follow. ``now``: the exchange's clock.
 
     Errors come as results. After an Unreachable, which is the archive's as a whole, nothing more does.
@@ -51,7 +51,7 @@ async def fetch(
     try:
         while waiting or tasks:
             while waiting and len(tasks) < _AHEAD:
-                tasks.append(asyncio.create_task(_fetch(exchange, waiting.popleft(), folder, now)))
+                tasks.append(asyncio.create_task(_fetch(exchange, waiting.popleft(), now)))
             one = await tasks.popleft()
             if one.error is not None and one.archive.first != one.archive.last:
                 waiting.extendleft(reversed(exchange.days_of(one.archive)))
@@ -64,32 +64,23 @@ async def fetch(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _fetch(exchange: Exchange, archive: Archive, folder: Path, now: float) -> Fetched:
+async def _fetch(exchange: Exchange, archive: Archive, now: float) -> Fetched:
     try:
-        file = await exchange.download(archive, folder)
-        candles, sha256 = await asyncio.to_thread(_read_and_remove, file, archive, now)
+        content = await exchange.download(archive)
+        candles = await asyncio.to_thread(_read, content, archive, now)
     except (ExchangeError, FileRefused) as error:
         return Fetched(archive, error=error)
-    return Fetched(archive, candles, sha256)
+    return Fetched(archive, candles, hashlib.sha256(content).hexdigest())
 
 
-def _read_and_remove(file: Path, archive: Archive, now: float) -> tuple[Candles, str]:
-    try:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        return read_archive(file, archive, now), sha256
-    finally:
-        file.unlink()
-
-
-def read_archive(file: Path, archive: Archive, now: float) -> Candles:
+def _read(content: bytes, archive: Archive, now: float) -> Candles:
     """The candles of a downloaded archive. Raises FileRefused where they are not the archive's own."""
     name = archive.name
     try:
-        candles = replace(read_candle_file(file, archive.symbol, now), file=name)
+        candles = candles_of(table_of(name, content), archive.symbol, now)
     except FileRefused as error:
         raise FileRefused(name, error.reason, _DAMAGED, error.place) from None
-    inside = [member for member in zipfile.ZipFile(file).namelist() if member.lower().endswith(".csv")]
+    inside = [member for member in zipfile.ZipFile(io.BytesIO(content)).namelist() if member.lower().endswith(".csv")]
     if inside != [f"{Path(name).stem}.csv"]:
         raise FileRefused(name, f"it holds {', '.join(inside)}, another archive's candles", _DAMAGED)
     if not len(candles) or candles.unclosed:

@@ -71,7 +71,7 @@ class Filler:
         """Load them; the days that came. ``further``: minutes that are left for later, for the bar."""
         self._total = sum((archive.last - archive.first).days + 1 for archive in archives) * 1440 + further
         came: set[date] = set()
-        async with aclosing(fetch(self._session.exchange, archives, self._session.folder, self._session.now)) as all_:
+        async with aclosing(fetch(self._session.exchange, archives, self._session.now)) as all_:
             async for fetched in all_:
                 if fetched.candles is not None and await self._load(fetched, fetched.candles):
                     came.update(fetched.days)
@@ -91,7 +91,7 @@ class Filler:
                 places = [bisect_right(firsts, candle.open_time) - 1 for candle in page]
                 wanted = [c for c, at in zip(page, places, strict=True) if at >= 0 and c.open_time <= lasts[at]]
                 if wanted:
-                    await self._load_page(_columns(wanted, f"{self._session.exchange.name} klines"))
+                    await self._load_page(_columns(wanted, self._session.exchange.name))
             self._advance(before + sum(gap.minutes for gap in group) - self._done, 0)
 
     async def _load(self, fetched: Fetched, candles: Candles) -> bool:
@@ -177,15 +177,15 @@ def _together(gaps: Iterable[Gap]) -> list[list[Gap]]:
     return groups
 
 
-def _columns(page: Sequence[Candle], source: str) -> Candles:
-    """A page of one symbol's candles as the loader has them; its refusals name the source."""
+def _columns(page: Sequence[Candle], exchange: str) -> Candles:
+    """A page of one symbol's candles as the loader has them; its refusals name both."""
     return Candles(
-        file=source,
+        file=f"{exchange} klines of {page[0].symbol}",
         symbol=page[0].symbol,
         open_time=np.array([candle.open_time for candle in page], dtype=np.int64),
         columns={name: np.array([getattr(candle, name) for candle in page], dtype=np.float64) for name in NUMBERS}
         | {
-            "number_of_trades": np.array([candle.number_of_trades for candle in page], dtype=np.int64),
+            "number_of_trades": np.array([_to_int64(candle.number_of_trades) for candle in page], dtype=np.int64),
             "spread_bps": np.full(len(page), np.nan),
         },
         places=np.arange(1, len(page) + 1),
@@ -193,6 +193,11 @@ def _columns(page: Sequence[Candle], source: str) -> Candles:
         unclosed=0,
         duplicates=0,
     )
+
+
+def _to_int64(number: int) -> int:
+    """The nearest number that the column holds: a rule of the table says no to both, and names the candle."""
+    return max(-(2**63), min(number, 2**63 - 1))
 
 
 def _without(candles: Candles, index: int) -> Candles:

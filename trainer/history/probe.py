@@ -7,6 +7,7 @@ DNS that hangs.
 """
 
 import asyncio
+import logging
 import sys
 
 from trainer.display import plain
@@ -21,6 +22,7 @@ _PATIENCE, _HASTE = 4.0, 20.0
 
 def main() -> int:
     """Ask for the exchange's time."""
+    logging.disable(logging.WARNING)  # of each try: what is said at the end is enough
     try:
         return asyncio.run(_ask())
     except CandlecastUserError as error:

@@ -7,17 +7,14 @@ run goes on from there.
 import asyncio
 import signal
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
 from trainer.database import connect, explain
-from trainer.errors import CandlecastUserError
 from trainer.exchanges.base import Exchange
 
 Parameters = ParamSpec("Parameters")
@@ -30,7 +27,6 @@ class Session:
 
     exchange: Exchange
     connection: psycopg.Connection
-    folder: Path  #: for files that are needed for a moment
     now: float  #: seconds since the epoch by the exchange's clock, when the command began
 
     async def database(
@@ -60,10 +56,6 @@ def run(command: Callable[[Session], Awaitable[int]], exchange: Exchange, url: s
             return asyncio.run(_run(command, exchange, connection))
     except psycopg.Error as error:
         raise explain(error) from error
-    except OSError as error:
-        raise CandlecastUserError(
-            f"a downloaded file cannot be kept: {error}", f"Make room in {tempfile.gettempdir()}, or set TMPDIR."
-        ) from error
 
 
 async def _run(command: Callable[[Session], Awaitable[int]], exchange: Exchange, connection: psycopg.Connection) -> int:
@@ -81,11 +73,9 @@ async def _run(command: Callable[[Session], Awaitable[int]], exchange: Exchange,
     for number in numbers:
         loop.add_signal_handler(number, stop, number)
     try:
-        # A thread may still be reading a file of the folder when a signal ends the run.
-        with tempfile.TemporaryDirectory(prefix="candlecast-", ignore_cleanup_errors=True) as folder:
-            async with exchange:
-                now = await exchange.server_time()
-                return await command(Session(exchange, connection, Path(folder), now))
+        async with exchange:
+            now = await exchange.server_time()
+            return await command(Session(exchange, connection, now))
     except asyncio.CancelledError:
         if not stopped_by:
             raise

@@ -1,6 +1,5 @@
 """Candle files into candles_1m: what is counted, what is refused, and that nothing is written by halves."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,46 +9,10 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from loading import GOOD, HEADER, START, counts, line, stored, write
 
-from trainer.cli import app
 from trainer.data.load import LoadReport, load_file
 from trainer.errors import FileRefused
-
-START = 1_772_323_200  # 2026-03-01 00:00 UTC
-HEADER = (
-    "open_time,open,high,low,close,volume,quote_asset_volume,number_of_trades,"
-    "taker_buy_base_asset_volume,taker_buy_quote_asset_volume"
-)
-GOOD = {
-    "open": 100.5,
-    "high": 102.25,
-    "low": 99.75,
-    "close": 101.0,
-    "volume": 3.5,
-    "quote_asset_volume": 350.125,
-    "number_of_trades": 42,
-    "taker_buy_base_asset_volume": 1.25,
-    "taker_buy_quote_asset_volume": 125.0625,
-}
-
-
-def line(minute: float, **changed: object) -> str:
-    return ",".join(str(value) for value in (int((START + 60 * minute) * 1000), *(GOOD | changed).values()))
-
-
-def write(folder: Path, *lines: str, name: str = "BTCUSDT-1m-2026-03.csv", header: str = HEADER) -> Path:
-    path = folder / name
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
-
-
-def counts(report: LoadReport) -> tuple[int, int, int]:
-    return report.inserted, report.changed, report.unchanged
-
-
-def stored(db: psycopg.Connection) -> list[tuple]:
-    return db.execute("select * from candles_1m order by symbol, open_time").fetchall()
 
 
 @pytest.fixture
@@ -330,96 +293,6 @@ def test_counts_agree_with_a_model_of_the_table(
         assert report.inserted + report.changed + report.unchanged == len(closes)
     rows = db.execute("select (extract(epoch from open_time)::bigint - %s) / 60, close from candles_1m", (START,))
     assert dict(rows.fetchall()) == table
-
-
-def run(database_url: str, *arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["load", *map(str, arguments), "--database-url", database_url])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
-def test_command_says_what_it_did(database_url: str, tmp_path: Path) -> None:
-    status, out, err = run(database_url, write(tmp_path, line(0), line(1), line(1), line(5)))
-    assert (status, err) == (0, "")
-    row = next(shown for shown in out.splitlines() if "BTCUSDT-1m-2026-03.csv │" in shown)
-    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["BTCUSDT", "3", "3", "0", "0", "0", "1", "1"]
-    assert "BTCUSDT lacks 2026-03-01 00:02 to 2026-03-01 00:04 (3 min)" in out
-
-
-def test_command_loads_the_others_when_one_is_refused(
-    database_url: str, db: psycopg.Connection, tmp_path: Path
-) -> None:
-    bad = write(tmp_path, line(0), line(1, low=-1), name="AUSDT-1m.csv")
-    good = write(tmp_path, line(0), name="BUSDT-1m.csv")
-    status, out, err = run(database_url, bad, tmp_path / "CUSDT-1m.csv", good)
-    assert status == 1
-    assert [row[0] for row in stored(db)] == ["BUSDT"]
-    assert out.count("refused") == 2
-    assert f"candlecast: {bad}: line 3: " in err
-    assert f"candlecast: {tmp_path / 'CUSDT-1m.csv'}: there is no such file" in err
-    assert err.count("hint: ") == 2
-
-
-def test_command_refuses_what_is_no_symbol_and_writes_nothing(
-    database_url: str, db: psycopg.Connection, tmp_path: Path
-) -> None:
-    path = write(tmp_path, line(0))
-    for symbol in ("[/x]", "A\x1b[31m", "A" * 41):
-        status, out, err = run(database_url, path, "--symbol", symbol)
-        assert status == 1
-        assert "refused" in out
-        assert f"candlecast: {path}: {symbol!r} is no symbol" in err
-    assert stored(db) == []
-
-
-@pytest.mark.parametrize("name", ["[red]X.csv", "[bold].csv", "a:heart:b.csv", "{x}.csv", "\x1b[2J.csv"])
-def test_command_shows_names_as_they_are(database_url: str, db: psycopg.Connection, tmp_path: Path, name: str) -> None:
-    missing = tmp_path / f"not-{name}"
-    path = write(tmp_path, line(0), line(2), line(10**7), name=name)
-    status, out, err = run(database_url, path, missing, "--symbol", "X:heart:Y")
-    said = name.replace("\x1b", "\\x1b")
-    assert status == 1
-    assert [row[0] for row in stored(db)] == ["X:heart:Y"] * 2
-    assert f"│ {said} " in out
-    assert f"{said}: X:heart:Y lacks 2026-03-01 00:01" in out
-    assert f"{said}: 1 candles end after now" in out
-    assert f"{tmp_path}/not-{said}: there is no such file" in err
-    assert "\x1b" not in out + err
-
-
-def test_piped_table_is_as_wide_as_its_names(database_url: str, tmp_path: Path) -> None:
-    path = write(tmp_path, line(0), line(2), name="BTCUSDT-1m-" + "long-" * 40 + ".csv")
-    status, out, _ = run(database_url, path)
-    assert status == 0
-    assert f"│ {path.name} │ BTCUSDT │" in out
-    assert f"{path.name}: BTCUSDT lacks 2026-03-01 00:01 to 2026-03-01 00:01 (1 min)\n" in out
-
-
-def test_command_explains_missing_rights(database_url: str, db: psycopg.Connection, tmp_path: Path) -> None:
-    name = f"reader_{os.getpid()}"
-    db.execute(f"create role {name} login in role candlecast_reader")
-    try:
-        path = write(tmp_path, line(0))
-        with psycopg.connect(database_url, autocommit=True) as admin:
-            database = admin.info.dbname
-            admin.execute(f"grant connect, temporary on database {database} to {name}")
-        # The role is taken on rather than logged in as: how logins authenticate is the cluster's business.
-        url = psycopg.conninfo.make_conninfo(database_url, options=f"-c role={name}")
-        status, out, err = run(url, path)
-        assert (status, out) == (1, "")
-        assert "candlecast: permission denied for table candles_1m" in err
-        assert "candlecast_feeder" in err
-        assert stored(db) == []
-    finally:
-        db.execute(f"drop owned by {name}")
-        db.execute(f"drop role {name}")
-
-
-def test_command_without_the_table_says_what_to_run(database_url: str, db: psycopg.Connection, tmp_path: Path) -> None:
-    db.execute("drop table candles_1m cascade")
-    status, _, err = run(database_url, write(tmp_path, line(0)))
-    assert status == 1
-    assert "alembic upgrade head" in err
 
 
 def test_overlapping_snapshots(db: psycopg.Connection, shared_data: Path) -> None:

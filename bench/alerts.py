@@ -5,8 +5,8 @@
 Takes ten minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
 database is one that `make up` made with generated candles (pg_cron's jobs candlecast-demo, candlecast-inference), and
 nobody else uses it: inference, PostgreSQL itself, candles, the job of inference and pg_cron's scheduler are stopped in
-turn. The scheduler is ended for good, while candles go on to come, and starts again with the server. Samples are seconds
-from the stop until the alert fires, and from the start until none does.
+turn. The scheduler is ended for good, while candles go on to come, and starts again with the server. Samples are
+seconds from the stop until the alert fires, and from the start until none does.
 """
 
 import json

@@ -338,7 +338,11 @@ begin
     select jsonb_agg(figures.found order by figures.found ->> 'symbol') into each_symbol
     from (
         select to_jsonb(one) - 'reasons' - 'status' || jsonb_build_object(
-            'status', case when one.status = 'ok' and one.model_age > expiry then 'degraded' else one.status end,
+            'status', case
+                when not is_enabled or unknown is not null then 'down'
+                when one.status = 'ok' and one.model_age > expiry then 'degraded'
+                else one.status
+            end,
             'reasons', to_jsonb(one.reasons || case
                 when one.model_age > expiry
                     then array['the models are ' || round(one.model_age::numeric / 86400, 1) || ' days old: expired']
@@ -608,6 +612,7 @@ drift as (
         found.day = (
             select max(newest.day) from public.feature_drift as newest
             where newest.symbol = active.symbol and newest.ensemble_id = active.ensemble_id and newest.psi is not null
+                and newest.day < (now() at time zone 'UTC')::date
         )
 ),
 checks as (
@@ -619,7 +624,10 @@ checks as (
     from active
     inner join public.consistency_checks as found on active.symbol = found.symbol
     where
-        found.day = (select max(newest.day) from public.consistency_checks as newest where newest.symbol = active.symbol)
+        found.day = (
+            select max(newest.day) from public.consistency_checks as newest
+            where newest.symbol = active.symbol and newest.day < (now() at time zone 'UTC')::date
+        )
     group by found.symbol, found.day
 )
 select figure.name, figure.labels, figure.value, 'gauge', figure.help
@@ -1857,6 +1865,9 @@ CREATE VIEW public.symbol_health AS
             ( SELECT max(candle.open_time) AS max
                    FROM public.candles_1m candle
                   WHERE ((candle.symbol = active.symbol) AND (candle.open_time <= (now() - '00:01:00'::interval)))) AS newest_candle,
+            ( SELECT min(candle.open_time) AS min
+                   FROM public.candles_1m candle
+                  WHERE ((candle.symbol = active.symbol) AND (candle.open_time > now()))) AS future_candle,
             ( SELECT max(prediction.candle_time) AS max
                    FROM public.predictions prediction
                   WHERE ((prediction.symbol = active.symbol) AND (prediction.ensemble_id = active.id) AND (prediction.candle_time > (now() - '7 days'::interval)))) AS newest_predicted,
@@ -1872,6 +1883,7 @@ CREATE VIEW public.symbol_health AS
          SELECT newest.symbol,
             newest.ensemble_id,
             newest.newest_candle,
+            newest.future_candle,
             newest.newest_predicted,
             newest.last_run,
             newest.trained_at,
@@ -1894,6 +1906,7 @@ CREATE VIEW public.symbol_health AS
          SELECT measured.symbol,
             measured.ensemble_id,
             measured.newest_candle,
+            measured.future_candle,
             measured.newest_predicted,
             measured.last_run,
             measured.trained_at,
@@ -1929,7 +1942,15 @@ CREATE VIEW public.symbol_health AS
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN (measured.last_run_status = ANY (ARRAY['failed'::text, 'lost'::text])) THEN ((('the last run '::text || measured.last_run_status) || ': '::text) || "left"(measured.last_error, 200))
+                    WHEN (measured.last_run_status = ANY (ARRAY['failed'::text, 'lost'::text])) THEN ((('the last run '::text || measured.last_run_status) || ': '::text) ||
+                    CASE
+                        WHEN (length(measured.last_error) > 500) THEN ("left"(measured.last_error, 500) || ' ...'::text)
+                        ELSE measured.last_error
+                    END)
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN (measured.future_candle IS NOT NULL) THEN (('a candle lies in the future, at '::text || to_char((measured.future_candle AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text)) || ' UTC: its time is wrong, or the server''s clock is slow'::text)
                     ELSE NULL::text
                 END,
                 CASE

@@ -33,7 +33,11 @@ begin
     select jsonb_agg(figures.found order by figures.found ->> 'symbol') into each_symbol
     from (
         select to_jsonb(one) - 'reasons' - 'status' || jsonb_build_object(
-            'status', case when one.status = 'ok' and one.model_age > expiry then 'degraded' else one.status end,
+            'status', case
+                when not is_enabled or unknown is not null then 'down'
+                when one.status = 'ok' and one.model_age > expiry then 'degraded'
+                else one.status
+            end,
             'reasons', to_jsonb(one.reasons || case
                 when one.model_age > expiry
                     then array['the models are ' || round(one.model_age::numeric / 86400, 1) || ' days old: expired']

@@ -1,4 +1,5 @@
--- monitoring_metrics(): the part of metrics() that is measured daily: of each symbol with an active ensemble, its newest day.
+-- monitoring_metrics(): the part of metrics() that is measured daily: of each symbol with an active ensemble, its newest day
+-- that is over.
 --
 -- A figure that was not measured is left out; its day's age says whether measuring goes on.
 create or replace function monitoring_metrics()
@@ -21,6 +22,7 @@ drift as (
         found.day = (
             select max(newest.day) from public.feature_drift as newest
             where newest.symbol = active.symbol and newest.ensemble_id = active.ensemble_id and newest.psi is not null
+                and newest.day < (now() at time zone 'UTC')::date
         )
 ),
 checks as (
@@ -32,7 +34,10 @@ checks as (
     from active
     inner join public.consistency_checks as found on active.symbol = found.symbol
     where
-        found.day = (select max(newest.day) from public.consistency_checks as newest where newest.symbol = active.symbol)
+        found.day = (
+            select max(newest.day) from public.consistency_checks as newest
+            where newest.symbol = active.symbol and newest.day < (now() at time zone 'UTC')::date
+        )
     group by found.symbol, found.day
 )
 select figure.name, figure.labels, figure.value, 'gauge', figure.help

@@ -91,8 +91,17 @@ function showSymbols(found) {
     select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
   }
   select.disabled = names.length === 0;
-  if (!names.includes(state.symbol)) state.symbol = state.live?.symbol ?? names[0] ?? null;
+  if (!names.includes(state.symbol)) {
+    const asked = state.symbol;
+    state.symbol = state.live?.symbol ?? names[0] ?? null;
+    if (asked && state.symbol) notice(`Nothing is known of ${asked} here. This is ${state.symbol}.`);
+  }
   if (state.symbol) select.value = state.symbol;
+}
+
+function notice(text) {
+  byId("notice").hidden = !text;
+  write(byId("notice"), text);
 }
 
 const told = () => verdict({ live: state.live, health: state.health, problem: state.problem, now: now() });
@@ -108,10 +117,11 @@ function tick() {
   banner.dataset.level = level;
   write(byId("banner-title"), title);
   write(byId("banner-text"), text);
-  write(byId("banner-age"), since ? `${age(now() - since)} ago.` : "");
+  write(byId("banner-age"), since ? `, ${age(now() - since)} ago.` : "");
   if (state.announced !== `${level} ${title}`) {
     state.announced = `${level} ${title}`;
-    write(byId("announcement"), title ? `${title} ${text}` : level === "ok" ? "Forecasts are live." : "");
+    const calm = level === "ok" ? "Forecasts are live." : "";
+    write(byId("announcement"), title ? `${title} ${text}${since ? "." : ""}` : calm);
   }
   document.body.classList.toggle("stale", level === "down");
   const close = state.live?.candles.at(-1)?.[4];
@@ -130,6 +140,7 @@ function listen() {
   chart.show(Number(choice(byId("range"))));
   byId("symbol").addEventListener("change", ({ target }) => {
     state.symbol = target.value;
+    notice("");
     history.replaceState(null, "", `?symbol=${encodeURIComponent(state.symbol)}`);
     for (const poll of [live, operations, record]) poll.now({ other: true });
   });
@@ -164,5 +175,7 @@ function listenToTheme() {
 }
 
 listen();
-for (const poll of [live, health, symbols, operations, record]) poll.now();
+if (state.symbol) await symbols.now(); // the address may name one that is not there
+else symbols.now();
+for (const poll of [live, health, operations, record]) poll.now();
 setInterval(tick, 1000);

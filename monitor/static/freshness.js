@@ -18,7 +18,7 @@ export function forecastState(live, now, problem) {
 
 /**
  * {level: ok | degraded | down | unknown, word, title, text, since}: what the page says of itself. It is told aloud
- * when level or title change; `since` is a time whose age stands beside it.
+ * when level or title change; `since` is a time whose age stands behind it, and the text has no full stop then.
  */
 export function verdict({ live, health, problem, now }) {
   if (problem) return unanswered(problem, live);
@@ -41,14 +41,16 @@ export function verdict({ live, health, problem, now }) {
     level,
     word: level,
     title: level === "degraded" ? "Degraded." : "Not live.",
-    text: [...reasons, lastOf(live, now), late ? "The last candle closed" : ""].filter(Boolean).join(" "),
+    text: [...reasons, lastOf(live, now), late ? `The last candle closed at ${closed(live)} UTC` : ""]
+      .filter(Boolean)
+      .join(" "),
     since: late ? live.newest_candle + 60 : null,
   };
 }
 
 function unanswered(problem, live) {
   const what = problem.unreachable ? "The service does not answer." : `${capital(problem.reason)}.`;
-  const of = live ? ` What you see is of ${second(problem.since)} UTC,` : "";
+  const of = live ? ` What you see is of ${second(problem.since)} UTC` : "";
   return {
     level: "down",
     word: "no answer",
@@ -63,5 +65,6 @@ function lastOf(live, now) {
   return newest && ageOf(newest, now) >= LATE ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
 }
 
+const closed = (live) => minute(live.newest_candle + 60);
 const down = (word, title, text) => ({ level: "down", word, title, text, since: null });
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");

@@ -131,6 +131,13 @@ def test_a_stored_row_that_was_changed_is_found_and_named(db, assignments, named
     assert row.worst > row.tolerance
 
 
+def test_a_row_that_was_deleted_is_found(db):
+    db.execute("delete from predictions where symbol = 'DEMO' and candle_time = %s and horizon in (2, 5)", (MIDDLE,))
+    row = the_check(db)
+    assert (row.mismatches, row.corrected, row.cause, row.example_time) == (1, 0, "row", MIDDLE)
+    assert row.reason == "the row of horizon 2, 5 is gone: all five are stored together"
+
+
 def test_a_change_within_the_tolerance_is_none(db):
     change(db, "probability_up = probability_up + 0.000005")
     assert the_check(db).mismatches == 0
@@ -277,7 +284,10 @@ def test_metrics_and_pruning(db):
 
 
 def test_a_day_without_predictions_has_no_check(db):
+    said = []
+    db.add_notice_handler(lambda notice: said.append(notice.message_primary))
     assert check(db, "2026-05-01") == []
+    assert said == ["nothing was predicted from candles of 2026-05-01: there is nothing to check"]
     assert check(db, "2020-02-29") == []
 
 

@@ -360,6 +360,9 @@ def test_metrics_tell_the_newest_measured_day(live):
         "select extract(epoch from now() - %s)::float8", (datetime(2026, 5, 3, tzinfo=UTC),)
     ).fetchone()
     assert found["ml_feature_drift_age_seconds",] == pytest.approx(age)
+    # A day that is not over is nobody's newest.
+    live.execute("update feature_drift set day = (now() at time zone 'UTC')::date where day = %s", (DAY,))
+    assert metrics(live, "ml_feature") == {}
 
 
 @pytest.mark.parametrize(

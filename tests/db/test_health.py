@@ -113,6 +113,7 @@ def test_switched_off_is_down_and_says_so(fresh):
     fresh.execute("update ml_settings set value = 'false' where name = 'enabled'")
     found = health(fresh)
     assert (found["status"], found["ml_inference_enabled"]) == ("down", False)
+    assert (found["symbols"][0]["status"], metrics(fresh)["ml_health"]) == ("down", 0)
     assert "inference is switched off: the setting enabled is false" in found["reasons"]
     fresh.execute("update ml_settings set value = null where name = 'enabled'")
     assert health(fresh)["status"] == "ok"
@@ -135,6 +136,10 @@ def test_a_candle_of_the_future_is_no_fresh_candle(fresh):
     found = health(fresh)
     assert found["status"] == "down"
     assert found["candle_age_seconds"] > 300
+    load_demo(fresh, minute())
+    found = health(fresh)
+    assert (found["status"], len(found["reasons"])) == ("degraded", 1)
+    assert found["reasons"][0].startswith("DEMO: a candle lies in the future, at 20")
 
 
 def test_a_failed_run_shows_until_one_goes_well(fresh):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psycopg
 import pytest
+import yaml
 from conftest import with_database
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo, sql
@@ -257,6 +258,11 @@ def test_a_section_that_this_database_has_not_leaves_the_others(service, now):
     assert record["coverage"]["rows"]
 
 
+def scrape_timeout() -> int:
+    settings = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    return int(settings["global"]["scrape_timeout"].removesuffix("s"))
+
+
 def test_a_lock_is_no_reason_to_wait(service, now):
     with now.transaction():
         now.execute("lock table predictions in access exclusive mode")
@@ -266,6 +272,10 @@ def test_a_lock_is_no_reason_to_wait(service, now):
         assert time.monotonic() - started < 2
         assert answer.status_code == 503
         assert "takes too long" in answer.json()["reasons"][0]
+        started = time.monotonic()
+        metrics = service.get("/metrics")
+        assert time.monotonic() - started < scrape_timeout(), "Prometheus calls the service down"
+        assert (metrics.status_code, "\nml_database_up 0.0\n" in metrics.text) == (200, True)
     service.wait_for("/health", lambda answer: answer.status_code == 200, 5)
 
 

@@ -1,6 +1,7 @@
 """The page in headless Chromium over a live database: it moves by itself, is honest, and can be used by everyone."""
 
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,6 +163,16 @@ def test_it_shows_what_the_database_holds(open_page, db, service):
     expect(page.locator("#consistency")).to_contain_text("all as they were served")
 
 
+def test_a_symbol_that_is_not_there_is_told_and_the_leading_one_shown(open_page, db):
+    page = open_page("/?symbol=NOPE%3Cb%3E")
+    assert_live(page)
+    expect(page.locator("#notice")).to_have_text("Nothing is known of NOPE<b> here. This is DEMO.")
+    assert (page.locator("#symbol").input_value(), page.trouble) == ("DEMO", [])
+    page = open_page("/?symbol=DEMO")
+    assert_live(page)
+    expect(page.locator("#notice")).to_be_hidden()
+
+
 def test_what_is_late_is_not_shown_as_live(open_page, db):
     page = open_page()
     assert_live(page)
@@ -173,11 +184,13 @@ def test_what_is_late_is_not_shown_as_live(open_page, db):
     db.execute(f"delete from candles_1m where open_time {recent}")
     expect(page.locator("#banner")).to_contain_text("no candle for", ignore_case=True, timeout=12_000)
     expect(page.locator("#pill-text")).to_have_text("down")
-    expect(page.locator("#banner-age")).to_contain_text("min")
+    expect(page.locator("#banner")).to_have_text(
+        re.compile(r"The last candle closed at \d\d:\d\d UTC, \d+ min[^.]* ago\.\s*$")
+    )
     expect(page.locator("#forecast-state")).to_have_text("gone")
     expect(page.locator("#forecast tbody")).to_have_text("Nothing that is live.")
     expect(page.locator("#ahead")).to_have_text("–")
-    expect(page.locator("#announcement")).to_contain_text("Not live.")
+    expect(page.locator("#announcement")).to_have_text(re.compile(r"^Not live\. .* UTC\.$"))
     assert "No live forecast." in page.locator("#chart").get_attribute("aria-label")
     shot(page, "stale")
     assert serious(page) == []

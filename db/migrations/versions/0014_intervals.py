@@ -1,4 +1,6 @@
-"""Wilson's interval in one function; metrics() tells how sure an accuracy is, and when models expire.
+"""health() and metrics() say more: runs that do not begin, candles of the future, intervals, when models expire.
+
+Wilson's interval is one function.
 
 Revises: 0013
 """
@@ -18,6 +20,7 @@ def upgrade() -> None:
     create("ensemble_leaderboard", version=2)
     create("accuracy_hourly", version=2)
     create("accuracy_24h", version=2)
+    create("symbol_health", version=2)
     create("health", version=2)
     create("inference_metrics", version=2)
     create("monitoring_metrics", version=2)
@@ -28,6 +31,7 @@ def downgrade() -> None:
     create("ensemble_leaderboard", version=1)
     create("accuracy_hourly", version=1)
     create("accuracy_24h", version=1)
+    create("symbol_health", version=1)
     create("health", version=1)
     create("inference_metrics", version=1)
     create("monitoring_metrics", version=1)

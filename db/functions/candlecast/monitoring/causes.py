@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.features import HORIZONS
 from candlecast.golden import TOLERANCE
 from candlecast.monitoring.predicted import COMPARED, MEMBERS, Compared
 from candlecast.session import Session, minute_text
@@ -44,7 +45,7 @@ def mismatches(session: Session, symbol: str, compared: Compared, missing: np.nd
         Mismatch(time, "candle", f"it cannot be computed again: {missing_candle(session, symbol, time).message}")
         for time in missing.tolist()
     ]
-    off = compared.apart() > TOLERANCE
+    off = (compared.apart() > TOLERANCE) | ~compared.there.all(axis=1)
     if off.any():
         corrected = _corrected(session, symbol, compared.times[off])
         members_off = compared.apart(MEMBERS) > TOLERANCE
@@ -57,6 +58,8 @@ def _judge(
 ) -> Mismatch:
     """What is wrong with one minute; members_off (n,): whether a model gives something else, of each minute."""
     time = float(compared.times[place])
+    if gone := [str(horizon) for horizon, there in zip(HORIZONS, compared.there[place], strict=True) if not there]:
+        return Mismatch(time, "row", f"the row of horizon {', '.join(gone)} is gone: all five are stored together")
     worst = compared.off[place].max(axis=0)
     names = ", ".join(name for name, apart in zip(COMPARED, worst, strict=True) if apart > TOLERANCE)
     text = f"{names} off by up to {worst.max():.3g}"

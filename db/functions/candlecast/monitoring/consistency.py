@@ -86,6 +86,8 @@ def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
         stored += [
             _store(session, row, which, _check(session, row, times, windows, settings)) for row, times in samples
         ]
+    if not stored:
+        plpy.notice(f"nothing was predicted from candles of {which}: there is nothing to check")
     return stored
 
 

@@ -2,11 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from candlecast.errors import CandlecastError, TimeUnreadable
+from candlecast.errors import CandlecastError
 from candlecast.monitoring.distribution import DAY
 from candlecast.session import Session
 
 _NOW = "select extract(epoch from clock_timestamp())::float8 as now"
+
+
+class DayUnreadable(CandlecastError):
+    """the day {text} cannot be measured"""
+
+    sqlstate = "CC017"
+    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
 
 
 class DayNotBegun(CandlecastError):
@@ -19,15 +26,15 @@ class DayNotBegun(CandlecastError):
 def day_of(session: Session, text: str | None) -> tuple[date, float, float]:
     """The day of an ISO date, None: yesterday, and its first second and the first after it, epoch seconds.
 
-    Raises TimeUnreadable, DayNotBegun.
+    Raises DayUnreadable, DayNotBegun.
     """
     now = datetime.fromtimestamp(session.rows(_NOW)[0]["now"], UTC)
     try:
         day = date.fromisoformat(text) if text is not None else now.date() - timedelta(days=1)
     except ValueError:
-        raise TimeUnreadable(text=text) from None
+        raise DayUnreadable(text=text) from None
     if day < date(1970, 1, 1):
-        raise TimeUnreadable(text=text)
+        raise DayUnreadable(text=text)
     if day > now.date():
         raise DayNotBegun(day=day.isoformat())
     start = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

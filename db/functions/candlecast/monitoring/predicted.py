@@ -27,11 +27,12 @@ where symbol = $1 and ensemble_id = $2
 @dataclass(frozen=True)
 class Compared:
     """Of n minutes, times (n,) ascending: off (n, 5, columns) is how far what is stored lies from what is computed now,
-    in scaled returns or in probability; 0 where nothing is stored.
+    in scaled returns or in probability; there (n, 5): whether a row is stored. Where none is, off is 0.
     """
 
     times: np.ndarray
     off: np.ndarray
+    there: np.ndarray
 
     def apart(self, names: tuple[str, ...] = COMPARED) -> np.ndarray:
         """(n,): the largest difference of each minute in these columns."""
@@ -47,7 +48,7 @@ def compare(
     predicted_close between both models is as good.
     """
     if not len(times):
-        return Compared(times, np.zeros((0, len(HORIZONS), len(COMPARED))))
+        return Compared(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
     there, stored = _stored(session, ensemble.id, symbol, times)
     rows = forecast_rows(ensemble, symbol, times, windows, min_confidence=0.0)
     now = np.array([[row[COLUMNS.index(name)] for name in COMPARED] for row in rows], dtype=np.float64)
@@ -55,7 +56,7 @@ def compare(
     if not weighted:
         _allow_any_weight(stored, now)
     scale = scale_of(windows[:, -1, VOLATILITY_30M])
-    return Compared(times, np.where(there[..., np.newaxis], _differences(stored, now, scale), 0.0))
+    return Compared(times, np.where(there[..., np.newaxis], _differences(stored, now, scale), 0.0), there)
 
 
 def _stored(session: Session, ensemble_id: int | None, symbol: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -97,12 +97,14 @@ where symbol = %(symbol)s and started_at > now() - interval '6 hours'
 order by id desc limit 60
 """
 
+#: What went wrong, each once, with how often.
 TROUBLE = """
-select started_at, candle_time, ensemble_id, status, error, warning
+select max(started_at) as started_at, count(*) as runs, status, error, warning
 from public.inference_runs
 where started_at > now() - interval '24 hours' and (symbol = %(symbol)s or symbol is null)
     and (status in ('failed', 'lost') or warning is not null)
-order by id desc limit 5
+group by status, error, warning
+order by max(id) desc limit 5
 """
 
 LEADERBOARD = """

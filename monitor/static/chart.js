@@ -152,14 +152,12 @@ function withHoles(candles) {
   return found;
 }
 
+/** A line's points; the chart would draw on across minutes that have none, so that stretch is transparent. */
 function withGaps(points) {
-  const found = [];
-  for (const { time, value } of points) {
-    for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60)
-      found.push({ time: missing });
-    found.push({ time, value });
-  }
-  return found;
+  return points.map(({ time, value }, at) => {
+    const next = points[at + 1];
+    return next && next.time - time > 60 ? { time, value, color: "transparent" } : { time, value };
+  });
 }
 
 function spoken(live, path) {

@@ -49,6 +49,7 @@ function showTrouble(section, now) {
       {},
       element("span", { className: "muted" }, `${moment(row.started_at, now)} `),
       element("b", {}, row.error ? row.status : "warning"),
+      row.runs > 1 ? ` ${count(row.runs)} times:` : "",
       ` ${row.error ?? row.warning ?? ""}`,
     ),
   );

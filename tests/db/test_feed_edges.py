@@ -6,15 +6,17 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from exchange import Market, StandIn
+from exchange import Faults, Market, StandIn
 from exchange.frames import kline_frame, kline_row
 from feeding import DAY, HOUR, START, difference, feeding
 from psycopg import conninfo
 
 from trainer.errors import CandlecastUserError
+from trainer.exchanges.base import Unreachable
+from trainer.exchanges.binance import Binance
 from trainer.exchanges.clock import Clock
 from trainer.feed import store
-from trainer.feed.run import FeedOptions
+from trainer.feed.run import FeedOptions, run
 
 SPEED = 600
 OPTIONS = FeedOptions(lookback=HOUR / 2)
@@ -75,7 +77,7 @@ def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, datab
                 await until(clock, lambda: "cannot be reached" in (state_of(db, "LUNAUSDT")[1] or ""), "it is told")
             assert state_of(db, "LUNAUSDT")[0] == "stopped"
             await exchange.end_outage()
-            async with feeding(exchange, database_url, OPTIONS, ["LUNAUSDT"]) as binance:
+            async with Binance(clock, exchange.rest_url, exchange.stream_url) as binance:
                 klines = binance.klines
 
                 async def unknown(*asked):
@@ -90,7 +92,7 @@ def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, datab
                             )
 
                 binance.klines = unknown
-                await until(clock, lambda: state_of(db, "LUNAUSDT")[0] == "no feed", "its row goes")
+                await asyncio.wait_for(run(binance, ["LUNAUSDT"], database_url, OPTIONS, clock), 60)
 
     with pytest.raises(CandlecastUserError, match="Binance has no symbol 'LUNAUSDT'"):
         asyncio.run(scene())
@@ -183,6 +185,34 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
     assert not asyncio.run(scene())
+
+
+def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch):
+    """It was waited for once: the next minute that the stream does not bring is asked for in time."""
+    monkeypatch.setattr("trainer.feed.run.backoff", lambda attempt, longest: 180.0)
+    options, asked = FeedOptions(lookback=HOUR / 2, silence=HOUR), []
+
+    async def scene():
+        clock = Clock(60, START)
+        market = Market(["BTCUSDT"], START - HOUR, START + HOUR, Faults(1, {"minute without trades or frame": 1.0}))
+        async with (
+            StandIn(market, clock, update_every=20) as exchange,
+            feeding(exchange, database_url, options, ["BTCUSDT"]) as binance,
+        ):
+            klines = binance.klines
+
+            async def failing_once(*question):
+                asked.append(clock.elapsed())
+                if len(asked) == 1:
+                    raise Unreachable("down for a moment")
+                return await klines(*question)
+
+            binance.klines = failing_once
+            await until(clock, lambda: len(asked) > 2, "the next minute is asked for", 300)
+
+    asyncio.run(scene())
+    assert asked[1] - asked[0] >= 180
+    assert asked[2] - asked[1] < 150  # five seconds after a minute's end
 
 
 class Cable:

@@ -229,4 +229,6 @@ def _hint(error: psycopg.Error) -> str | None:
         return "The database has no candlecast objects, or old ones: run `alembic upgrade head`."
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return "Let the service's login read: `grant candlecast_reader to LOGIN;`."
+    if "authentication failed" in str(error) or "no password supplied" in str(error):
+        return "The server refuses the user or the password of DATABASE_URL."
     return None

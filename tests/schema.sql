@@ -1483,7 +1483,7 @@ CREATE VIEW public.candle_status AS
                   WHERE (candle.symbol = symbols.symbol)) AS oldest,
             ( SELECT max(candle.open_time) AS max
                    FROM public.candles_1m candle
-                  WHERE (candle.symbol = symbols.symbol)) AS newest,
+                  WHERE ((candle.symbol = symbols.symbol) AND (candle.open_time <= now()))) AS newest,
             ( SELECT max(prediction.candle_time) AS max
                    FROM public.predictions prediction
                   WHERE (prediction.symbol = symbols.symbol)) AS newest_prediction

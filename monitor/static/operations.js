@@ -76,13 +76,13 @@ export function showHealth(health, operations, symbol, now) {
     ["Forecast after its candle", isNumber(own?.prediction_lag) ? milliseconds(1000 * own.prediction_lag) : NONE],
     ["Right at 1 min, 24 h", accuracy(own)],
     ["Models’ age", isNumber(own?.model_age) ? age(own.model_age) : NONE],
-    ["Scheduler", scheduler.state ? `${scheduler.state}, ${since(scheduler.seconds_ago)}` : NONE],
+    ["Scheduler", `${scheduler.state ?? NONE}${scheduler.last_run ? `, ${since(scheduler.seconds_ago)}` : ""}`],
     ["Runs failed, 1 h", count(own?.failed_runs_1h), own?.failed_runs_1h > 0 ? "down strong" : ""],
     ["Runs skipped, 1 h", count(own?.skipped_runs_1h)],
     ["Feed", feedOf(feed), feed?.feed_state === "silent" ? "down strong" : "", feed?.feed_error ?? ""],
     [
       "Minutes missing, 24 h",
-      feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} gaps` : NONE,
+      feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} ${feed.gaps_24h === 1 ? "gap" : "gaps"}` : NONE,
       feed?.missing_24h > 0 ? "warn strong" : "",
     ],
   ]);

@@ -37,7 +37,9 @@ function scored(rows, name) {
   ]);
 }
 
-const verdict = ({ low, high }) => (low > 0.5 ? "up strong" : high < 0.5 ? "down strong" : "strong");
+/** A colour is for what is neither chance nor a handful of minutes. */
+const verdict = ({ low, high, rows }) =>
+  `${rows < 100 ? "" : low > 0.5 ? "up " : high < 0.5 ? "down " : ""}strong`;
 
 export function showBoard(record, timeWindow, horizon, now) {
   const [ensembles, nothing] = taken(record.ensembles, "No ensemble is live.");

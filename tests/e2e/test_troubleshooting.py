@@ -16,6 +16,7 @@ pytestmark = pytest.mark.cron
 
 
 def test_a_scheduler_that_was_ended_comes_back_with_a_restart_only(restored):
+    wait_for(restored, LAUNCHER, seconds=20)
     ((pid,),) = restored.ask(LAUNCHER)
     restored.ask("select pg_terminate_backend(%s, 5000)", pid)
     time.sleep(3)  # a background worker that is to come back does so within a second

@@ -4,7 +4,7 @@
 
 Takes ten minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
 database is one that `make up` made with generated candles (pg_cron's jobs candlecast-demo, candlecast-inference), and
-nobody else uses it: inference, PostgreSQL itself, candles, the job of inference and pg_cron's scheduler are stopped in
+nobody else uses it: inference, candles, the job of inference, PostgreSQL itself and pg_cron's scheduler are stopped in
 turn. The scheduler is ended for good, while candles go on to come, and starts again with the server. Samples are
 seconds from the stop until the alert fires, and from the start until none does.
 """
@@ -65,7 +65,6 @@ def main(
             lambda: execute(_ENABLED, "false"),
             lambda: execute(_ENABLED, None),
         ),
-        ("PostgreSQL stopped", "CandlecastDatabaseGone", lambda: run(stop), lambda: run(start)),
         (
             "candles stopped",
             "CandlecastCandleLate",
@@ -78,6 +77,7 @@ def main(
             lambda: execute(_JOB, False, "candlecast-inference"),
             lambda: execute(_JOB, True, "candlecast-inference"),
         ),
+        ("PostgreSQL stopped", "CandlecastDatabaseGone", lambda: run(stop), lambda: run(start)),
         ("pg_cron ended", "CandlecastRunLate", lambda: execute(_END), lambda: (run(stop), run(start))),
     ]
     figures = []

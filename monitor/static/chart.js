@@ -123,7 +123,7 @@ export class PriceChart {
       const values = [`O ${price(open)}`, `H ${price(high)}`, `L ${price(low)}`, `C ${price(close)}`];
       this.hover.textContent = [minute(time), ...values].join("  ");
     } else {
-      this.hover.textContent = ahead ? `${minute(time)}  forecast ${price(ahead.value)}` : "";
+      this.hover.textContent = ahead ? `forecast for ${minute(time + 60)}  ${price(ahead.value)}` : "";
     }
   }
 }

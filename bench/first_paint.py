@@ -38,7 +38,10 @@ MOMENTS = {
 }
 #: Milliseconds since the navigation's start when a condition is first met; of the first paint, as the browser has it.
 _WHEN = """async () => {
-  while (!(%s)) await new Promise(requestAnimationFrame);
+  while (!(%s)) {
+    if (performance.now() > 30_000) throw new Error("not so after 30 s");
+    await new Promise(requestAnimationFrame);
+  }
   return %s;
 }"""
 _NOW, _PAINTED = "performance.now()", "performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -58,17 +61,22 @@ def main(
     tell("the page in headless Chromium", url, figures, json_file)
 
 
+def chromium() -> str:
+    """The browser; raises typer.BadParameter where it is not here."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        raise typer.BadParameter("chromium is not here: scripts/packages.sh --tests installs it")
+    return found
+
+
 def painting(
     url: str, on_step: Callable[[int, int, str], None], loads: int = 20, symbol: str | None = None
 ) -> list[Figure]:
     """Milliseconds of each moment; raises typer.BadParameter where Chromium is not here."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        raise typer.BadParameter("chromium is not here: scripts/packages.sh --tests installs it")
     samples: dict[str, list[float]] = {moment: [] for moment in MOMENTS}
     with sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=options)
         for load in range(loads):
             for moment, milliseconds in _load(browser, url, symbol).items():
                 samples[moment].append(milliseconds)

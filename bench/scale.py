@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.dashboards import PAGE, asked
-from bench.first_paint import painting
+from bench.first_paint import chromium, painting
 from bench.report import Figure, Limit, machine
 from bench.scale_fill import SYMBOLS, fill
 from monitor import queries
@@ -45,6 +45,7 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure and sample there.")] = None,
 ) -> None:
     """Fill a database, and measure what is read from it every day."""
+    chromium()  # before all that work, not after it
     err = Console(stderr=True)
     url = conninfo.make_conninfo(database_url, dbname=DATABASE)
     drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(DATABASE))

@@ -131,16 +131,10 @@ kept as (
     join ranked on (place - 1) * 100 < total * coverage
     group by horizon, coverage
 ),
-scored as (
-    select *, hits / rows::double precision as accuracy,
-        1.959963984540054 ^ 2 * horizon / rows::double precision as z2
-    from kept
-)
-select
-    horizon, coverage, rows, hits, accuracy,
-    (accuracy + z2 / 2 - sqrt(z2 * (accuracy * (1 - accuracy) + z2 / 4))) / (1 + z2) as low,
-    (accuracy + z2 / 2 + sqrt(z2 * (accuracy * (1 - accuracy) + z2 / 4))) / (1 + z2) as high
-from scored order by horizon, coverage desc
+scored as (select *, hits / rows::double precision as accuracy from kept)
+select horizon, coverage, rows, hits, accuracy, low, high
+from scored cross join public.wilson_interval(accuracy, rows / horizon::double precision)
+order by horizon, coverage desc
 """
 
 TESTS = "select * from public.ab_status where symbol = %(symbol)s order by role desc, challenger_id"
@@ -164,12 +158,15 @@ select ensemble_id, live_from, live_to, came_by, came_because, went_by
 from public.ensemble_history where symbol = %(symbol)s order by live_from desc limit 8
 """
 
-#: Of each feature the model that it lies further from, relative to what is usual for the feature.
+#: Of the newest day that is over; of each feature the model that it lies further from, by what is usual for it.
 DRIFT = """
 with worst as (
     select distinct on (feature) day, feature, rows, psi, ks, threshold, drifted, reason
     from public.feature_drift
-    where symbol = %(symbol)s and day = (select max(day) from public.feature_drift where symbol = %(symbol)s)
+    where symbol = %(symbol)s and day = (
+        select max(day) from public.feature_drift
+        where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date
+    )
     order by feature, psi / threshold desc nulls last
 )
 select * from worst order by psi / threshold desc nulls last, feature
@@ -178,6 +175,8 @@ select * from worst order by psi / threshold desc nulls last, feature
 CONSISTENCY = """
 select day, ensemble_id, sampled, mismatches, corrected, example_time, cause, reason
 from public.consistency_checks
-where symbol = %(symbol)s and day = (select max(day) from public.consistency_checks where symbol = %(symbol)s)
+where symbol = %(symbol)s and day = (
+    select max(day) from public.consistency_checks where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date
+)
 order by ensemble_id
 """

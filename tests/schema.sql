@@ -357,7 +357,7 @@ begin
     order by (found.value ->> 'symbol') <> 'BTCUSDT', found.value ->> 'symbol' limit 1;
 
     if unknown is not null then
-        reasons := reasons || ('the server''s Python does not answer: ' || unknown);
+        reasons := reasons || ('the settings cannot be read: ' || unknown);
     elsif not is_enabled then
         reasons := reasons || text 'inference is switched off: the setting enabled is false';
     end if;
@@ -371,7 +371,11 @@ begin
     end into verdict
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
     if verdict <> 'ok' and not is_running and (
-        select bool_or((found.value ->> 'candle_age')::double precision < 3600)
+        select bool_or((found.value ->> 'candle_age')::double precision < case
+            when last_run > now() - interval '1 day' then 3600
+            when (found.value ->> 'prediction_age')::double precision < 75 then 0
+            else 75
+        end)
         from jsonb_array_elements(each_symbol) as found
     ) then
         reasons := reasons || ('run_inference() is not called: ' || coalesce(
@@ -529,9 +533,9 @@ select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds'
     'the setting model_expiry: older models bring a warning'
 from health where health.found ->> 'model_expiry_seconds' is not null
 union all
-select 'ml_inference_enabled', '{}', coalesce((health.found ->> 'ml_inference_enabled')::boolean, false)::integer, 'gauge',
-    '1 where the setting enabled is true'
-from health
+select 'ml_inference_enabled', '{}', (health.found ->> 'ml_inference_enabled')::boolean::integer, 'gauge',
+    '1 where the setting enabled is true; absent where the settings cannot be read'
+from health where health.found ->> 'ml_inference_enabled' is not null
 $$;
 
 ALTER FUNCTION public.inference_metrics() OWNER TO candlecast_owner;

@@ -85,10 +85,10 @@ def _first_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
-def bring_up_to_now(db: psycopg.Connection) -> None:
-    """The clone's candles replaced by a day's until now, an hour of forecasts, and one of the newest candle."""
+def bring_up_to_now(db: psycopg.Connection, *, minutes: int = 90) -> None:
+    """The clone's candles replaced by two days' until now, so many minutes' forecasts, and one of the newest candle."""
     db.execute("truncate candles_1m")
-    load_demo(db, datetime.now(UTC))
+    load_demo(db, datetime.now(UTC), days=2)
     columns = (
         "symbol, candle_time, target_time, horizon, reference_close, predicted_close, predicted_price, mamba_close,"
         " lgbm_close, confidence, ensemble_id, probability_up, lower_price, upper_price, abstained,"
@@ -96,7 +96,8 @@ def bring_up_to_now(db: psycopg.Connection) -> None:
     )
     db.execute(
         f"insert into predictions ({columns}, created_at) select {columns}, candle_time + interval '60.05 s'"
-        " from predict_range('DEMO', now() - interval '90 minutes', now() - interval '2 minutes')"
+        " from predict_range('DEMO', now() - %s * interval '1 minute', now() - interval '2 minutes')",
+        (minutes,),
     )
     next_minute(db)
 

@@ -1,11 +1,12 @@
 -- candle_status: how fresh and how whole each symbol's candles are, and who feeds them.
 --
 -- Grain    one row per symbol that has candles or a row in feed_status.
--- Columns  newest is the newest candle that does not lie in the future; age is how long ago it ended. missing_24h counts minutes without a candle, and gaps_24h the
---          stretches that they form, among those that ended in the last 24 hours, ten seconds ago or earlier, and are
---          not before the oldest candle; null where there is none. feed_state is feed_status.state, 'silent' where a feed that did not say
---          'stopped' has not been heard of for a minute, null where no feed ever was; feed_error is its last error and
---          feed_error_at when that was. newest_prediction is a candle_time.
+-- Columns  newest is the newest candle that does not lie in the future; age is how long ago it ended. missing_24h counts
+--          minutes without a candle, and gaps_24h the stretches that they form, among those that ended in the last 24
+--          hours, ten seconds ago or earlier, and are not before the oldest candle; null where there is none. feed_state
+--          is feed_status.state, 'silent' where a feed that did not say 'stopped' has not been heard of for a minute,
+--          null where no feed ever was; feed_error is its last error and feed_error_at when that was. newest_prediction
+--          is a candle_time.
 create or replace view candle_status as
 with recursive stored as (
     (select candle.symbol::text as symbol from public.candles_1m as candle order by candle.symbol limit 1)

@@ -4,7 +4,8 @@
 --          another), and of every symbol under `symbols`. status is the worst of them: ok; degraded (reasons say what is
 --          late or doubtful); down (no forecast, or none that is fresh). symbol_health has the rules, and the units.
 --          scheduler tells when run_inference() began last, by inference_runs. That makes no verdict, but a reason where there is
---          one already: it begins each minute while any symbol has a candle of this hour, whoever calls it.
+--          one already, and candles come that nobody predicts from, or runs did begin within a day and stand still: one begins
+--          each minute while any symbol has a candle of this hour.
 -- Errors   none of its own: what it cannot find out is a reason.
 create or replace function health(for_symbol text default null)
 returns jsonb
@@ -52,7 +53,7 @@ begin
     order by (found.value ->> 'symbol') <> 'BTCUSDT', found.value ->> 'symbol' limit 1;
 
     if unknown is not null then
-        reasons := reasons || ('the server''s Python does not answer: ' || unknown);
+        reasons := reasons || ('the settings cannot be read: ' || unknown);
     elsif not is_enabled then
         reasons := reasons || text 'inference is switched off: the setting enabled is false';
     end if;
@@ -66,7 +67,11 @@ begin
     end into verdict
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found;
     if verdict <> 'ok' and not is_running and (
-        select bool_or((found.value ->> 'candle_age')::double precision < 3600)
+        select bool_or((found.value ->> 'candle_age')::double precision < case
+            when last_run > now() - interval '1 day' then 3600
+            when (found.value ->> 'prediction_age')::double precision < 75 then 0
+            else 75
+        end)
         from jsonb_array_elements(each_symbol) as found
     ) then
         reasons := reasons || ('run_inference() is not called: ' || coalesce(

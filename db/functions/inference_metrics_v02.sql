@@ -119,9 +119,9 @@ select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds'
     'the setting model_expiry: older models bring a warning'
 from health where health.found ->> 'model_expiry_seconds' is not null
 union all
-select 'ml_inference_enabled', '{}', coalesce((health.found ->> 'ml_inference_enabled')::boolean, false)::integer, 'gauge',
-    '1 where the setting enabled is true'
-from health
+select 'ml_inference_enabled', '{}', (health.found ->> 'ml_inference_enabled')::boolean::integer, 'gauge',
+    '1 where the setting enabled is true; absent where the settings cannot be read'
+from health where health.found ->> 'ml_inference_enabled' is not null
 $$;
 alter function inference_metrics() owner to candlecast_owner;
 revoke all on function inference_metrics() from public;

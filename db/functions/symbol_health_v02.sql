@@ -6,7 +6,8 @@
 --          prediction_age since the end of the newest candle that the active ensemble predicted from, prediction_lag from
 --          that end to the prediction's created_at, model_age since its older model was trained. A candle or a prediction
 --          is late from 75 s of age on, missing from 180. failed_runs_1h counts failed and lost runs, skipped_runs_1h
---          no_candle, stale and disabled ones; the last run is of this hour, the newest prediction of 7 days. accuracy_24h is of one minute ahead; under 300 rows it is not judged.
+--          no_candle, stale and disabled ones; the last run is of this hour, the newest prediction of 7 days. accuracy_24h is
+--          of one minute ahead; under 300 rows it is not judged. A candle of the future is a doubt, and no newest candle.
 create or replace view symbol_health as
 with newest as materialized (
     select

@@ -1,7 +1,7 @@
 -- wilson_interval(share, trials): the 95 % interval of a share of independent trials, Wilson's (1927).
 --
 -- Overlap  outcomes of h minutes overlap: of rows that are a minute apart, trials = rows / h, as if every h-th were one.
--- Returns  one row; [low, high] lies within [0, 1], is null where share is null or there are no trials.
+-- Returns  one row; [low, high] lies within [0, 1] to rounding, is null where share is null or there are no trials.
 -- PostgreSQL writes it into the query that calls it, so it costs nothing and has no SET.
 create or replace function wilson_interval(share double precision, trials double precision)
 returns table (low double precision, high double precision)

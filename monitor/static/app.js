@@ -93,7 +93,7 @@ function showSymbols(found) {
   select.disabled = names.length === 0;
   if (!names.includes(state.symbol)) {
     const asked = state.symbol;
-    state.symbol = state.live?.symbol ?? names[0] ?? null;
+    state.symbol = names.includes(state.live?.symbol) ? state.live.symbol : (names[0] ?? null);
     if (asked && state.symbol) notice(`Nothing is known of ${asked} here. This is ${state.symbol}.`);
   }
   if (state.symbol) select.value = state.symbol;
@@ -175,7 +175,8 @@ function listenToTheme() {
 }
 
 listen();
-if (state.symbol) await symbols.now(); // the address may name one that is not there
-else symbols.now();
-for (const poll of [live, health, operations, record]) poll.now();
 setInterval(tick, 1000);
+health.now();
+const known = symbols.now();
+if (state.symbol) await known; // the address may name one that is not there
+for (const poll of [live, operations, record]) poll.now();

@@ -34,8 +34,11 @@ def predicted_url(cluster_url, calibrated_template):
 @pytest.fixture
 def fresh(predicted_url):
     """A transaction there, rolled back after the test."""
-    with psycopg.connect(predicted_url, autocommit=True) as db, db.transaction(force_rollback=True):
-        yield db
+    with psycopg.connect(predicted_url, autocommit=True) as db:
+        if load_demo(db, minute()):  # a minute has ended since
+            db.execute("call run_inference(%s)", (minute() - MINUTE,))
+        with db.transaction(force_rollback=True):
+            yield db
 
 
 def health(db, symbol=None):

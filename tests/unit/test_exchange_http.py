@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from trainer.exchanges import http
-from trainer.exchanges.base import Alive, Closed, Unreachable, Unreadable
+from trainer.exchanges.base import Alive, Closed, ExchangeError, Unreachable, Unreadable
 from trainer.exchanges.binance import Binance
 from trainer.exchanges.clock import Clock
 from trainer.exchanges.http import HttpClient, Refused
@@ -44,27 +44,30 @@ NOT_GZIP = answer(b"not what the header says", Content_Encoding="gzip")
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "418 I'm a teapot", "403 Forbidden"])
-def test_a_host_of_files_is_not_asked_for_any_before_its_retry_after_is_over(status):
+def test_a_host_of_files_is_not_asked_for_any_before_its_retry_after_is_over(status, caplog):
     async def scene():
         clock = Clock(200)
         async with (
             answering(answer(status=status, Retry_After="90"), answer(b"a zip")) as (url, paths),
             HttpClient(clock, url) as client,
         ):
+            began = clock.elapsed()
 
             async def waited_for(path):
-                began = clock.elapsed()
                 assert await client.download(path) == b"a zip"
                 return clock.elapsed() - began
 
             refused = asyncio.ensure_future(waited_for("/refused"))
-            await asyncio.sleep(0.05)  # 10 s by the clock
-            assert paths == ["/refused"]
-            return await asyncio.gather(refused, waited_for("/other"))
+            async with asyncio.timeout(10):
+                while not caplog.messages:  # the answer is there, and heeded
+                    await asyncio.sleep(0.001)
+            return await asyncio.gather(refused, waited_for("/other")), paths
 
-    refused, other = asyncio.run(scene())
-    assert 90 <= refused < 120
-    assert 70 <= other < 120
+    with caplog.at_level(logging.WARNING):
+        waited, paths = asyncio.run(scene())
+    assert caplog.messages[0].endswith("until its Retry-After is over: 90 s from now")
+    assert min(waited) >= 90
+    assert sorted(paths) == ["/other", "/refused", "/refused"]
 
 
 def test_a_content_encoding_that_is_broken_is_asked_for_again():
@@ -93,6 +96,20 @@ def test_what_stays_broken_is_an_exchange_that_cannot_be_reached_and_is_told_at_
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith(f"{url}: Error -3 while decompressing data")
     assert told.endswith("; asked again, up to 5 times")
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "400 Bad Request", "451 Unavailable For Legal Reasons"])
+def test_an_exchange_that_refuses_does_answer_and_its_next_failure_is_told(status, caplog):
+    async def scene():
+        answers = (NOT_GZIP, answer(status=status), NOT_GZIP, answer(b"a zip"))
+        async with answering(*answers) as (url, _), HttpClient(Clock(200), url) as client:
+            with pytest.raises(ExchangeError):
+                await client.download("/refused")
+            assert await client.download("/file") == b"a zip"
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scene())
+    assert [message.endswith("; asked again, up to 5 times") for message in caplog.messages] == [True, True]
 
 
 @pytest.mark.parametrize("body", [b'{"rows": Infinity}', b'{"rows": 1e999}', b"[]", b'{"rows": null}', b"\xff"])

@@ -52,6 +52,16 @@ def test_an_older_minute_than_is_remembered_asks_rest(tail):
     assert tail.take_question() == 3 * MINUTE
 
 
+def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known(tail):
+    window = 5 * MINUTE
+    tail.stored([candle(4)])
+    assert tail.is_too_old(candle(4, close=99.5), window)
+    assert tail.is_too_old(candle(3), window)
+    assert not tail.is_too_old(replace(candle(4), spread_bps=1.5), window)
+    assert not tail.is_too_old(candle(5), window)
+    assert not Tail("BTCUSDT").is_too_old(candle(3), window)
+
+
 def test_the_earliest_question_counts(tail):
     for minute in (8, 4, None, 6):
         tail.ask(None if minute is None else minute * MINUTE)

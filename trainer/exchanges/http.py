@@ -188,6 +188,9 @@ class HttpClient:
         if status == HTTPStatus.OK:
             return
         said = f"HTTP {status} {answer.reason_phrase}".rstrip()
+        if status in _PAUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _Failed(said)
+        self._is_answering = True
         if status == HTTPStatus.NOT_FOUND:
             raise Missing(f"{answer.request.url} does not exist")
         if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
@@ -195,8 +198,6 @@ class HttpClient:
                 f"{self._base_url} does not serve this location ({said})",
                 "Set the exchange's addresses to ones that do: docs/feeds.md has them.",
             )
-        if status in _PAUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Failed(said)
         raise Refused(f"{self._base_url} refuses: {said}: {shown(answer.text, 200)}", answer.text[:1000])
 
     def _unreachable(self, what: str) -> Unreachable:

@@ -185,7 +185,7 @@ class _Feed:
             self._note(tail, f"{describe_time(candle.open_time)} is called closed before its end: left out")
             self._is_doubted = True
             tail.ask()
-        elif tail.newest is not None and candle.open_time < tail.newest - self._verify_window:
+        elif tail.is_too_old(candle, self._verify_window):
             self._note(tail, f"{describe_time(candle.open_time)} is too old for the feed: left to `candlecast repair`")
         elif tail.offer(candle):
             try:

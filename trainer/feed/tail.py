@@ -38,8 +38,7 @@ class Tail:
     def offer(self, candle: Candle) -> bool:
         """Take in a closed candle of the stream; whether ``next_waiting`` has something to write now."""
         minute = candle.open_time
-        known = self._recent.get(minute)
-        if known is not None and replace(known, spread_bps=None) == replace(candle, spread_bps=None):
+        if self._is_repetition(candle):
             return False
         if self.newest is not None and minute <= self.newest:  # late or revised: REST says what holds
             self.ask(minute)
@@ -52,6 +51,15 @@ class Tail:
         if self.settled:  # minutes are missing before it
             self.ask()
         return False
+
+    def is_too_old(self, candle: Candle, window: int) -> bool:
+        """Whether it lies further behind the newest than REST verifies, and does not just repeat what is known."""
+        is_behind = self.newest is not None and candle.open_time < self.newest - window
+        return is_behind and not self._is_repetition(candle)
+
+    def _is_repetition(self, candle: Candle) -> bool:
+        known = self._recent.get(candle.open_time)
+        return known is not None and replace(known, spread_bps=None) == replace(candle, spread_bps=None)
 
     def next_waiting(self) -> Candle | None:
         """The closed candle that comes right after the newest one."""

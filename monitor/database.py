@@ -36,7 +36,7 @@ select
 
 
 class DatabaseGone(Exception):
-    """The database did not answer. `reason` says why, without host, user or password."""
+    """The database did not answer. `reason` says why, without host and port."""
 
     def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__(reason)

@@ -21,10 +21,14 @@ declare
     unknown text;
     each_symbol jsonb;
     lead_symbol jsonb;
-    last_run timestamptz := (select max(run.started_at) from public.inference_runs as run);
-    is_running boolean := coalesce(last_run > now() - interval '75 seconds', false);
+    last_run timestamptz;
+    last_status text;
+    is_running boolean;
     verdict text;
 begin
+    select run.started_at, run.status into last_run, last_status
+    from public.inference_runs as run order by run.started_at desc limit 1;
+    is_running := coalesce(last_run > now() - interval '75 seconds', false);
     begin
         is_enabled := public.ml_setting('enabled')::boolean;
         expiry := extract(epoch from nullif(public.ml_setting('model_expiry'), 'none')::interval);
@@ -41,7 +45,10 @@ begin
             end,
             'reasons', to_jsonb(one.reasons || case
                 when one.model_age > expiry
-                    then array['the models are ' || round(one.model_age::numeric / 86400, 1) || ' days old: expired']
+                    then array['the models are ' || case
+                        when one.model_age >= 86400 then round(one.model_age::numeric / 86400, 1) || ' days'
+                        else round(one.model_age::numeric / 3600, 1) || ' hours'
+                    end || ' old: expired']
                 else '{}'
             end)
         ) as found
@@ -74,9 +81,13 @@ begin
         end)
         from jsonb_array_elements(each_symbol) as found
     ) then
-        reasons := reasons || ('run_inference() is not called: ' || coalesce(
-            'it began last ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago', 'it never began'
-        ));
+        reasons := reasons || case
+            when last_run is null then 'run_inference() is not called: it never began'
+            when last_status = 'running'
+                then 'the run that began ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago has not ended'
+            else 'run_inference() is not called: it began last '
+                || justify_hours(date_trunc('second', now() - last_run)) || ' ago'
+        end;
     end if;
     select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,

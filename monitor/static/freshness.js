@@ -34,7 +34,7 @@ export function verdict({ live, health, problem, now }) {
   if (!own && general.length === 0) {
     return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
   }
-  const level = general.length > 0 ? health.status : own.status;
+  const level = own && health.ml_inference_enabled ? own.status : health.status;
   if (level === "ok") return { level, word: "live", title: "", text: "", since: null };
   const late = live.newest_candle && ageOf(live.newest_candle, now) >= LATE;
   return {
@@ -67,4 +67,6 @@ function lastOf(live, now) {
 
 const closed = (live) => minute(live.newest_candle + 60);
 const down = (word, title, text) => ({ level: "down", word, title, text, since: null });
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+/** A sentence's first letter, but where it begins with a function's name. */
+const capital = (text) =>
+  (/^\w+\(/.test(text) ? text.charAt(0) : text.charAt(0).toUpperCase()) + text.slice(1).replace(/\.$/, "");

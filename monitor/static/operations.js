@@ -82,13 +82,18 @@ export function showHealth(health, operations, symbol, now) {
     ["Feed", feedOf(feed), feed?.feed_state === "silent" ? "down strong" : "", feed?.feed_error ?? ""],
     [
       "Minutes missing, 24 h",
-      feed ? `${count(feed.missing_24h)} in ${count(feed.gaps_24h)} ${feed.gaps_24h === 1 ? "gap" : "gaps"}` : NONE,
+      missing(feed),
       feed?.missing_24h > 0 ? "warn strong" : "",
     ],
   ]);
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const missing = (feed) => {
+  if (!isNumber(feed?.missing_24h)) return NONE;
+  const gaps = `${count(feed.gaps_24h)} ${feed.gaps_24h === 1 ? "gap" : "gaps"}`;
+  return feed.missing_24h > 0 ? `${count(feed.missing_24h)} in ${gaps}` : "none";
+};
 const feedOf = (feed) => (feed ? (feed.feed_state ?? "none has run") : NONE);
 
 function accuracy(own) {

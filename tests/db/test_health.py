@@ -105,6 +105,8 @@ def test_runs_that_do_not_begin_are_a_reason_where_something_is_late_and_no_verd
         "down",
         "run_inference() is not called: it began last 00:01:20 ago",
     )
+    fresh.execute("update inference_runs set status = 'running', finished_at = null")
+    assert health(fresh)["reasons"][0] == "the run that began 00:01:20 ago has not ended"
     fresh.execute("delete from inference_runs")
     assert health(fresh)["reasons"][0] == "run_inference() is not called: it never began"
     assert "ml_run_age_seconds" not in metrics(fresh)

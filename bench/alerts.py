@@ -12,7 +12,6 @@ seconds from the stop until the alert fires, and from the start until none does.
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,8 +26,8 @@ from typing import Annotated
 import psycopg
 import typer
 
-from bench.feed_stage import DatabaseUrl, JsonFile, tell
-from bench.report import Figure, Limit
+from bench.programs import CANDLECAST
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from trainer.database import database_url as url_of
 
 _ETC = Path(__file__).resolve().parents[1] / "deploy" / "prometheus"
@@ -109,7 +108,7 @@ def _running(url: str) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         options = [f"--config.file={_ETC / 'prometheus.yml'}", f"--storage.tsdb.path={folder}"]
         commands = [
-            [sys.executable, "-c", "from trainer.cli import app; app()", "serve", "--database-url", url],
+            [*CANDLECAST, "serve", "--database-url", url],
             [prometheus, *options, f"--web.listen-address={_PROMETHEUS}", "--log.level=error"],
         ]
         started = [subprocess.Popen(command) for command in commands]

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from bench.feed_stage import DatabaseUrl, JsonFile, Replay, replay, scratch_database, tell
-from bench.report import Figure, Limit
+from bench.feed_stage import Replay, replay, scratch_database
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 
 
 def main(

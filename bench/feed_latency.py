@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 
 from bench.feed_load import running, until_stored
-from bench.feed_stage import FEED, DatabaseUrl, JsonFile, Market, Row, StandIn, kline_frame, scratch_database, tell
+from bench.feed_stage import FEED, Market, Row, StandIn, kline_frame, scratch_database
 from bench.prepare import fill_and_train
-from bench.report import Figure, Limit
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.stage import MINUTE, Stage, remove
 from trainer.exchanges.clock import Clock
 from trainer.progress import shown

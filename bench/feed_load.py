@@ -28,17 +28,14 @@ from bench.feed_stage import (
     FEED_OF_A_REPLAY,
     ROOT,
     Cost,
-    DatabaseUrl,
-    JsonFile,
     Market,
     StandIn,
     cost_of,
     difference,
     generated_symbols,
     scratch_database,
-    tell,
 )
-from bench.report import Figure, Limit
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from trainer.exchanges.clock import Clock
 
 _DAY, _MINUTE = 86_400, 60

@@ -17,8 +17,7 @@ import typer
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 
-from bench.feed_stage import DatabaseUrl, JsonFile, tell
-from bench.report import Figure, Limit
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.serve_load import served
 from trainer.database import database_url as url_of
 from trainer.progress import shown

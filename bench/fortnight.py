@@ -20,6 +20,8 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo, sql
 
+from bench.programs import CANDLECAST, migrate
+
 ROOT = Path(__file__).resolve().parents[1]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LIVE_FROM, TEST_FROM, END = (datetime(2026, *day, tzinfo=UTC) for day in ((4, 16), (4, 23), (5, 1)))
@@ -169,18 +171,7 @@ def replay(url: str, db: psycopg.Connection, start: datetime, end: datetime) -> 
 def command(url: str, *arguments: str) -> None:
     """`candlecast ARGUMENTS` on that database; its output on standard error."""
     subprocess.run(
-        [sys.executable, "-c", "from trainer.cli import app; app()", *arguments],
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=sys.stderr,
-        check=True,
-    )
-
-
-def migrate(url: str) -> None:
-    """`alembic upgrade head` on that database."""
-    subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=ROOT,
+        [*CANDLECAST, *arguments],
         env=os.environ | {"DATABASE_URL": url},
         stdout=sys.stderr,
         check=True,

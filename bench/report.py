@@ -1,5 +1,6 @@
 """Figures with their limits, as a table, as JSON, as an exit status."""
 
+import json
 import os
 import platform
 import subprocess
@@ -7,11 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import psycopg
+import typer
+from rich.console import Console
 from rich.table import Table
+
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="A superuser's database of the server; default: DATABASE_URL, else the one of .env.")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write every figure and sample there.")]
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,26 @@ def table(
             f"{ratio:.2f}" if ratio else "",
         )
     return result
+
+
+def tell(title: str, url: str, figures: Sequence[Figure], json_file: Path | None, **facts: object) -> None:
+    """Print the figures; raises typer.Exit(1) where a limit was missed."""
+    with psycopg.connect(url) as db:
+        facts = machine(db, **facts)
+    output = Console()
+    if not output.is_terminal:
+        output = Console(width=190)
+    output.print(table(figures, title), highlight=False)
+    for figure in figures:
+        if notes := [*figure.missed(), *filter(None, [figure.note])]:
+            output.print(f"  {figure.what}: {'; '.join(notes)}", highlight=False, soft_wrap=True)
+    told = ("cores", "processor", "load_average", "postgresql", "commit")
+    output.print(", ".join(f"{name} {facts[name]}" for name in told), highlight=False, soft_wrap=True)
+    if json_file:
+        document = {"machine": facts, "figures": [figure.document() for figure in figures]}
+        json_file.write_text(json.dumps(document, indent=1, default=str))
+    if any(figure.missed() for figure in figures):
+        raise typer.Exit(1)
 
 
 def machine(connection: psycopg.Connection, **more: Any) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """Fills a database for ``python -m bench.scale``: symbols, ensembles, years of candles, millions of predictions."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 
+from bench.programs import migrate
 from trainer.models.training import TrainingOptions
 from trainer.operation.train import train
 
@@ -137,8 +135,7 @@ where indrelid = 'predictions'::regclass
 
 def fill(url: str, rows: int, on_step: OnStep) -> None:
     """Migrate the empty database at this URL, and fill it; ``on_step`` hears of each step."""
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    subprocess.run(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, stdout=sys.stderr, check=True)
+    migrate(url)
     days = rows / ROWS_A_MINUTE / 1_440
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("set timezone = 'UTC'; set work_mem = '256MB'; set maintenance_work_mem = '1GB'")

@@ -14,7 +14,6 @@ import json
 import multiprocessing
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -31,11 +29,11 @@ import psutil
 import typer
 from rich.console import Console
 
-from bench.report import Figure, Limit, machine, table
+from bench.programs import CANDLECAST, ROOT
+from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.stage import SYMBOL, Stage
 from trainer.progress import shown
 
-ROOT = Path(__file__).resolve().parents[1]
 #: So that a pg_cron job of an installation leaves BENCH alone: it skips symbols that are over an hour old.
 _OVER_AN_HOUR = 120
 _CONNECTIONS = 4
@@ -65,18 +63,15 @@ class Turn:
 
 
 def main(
-    database_url: Annotated[
-        str | None, typer.Option(help="The database; default: DATABASE_URL, else the one of .env.")
-    ] = None,
+    database_url: DatabaseUrl = None,
     seconds: Annotated[float, typer.Option(min=5, help="Seconds with requests; as many without.")] = 60.0,
     rate: Annotated[int, typer.Option(min=1, max=5_000, help="Requests a second.")] = 200,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure and sample there.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Ask the service, and predict beside it."""
     stretches = round(seconds / _STRETCH)
     stage = Stage(database_url, int(2 * seconds / _PAUSE) + _OVER_AN_HOUR)
     try:
-        facts = machine(stage.db, rate=rate)
         with served(stage.url) as (url, process), asking(url, rate) as asker:
             idle, loaded, share = _in_turns(stage, stretches, asker, process)
             asked = asker.end()
@@ -95,16 +90,7 @@ def main(
         Figure("a request later than planned", "ms", asked.late),
         Figure("CPU of the service, of one core", "%", [100 * one for one in share]),
     ]
-    console = Console(width=None if sys.stdout.isatty() else 170)
-    console.print(table(figures, "candlecast serve under load"), highlight=False)
-    console.print(f"{len(asked.milliseconds)} answers; {facts['cores']} cores, {facts['processor']}", highlight=False)
-    for figure in figures:
-        for problem in [*figure.missed(), *filter(None, [figure.note])]:
-            console.print(f"  {figure.what}: {problem}", highlight=False)
-    if json_file:
-        json_file.write_text(json.dumps({"machine": facts, "figures": [one.document() for one in figures]}, indent=1))
-    if any(figure.missed() for figure in figures):
-        raise typer.Exit(1)
+    tell("candlecast serve under load", stage.url, figures, json_file, rate=rate)
 
 
 def _in_turns(
@@ -147,7 +133,7 @@ def _told(asked: Asked) -> str:
 def served(url: str) -> Iterator[tuple[str, psutil.Process]]:
     """The real command on a free port: its address and its process."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from trainer.cli import app; app()", "serve", "--port", "0"],
+        [*CANDLECAST, "serve", "--port", "0"],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url},
         stdout=subprocess.PIPE,

@@ -59,3 +59,6 @@ export function milliseconds(value) {
   if (!isNumber(value)) return NONE;
   return value >= 1000 ? `${fixed(value / 1000, 2)} s` : `${fixed(value, value < 10 ? 1 : 0)} ms`;
 }
+
+/** Begun as a sentence is, but where that is a function's name. */
+export const capital = (text) => (/^\w+\(/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));

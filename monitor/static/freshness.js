@@ -1,6 +1,6 @@
 // What may be shown as live. Judged by the ages of the data, as health() does: late from 75 s on, gone from 180 s on.
 
-import { minute, second } from "./format.js";
+import { capital, minute, second } from "./format.js";
 
 export const LATE = 75;
 export const GONE = 180;
@@ -30,7 +30,7 @@ export function verdict({ live, health, problem, now }) {
   const general = health.reasons.filter(
     (reason) => !health.symbols.some((one) => reason.startsWith(`${one.symbol}: `)),
   );
-  const reasons = [...general, ...(own?.reasons ?? [])].map((reason) => `${capital(reason)}.`);
+  const reasons = [...general, ...(own?.reasons ?? [])].map(sentence);
   if (!own && general.length === 0) {
     return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
   }
@@ -49,7 +49,7 @@ export function verdict({ live, health, problem, now }) {
 }
 
 function unanswered(problem, live) {
-  const what = problem.unreachable ? "The service does not answer." : `${capital(problem.reason)}.`;
+  const what = problem.unreachable ? "The service does not answer." : sentence(problem.reason);
   const of = live ? ` What you see is of ${second(problem.since)} UTC` : "";
   return {
     level: "down",
@@ -65,8 +65,6 @@ function lastOf(live, now) {
   return newest && ageOf(newest, now) >= LATE ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
 }
 
+const sentence = (text) => `${capital(text).replace(/\.$/, "")}.`;
 const closed = (live) => minute(live.newest_candle + 60);
 const down = (word, title, text) => ({ level: "down", word, title, text, since: null });
-/** A sentence's first letter, but where it begins with a function's name. */
-const capital = (text) =>
-  (/^\w+\(/.test(text) ? text.charAt(0) : text.charAt(0).toUpperCase()) + text.slice(1).replace(/\.$/, "");

@@ -1,7 +1,7 @@
 // Latency, runs, and health in figures.
 
 import { byId, element, facts } from "./dom.js";
-import { age, count, interval, isNumber, milliseconds, minute, moment, NONE, percent } from "./format.js";
+import { age, capital, count, interval, isNumber, milliseconds, minute, moment, NONE, percent } from "./format.js";
 import { columns } from "./plots.js";
 
 const GOOD = new Set(["predicted", "already"]);
@@ -88,7 +88,6 @@ export function showHealth(health, operations, symbol, now) {
   ]);
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const missing = (feed) => {
   if (!isNumber(feed?.missing_24h)) return NONE;
   const gaps = `${count(feed.gaps_24h)} ${feed.gaps_24h === 1 ? "gap" : "gaps"}`;

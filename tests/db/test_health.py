@@ -146,6 +146,7 @@ def test_a_candle_of_the_future_is_no_fresh_candle(fresh):
     found = health(fresh)
     assert (found["status"], len(found["reasons"])) == ("degraded", 1)
     assert found["reasons"][0].startswith("DEMO: a candle lies in the future, at 20")
+    assert fresh.execute("select age > interval '0' from candle_status where symbol = 'DEMO'").fetchone() == (True,)
 
 
 def test_a_failed_run_shows_until_one_goes_well(fresh):

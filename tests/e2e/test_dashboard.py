@@ -172,6 +172,23 @@ def test_a_symbol_that_is_not_there_is_told_and_the_leading_one_shown(open_page,
     expect(page.locator("#notice")).to_be_hidden()
 
 
+def test_another_symbols_trouble_is_not_this_ones(open_page, db):
+    """health() is down, with a reason that is of all, and DEMO is well."""
+    page = open_page()
+    assert_live(page)
+
+    def down(route):
+        answer = route.fetch()
+        of_all = ["run_inference() is not called: it began last 00:02:00 ago", "OTHER: no prediction for 00:05:00"]
+        route.fulfill(response=answer, status=503, json=answer.json() | {"status": "down", "reasons": of_all})
+
+    page.route("**/health", down)
+    for _ in range(2):  # the first one is shown when the second one comes
+        page.wait_for_event("response", lambda answer: answer.url.endswith("/health") and answer.status == 503)
+    assert_live(page)
+    expect(page.locator("#banner")).to_be_hidden()
+
+
 def test_what_is_late_is_not_shown_as_live(open_page, db):
     page = open_page()
     assert_live(page)

@@ -16,6 +16,9 @@ from monitor.app import application
 from trainer.database import database_url
 from trainer.errors import CandlecastUserError
 
+#: Connections that wait to be taken.
+_BACKLOG = 512
+
 
 def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
     """Answer until SIGTERM or SIGINT, whatever becomes of the database.
@@ -41,7 +44,7 @@ def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
         timeout_keep_alive=30,
         ws="none",
         limit_concurrency=500,
-        backlog=512,
+        backlog=_BACKLOG,
     )
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
@@ -60,6 +63,7 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(_BACKLOG)  # at once: who reads the line below may ask before the server runs
         except OSError:
             listener.close()
             raise

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import socket
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from monitor.answers import Answer, Cached, json_answer
 from monitor.app import STATIC
 from monitor.database import _without_address
 from monitor.exposition import exposition
+from monitor.serve import _listen
 
 REFUSED = (
     'connection failed: connection to server at "10.0.0.1", port 5432 failed: Connection refused\n'
@@ -172,3 +174,8 @@ def test_files_that_people_read_stay_short():
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) < 400, path
         assert max(map(len, lines)) <= 120 or path.suffix == ".svg", path
+
+
+def test_who_is_told_the_address_may_ask_at_once():
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=5):
+        pass

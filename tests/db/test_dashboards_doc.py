@@ -86,6 +86,23 @@ def filled(cluster_url, calibrated_template, artifacts):
         admin.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture(scope="module")
+def begun(cluster_url, calibrated_template):
+    """One minute of DEMO, predicted just now: nothing is known of what came."""
+    name = "candlecast_dashboards_begun"
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"drop database if exists {name} with (force)")
+        admin.execute(f"create database {name} template {calibrated_template}")
+    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+        db.execute("truncate candles_1m")
+        load_demo(db, datetime.now(UTC).replace(second=0, microsecond=0))
+        db.execute("select predict_now('DEMO')")
+        db.execute("set session authorization candlecast_reader")
+        yield db
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
 def of_demo(query: str) -> str:
     return query.replace("BTCUSDT", "DEMO")
 
@@ -102,6 +119,12 @@ def test_each_query_gives_rows_of_the_columns_that_it_shows(filled, question):
     assert [column.name for column in cursor.description] == shown
     assert cursor.fetchone() is not None
     assert len(question.output.splitlines()) > 2, "and the page shows some"
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.title)
+def test_each_query_has_an_answer_from_the_first_minute_on(begun, question):
+    """No row, or one without figures; not a division by zero."""
+    begun.execute(of_demo(question.query))
 
 
 def nodes(plan):

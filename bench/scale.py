@@ -10,6 +10,7 @@ and drops it. Exit status 1: a limit was missed. bench/scale_fill.py says what i
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ DATABASE = "candlecast_scale"
 SYMBOL = SYMBOLS[0]
 HEALTH, QUERY = (Limit("p99", 100.0),), (Limit("max", 1_000.0),)
 PREDICTION = (Limit("median", 6.0), Limit("p99", 15.0))
+#: What docs/drift.md asks of its two tables.
+MEASURED = re.compile(r"^(select .* from (feature_drift|consistency_checks) .*);$", flags=re.MULTILINE)
 #: The newest candles, taken out and given back one by one.
 PREDICTED = 150
 
@@ -78,12 +81,15 @@ def main(
 def reading(url: str, on_step: Callable[[int, int, str], None]) -> list[Figure]:
     """What a reader asks: the service, the page, the documented queries."""
     documented = asked(PAGE.read_text(encoding="utf-8"))
+    measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
     page = [(name, query) for name, query in vars(queries).items() if name.isupper() and isinstance(query, str)]
     reads: list[tuple[str, str, int, Sequence[Limit]]] = [
         ("health()", "select health()", 200, HEALTH),
         ("metrics()", "select * from metrics()", 50, QUERY),
+        ("monitoring_metrics()", "select * from monitoring_metrics()", 50, QUERY),
         *((f"page: {name.lower()}", query, 20, QUERY) for name, query in page),
         *((f"dashboards.md: {one.title}", one.query, 10, QUERY) for one in documented),
+        *((f"drift.md: {table}", query, 10, QUERY) for query, table in measured),
     ]
     figures = []
     with psycopg.connect(url, autocommit=True) as db:
@@ -155,7 +161,10 @@ def timed(what: str, work: Callable[[], object]) -> Figure:
 
 def sizes(db: psycopg.Connection) -> dict[str, str]:
     """Rows and bytes of the tables."""
-    names = ("predictions", "candles_1m", "inference_runs", "prediction_hours", "run_hours", "active_ensembles")
+    names = (
+        "predictions", "candles_1m", "inference_runs", "prediction_hours", "run_hours", "active_ensembles",
+        "feature_drift", "consistency_checks",
+    )  # fmt: skip
     query = "select format('%s rows, %s', (select count(*) from {0}), pg_size_pretty(pg_total_relation_size('{0}')))"
     return {name: db.execute(query.format(name)).fetchone()[0] for name in names}
 

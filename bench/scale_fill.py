@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 
 from bench.programs import migrate
+from candlecast.features import FEATURES
 from trainer.models.training import TrainingOptions
 from trainer.operation.train import train
 
@@ -19,6 +20,8 @@ ROWS_A_MINUTE = 2 * 5 * len(SYMBOLS)
 LIVE_DAYS, TEST_DAYS = 90, 30
 #: The settings keep_runs and, of the hourly sums, everything.
 RUN_DAYS = 30
+#: The setting keep_measurements.
+MEASURED_DAYS = 365
 #: Days whose predictions are inserted after the tables were vacuumed, with all indexes there, as live ones are.
 FRESH_DAYS = 10
 OnStep = Callable[[int, int, str], None]
@@ -122,6 +125,35 @@ cross join lateral generate_series(
 ) as hour
 where hour < now() - {RUN_DAYS} * interval '1 day' - interval '1 hour'
 on conflict do nothing"""
+#: Of whoever was live when the day's drift was measured.
+_DRIFT = f"""
+insert into feature_drift (symbol, day, ensemble_id, feature, rows, psi, ks, threshold, model_type, version,
+    measured_at)
+select symbol, day, ensemble_id, feature, 1440, 0.1 * exp(2 * noise), 0.12 + 0.1 * noise,
+    0.5 + 0.25 * {_NOISE.format("hashtext(feature)")}, 'lgbm', 'live', measured_at
+from stretches
+cross join generate_series(current_date - {MEASURED_DAYS}, current_date - 1, interval '1 day') as day
+cross join lateral (values (day + interval '1 day 20 minutes')) as daily (measured_at)
+cross join unnest(%(features)s::text[]) as feature
+cross join lateral (
+    values ({_NOISE.format("extract(epoch from day)::bigint + hashtext(symbol || feature)")})
+) as made (noise)
+where not is_test and measured_at >= from_time and measured_at < to_time
+order by day, symbol, feature"""
+#: Of all that predicted on the day; one in a hundred saw a candle that was corrected afterwards.
+_CHECKS = f"""
+insert into consistency_checks (symbol, day, ensemble_id, sampled, mismatches, corrected, worst, tolerance,
+    example_time, cause, reason, checked_at)
+select symbol, day, ensemble_id, 60, coalesce(wrong, 0), coalesce(wrong, 0), coalesce(worst, 1e-7), 1e-5,
+    example_time, cause, reason, day + interval '1 day 20 minutes'
+from stretches
+cross join generate_series(current_date - {MEASURED_DAYS}, current_date - 1, interval '1 day') as day
+left join lateral (
+    values (6, 0.8, day + interval '13 hours', 'candle', 'the candle at 12:50 was corrected since')
+) as corrected (wrong, worst, example_time, cause, reason)
+    on {_NOISE.format("extract(epoch from day)::bigint + ensemble_id")} > 0.98
+where from_time < day + interval '1 day' and to_time > day
+order by day, symbol, ensemble_id"""
 _INDEXES = """
 select format('alter table predictions drop constraint %I', conname),
     format('alter table predictions add constraint %I %s', conname, pg_get_constraintdef(oid))
@@ -156,7 +188,7 @@ def fill(url: str, rows: int, on_step: OnStep) -> None:
         since = "now() - interval '29 days'"
         db.execute(f"update active_ensembles set created_at = {since}, changed_at = {since}")
         with psycopg.ClientCursor(db) as cursor:
-            cursor.execute(_STRETCHES, {"symbols": list(SYMBOLS), "days": int(days) + 1})
+            cursor.execute(_STRETCHES, {"symbols": list(SYMBOLS), "days": max(int(days) + 1, MEASURED_DAYS)})
         on_step(4, 8, "predictions")
         indexes = db.execute(_INDEXES).fetchall()
         for drop, _ in indexes:
@@ -173,9 +205,11 @@ def fill(url: str, rows: int, on_step: OnStep) -> None:
         db.execute("vacuum (analyze)")
         on_step(6, 8, "predictions of the last days")
         _predict(db, fresh, until)
-        on_step(7, 8, "runs")
+        on_step(7, 8, "runs and measurements")
         db.execute(_RUNS)
         db.execute(_RUN_HOURS, {"since": since})
+        db.execute(_DRIFT, {"features": list(FEATURES)})
+        db.execute(_CHECKS)
         db.execute("analyze")
         on_step(8, 8, "")
 

@@ -1,4 +1,4 @@
-"""What the benchmarks run as their users do: the command `candlecast`, and the migrations."""
+"""What the benchmarks and the tests run as users do: the command `candlecast`, and the migrations."""
 
 import os
 import subprocess

@@ -18,6 +18,8 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+from bench.programs import CANDLECAST
+
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "candlecast_template"
 _numbers = itertools.count(1)
@@ -144,7 +146,7 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(url: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from trainer.cli import app; app()", *map(str, arguments)],
+            [*CANDLECAST, *map(str, arguments)],
             cwd=options.pop("cwd", ROOT),
             env=os.environ | {"DATABASE_URL": url, "COLUMNS": "200"} | options.pop("env", {}),
             capture_output=True,

@@ -4,7 +4,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ import httpx
 import psycopg
 from live import load_demo
 
+from bench.programs import CANDLECAST
+
 ROOT = Path(__file__).resolve().parents[1]
-CLI = [sys.executable, "-c", "from trainer.cli import app; app()"]
 
 
 class Service:
@@ -56,7 +56,7 @@ class Service:
 def serving(url: str, *options: str) -> Iterator[Service]:
     """A service over this database on a free port of 127.0.0.1, ended after."""
     process = subprocess.Popen(
-        [*CLI, "serve", "--port", "0", *options],
+        [*CANDLECAST, "serve", "--port", "0", *options],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url},
         stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from typer.testing import CliRunner
 
 import trainer.exchanges
 import trainer.progress
+from bench.programs import CANDLECAST
 from trainer.cli import app
 from trainer.exchanges.base import Unreachable
 from trainer.exchanges.clock import Clock
@@ -81,7 +81,7 @@ def test_ninety_days_interrupted_three_times_end_complete(db, database_url, caps
     )
     with market_of(90) as exchange:
         db.execute(_PAUSES)
-        command = [sys.executable, "-c", "from trainer.cli import app; app()", "backfill", "--symbol", "BTCUSDT"]
+        command = [*CANDLECAST, "backfill", "--symbol", "BTCUSDT"]
         # So that the server notices a client that is gone while it sleeps.
         url = conninfo.make_conninfo(
             database_url, options="-c role=candlecast_feeder -c client_connection_check_interval=100"
@@ -223,7 +223,7 @@ def test_an_exchange_that_cannot_be_reached_ends_it_with_69_and_nothing_written(
 
 
 def test_what_does_not_answer_is_told_before_it_is_asked_again(database_url) -> None:
-    command = [sys.executable, "-c", "from trainer.cli import app; app()", "backfill", "--symbol", "BTCUSDT"]
+    command = [*CANDLECAST, "backfill", "--symbol", "BTCUSDT"]
     env = os.environ | {"CANDLECAST_BINANCE_REST_URL": "http://127.0.0.1:1", "DATABASE_URL": as_feeder(database_url)}
     with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as process:
         told = process.stderr.readline()

@@ -19,11 +19,12 @@ from exchange import Faults, Market, Row, StandIn
 from feeding import DAY, HOUR, MINUTE, START, SYMBOLS, ReplayClock, difference, feeding, never_true, stored, watch
 from psycopg import sql
 
+from bench.programs import CANDLECAST
 from trainer.exchanges.clock import Clock
 from trainer.feed.run import FeedOptions
 
 SPEED = 600.0
-FEED = [sys.executable, "-c", "from trainer.cli import app; app()", "feed"]
+FEED = [*CANDLECAST, "feed"]
 OPTIONS = FeedOptions(lookback=2 * HOUR)
 STATE = "select state, last_error, newest_open_time, reconnects from feed_status where symbol = %s"
 

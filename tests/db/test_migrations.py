@@ -291,12 +291,11 @@ def test_upgrading_twice_changes_nothing(make_database):
 
 def test_two_upgrades_at_once_take_turns(make_database):
     url = make_database()
-    command_line = [sys.executable, "-c", f"from conftest import alembic; print(alembic({url!r}, 'upgrade', 'head'))"]
+    upgrade = f"from tests.conftest import alembic; print(alembic({url!r}, 'upgrade', 'head'))"
+    command_line = [sys.executable, "-c", upgrade]
     with psycopg.connect(url) as blocker:
         blocker.execute("select pg_advisory_xact_lock(hashtextextended('candlecast migrations', 0))")
-        running = [
-            subprocess.Popen(command_line, cwd=ROOT / "tests", stdout=subprocess.PIPE, text=True) for _ in range(2)
-        ]
+        running = [subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
         with psycopg.connect(url, autocommit=True) as watch:
             while watch.execute(waiting).fetchone() != (2,):

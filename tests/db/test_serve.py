@@ -16,8 +16,9 @@ import yaml
 from conftest import with_database
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo, sql
-from serving import CLI, ROOT, bring_up_to_now, next_minute, serving
+from serving import ROOT, bring_up_to_now, next_minute, serving
 
+from bench.programs import CANDLECAST
 from monitor.database import Database, QueryRefused
 
 WATCHER = "candlecast_test_watcher"
@@ -371,7 +372,7 @@ def test_sigterm_ends_it_well_with_a_connection_open(now_url):
 def test_what_cannot_be_listened_on_ends_it_with_the_remedy(now_url):
     def refused(*options, url=now_url):
         done = subprocess.run(
-            [*CLI, "serve", *options],
+            [*CANDLECAST, "serve", *options],
             cwd=ROOT,
             env=os.environ | {"DATABASE_URL": url},
             capture_output=True,

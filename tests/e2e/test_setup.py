@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from history import fill, market_of
 
+from bench.programs import CANDLECAST
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -163,7 +165,7 @@ def choose(url: str, folder: Path, rest_url: str, candles: str = "", network: st
     """
     command = folder / "bin/candlecast"
     command.parent.mkdir(exist_ok=True)
-    command.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from trainer.cli import app; app()' \"$@\"\n")
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(CANDLECAST)} "$@"\n')
     command.chmod(0o755)
     script = f"""
         state=$FOLDER venv=$FOLDER python={sys.executable} symbols=()

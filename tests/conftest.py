@@ -75,9 +75,8 @@ def template(cluster_url: str) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-def make_database(cluster_url: str) -> Iterator[Callable[..., str]]:
-    """make_database(template='template0') -> URL of a new database; dropped after the test.
+def _databases(cluster_url: str) -> Iterator[Callable[..., str]]:
+    """make(template='template0') -> URL of a new database, dropped at the end.
 
     Each statement has a connection of its own: a test may crash the server on purpose.
     """
@@ -96,6 +95,11 @@ def make_database(cluster_url: str) -> Iterator[Callable[..., str]]:
     yield make
     for name in names:
         execute("drop database if exists {} with (force)", name)
+
+
+#: The test's own, and what the tests of a module share.
+make_database = pytest.fixture(_databases, name="make_database")
+make_shared_database = pytest.fixture(_databases, scope="module", name="make_shared_database")
 
 
 @pytest.fixture

@@ -82,15 +82,11 @@ def duel_template(cluster_url, live_template, artifacts):
 
 
 @pytest.fixture(scope="module")
-def duel_session(cluster_url, duel_template):
-    name = "candlecast_duels"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"create database {name} template {duel_template}")
-        with psycopg.connect(
-            with_database(cluster_url, name), autocommit=True, row_factory=namedtuple_row
-        ) as connection:
-            yield connection
-        admin.execute(f"drop database {name} with (force)")
+def duel_session(make_shared_database, duel_template):
+    with psycopg.connect(
+        make_shared_database(duel_template), autocommit=True, row_factory=namedtuple_row
+    ) as connection:
+        yield connection
 
 
 @pytest.fixture

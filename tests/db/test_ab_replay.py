@@ -14,7 +14,6 @@ import pandas as pd
 import psycopg
 import pytest
 from artifacts import SMALL_MAMBA
-from conftest import with_database
 from live import MINUTE, create_calibrated, deploy_calibrated
 from psycopg.rows import dict_row
 from scipy.special import lambertw
@@ -73,21 +72,13 @@ def trained(candles, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def replayed(cluster_url, template, candles, trained):
+def replayed(make_shared_database, template, candles, trained):
     """The replay: evaluations as acted and as previewed with the guard, and the connection to what it left."""
-    name = "candlecast_replay"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
-        sessions = [
-            psycopg.connect(with_database(cluster_url, name), autocommit=True, row_factory=dict_row)
-            for _ in range(SESSIONS)
-        ]
-        try:
-            yield Replay(sessions, candles, trained)
-        finally:
-            for session in sessions:
-                session.close()
-            admin.execute(f"drop database {name} with (force)")
+    url = make_shared_database(template)
+    sessions = [psycopg.connect(url, autocommit=True, row_factory=dict_row) for _ in range(SESSIONS)]
+    yield Replay(sessions, candles, trained)
+    for session in sessions:
+        session.close()
 
 
 class Replay:

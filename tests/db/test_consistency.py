@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from conftest import with_database
 from live import MINUTE, NEWEST, create, forget_models, register
 from psycopg.rows import namedtuple_row
 
@@ -34,19 +33,13 @@ def predict(db, symbol="DEMO", start=FIRST, end=NEWEST + MINUTE, ensemble=None):
 
 
 @pytest.fixture(scope="module")
-def session(cluster_url, calibrated_template):
-    name = "candlecast_consistency"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {calibrated_template}")
-        with psycopg.connect(
-            with_database(cluster_url, name), autocommit=True, row_factory=namedtuple_row
-        ) as connection:
-            for minute in range(SERVED):
-                connection.execute("call run_inference(%s)", (FIRST + minute * MINUTE,))
-            predict(connection)
-            yield connection
-        admin.execute(f"drop database {name} with (force)")
+def session(make_shared_database, calibrated_template):
+    url = make_shared_database(calibrated_template)
+    with psycopg.connect(url, autocommit=True, row_factory=namedtuple_row) as connection:
+        for minute in range(SERVED):
+            connection.execute("call run_inference(%s)", (FIRST + minute * MINUTE,))
+        predict(connection)
+        yield connection
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 import psycopg
 import pytest
-from conftest import with_database
 from live import MINUTE, load_demo
 
 from bench.dashboards import PAGE, asked
@@ -61,13 +60,9 @@ values ('DEMO', 'failed', now(), 'here', 1, 'for the test');
 
 
 @pytest.fixture(scope="module")
-def filled(cluster_url, calibrated_template, artifacts):
+def filled(make_shared_database, calibrated_template):
     """Sixteen days of DEMO up to now, an ensemble live and one on test, what failed, and what an evaluation found."""
-    name = "candlecast_dashboards_doc"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {calibrated_template}")
-    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+    with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
         db.execute("truncate candles_1m")
         load_demo(db, datetime.now(UTC).replace(second=0, microsecond=0), days=16)
         (again,) = db.execute(
@@ -82,25 +77,17 @@ def filled(cluster_url, calibrated_template, artifacts):
         db.execute("set session authorization candlecast_reader")
         db.execute("set timezone = 'UTC'")
         yield db
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="module")
-def begun(cluster_url, calibrated_template):
+def begun(make_shared_database, calibrated_template):
     """One minute of DEMO, predicted just now: nothing is known of what came."""
-    name = "candlecast_dashboards_begun"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {calibrated_template}")
-    with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
+    with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
         db.execute("truncate candles_1m")
         load_demo(db, datetime.now(UTC).replace(second=0, microsecond=0))
         db.execute("select predict_now('DEMO')")
         db.execute("set session authorization candlecast_reader")
         yield db
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
 
 
 def of_demo(query: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 import psycopg
 import pytest
 from artifacts import FIRST_MINUTE
-from conftest import ROOT, with_database
+from conftest import ROOT
 from live import MINUTE, NEWEST, register
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
@@ -33,13 +33,8 @@ from candles_1m where symbol = 'DEMO'"""
 
 
 @pytest.fixture(scope="module")
-def session_url(cluster_url, live_template):
-    name = "candlecast_drift"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {live_template}")
-        yield with_database(cluster_url, name)
-        admin.execute(f"drop database {name} with (force)")
+def session_url(make_shared_database, live_template):
+    return make_shared_database(live_template)
 
 
 @pytest.fixture(scope="module")

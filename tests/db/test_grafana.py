@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from live import MINUTE, NEWEST
-from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "candlecast-postgresql.json").read_text())
@@ -37,26 +36,16 @@ def expanded(query: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def asked(cluster_url, calibrated_template):
+def asked(make_shared_database, calibrated_template):
     """A connection as a reader that may not write, to a database where twenty minutes were predicted."""
-    from conftest import with_database
-
-    name = "candlecast_grafana"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(*map(sql.Identifier, (name, calibrated_template)))
-        )
-        try:
-            with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
-                for back in range(20, 0, -1):
-                    db.execute("call run_inference(%s)", (NEWEST - back * MINUTE,))
-                # As if it had been then.
-                db.execute("update inference_runs set started_at = candle_time - interval '1 hour'")
-                db.execute("call summarise_hours()")
-                db.execute("set session authorization candlecast_reader; set default_transaction_read_only = on")
-                yield db
-        finally:
-            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
+        for back in range(20, 0, -1):
+            db.execute("call run_inference(%s)", (NEWEST - back * MINUTE,))
+        # As if it had been then.
+        db.execute("update inference_runs set started_at = candle_time - interval '1 hour'")
+        db.execute("call summarise_hours()")
+        db.execute("set session authorization candlecast_reader; set default_transaction_read_only = on")
+        yield db
 
 
 @pytest.mark.parametrize(("title", "part", "query", "form"), TARGETS, ids=[f"{t[0]} {t[1]}" for t in TARGETS])

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from conftest import with_database
 from live import MINUTE, load_demo
 from psycopg.types.json import Jsonb
 from statsmodels.stats.proportion import proportion_confint
@@ -15,20 +14,14 @@ def minute():
 
 
 @pytest.fixture(scope="module")
-def predicted_url(cluster_url, calibrated_template):
+def predicted_url(make_shared_database, calibrated_template):
     """DEMO up to the minute that just closed, predicted from."""
-    name = "candlecast_health"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {calibrated_template}")
-    url = with_database(cluster_url, name)
+    url = make_shared_database(calibrated_template)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("truncate candles_1m")
         load_demo(db, minute())
         db.execute("call run_inference(%s)", (minute() - MINUTE,))
-    yield url
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
+    return url
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import psycopg
 import pytest
-from conftest import with_database
 from live import NEWEST
 
 CALLS = [
@@ -28,18 +27,13 @@ CALLS = [
 
 
 @pytest.fixture(scope="module")
-def forced(cluster_url, calibrated_template):
+def forced(make_shared_database, calibrated_template):
     """A session whose every plan is a parallel one where what it calls allows that."""
-    name = "candlecast_parallel"
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"drop database if exists {name} with (force)")
-        admin.execute(f"create database {name} template {calibrated_template}")
-        with psycopg.connect(with_database(cluster_url, name), autocommit=True) as db:
-            db.execute("call run_inference(%s)", (NEWEST,))
-            setting = "debug_parallel_query" if db.info.server_version >= 160_000 else "force_parallel_mode"
-            db.execute(f"set {setting} = on")
-            yield db
-        admin.execute(f"drop database {name} with (force)")
+    with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
+        db.execute("call run_inference(%s)", (NEWEST,))
+        setting = "debug_parallel_query" if db.info.server_version >= 160_000 else "force_parallel_mode"
+        db.execute(f"set {setting} = on")
+        yield db
 
 
 @pytest.mark.parametrize("call", CALLS)

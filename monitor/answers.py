@@ -23,6 +23,8 @@ class Answer:
     status: int
     body: bytes
     media_type: str = "application/json"
+    #: Whether all that was asked for could be read.
+    complete: bool = True
     etag: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,9 +38,10 @@ class Answer:
         return Response(self.body, self.status, headers, self.media_type)
 
 
-def json_answer(value: Any, status: int = 200) -> Answer:
+def json_answer(value: Any, status: int = 200, *, complete: bool = True) -> Answer:
     """The value as JSON: times in ISO 8601, intervals in seconds, what is no number null."""
-    return Answer(status, json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Answer(status, text.encode(), complete=complete)
 
 
 def plain(value: Any) -> Any:
@@ -60,6 +63,10 @@ def plain(value: Any) -> Any:
     return value
 
 
+#: An answer that lacks something is kept no longer: what could not be read may be there at any time.
+_LACKING_SECONDS = 5.0
+
+
 class Cached(Generic[T]):
     """What `load` gives, kept for so many seconds. Whoever asks while it loads waits for the same load."""
 
@@ -76,7 +83,11 @@ class Cached(Generic[T]):
         return await asyncio.shield(self._task)
 
     async def _run(self) -> T:
+        seconds = self._seconds
         try:
-            return await self._load()
+            value = await self._load()
+            if isinstance(value, Answer) and not value.complete:
+                seconds = min(seconds, _LACKING_SECONDS)
+            return value
         finally:
-            self._expires = asyncio.get_running_loop().time() + self._seconds
+            self._expires = asyncio.get_running_loop().time() + seconds

@@ -6,7 +6,6 @@ its ETag stays while nothing happens.
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -49,6 +48,7 @@ _EMPTY: dict[str, dict[str, Any]] = {
     },
 }
 _SLOW_CONNECTIONS = CONNECTIONS - 3
+_TOO_LONG = "the database takes too long; a table may be locked"
 _MISSING = {"42P01", "42883", "42703"}  # undefined table, function, column
 
 
@@ -101,39 +101,50 @@ class Api:
         return lambda: self._in_sections(name, symbol, sections), seconds
 
     async def _ask_symbols(self) -> list[dict[str, Any]]:
-        return await self._database.rows(queries.SYMBOLS, seconds=_PATIENCE["live"])
+        return await self._database.rows(queries.SYMBOLS, seconds=_PATIENCE["live"], name="/api/symbols")
 
     async def _live(self, symbol: str) -> Answer:
         try:
             about = {"symbol": symbol}
-            (newest,) = await self._database.rows(queries.NEWEST, about, seconds=_PATIENCE["live"])
-            (row,) = await self._database.rows(queries.LIVE, about | newest, seconds=_PATIENCE["live"])
+            newest = await self._row(queries.NEWEST, about, f"/api/live, newest of {symbol}")
+            row = await self._row(queries.LIVE, about | newest, f"/api/live of {symbol}")
         except (DatabaseGone, QueryRefused) as error:
             return _unavailable(error)
         lists = {name: row[name] or nothing for name, nothing in _LISTS.items()}
         return json_answer({"symbol": symbol} | row | lists)
 
+    async def _row(self, query: str, values: dict[str, Any], name: str) -> dict[str, Any]:
+        (row,) = await self._database.rows(query, values, seconds=_PATIENCE["live"], name=name)
+        return row
+
     async def _in_sections(self, name: str, symbol: str, sections: dict[str, str]) -> Answer:
         try:
             found = await asyncio.gather(
-                *(self._section(query, symbol, _PATIENCE[name]) for query in sections.values())
+                *(
+                    self._section(query, symbol, _PATIENCE[name], f"/api/{name}, {section} of {symbol}")
+                    for section, query in sections.items()
+                )
             )
         except DatabaseGone as gone:
             return _unavailable(gone)
-        return json_answer({"symbol": symbol} | dict(zip(sections, found, strict=True)))
+        document = {"symbol": symbol} | dict(zip(sections, found, strict=True))
+        return json_answer(document, complete=all("error" not in section for section in found))
 
-    async def _section(self, query: str, symbol: str, seconds: float) -> dict[str, Any]:
+    async def _section(self, query: str, symbol: str, seconds: float, name: str) -> dict[str, Any]:
         try:
             async with self._slow:
-                return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds)}
+                return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds, name=name)}
         except QueryRefused as refused:
             if refused.sqlstate in _MISSING:
                 return {"absent": "this database does not keep it yet: `alembic upgrade head`"}
-            if refused.sqlstate == "57014":
-                return {"error": f"took over {math.ceil(seconds)} s"}
+            if refused.timed_out:
+                return {"error": _TOO_LONG}
             return {"error": refused.reason}
 
 
 def _unavailable(error: DatabaseGone | QueryRefused) -> Answer:
-    what = "the database does not answer" if isinstance(error, DatabaseGone) else "the database refuses"
-    return json_answer({"error": f"{what}: {error.reason}", "hint": error.hint}, 503)
+    if isinstance(error, DatabaseGone):
+        why = f"the database does not answer: {error.reason}"
+    else:
+        why = _TOO_LONG if error.timed_out else f"the database refuses: {error.reason}"
+    return json_answer({"error": why, "hint": error.hint}, 503, complete=False)

@@ -49,9 +49,9 @@ class QueryRefused(Exception):
 
     def __init__(self, error: psycopg.Error) -> None:
         self.sqlstate = error.sqlstate
+        self.timed_out = isinstance(error, psycopg.errors.QueryCanceled)
         # A lock, or a table that grew: what the server says of its own time limit helps nobody.
-        slow = isinstance(error, psycopg.errors.QueryCanceled)
-        self.reason = "it takes too long" if slow else _message(error)
+        self.reason = "it takes too long" if self.timed_out else _message(error)
         self.hint = error.diag.message_hint or _hint(error)
         super().__init__(self.reason)
 
@@ -62,6 +62,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._last_error: psycopg.OperationalError | None = None
         self._gone: str | None = None
+        self._timed_out: set[str] = set()
         noted = self._note_error
 
         class Noting(psycopg.AsyncConnection[dict[str, Any]]):
@@ -107,21 +108,30 @@ class Database:
         await self._pool.close(timeout=1)
 
     async def rows(
-        self, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None, *, seconds: float
+        self,
+        query: str,
+        values: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        seconds: float,
+        name: str | None = None,
     ) -> list[dict[str, Any]]:
-        """What the query gives, in so many seconds at most.
+        """What the query gives, in so many seconds at most; the log calls it by its name, or its text.
 
         Raises DatabaseGone where nobody answers in that time, QueryRefused where the server has an objection.
         """
+        started = asyncio.get_running_loop().time()
         try:
             found = await self._rows(query, values, seconds)
         except DatabaseGone as gone:
             self._tell(gone.reason)
             raise
-        except QueryRefused:
+        except QueryRefused as refused:
             self._tell(None)
+            if refused.timed_out:
+                self._tell_timeout(name or query, asyncio.get_running_loop().time() - started)
             raise
         self._tell(None)
+        self._tell_in_time(name or query)
         return found
 
     def _tell(self, gone: str | None) -> None:
@@ -131,6 +141,17 @@ class Database:
         elif gone is None and self._gone is not None:
             _log.warning("the database answers again")
         self._gone = gone
+
+    def _tell_timeout(self, name: str, seconds: float) -> None:
+        """Log that a query timed out: once, until it has been answered in time again."""
+        if name not in self._timed_out:
+            _log.warning("the query timed out after %.1f s: %s", seconds, name)
+            self._timed_out.add(name)
+
+    def _tell_in_time(self, name: str) -> None:
+        if name in self._timed_out:
+            _log.warning("the query is answered in time again: %s", name)
+            self._timed_out.remove(name)
 
     async def _rows(self, query: str, values: Any, seconds: float) -> list[dict[str, Any]]:
         deadline = asyncio.get_running_loop().time() + seconds

@@ -3,7 +3,7 @@
 
 import { PriceChart } from "./chart.js";
 import { byId, choice, element, onChoice, write } from "./dom.js";
-import { showForecast, showHeadline, showHits } from "./forecast.js";
+import { showForecast, showHeadline, showHits, showNotRead } from "./forecast.js";
 import { age, price, second } from "./format.js";
 import { ageOf, forecastState, verdict } from "./freshness.js";
 import { showHealth, showOperations } from "./operations.js";
@@ -29,8 +29,18 @@ const health = new Poll(
     take("health", found, () => {});
   },
 );
-const operations = new Poll(query("operations"), 10, (found) => take("operations", found, showRuns));
-const record = new Poll(query("record"), 60, (found) => take("record", found, showRecord));
+const operations = new Poll(
+  query("operations"),
+  10,
+  (found) => take("operations", found, showRuns),
+  (problem) => lack("operations", problem, showRuns),
+);
+const record = new Poll(
+  query("record"),
+  60,
+  (found) => take("record", found, showRecord),
+  (problem) => lack("record", problem, showRecord),
+);
 const symbols = new Poll(
   () => "api/symbols",
   30,
@@ -47,10 +57,19 @@ function take(name, found, show) {
   tick();
 }
 
+/** A document that never came stands there as one whose sections could not be read. */
+function lack(name, problem, show) {
+  if (!problem || (state[name] && !state[name].error)) return;
+  state[name] = { error: problem.reason };
+  show();
+}
+
 /** Every answer of the live document: whether there is one decides what may be called live. */
 function heard(problem) {
-  if (problem) state.problem = { ...problem, since: state.problem?.since ?? state.lastAnswer ?? now() };
-  else {
+  if (problem) {
+    state.problem = { ...problem, since: state.problem?.since ?? state.lastAnswer ?? now() };
+    if (!state.live) showNotRead(problem.reason);
+  } else {
     if (state.problem) for (const poll of [health, operations, record, symbols]) poll.now();
     state.problem = null;
     state.lastAnswer = now();
@@ -70,7 +89,7 @@ function showLive() {
 const showRuns = () => showOperations(state.operations, now());
 
 function showStatus() {
-  if (state.health && state.live) showHealth(state.health, state.operations, state.live.symbol, now());
+  if (state.health) showHealth(state.health, state.operations, state.live?.symbol ?? state.symbol, now());
 }
 
 function showRecord() {

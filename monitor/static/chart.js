@@ -42,6 +42,13 @@ export class PriceChart {
       pointMarkersVisible: true,
       pointMarkersRadius: 2.5,
     });
+    // A line needs two points: a forecast with none a minute before or after it is a dot, above the candles.
+    this.lone = this.chart.addSeries(LineSeries, {
+      ...QUIET,
+      lineVisible: false,
+      pointMarkersVisible: true,
+      pointMarkersRadius: 2,
+    });
     this.pastBand = new Band();
     this.band = new Band();
     this.candles.attachPrimitive(this.pastBand);
@@ -64,7 +71,7 @@ export class PriceChart {
     const [up, down] = [of("--up"), of("--down")];
     this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
     this.path.applyOptions({ color: of("--accent") });
-    this.past.applyOptions({ color: of("--past") });
+    for (const series of [this.past, this.lone]) series.applyOptions({ color: of("--past") });
     if (this.#drawn) this.draw(...this.#drawn);
   }
 
@@ -103,6 +110,7 @@ export class PriceChart {
       .map(([candle, ahead, , value, lower, upper]) => ({ time: candle + 60 * ahead, value, lower, upper }))
       .filter(({ time }) => time <= this.#drawn[0].newest_candle);
     this.past.setData(withGaps(points));
+    this.lone.setData(points.filter(isLone).map(({ time, value }) => ({ time, value })));
     this.pastBand.set(
       points.filter((point) => point.upper !== null),
       color(this.container, "--past-band"),
@@ -159,6 +167,8 @@ function withGaps(points) {
     return next && next.time - time > 60 ? { time, value, color: "transparent" } : { time, value };
   });
 }
+
+const isLone = ({ time }, at, points) => time - points[at - 1]?.time !== 60 && points[at + 1]?.time - time !== 60;
 
 function spoken(live, path) {
   const last = live.candles.at(-1);

@@ -2,6 +2,7 @@
 
 import { byId, element, fill, write } from "./dom.js";
 import { count, isNumber, minute, NONE, percent, price, second, signed } from "./format.js";
+import { notRead } from "./sections.js";
 
 const BASIS_POINTS = 10_000;
 
@@ -27,6 +28,12 @@ export function showHeadline(live, state) {
   const noteOf = (row) =>
     row.abstained ? "next minute; abstained" : row.probability_up === null ? "not calibrated" : "next minute";
   write(byId("chance-note"), next ? noteOf(next) : "");
+}
+
+/** Nothing of the live document was read yet. */
+export function showNotRead(reason) {
+  write(byId("forecast-caption"), notRead(reason));
+  byId("hits").replaceChildren(element("p", { className: "nothing" }, notRead(reason)));
 }
 
 const CAPTIONS = {

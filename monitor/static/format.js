@@ -62,3 +62,4 @@ export function milliseconds(value) {
 
 /** Begun as a sentence is, but where that is a function's name. */
 export const capital = (text) => (/^\w+\(/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));
+export const sentence = (text) => `${capital(text).replace(/\.$/, "")}.`;

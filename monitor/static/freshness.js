@@ -1,6 +1,6 @@
 // What may be shown as live. Judged by the ages of the data, as health() does: late from 75 s on, gone from 180 s on.
 
-import { capital, minute, second } from "./format.js";
+import { minute, second, sentence } from "./format.js";
 
 export const LATE = 75;
 export const GONE = 180;
@@ -49,13 +49,12 @@ export function verdict({ live, health, problem, now }) {
 }
 
 function unanswered(problem, live) {
-  const what = problem.unreachable ? "The service does not answer." : sentence(problem.reason);
   const of = live ? ` What you see is of ${second(problem.since)} UTC` : "";
   return {
     level: "down",
     word: "no answer",
     title: "No figures.",
-    text: `${what}${of}`,
+    text: `${sentence(problem.reason)}${of}`,
     since: live ? problem.since : null,
   };
 }
@@ -65,6 +64,5 @@ function lastOf(live, now) {
   return newest && ageOf(newest, now) >= LATE ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
 }
 
-const sentence = (text) => `${capital(text).replace(/\.$/, "")}.`;
 const closed = (live) => minute(live.newest_candle + 60);
 const down = (word, title, text) => ({ level: "down", word, title, text, since: null });

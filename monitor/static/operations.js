@@ -3,11 +3,12 @@
 import { byId, element, facts } from "./dom.js";
 import { age, capital, count, interval, isNumber, milliseconds, minute, moment, NONE, percent } from "./format.js";
 import { columns } from "./plots.js";
+import { rowsOf } from "./sections.js";
 
 const GOOD = new Set(["predicted", "already"]);
 
 export function showOperations(operations, now) {
-  const runs = operations.runs.rows ?? [];
+  const [runs] = rowsOf(operations, "runs");
   const done = runs.find((row) => row.status === "predicted");
   const others = runs.filter((row) => !GOOD.has(row.status));
   facts(byId("latency"), [
@@ -15,14 +16,15 @@ export function showOperations(operations, now) {
     ["95 %", milliseconds(done?.p95)],
     ["99 %", milliseconds(done?.p99)],
     ["Slowest", milliseconds(done?.slowest)],
-    ["Predicted", count(done?.runs ?? 0)],
+    ["Predicted", count(done?.runs ?? (operations.runs?.rows ? 0 : null))],
     ...others.map((row) => [
       capital(row.status.replace("_", " ")),
       count(row.runs),
       ["failed", "lost"].includes(row.status) ? "down strong" : "",
     ]),
   ]);
-  const recent = (operations.recent.rows ?? []).toReversed();
+  const [newest, nothing] = rowsOf(operations, "recent", "No run in the last six hours.");
+  const recent = newest.toReversed();
   const bad = recent.filter((run) => !GOOD.has(run.status)).length;
   const label = `Latency of the last ${recent.length} runs of the active ensemble, ${bad} of them without a forecast`;
   byId("runs-strip").replaceChildren(
@@ -36,13 +38,13 @@ export function showOperations(operations, now) {
               "from the candle seen to the forecasts written; a short red column is a run that failed.",
           ),
         ]
-      : [element("p", { className: "nothing" }, "No run in the last six hours.")]),
+      : [element("p", { className: "nothing" }, nothing)]),
   );
-  showTrouble(operations.trouble, now);
+  showTrouble(operations, now);
 }
 
-function showTrouble(section, now) {
-  const rows = section.rows ?? [];
+function showTrouble(operations, now) {
+  const [rows, nothing] = rowsOf(operations, "trouble", "None.");
   const lines = rows.map((row) =>
     element(
       "li",
@@ -54,14 +56,14 @@ function showTrouble(section, now) {
     ),
   );
   byId("trouble").replaceChildren(
-    ...(lines.length > 0 ? lines : [element("li", { className: "nothing" }, section.error ?? "None.")]),
+    ...(lines.length > 0 ? lines : [element("li", { className: "nothing" }, nothing)]),
   );
 }
 
 /** `health` is all of it, `operations` may not have come yet. */
 export function showHealth(health, operations, symbol, now) {
   const own = health.symbols?.find((one) => one.symbol === symbol);
-  const feed = operations?.feed.rows?.[0];
+  const feed = operations?.feed?.rows?.[0];
   const scheduler = health.scheduler ?? {};
   const newest = own?.newest_candle ?? feed?.newest;
   const closed = newest ? Date.parse(newest) / 1000 + 60 : null;

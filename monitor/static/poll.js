@@ -1,9 +1,13 @@
 // Asks for a document again and again; what has not changed since costs a line (ETag, 304).
 
+/** Seconds after which what could not be read is asked for again, or sooner where the document is. */
+const AGAIN = 10;
+
 export class Poll {
   #etag = null;
   #timer = null;
   #asking = null;
+  #lacking = false;
 
   /** `url` is a function; `onData(document)` hears of what is new, `onState(problem)` of every answer: null is well. */
   constructor(url, seconds, onData, onState = () => {}) {
@@ -22,19 +26,21 @@ export class Poll {
   async #ask() {
     const asking = new AbortController();
     this.#asking = asking;
-    const limit = setTimeout(() => asking.abort("late"), 10_000);
+    // Sections that wait for locks come one after the other, and the document when the last one is given up.
+    const limit = setTimeout(() => asking.abort("late"), 1_000 * Math.max(10, this.seconds));
     try {
       const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
       const response = await fetch(this.url(), { headers, cache: "no-store", signal: asking.signal });
       await this.#take(response);
     } catch {
       if (asking.signal.aborted && asking.signal.reason !== "late") return;
-      this.onState({ unreachable: true, reason: "no answer" });
+      this.#fail("the service does not answer");
     } finally {
       clearTimeout(limit);
     }
     if (this.#asking !== asking) return;
-    this.#timer = setTimeout(() => this.#ask(), this.seconds * (document.hidden ? 5_000 : 1_000));
+    const seconds = this.#lacking ? Math.min(AGAIN, this.seconds) : this.seconds;
+    this.#timer = setTimeout(() => this.#ask(), seconds * (document.hidden ? 5_000 : 1_000));
   }
 
   async #take(response) {
@@ -46,10 +52,16 @@ export class Poll {
     const found = await response.json();
     if (response.ok || found.status) {
       this.#etag = response.ok ? response.headers.get("ETag") : null;
+      this.#lacking = Object.values(found).some((section) => section?.error);
       this.onState(null);
       this.onData(found);
     } else {
-      this.onState({ unreachable: false, reason: found.error });
+      this.#fail(found.error);
     }
+  }
+
+  #fail(reason) {
+    this.#lacking = true;
+    this.onState({ reason });
   }
 }

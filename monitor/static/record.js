@@ -3,21 +3,16 @@
 import { byId, element, fill, write } from "./dom.js";
 import { count, day, decimal, interval, isNumber, moment, NONE, percent, signed } from "./format.js";
 import { bar, scaleOf, whisker } from "./plots.js";
-
-/** The rows of a section, and what to say where there are none. */
-function taken(section, nothing) {
-  const rows = section?.rows ?? [];
-  return [rows, section?.absent ?? section?.error ?? nothing];
-}
+import { rowsOf } from "./sections.js";
 
 export function showHorizons(record, timeWindow) {
-  const [all, nothing] = taken(record.leaderboard, "No forecast of it has an outcome yet.");
+  const [all, nothing] = rowsOf(record, "leaderboard", "No forecast of it has an outcome yet.");
   const rows = all.filter((row) => row.state === "active" && row.time_window === timeWindow);
   fill(byId("horizons"), rows.length > 0 ? scored(rows, (row) => `${row.horizon} min`) : [], nothing);
 }
 
 export function showCoverage(record, horizon) {
-  const [all, nothing] = taken(record.coverage, "No forecast with a probability has an outcome yet.");
+  const [all, nothing] = rowsOf(record, "coverage", "No forecast with a probability has an outcome yet.");
   const rows = all.filter((row) => row.horizon === horizon);
   fill(
     byId("coverage"),
@@ -42,8 +37,8 @@ const verdict = ({ low, high, rows }) =>
   `${rows < 100 ? "" : low > 0.5 ? "up " : high < 0.5 ? "down " : ""}strong`;
 
 export function showBoard(record, timeWindow, horizon, now) {
-  const [ensembles, nothing] = taken(record.ensembles, "No ensemble is live.");
-  const [scores] = taken(record.leaderboard);
+  const [ensembles, nothing] = rowsOf(record, "ensembles", "No ensemble is live.");
+  const [scores] = rowsOf(record, "leaderboard");
   const own = scores.filter((row) => row.time_window === timeWindow && row.horizon === horizon);
   const scale = scaleOf(own);
   const rows = ensembles.map((ensemble) => [ensemble, own.find((row) => row.ensemble_id === ensemble.id)]);
@@ -77,7 +72,7 @@ export function showBoard(record, timeWindow, horizon, now) {
 }
 
 export function showTests(record, now) {
-  const [rows, nothing] = taken(record.tests, "None. A new ensemble goes on test when retraining finds one.");
+  const [rows, nothing] = rowsOf(record, "tests", "None. A new ensemble goes on test when retraining finds one.");
   const whiskers = rows.map((row) => ({ low: row.low, high: row.high, accuracy: row.difference }));
   const scale = scaleOf(whiskers, 0, 0.02);
   fill(
@@ -97,7 +92,7 @@ export function showTests(record, now) {
 }
 
 export function showHistory(record, now) {
-  const [rows, nothing] = taken(record.history, "Nothing was live yet.");
+  const [rows, nothing] = rowsOf(record, "history", "Nothing was live yet.");
   fill(
     byId("history"),
     rows.map((row) => [
@@ -111,7 +106,7 @@ export function showHistory(record, now) {
 }
 
 export function showDrift(record) {
-  const [rows, nothing] = taken(record.drift, "Not measured yet: once a day, over the day before.");
+  const [rows, nothing] = rowsOf(record, "drift", "Not measured yet: once a day, over the day before.");
   const measured = rows.filter((row) => isNumber(row.psi));
   const drifted = measured.filter((row) => row.drifted).length;
   write(byId("drift-day"), measured.length > 0 ? `${day(rows[0].day)}: ${drifted} of ${measured.length} drifted` : "");
@@ -131,15 +126,15 @@ export function showDrift(record) {
     }),
     rows[0]?.reason ?? nothing,
   );
-  showConsistency(record.consistency);
+  showConsistency(record);
 }
 
 /** A name that may go over a line after its underscores. */
 const broken = (name) =>
   element("span", {}, ...name.split(/(?<=_)/).flatMap((part, at) => (at > 0 ? [element("wbr"), part] : [part])));
 
-function showConsistency(section) {
-  const [rows, nothing] = taken(section, "Not checked yet: once a day, on a sample of the day before.");
+function showConsistency(record) {
+  const [rows, nothing] = rowsOf(record, "consistency", "Not checked yet: once a day, on a sample of the day before.");
   const lines = rows.map((row) => {
     const of = `${day(row.day)}, #${row.ensemble_id ?? "of the environment"}: `;
     if (row.mismatches === null) return [of + row.reason, ""];

@@ -1,16 +1,19 @@
 """The page in headless Chromium over a live database: it moves by itself, is honest, and can be used by everyone."""
 
+import io
 import os
 import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import with_database
 from live import MINUTE, deploy_calibrated, load_demo
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from serving import bring_up_to_now, next_minute, serving
 
@@ -227,6 +230,79 @@ def test_what_is_late_is_not_shown_as_live(open_page, db):
     with db.transaction():
         db.execute("lock table inference_runs in access exclusive mode")  # the page's own figures do not need it
         expect(page.locator("#banner")).to_contain_text("refuses health(): it takes too long", timeout=12_000)
+
+
+def test_what_could_not_be_read_is_said_and_is_read_later(open_page, database, db):
+    with serving(database) as own:
+        with db.transaction():
+            db.execute(
+                "lock table predictions, inference_runs, feature_drift, consistency_checks in access exclusive mode"
+            )
+            page = open_page(url=own.url)
+            expect(page.locator("#banner")).to_have_text(
+                "No figures. The database takes too long; a table may be locked."
+            )
+            why = "Could not be read: the database takes too long; a table may be locked."
+            for part in "#forecast-caption", "#hits", "#runs-strip", "#trouble", "#horizons tbody", "#drift tbody":
+                expect(page.locator(part)).to_have_text(why, timeout=25_000)
+            expect(page.locator("#latency")).to_contain_text("Predicted–")
+            shot(page, "locked")
+            assert serious(page) == []
+        next_minute(db)
+        assert_live(page)
+        expect(page.locator("#horizons tbody tr")).to_have_count(5, timeout=25_000)
+        expect(page.locator("#drift tbody tr")).to_have_count(8, timeout=25_000)
+        expect(page.locator("#latency")).not_to_contain_text("Predicted–", timeout=25_000)
+        shot(page, "unlocked")
+
+
+def test_a_failure_that_repeats_stands_there_once(open_page, db):
+    db.execute(
+        "insert into inference_runs (symbol, candle_time, status, started_at, error)"
+        " select 'DEMO', now(), 'failed', now() - interval '3 hours', unnest(%s::text[])",
+        (["disk full", "disk full", "disk full", "no such column"],),
+    )
+    try:
+        failures = open_page().locator("#trouble li", has_text=re.compile("disk|column"))
+        expect(failures).to_have_text(
+            [re.compile(" failed no such column$"), re.compile(" failed 3 times: disk full$")], timeout=17_000
+        )
+    finally:
+        db.execute("delete from inference_runs where error in ('disk full', 'no such column')")
+
+
+def test_minutes_without_forecasts_are_a_hole_and_one_between_holes_is_a_dot(open_page, db):
+    """Three minutes ahead, far above the candles: 18 minutes' line, 18 without, a dot, 18 without, 18 minutes' line."""
+    (newest,) = db.execute("select max(candle_time) from predictions").fetchone()
+    kept = [newest - age * MINUTE for age in (*range(41, 60), 77, *range(95, 114))]  # older than this file's tests
+    past = "horizon = 3 and candle_time > now() - interval '3 hours'"
+    db.execute(f"delete from predictions where {past} and candle_time <> all(%s)", ([newest, *kept],))
+    db.execute(
+        "update predictions set predicted_price = 1.005 * predicted_price, lower_price = 1.005 * lower_price,"
+        f" upper_price = 1.005 * upper_price where {past} and candle_time = any(%s)",
+        (kept,),
+    )
+    page = open_page(color_scheme="light")
+    assert_live(page)
+    expect(page.locator("#hits .cells").nth(2).locator(".gap")).to_have_count(40)
+    page.locator("#past-horizon").select_option("3")
+    page.locator("#range input[value='120']").check()
+    page.wait_for_timeout(500)
+    shot(page, "holes")
+    (one, other), (dot, end), (again, last) = drawn_stretches(page)
+    line = other - one
+    assert last - again == pytest.approx(line, abs=3)
+    assert 2 <= end - dot <= 8
+    assert dot - other == pytest.approx(line, abs=6)
+    assert again - end == pytest.approx(line, abs=6)
+
+
+def drawn_stretches(page: Page) -> list[tuple[int, int]]:
+    """From where to where, in pixels from the left, the chart shows the colour of past forecasts, a brown."""
+    image = Image.open(io.BytesIO(page.locator("#chart").screenshot())).convert("RGB")
+    red, green, blue = np.asarray(image).astype(int).transpose(2, 0, 1)
+    columns = np.flatnonzero(((red - green > 10) & (green - blue > 25)).any(axis=0))
+    return [(int(run[0]), int(run[-1])) for run in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)]
 
 
 def test_the_service_goes_away_and_returns(open_page, database, db):

@@ -11,7 +11,6 @@ import numpy as np
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import with_database
 from live import MINUTE, deploy_calibrated, load_demo
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -37,18 +36,14 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def database(cluster_url, template, artifacts):
+def database(make_shared_database, template, artifacts):
     """Two days of DEMO until now, forecast since yesterday by a calibrated ensemble."""
-    name = "candlecast_dashboard"
-    url = with_database(cluster_url, name)
-    with psycopg.connect(cluster_url, autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
-        with psycopg.connect(url, autocommit=True) as db:
-            deploy_calibrated(db, artifacts)
-            bring_up_to_now(db, minutes=26 * 60)
-            db.execute("select count(*) from measure_drift(), check_consistency()")
-        yield url
-        admin.execute(f"drop database {name} with (force)")
+    url = make_shared_database(template)
+    with psycopg.connect(url, autocommit=True) as db:
+        deploy_calibrated(db, artifacts)
+        bring_up_to_now(db, minutes=26 * 60)
+        db.execute("select count(*) from measure_drift(), check_consistency()")
+    return url
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,9 @@ import { ageOf, forecastState, verdict } from "./freshness.js";
 import { showHealth, showOperations } from "./operations.js";
 import { Poll } from "./poll.js";
 import { showBoard, showCoverage, showDrift, showHistory, showHorizons, showTests } from "./record.js";
+import { NOT_YET, notRead } from "./sections.js";
 
+const NO_LIVE = { symbol: null, newest_candle: null, candles: [], forecast: [], past: [] };
 const state = {
   symbol: new URLSearchParams(location.search).get("symbol"),
   problem: null,
@@ -59,7 +61,7 @@ function take(name, found, show) {
 
 /** A document that never came stands there as one whose sections could not be read. */
 function lack(name, problem, show) {
-  if (!problem || (state[name] && !state[name].error)) return;
+  if (!problem || "symbol" in state[name]) return;
   state[name] = { error: problem.reason };
   show();
 }
@@ -68,7 +70,7 @@ function lack(name, problem, show) {
 function heard(problem) {
   if (problem) {
     state.problem = { ...problem, since: state.problem?.since ?? state.lastAnswer ?? now() };
-    if (!state.live) showNotRead(problem.reason);
+    if (!state.live) showLive();
   } else {
     if (state.problem) for (const poll of [health, operations, record, symbols]) poll.now();
     state.problem = null;
@@ -78,12 +80,24 @@ function heard(problem) {
 }
 
 function showLive() {
-  const of = freshness();
-  showHeadline(state.live, of);
-  showForecast(state.live, of);
-  showHits(state.live);
-  chart.draw(state.live, of, Number(byId("past-horizon").value));
+  const [of, found] = [freshness(), state.live ?? NO_LIVE];
+  showHeadline(found, of);
+  showForecast(found, of);
+  showHits(found);
+  if (!state.live) showNotRead(state.problem ? notRead(state.problem.reason) : NOT_YET);
+  chart.draw(found, of, Number(byId("past-horizon").value));
   state.shown = of;
+}
+
+/** What was read of another symbol may not stand under this one's name, however long its own takes to come. */
+function forget() {
+  state.live = state.problem = null;
+  state.operations = state.record = { absent: NOT_YET };
+  showLive();
+  showRuns();
+  showRecord();
+  showStatus();
+  tick();
 }
 
 const showRuns = () => showOperations(state.operations, now());
@@ -93,7 +107,6 @@ function showStatus() {
 }
 
 function showRecord() {
-  if (!state.record) return;
   const over = choice(byId("window"));
   showHorizons(state.record, over);
   showCoverage(state.record, Number(byId("coverage-horizon").value));
@@ -101,6 +114,12 @@ function showRecord() {
   showTests(state.record, now());
   showHistory(state.record, now());
   showDrift(state.record);
+}
+
+/** Another symbol is asked for. */
+function begin() {
+  forget();
+  for (const poll of [live, operations, record]) poll.now({ other: true });
 }
 
 function showSymbols(found) {
@@ -113,6 +132,7 @@ function showSymbols(found) {
   if (!names.includes(state.symbol)) {
     const asked = state.symbol;
     state.symbol = names.includes(state.live?.symbol) ? state.live.symbol : (names[0] ?? null);
+    if (asked) begin();
     if (asked && state.symbol) notice(`Nothing is known of ${asked} here. This is ${state.symbol}.`);
   }
   if (state.symbol) select.value = state.symbol;
@@ -148,10 +168,9 @@ function tick() {
     .filter(Boolean)
     .join(" · ");
   write(byId("clock"), second(now()));
-  if (!state.live) return;
-  const newest = state.live.newest_candle;
+  const newest = state.live?.newest_candle;
   write(byId("candle-age"), newest ? `${age(ageOf(newest, now()))} ago` : "–");
-  if (freshness() !== state.shown) showLive();
+  if (state.live && freshness() !== state.shown) showLive();
 }
 
 function listen() {
@@ -161,7 +180,7 @@ function listen() {
     state.symbol = target.value;
     notice("");
     history.replaceState(null, "", `?symbol=${encodeURIComponent(state.symbol)}`);
-    for (const poll of [live, operations, record]) poll.now({ other: true });
+    begin();
   });
   onChoice(byId("range"), (minutes) => chart.show(Number(minutes)));
   onChoice(byId("window"), showRecord);
@@ -171,7 +190,7 @@ function listen() {
       byId("past-key"),
       target.value === "0" ? "past forecasts are hidden" : `what was forecast ${target.value} min ahead, 90 % interval`,
     );
-    if (state.live) showLive();
+    showLive();
   });
   listenToTheme();
 }
@@ -194,8 +213,9 @@ function listenToTheme() {
 }
 
 listen();
+forget();
 setInterval(tick, 1000);
 health.now();
 const known = symbols.now();
 if (state.symbol) await known; // the address may name one that is not there
-for (const poll of [live, operations, record]) poll.now();
+begin();

@@ -172,7 +172,7 @@ const isLone = ({ time }, at, points) => time - points[at - 1]?.time !== 60 && p
 
 function spoken(live, path) {
   const last = live.candles.at(-1);
-  if (!last) return "No candles yet.";
+  if (!last) return "No candles.";
   const until = `until ${minute(last[0] + 60)} UTC, last close ${price(last[4])}`;
   const closes = `${live.symbol}: ${decimal(live.candles.length, 0)} minutes of candles ${until}.`;
   const ends = path.at(-1);

@@ -2,8 +2,6 @@
 
 import { byId, element, fill, write } from "./dom.js";
 import { count, isNumber, minute, NONE, percent, price, second, signed } from "./format.js";
-import { notRead } from "./sections.js";
-
 const BASIS_POINTS = 10_000;
 
 export function showHeadline(live, state) {
@@ -30,10 +28,11 @@ export function showHeadline(live, state) {
   write(byId("chance-note"), next ? noteOf(next) : "");
 }
 
-/** Nothing of the live document was read yet. */
-export function showNotRead(reason) {
-  write(byId("forecast-caption"), notRead(reason));
-  byId("hits").replaceChildren(element("p", { className: "nothing" }, notRead(reason)));
+/** Nothing of the live document was read yet, and why. */
+export function showNotRead(why) {
+  write(byId("forecast-caption"), why);
+  byId("forecast").tBodies[0].replaceChildren();
+  byId("hits").replaceChildren(element("p", { className: "nothing" }, why));
 }
 
 const CAPTIONS = {

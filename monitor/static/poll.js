@@ -34,7 +34,7 @@ export class Poll {
       await this.#take(response);
     } catch {
       if (asking.signal.aborted && asking.signal.reason !== "late") return;
-      this.#fail("the service does not answer");
+      this.#fail(`the service ${asking.signal.aborted ? "takes too long" : "does not answer"}`);
     } finally {
       clearTimeout(limit);
     }
@@ -61,6 +61,7 @@ export class Poll {
   }
 
   #fail(reason) {
+    this.#etag = null; // a 304 would not say whether that document lacks something
     this.#lacking = true;
     this.onState({ reason });
   }

@@ -38,14 +38,15 @@ const verdict = ({ low, high, rows }) =>
 
 export function showBoard(record, timeWindow, horizon, now) {
   const [ensembles, nothing] = rowsOf(record, "ensembles", "No ensemble is live.");
-  const [scores] = rowsOf(record, "leaderboard");
+  const [scores, lacking] = rowsOf(record, "leaderboard");
   const own = scores.filter((row) => row.time_window === timeWindow && row.horizon === horizon);
   const scale = scaleOf(own);
   const rows = ensembles.map((ensemble) => [ensemble, own.find((row) => row.ensemble_id === ensemble.id)]);
   rows.sort(([, one], [, other]) => (one?.place ?? 99) - (other?.place ?? 99));
   write(
     byId("board-caption"),
-    `Leaderboard at ${horizon} min over ${timeWindow}, by accuracy. Tests, below, compare minute by minute.`,
+    lacking ??
+      `Leaderboard at ${horizon} min over ${timeWindow}, by accuracy. Tests, below, compare minute by minute.`,
   );
   fill(
     byId("board"),

@@ -2,10 +2,11 @@
 
 import { sentence } from "./format.js";
 
+export const NOT_YET = "Not read yet.";
 export const notRead = (reason) => sentence(`could not be read: ${reason}`);
 
-/** A section's rows, and what to say where there are none. */
+/** A section's rows, and what to say where there are none; `absent` or `error` of a whole document is its sections'. */
 export function rowsOf(found, name, nothing) {
-  const { rows = [], absent, error = found.error } = found[name] ?? {};
+  const { rows = [], absent = found.absent, error = found.error } = found[name] ?? {};
   return [rows, absent ?? (error ? notRead(error) : nothing)];
 }

@@ -60,6 +60,20 @@ def db(database):
 
 
 @pytest.fixture
+def second_symbol(db, service):
+    """ETHUSDT has candles, no ensemble; the service knows of it."""
+    columns = "open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,"
+    columns += " taker_buy_quote_asset_volume, number_of_trades"
+    db.execute(
+        f"insert into candles_1m (symbol, {columns}) select 'ETHUSDT', {columns} from candles_1m"
+        " where symbol = 'DEMO' and open_time > now() - interval '2 hours' on conflict do nothing"
+    )
+    service.wait_for("/api/symbols", lambda answer: "ETHUSDT" in answer.text)
+    yield "ETHUSDT"
+    db.execute("delete from candles_1m where symbol = 'ETHUSDT'")
+
+
+@pytest.fixture
 def open_page(browser, service):
     """open_page(viewport=...) -> the page, once it shows something; what went wrong is in page.trouble."""
     contexts = []
@@ -379,28 +393,53 @@ def test_the_theme_is_kept(open_page, db):
     assert page.evaluate(colour) == light
 
 
-def test_another_symbol_and_one_without_forecasts(open_page, db, service):
-    columns = "open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,"
-    columns += " taker_buy_quote_asset_volume, number_of_trades"
-    db.execute(
-        f"insert into candles_1m (symbol, {columns}) select 'ETHUSDT', {columns} from candles_1m"
-        " where symbol = 'DEMO' and open_time > now() - interval '2 hours' on conflict do nothing"
-    )
-    try:
-        service.wait_for("/api/symbols", lambda answer: "ETHUSDT" in answer.text)
-        page = open_page()
-        assert_live(page)
-        expect(page.locator("#symbol option")).to_have_text(["DEMO", "ETHUSDT"])
-        page.locator("#symbol").select_option("ETHUSDT")
-        expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
-        expect(page.locator("#forecast tbody")).to_have_text("No forecast yet.")
-        assert page.url.endswith("?symbol=ETHUSDT")
-        page.reload()
-        expect(page.locator("#symbol")).to_have_value("ETHUSDT")
-        expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
-        assert page.trouble == []
-    finally:
-        db.execute("delete from candles_1m where symbol = 'ETHUSDT'")
+def test_another_symbol_and_one_without_forecasts(open_page, second_symbol):
+    page = open_page()
+    assert_live(page)
+    expect(page.locator("#symbol option")).to_have_text(["DEMO", second_symbol])
+    page.locator("#symbol").select_option(second_symbol)
+    expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
+    expect(page.locator("#forecast tbody")).to_have_text("No forecast yet.")
+    assert page.url.endswith("?symbol=ETHUSDT")
+    page.reload()
+    expect(page.locator("#symbol")).to_have_value(second_symbol)
+    expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
+    assert page.trouble == []
+
+
+def test_nothing_of_one_symbol_stands_under_the_name_of_another(open_page, second_symbol):
+    """However long the other's documents take to come, and where they do not."""
+    page = open_page()
+    assert_live(page)
+    expect(page.locator("#horizons tbody tr")).to_have_count(5)
+    expect(page.locator("#runs-strip")).to_contain_text("UTC")
+    of_other, held = re.compile(r"/api/\w+\?symbol=ETHUSDT"), []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(of_other, hold)
+    page.locator("#symbol").select_option(second_symbol)
+    parts = "#forecast-caption", "#hits", "#runs-strip", "#trouble", "#horizons tbody", "#board tbody", "#drift tbody"
+    for part in parts:
+        expect(page.locator(part)).to_have_text("Not read yet.")
+    for part in "#last-close", "#candle-age":
+        expect(page.locator(part)).to_have_text("–")
+    expect(page.locator("#forecast tbody")).to_be_empty()
+    expect(page.locator("#chart")).to_have_attribute("aria-label", "No candles.")
+
+    def refuse(route):
+        route.fulfill(status=503, json={"error": "the disk is full", "hint": None})
+
+    page.route(of_other, refuse)  # goes before the first
+    for route in held:
+        refuse(route)
+    for part in parts:
+        expect(page.locator(part)).to_have_text("Could not be read: the disk is full.")
+    expect(page.locator("#banner")).to_have_text("No figures. The disk is full.")
+    page.unroute(of_other)
+    expect(page.locator("#banner")).to_contain_text("No forecasts of ETHUSDT.")
+    expect(page.locator("#board tbody")).to_have_text("No ensemble is live.")
 
 
 def test_an_empty_database_is_said_to_be(open_page, database_url):

@@ -30,6 +30,7 @@ export function showHeadline(live, state) {
 
 /** Nothing of the live document was read yet, and why. */
 export function showNotRead(why) {
+  write(byId("ahead-change"), ""); // there may be one that is live
   write(byId("forecast-caption"), why);
   byId("forecast").tBodies[0].replaceChildren();
   byId("hits").replaceChildren(element("p", { className: "nothing" }, why));

@@ -82,6 +82,8 @@ def reading(url: str, on_step: Callable[[int, int, str], None]) -> list[Figure]:
     """What a reader asks: the service, the page, the documented queries."""
     documented = asked(PAGE.read_text(encoding="utf-8"))
     measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
+    if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
+        raise ValueError("docs/drift.md has no query, in one line, of each of its tables")
     page = [(name, query) for name, query in vars(queries).items() if name.isupper() and isinstance(query, str)]
     reads: list[tuple[str, str, int, Sequence[Limit]]] = [
         ("health()", "select health()", 200, HEALTH),

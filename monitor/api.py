@@ -47,7 +47,9 @@ _EMPTY: dict[str, dict[str, Any]] = {
         for name, (sections, _) in _SECTIONS.items()
     },
 }
-_SLOW_CONNECTIONS = CONNECTIONS - 3
+#: Connections for a document's sections, whoever asks for how many symbols: whatever these wait for, the rest is for
+#: /health and `live`, and `operations` does not wait for what reads a week.
+_SLOW_CONNECTIONS = {"operations": 1, "record": CONNECTIONS - 4}
 _TOO_LONG = "the database takes too long; a table may be locked"
 _MISSING = {"42P01", "42883", "42703"}  # undefined table, function, column
 
@@ -57,8 +59,7 @@ class Api:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # What reads a week leaves connections for /health, whatever it waits for and whoever asks for how many symbols.
-        self._slow = asyncio.Semaphore(_SLOW_CONNECTIONS)
+        self._slow = {name: asyncio.Semaphore(number) for name, number in _SLOW_CONNECTIONS.items()}
         self._symbols = Cached(self._ask_symbols, 5.0)
         self._documents: dict[tuple[str, str], Cached[Answer]] = {}
 
@@ -120,20 +121,19 @@ class Api:
     async def _in_sections(self, name: str, symbol: str, sections: dict[str, str]) -> Answer:
         try:
             found = await asyncio.gather(
-                *(
-                    self._section(query, symbol, _PATIENCE[name], f"/api/{name}, {section} of {symbol}")
-                    for section, query in sections.items()
-                )
+                *(self._section(name, section, query, symbol) for section, query in sections.items())
             )
         except DatabaseGone as gone:
             return _unavailable(gone)
         document = {"symbol": symbol} | dict(zip(sections, found, strict=True))
         return json_answer(document, complete=all("error" not in section for section in found))
 
-    async def _section(self, query: str, symbol: str, seconds: float, name: str) -> dict[str, Any]:
+    async def _section(self, name: str, section: str, query: str, symbol: str) -> dict[str, Any]:
+        told = f"/api/{name}, {section} of {symbol}"
         try:
-            async with self._slow:
-                return {"rows": await self._database.rows(query, {"symbol": symbol}, seconds=seconds, name=name)}
+            async with self._slow[name]:
+                found = await self._database.rows(query, {"symbol": symbol}, seconds=_PATIENCE[name], name=told)
+                return {"rows": found}
         except QueryRefused as refused:
             if refused.sqlstate in _MISSING:
                 return {"absent": "this database does not keep it yet: `alembic upgrade head`"}

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 _log = logging.getLogger(__name__)
 
-CONNECTIONS = 5
+CONNECTIONS = 6
 #: Whoever waits longer for a connection is told that there is none.
 _CONNECT_SECONDS = 1.0
 #: A connection that answers nothing, not even a keepalive, is given up after so long.
@@ -203,8 +203,8 @@ class Database:
 
 
 def _milliseconds(left: float) -> int:
-    """For the server to end a statement in, before the connection is cut."""
-    return max(1, int(left * 900))
+    """For the server to end a statement in, and to say so before the connection is cut."""
+    return max(1, int(left * 800))
 
 
 class _Broken(Exception):

@@ -28,41 +28,40 @@ export class Poll {
     this.#asking = asking;
     // Sections that wait for locks come one after the other, and the document when the last one is given up.
     const limit = setTimeout(() => asking.abort("late"), 1_000 * Math.max(10, this.seconds));
+    let answer;
     try {
       const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
-      const response = await fetch(this.url(), { headers, cache: "no-store", signal: asking.signal });
-      await this.#take(response);
+      answer = await read(await fetch(this.url(), { headers, cache: "no-store", signal: asking.signal }));
     } catch {
       if (asking.signal.aborted && asking.signal.reason !== "late") return;
-      this.#fail(`the service ${asking.signal.aborted ? "takes too long" : "does not answer"}`);
+      answer = { problem: { reason: `the service ${asking.signal.aborted ? "takes too long" : "does not answer"}` } };
     } finally {
       clearTimeout(limit);
     }
-    if (this.#asking !== asking) return;
+    if (this.#asking === asking) this.#take(answer);
+  }
+
+  /** The next request is certain before anyone hears of this one. */
+  #take({ problem = null, found = null, etag = null, lacks = true }) {
+    if (problem || found) {
+      this.#etag = etag; // none after a problem: a 304 would not say whether that document lacks something
+      this.#lacking = lacks;
+    }
     const seconds = this.#lacking ? Math.min(AGAIN, this.seconds) : this.seconds;
     this.#timer = setTimeout(() => this.#ask(), seconds * (document.hidden ? 5_000 : 1_000));
+    this.onState(problem);
+    if (found) this.onData(found);
   }
+}
 
-  async #take(response) {
-    if (response.status === 304) {
-      await response.arrayBuffer();
-      this.onState(null);
-      return;
-    }
-    const found = await response.json();
-    if (response.ok || found.status) {
-      this.#etag = response.ok ? response.headers.get("ETag") : null;
-      this.#lacking = Object.values(found).some((section) => section?.error);
-      this.onState(null);
-      this.onData(found);
-    } else {
-      this.#fail(found.error);
-    }
+/** What came: the document with its ETag, nothing where it is still the same, or what is wrong. */
+async function read(response) {
+  if (response.status === 304) {
+    await response.arrayBuffer();
+    return {};
   }
-
-  #fail(reason) {
-    this.#etag = null; // a 304 would not say whether that document lacks something
-    this.#lacking = true;
-    this.onState({ reason });
-  }
+  const found = await response.json();
+  if (!response.ok && !found.status) return { problem: { reason: found.error } };
+  const lacks = Object.values(found).some((section) => section?.error);
+  return { found, lacks, etag: response.ok ? response.headers.get("ETag") : null };
 }

@@ -31,7 +31,7 @@ MOMENTS = {
     ),
     "every section filled": (
         "[...document.querySelectorAll('#forecast, #horizons, #coverage, #board, #drift')]"
-        ".every((one) => one.querySelector('tbody tr'))"
+        ".every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Not read yet.'))"
         " && document.querySelector('#latency dd') && document.querySelector('#health-facts dd')"
     ),
 }

@@ -2,6 +2,7 @@
 
 import { byId, element, fill, write } from "./dom.js";
 import { count, isNumber, minute, NONE, percent, price, second, signed } from "./format.js";
+
 const BASIS_POINTS = 10_000;
 
 export function showHeadline(live, state) {

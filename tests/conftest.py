@@ -97,9 +97,10 @@ def _databases(cluster_url: str) -> Iterator[Callable[..., str]]:
         execute("drop database if exists {} with (force)", name)
 
 
-#: The test's own, and what the tests of a module share.
+#: The test's own, what the tests of a module share, and what all of them share.
 make_database = pytest.fixture(_databases, name="make_database")
 make_shared_database = pytest.fixture(_databases, scope="module", name="make_shared_database")
+make_session_database = pytest.fixture(_databases, scope="session", name="make_session_database")
 
 
 @pytest.fixture

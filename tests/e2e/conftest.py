@@ -20,9 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        if item.path.parent != here or item.path.name == "test_unattended.py":
-            return 2 if item.path.parent == here else 0
-        return 0 if item.path.name in SERVERS else 1
+        if here not in item.path.parents or item.path.name in SERVERS:
+            return 0
+        return 2 if item.path.name == "test_unattended.py" else 1
 
     items.sort(key=place)
 

@@ -1,0 +1,84 @@
+"""The page in headless Chromium over a live database."""
+
+import os
+import shutil
+
+import psycopg
+import pytest
+from live import deploy_calibrated
+from page import DESKTOP
+from playwright.sync_api import Page, expect, sync_playwright
+from serving import bring_up_to_now, next_minute, serving
+
+
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running until then
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium here: scripts/packages.sh --tests, that make test runs, could not get it")
+    # Nobody is root in a sandbox of Chromium's; it reads nothing but this machine's page.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def database(make_session_database, template, artifacts):
+    """Two days of DEMO until now, forecast since yesterday by a calibrated ensemble."""
+    url = make_session_database(template)
+    with psycopg.connect(url, autocommit=True) as db:
+        deploy_calibrated(db, artifacts)
+        bring_up_to_now(db, minutes=26 * 60)
+        db.execute("select count(*) from measure_drift(), check_consistency()")
+    return url
+
+
+@pytest.fixture(scope="session")
+def service(database):
+    with serving(database) as running:
+        yield running
+
+
+@pytest.fixture
+def db(database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        next_minute(connection)
+        yield connection
+
+
+@pytest.fixture
+def second_symbol(db, service):
+    """ETHUSDT has candles, no ensemble; the service knows of it."""
+    columns = "open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,"
+    columns += " taker_buy_quote_asset_volume, number_of_trades"
+    db.execute(
+        f"insert into candles_1m (symbol, {columns}) select 'ETHUSDT', {columns} from candles_1m"
+        " where symbol = 'DEMO' and open_time > now() - interval '2 hours' on conflict do nothing"
+    )
+    service.wait_for("/api/symbols", lambda answer: "ETHUSDT" in answer.text)
+    yield "ETHUSDT"
+    db.execute("delete from candles_1m where symbol = 'ETHUSDT'")
+
+
+@pytest.fixture
+def open_page(browser, service):
+    """open_page(viewport=...) -> the page, once it shows something; what went wrong is in page.trouble."""
+    contexts = []
+
+    def visit(path: str = "/", url: str = service.url, **options) -> Page:
+        context = browser.new_context(**({"viewport": DESKTOP} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.trouble, page.asked = [], []
+        page.on("console", lambda said: page.trouble.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(url + path)
+        expect(page.locator("#pill-text")).not_to_have_text("connecting")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()

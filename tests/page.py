@@ -12,6 +12,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 DESKTOP = {"width": 1440, "height": 900}
+LAPTOP = {"width": 1280, "height": 720}
+NARROW = {"width": 1250, "height": 820}
 PHONE = {"width": 390, "height": 844}
 #: For who wants to look at them: SCREENSHOTS=folder.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")

@@ -1,12 +1,19 @@
 """Everyone can use the page: in either theme, on a phone, with a keyboard, with a screen reader."""
 
 import pytest
-from page import DESKTOP, PHONE, assert_live, serious, shot
+from page import DESKTOP, LAPTOP, NARROW, PHONE, assert_live, serious, shot
 from playwright.sync_api import expect
 
 
 @pytest.mark.parametrize(
-    ("name", "viewport", "scheme"), [("light", DESKTOP, "light"), ("dark", DESKTOP, "dark"), ("phone", PHONE, "light")]
+    ("name", "viewport", "scheme"),
+    [
+        ("light", DESKTOP, "light"),
+        ("dark", DESKTOP, "dark"),
+        ("laptop", LAPTOP, "light"),
+        ("narrow", NARROW, "dark"),
+        ("phone", PHONE, "light"),
+    ],
 )
 def test_everyone_can_use_it(open_page, db, name, viewport, scheme):
     page = open_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
@@ -16,6 +23,9 @@ def test_everyone_can_use_it(open_page, db, name, viewport, scheme):
     shot(page, name)
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    if viewport is not PHONE:
+        table = "document.querySelector('#forecast').parentElement"
+        assert page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth"), "the forecast is cut"
     background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 300) == (scheme == "dark")
     assert page.trouble == []

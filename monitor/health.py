@@ -17,7 +17,7 @@ async def health(database: Database) -> Answer:
     except DatabaseGone as gone:
         return json_answer(_down(f"the database does not answer: {gone.reason}", gone.hint), 503)
     except QueryRefused as refused:
-        return json_answer(_down(f"the database refuses health(): {refused.reason}", refused.hint), 503)
+        return json_answer(_down(f"the database does not give health(): {refused.reason}", refused.hint), 503)
     return json_answer(row["health"], 503 if row["health"]["status"] == "down" else 200)
 
 

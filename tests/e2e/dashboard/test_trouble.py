@@ -74,7 +74,7 @@ def test_what_is_late_is_not_shown_as_live(open_page, db):
 
     with db.transaction():
         db.execute("lock table inference_runs in access exclusive mode")  # the page's own figures do not need it
-        expect(page.locator("#banner")).to_contain_text("refuses health(): it takes too long", timeout=12_000)
+        expect(page.locator("#banner")).to_contain_text("does not give health(): it takes too long", timeout=12_000)
 
 
 def test_what_could_not_be_read_is_said_and_is_read_later(open_page, database, db):

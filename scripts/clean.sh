@@ -27,5 +27,6 @@ if [[ -e $state ]]; then
     say "  $state is not this clone's: it stays"
   fi
 fi
-rm -f "$env_file"
+# Of another installation it stays: `.ci/run` and CLUSTER=other make clean take their own away.
+! grep -qsF "'$python'" "$env_file" || rm -f "$env_file"
 say "Removed. make up makes it all anew."

@@ -18,7 +18,7 @@ from rich.console import Console
 from bench import agreement, latency, minute, prepare, volume
 from bench.report import Figure, machine, table
 from bench.stage import Stage
-from trainer.progress import shown
+from candlecast.client.progress import shown
 
 #: Minutes that the benchmark's candles stay behind the clock: run_inference() skips symbols that are over an hour old,
 #: so a pg_cron job of an installation leaves them alone.

@@ -16,8 +16,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from candlecast.ab.sequence import ALPHA, NARROWEST_AT, RHO, radius
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.server.ab.confidence_sequence import ALPHA, NARROWEST_AT, RHO, radius
 
 MINUTES = 1_440
 #: Of the AR(1) processes, from minute to minute.
@@ -136,7 +136,7 @@ def simulate(
 
 
 def radii(most: int, narrowest_at: float = NARROWEST_AT, alpha: float = ALPHA) -> np.ndarray:
-    """``candlecast.ab.sequence.radius`` of 0 to ``most`` disagreements; rho grows with where it is narrowest."""
+    """``confidence_sequence.radius`` of 0 to ``most`` disagreements; rho grows with where it is narrowest."""
     rho = RHO * narrowest_at / NARROWEST_AT
     spread = np.arange(most + 1) + rho
     result = np.sqrt(spread * np.log(spread / (rho * alpha**2)))

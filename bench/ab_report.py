@@ -25,7 +25,7 @@ from bench.ab_rules import (
     rolled_back,
     wilson,
 )
-from trainer.evaluation.plots import DPI, SETTINGS
+from candlecast.trainer.evaluation.plots import DPI, SETTINGS
 
 Simulated = Mapping[Pair, Days]
 DISAGREEMENTS = (0.1, 0.3, 0.5)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bench import ab_report
 from bench.ab_pairs import simulate
-from trainer.progress import shown
+from candlecast.client.progress import shown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: The tables stand between these lines of docs/ab-testing.md.

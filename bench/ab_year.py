@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.ab_pairs import MINUTES, radii
 from bench.ab_rules import MARGIN, SIGMAS
-from candlecast.ab.sequence import ALPHA
+from candlecast.server.ab.confidence_sequence import ALPHA
 
 #: Of disagreements and hits more since a test began: whether it may be decided.
 Guard = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -9,9 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bench.peer import HORIZONS, SEQUENCE, Models
 from bench.report import Figure, Limit
 from bench.stage import MINUTE, SYMBOL, Stage, with_runtime
-from candlecast.errors import TorchScriptNotAllowed
-from candlecast.features import FEATURES
-from candlecast.returns import scale_of
+from candlecast.core.errors import TorchScriptNotAllowed
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.returns import scale_of
 
 OnStep = Callable[[int, int, str], None]
 _NAMES = {"onnx": "ONNX", "torchscript": "TorchScript"}

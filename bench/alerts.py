@@ -28,7 +28,7 @@ import typer
 
 from bench.programs import CANDLECAST
 from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
-from trainer.database import database_url as url_of
+from candlecast.client.database import database_url as url_of
 
 _ETC = Path(__file__).resolve().parents[1] / "deploy" / "prometheus"
 _SERVE = "127.0.0.1:8080"  # as prometheus.yml has it

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from trainer.data.upsert import COLUMNS
-from trainer.database import connect
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.history.backfill import backfill
+from candlecast.candles.history.backfill import backfill
+from candlecast.candles.upsert import COLUMNS
+from candlecast.client.database import connect
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from psycopg import conninfo
 from rich.console import Console
 
 from bench import fortnight
-from trainer.progress import shown
+from candlecast.client.progress import shown
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "dashboards.md"
 PREPARED, PRESENT = "candlecast_fortnight", "candlecast_dashboards"

@@ -8,8 +8,8 @@ of any model), of the last candle's taker share, and of the last return is the s
 
 import numpy as np
 
-from candlecast.demo import generate, order_flow
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.server.demo.candles import generate, order_flow
 
 _FROM, _MINUTES = 29_000_000, 525_600
 

@@ -15,8 +15,8 @@ from typing import Annotated
 import psycopg
 import typer
 
-from candlecast.features import FEATURES, SEQUENCE_LENGTH
-from trainer.database import connect
+from candlecast.client.database import connect
+from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
 
 SYMBOL = "BENCHMARK"
 YEAR = 525_600

@@ -25,8 +25,8 @@ from bench.feed_stage import FEED, Market, Row, StandIn, kline_frame, scratch_da
 from bench.prepare import fill_and_train
 from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.stage import MINUTE, Stage, remove
-from trainer.exchanges.clock import Clock
-from trainer.progress import shown
+from candlecast.client.progress import shown
+from candlecast.exchanges.clock import Clock
 
 LIMIT = Limit("p99", 50.0)
 _DAY = 86_400

@@ -36,7 +36,7 @@ from bench.feed_stage import (
     scratch_database,
 )
 from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
-from trainer.exchanges.clock import Clock
+from candlecast.exchanges.clock import Clock
 
 _DAY, _MINUTE = 86_400, 60
 _MEMORY = (Limit("max", 150.0),)

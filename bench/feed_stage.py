@@ -12,7 +12,7 @@ import psutil
 from psycopg import conninfo
 
 from bench.programs import CANDLECAST, ROOT, migrate
-from trainer.database import connect
+from candlecast.client.database import connect
 
 sys.path.append(str(ROOT / "tests"))
 # The stand-in and what replays it are the tests': one exchange, one notion of what the table must hold.

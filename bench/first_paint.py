@@ -19,8 +19,8 @@ from rich.console import Console
 
 from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.serve_load import served
-from trainer.database import database_url as url_of
-from trainer.progress import shown
+from candlecast.client.database import database_url as url_of
+from candlecast.client.progress import shown
 
 _DESKTOP = {"width": 1440, "height": 900}
 #: Conditions in the page, and what each is called.

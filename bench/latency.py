@@ -8,7 +8,7 @@ import psycopg
 from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
 from bench.stage import SYMBOL, Peer, Stage, with_runtime
-from candlecast.errors import TorchScriptNotAllowed
+from candlecast.core.errors import TorchScriptNotAllowed
 
 OnStep = Callable[[int, int, str], None]
 _PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trainer.database import connect
-from trainer.models.training import TrainingOptions
-from trainer.operation.train import train
-from trainer.progress import shown
+from candlecast.client.database import connect
+from candlecast.client.progress import shown
+from candlecast.trainer.models.training import TrainingOptions
+from candlecast.trainer.operation.train import train
 
 DAYS = 60
 _STOP_JOBS = "select cron.alter_job(jobid, active := false) from cron.job"

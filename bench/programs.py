@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 #: `candlecast` as this interpreter's process.
-CANDLECAST = (sys.executable, "-c", "from trainer.cli import app; app()")
+CANDLECAST = (sys.executable, "-c", "from candlecast.cli.app import app; app()")
 
 
 def migrate(url: str) -> None:

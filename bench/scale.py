@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import psycopg
 import typer
+from monitor import queries
 from psycopg import conninfo, sql
 from psycopg.rows import dict_row
 from rich.console import Console
@@ -27,8 +28,7 @@ from bench.dashboards import PAGE, asked
 from bench.first_paint import chromium, painting
 from bench.report import Figure, Limit, machine
 from bench.scale_fill import SYMBOLS, fill
-from monitor import queries
-from trainer.progress import shown
+from candlecast.client.progress import shown
 
 DATABASE = "candlecast_scale"
 SYMBOL = SYMBOLS[0]

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 
 from bench.programs import migrate
-from candlecast.features import FEATURES
-from trainer.models.training import TrainingOptions
-from trainer.operation.train import train
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.models.training import TrainingOptions
+from candlecast.trainer.operation.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")

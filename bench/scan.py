@@ -10,8 +10,8 @@ import time
 
 import torch
 
-from trainer.models.mamba import MambaShape
-from trainer.models.selective_scan import scan_last, scan_parallel, scan_sequential
+from candlecast.trainer.models.mamba import MambaShape
+from candlecast.trainer.models.selective_scan import scan_last, scan_parallel, scan_sequential
 
 BATCH, LENGTH, REPETITIONS = 256, 60, 15
 

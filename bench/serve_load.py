@@ -32,7 +32,7 @@ from rich.console import Console
 from bench.programs import CANDLECAST, ROOT
 from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
 from bench.stage import SYMBOL, Stage
-from trainer.progress import shown
+from candlecast.client.progress import shown
 
 #: So that a pg_cron job of an installation leaves BENCH alone: it skips symbols that are over an hour old.
 _OVER_AN_HOUR = 120

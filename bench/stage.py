@@ -17,8 +17,8 @@ from typing import Any
 
 import psycopg
 
-from candlecast.demo import generate
-from trainer.database import connect
+from candlecast.client.database import connect
+from candlecast.server.demo.candles import generate
 
 SYMBOL = "BENCH"
 MINUTE = 60

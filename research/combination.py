@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from candlecast.calibration import Calibration
-from candlecast.features import HORIZONS
+from candlecast.core.calibration import Calibration
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.models.calibration import Method, fit_calibration
+from candlecast.trainer.models.training import TrainingOptions, forecast, train_pair
 from research.stretch import describe, log_loss_gain, read
-from trainer.models.calibration import Method, fit_calibration
-from trainer.models.training import TrainingOptions, forecast, train_pair
 
 STRETCH = ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00")  # of no interest here
 

@@ -17,11 +17,11 @@ import numpy as np
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.data.dataset import normalised_last_rows
+from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
+from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import describe, read
-from trainer.data.dataset import normalised_last_rows
-from trainer.models.lgbm import LightGBMParameters, train_horizon
-from trainer.models.training import fit_rows_normalization
 
 #: (training rows, scaled returns, test rows) -> probability of a rise (test rows,)
 Variant = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.data.dataset import Dataset, normalised_last_rows
+from candlecast.trainer.data.splits import Split
+from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
+from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import describe, log_loss_gain, read
-from trainer.data.dataset import Dataset, normalised_last_rows
-from trainer.data.splits import Split
-from trainer.models.lgbm import LightGBMParameters, train_horizon
-from trainer.models.training import fit_rows_normalization
 
 Fold = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 

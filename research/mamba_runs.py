@@ -18,14 +18,14 @@ from scipy.special import expit, logit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from candlecast.features import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.trainer.data.dataset import Dataset
+from candlecast.trainer.data.splits import Split
+from candlecast.trainer.models.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
+from candlecast.trainer.models.forecasting import forecast_mamba
+from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
+from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import describe, read
-from trainer.data.dataset import Dataset
-from trainer.data.splits import Split
-from trainer.models.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
-from trainer.models.forecasting import forecast_mamba
-from trainer.models.mamba import MambaForecaster, MambaShape
-from trainer.models.training import fit_rows_normalization
 
 
 class WithoutSkip(MambaForecaster):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalised_last_rows
+from candlecast.trainer.data.splits import PURGE, Split
+from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
+from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import HELD_OUT_FROM, describe, read
-from trainer.data.dataset import Dataset, dataset_from_files, normalised_last_rows
-from trainer.data.splits import PURGE, Split
-from trainer.models.lgbm import LightGBMParameters, train_horizon
-from trainer.models.training import fit_rows_normalization
 
 
 def main() -> None:

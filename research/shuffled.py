@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from candlecast.trainer.data.dataset import normalised_last_rows
+from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
+from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import read
-from trainer.data.dataset import normalised_last_rows
-from trainer.models.lgbm import LightGBMParameters, train_horizon
-from trainer.models.training import fit_rows_normalization
 
 PARAMETERS = LightGBMParameters(rounds=60)
 

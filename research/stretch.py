@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from candlecast.features import HORIZONS
-from trainer.data.dataset import Dataset, dataset_from_files
-from trainer.data.splits import Split, walk_forward
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.data.dataset import Dataset, dataset_from_files
+from candlecast.trainer.data.splits import Split, walk_forward
 
 #: The first minute that no experiment reads.
 HELD_OUT_FROM = datetime(2026, 4, 21, tzinfo=UTC)

@@ -30,7 +30,7 @@ load_candles() {
   "$venv/bin/candlecast" load -- "${files[@]}"
   found=$("$python" -c '
 import sys
-from trainer.data.candles import read_candle_file
+from candlecast.candles.files import read_candle_file
 print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv[1:])))' "${files[@]}")
   mapfile -t symbols <<<"$found"
   remember "${symbols[@]}"
@@ -39,7 +39,7 @@ print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv
 # Says why the exchange does not answer, and fails; within five seconds, whatever the network does.
 ask_exchange() {
   local why
-  why=$(cd "$project" && timeout -k 1 5 "$python" -m trainer.history.probe) || {
+  why=$(cd "$project" && timeout -k 1 5 "$python" -m candlecast.candles.history.probe) || {
     printf '%s\n' "${why:-no answer within 5 s}"
     return 1
   }

@@ -17,7 +17,7 @@ if [[ ${1:-} == --project-in ]]; then
 fi
 extras=("$@")
 log=$state/pip.log
-sources=(pyproject.toml LICENSE db/functions/candlecast monitor trainer)
+sources=(pyproject.toml LICENSE candlecast trainer)
 
 # The state folder, made by root, owned by who runs this, and bound to this clone.
 make_state() {

@@ -67,7 +67,7 @@ write_env() {
 
 train() {
   local symbol hash found
-  hash=$("$python" -c 'from candlecast.features import FEATURE_HASH; print(FEATURE_HASH)')
+  hash=$("$python" -c 'from candlecast.core.feature_names import FEATURE_HASH; print(FEATURE_HASH)')
   for symbol in "${symbols[@]}"; do
     found=$(sql "select feature_hash = '$hash' from active_ensembles where symbol = $(sql_text "$symbol") and is_active")
     if [[ $found == t ]]; then

@@ -8,9 +8,9 @@ import numpy as np
 import psycopg
 import pytest
 
-from candlecast.features import FEATURES
-from trainer.data.candles import read_candle_file
-from trainer.features import RAW_COLUMNS
+from candlecast.candles.files import read_candle_file
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.features import RAW_COLUMNS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 START = 1_767_225_600  # 2026-01-01 00:00 UTC

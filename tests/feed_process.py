@@ -6,9 +6,9 @@ import sys
 import time
 from typing import Any
 
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.feed.run import FeedOptions, run
+from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
 
 
 async def main(

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from exchange import Counters, Faults, Market, Row, StandIn
 
-from trainer.exchanges.base import ExchangeError
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.feed.run import FeedOptions, run
+from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.exchanges.base import ExchangeError
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
 
 SYMBOLS = ("BTCUSDT", "AVAXUSDT", "FILUSDT")
 #: 2026-04-16 11:00 UTC, where the recorded months are: what clocks show when a replay begins.

@@ -10,9 +10,9 @@ from exchange import Market, StandIn
 from exchange.archives import checksum
 from psycopg import conninfo
 
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.history.backfill import backfill
+from candlecast.candles.history.backfill import backfill
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
 
 #: 2026-05-03 06:30:10 UTC: March and April, which are recorded, are published as months.
 NOW = 1_777_789_810

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from trainer.data.load import LoadReport
+from candlecast.candles.load import LoadReport
 
 START = 1_772_323_200  # 2026-03-01 00:00 UTC
 HEADER = (

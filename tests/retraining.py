@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from artifacts import small_options
 
-from trainer.models.artifacts import MODEL_TYPES, read_version
-from trainer.operation.retrain import RetrainOptions, retrain
+from candlecast.trainer.models.artifacts import MODEL_TYPES, read_version
+from candlecast.trainer.operation.retrain import RetrainOptions, retrain
 
 ROOT = Path(__file__).resolve().parents[1]
 

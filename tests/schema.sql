@@ -30,7 +30,7 @@ CREATE FUNCTION public.activate_ensemble(ensemble_id bigint) RETURNS void
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.registry import activate_ensemble
+from candlecast.server.registry.ensembles import activate_ensemble
 activate_ensemble(plpy, GD, ensemble_id)
 $$;
 
@@ -105,7 +105,7 @@ CREATE FUNCTION public.check_consistency(day date DEFAULT NULL::date) RETURNS SE
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.monitoring.consistency import check_consistency
+from candlecast.server.consistency.check import check_consistency
 return check_consistency(plpy, GD, day)
 $$;
 
@@ -115,7 +115,7 @@ CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id 
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.registry import create_ensemble
+from candlecast.server.registry.ensembles import create_ensemble
 return create_ensemble(
     plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol, calibration, golden
 )
@@ -234,7 +234,7 @@ CREATE FUNCTION public.evaluate_ab(at_time timestamp with time zone DEFAULT NULL
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.ab.evaluate import evaluate_ab
+from candlecast.server.ab.evaluate import evaluate_ab
 return evaluate_ab(plpy, GD, at_time)
 $$;
 
@@ -308,7 +308,7 @@ CREATE FUNCTION public.generate_demo_candles(until timestamp with time zone DEFA
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO, YMD'
     AS $$
-from candlecast.demo_feed import generate_demo_candles
+from candlecast.server.demo.insert import generate_demo_candles
 return generate_demo_candles(plpy, until, days)
 $$;
 
@@ -581,7 +581,7 @@ CREATE FUNCTION public.measure_drift(day date DEFAULT NULL::date) RETURNS SETOF 
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.monitoring.drift import measure_drift
+from candlecast.server.drift.measure import measure_drift
 return measure_drift(plpy, GD, day)
 $$;
 
@@ -604,7 +604,7 @@ CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
     LANGUAGE plpython3u STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.settings import ml_setting
+from candlecast.core.settings import ml_setting
 return ml_setting(plpy, GD, setting_name)
 $$;
 
@@ -689,7 +689,7 @@ CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time 
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.predict import predict
+from candlecast.server.predict import predict
 return predict(plpy, GD, for_symbol, at_time, ensemble_id)
 $$;
 
@@ -700,7 +700,7 @@ CREATE FUNCTION public.predict_now(for_symbol text DEFAULT 'BTCUSDT'::text) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-from candlecast.predict import predict_now
+from candlecast.server.predict import predict_now
 return predict_now(plpy, GD, for_symbol)
 $$;
 
@@ -712,7 +712,7 @@ CREATE FUNCTION public.predict_range(for_symbol text, from_time timestamp with t
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.predict import predict_range
+from candlecast.server.predict import predict_range
 return predict_range(plpy, GD, for_symbol, from_time, to_time, ensemble_id)
 $$;
 
@@ -775,7 +775,7 @@ CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL:
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.ab.evaluate import preview_ab
+from candlecast.server.ab.evaluate import preview_ab
 return preview_ab(plpy, GD, at_time)
 $$;
 
@@ -922,7 +922,7 @@ CREATE FUNCTION public.register_model(model_type text, version text, symbol text
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.versions import register_model
+from candlecast.server.registry.versions import register_model
 return register_model(plpy, GD, model_type, version, symbol, model_path, facts, names, contents)
 $$;
 
@@ -932,7 +932,7 @@ CREATE FUNCTION public.rollback_ensemble(for_symbol text DEFAULT 'BTCUSDT'::text
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.registry import rollback_ensemble
+from candlecast.server.registry.ensembles import rollback_ensemble
 return rollback_ensemble(plpy, GD, for_symbol)
 $$;
 
@@ -941,7 +941,7 @@ ALTER FUNCTION public.rollback_ensemble(for_symbol text) OWNER TO candlecast_own
 CREATE PROCEDURE public.run_inference(IN at_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
     LANGUAGE plpython3u
     AS $$
-from candlecast.run import run_inference
+from candlecast.server.run_inference import run_inference
 run_inference(plpy, GD, at_time)
 $$;
 
@@ -1047,7 +1047,7 @@ CREATE FUNCTION public.test_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.registry import test_ensemble
+from candlecast.server.registry.ensembles import test_ensemble
 return test_ensemble(plpy, GD, ensemble_id)
 $$;
 
@@ -1081,7 +1081,7 @@ CREATE FUNCTION public.withdraw_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.registry import withdraw_ensemble
+from candlecast.server.registry.ensembles import withdraw_ensemble
 return withdraw_ensemble(plpy, GD, ensemble_id)
 $$;
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from candlecast.features import FEATURES, WINDOW
+from candlecast.core.feature_names import FEATURES, WINDOW
 
 __all__ = ["RAW_COLUMNS", "compute_features"]
 

@@ -7,7 +7,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.registry import activate_ensemble
+from candlecast.server.registry.ensembles import activate_ensemble
 activate_ensemble(plpy, GD, ensemble_id)
 $$;
 alter function activate_ensemble(bigint) owner to candlecast_owner;

@@ -12,7 +12,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 3
 as $$
-from candlecast.monitoring.consistency import check_consistency
+from candlecast.server.consistency.check import check_consistency
 return check_consistency(plpy, GD, day)
 $$;
 alter function check_consistency(date) owner to candlecast_owner;

@@ -12,7 +12,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.registry import create_ensemble
+from candlecast.server.registry.ensembles import create_ensemble
 return create_ensemble(plpy, GD, mamba_version_id, lgbm_version_id, mamba_weight, is_test, symbol)
 $$;
 alter function create_ensemble(bigint, bigint, double precision, boolean, text) owner to candlecast_owner;

@@ -18,7 +18,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 as $$
-from candlecast.demo_feed import generate_demo_candles
+from candlecast.server.demo.insert import generate_demo_candles
 return generate_demo_candles(plpy, until, days)
 $$;
 

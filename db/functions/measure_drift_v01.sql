@@ -12,7 +12,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 27
 as $$
-from candlecast.monitoring.drift import measure_drift
+from candlecast.server.drift.measure import measure_drift
 return measure_drift(plpy, GD, day)
 $$;
 alter function measure_drift(date) owner to candlecast_owner;

@@ -7,7 +7,7 @@ stable parallel restricted
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.settings import ml_setting
+from candlecast.core.settings import ml_setting
 return ml_setting(plpy, GD, setting_name)
 $$;
 alter function ml_setting(text) owner to candlecast_owner;

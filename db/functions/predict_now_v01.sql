@@ -12,7 +12,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- each call would plan the features anew, for more than it gains
 rows 5
 as $$
-from candlecast.predict import predict_now
+from candlecast.server.predict import predict_now
 return predict_now(plpy, GD, for_symbol)
 $$;
 alter function predict_now(text) owner to candlecast_owner;

@@ -13,7 +13,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 7200
 as $$
-from candlecast.predict import predict_range
+from candlecast.server.predict import predict_range
 return predict_range(plpy, GD, for_symbol, from_time, to_time, ensemble_id)
 $$;
 alter function predict_range(text, timestamptz, timestamptz, bigint) owner to candlecast_owner;

@@ -15,7 +15,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 5
 as $$
-from candlecast.predict import predict
+from candlecast.server.predict import predict
 return predict(plpy, GD, for_symbol, at_time, ensemble_id)
 $$;
 alter function predict(text, timestamptz, bigint) owner to candlecast_owner;

@@ -11,7 +11,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.versions import register_model
+from candlecast.server.registry.versions import register_model
 return register_model(plpy, GD, model_type, version, symbol, model_path, facts, names, contents)
 $$;
 alter function register_model(text, text, text, text, jsonb, text [], bytea []) owner to candlecast_owner;

@@ -7,7 +7,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.registry import rollback_ensemble
+from candlecast.server.registry.ensembles import rollback_ensemble
 return rollback_ensemble(plpy, GD, for_symbol)
 $$;
 alter function rollback_ensemble(text) owner to candlecast_owner;

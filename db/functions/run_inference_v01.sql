@@ -8,7 +8,7 @@ create or replace procedure run_inference(at_time timestamptz default null)
 language plpython3u
 security invoker
 as $$
-from candlecast.run import run_inference
+from candlecast.server.run_inference import run_inference
 run_inference(plpy, GD, at_time)
 $$;
 alter procedure run_inference(timestamptz) owner to candlecast_owner;

@@ -7,7 +7,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.registry import test_ensemble
+from candlecast.server.registry.ensembles import test_ensemble
 return test_ensemble(plpy, GD, ensemble_id)
 $$;
 alter function test_ensemble(bigint) owner to candlecast_owner;

@@ -7,7 +7,7 @@ volatile parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.registry import withdraw_ensemble
+from candlecast.server.registry.ensembles import withdraw_ensemble
 return withdraw_ensemble(plpy, GD, ensemble_id)
 $$;
 alter function withdraw_ensemble(bigint) owner to candlecast_owner;

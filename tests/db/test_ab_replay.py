@@ -21,12 +21,12 @@ from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from trainer.data.candles import read_candle_file
-from trainer.data.dataset import build_dataset
-from trainer.data.upsert import NUMBERS
-from trainer.features import RAW_COLUMNS, compute_features
-from trainer.models.lgbm import LightGBMParameters
-from trainer.models.training import TrainingOptions, train_and_export
+from candlecast.candles.files import read_candle_file
+from candlecast.candles.upsert import NUMBERS
+from candlecast.trainer.data.dataset import build_dataset
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.models.lgbm import LightGBMParameters
+from candlecast.trainer.models.training import TrainingOptions, train_and_export
 
 DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from live import deploy, forget_models
 
-from candlecast.features import FEATURES, HORIZONS, VOLATILITY_30M
-from candlecast.models import NORMALIZATION, facts_from, output_mapping
-from candlecast.normalization import normalize, parse
-from candlecast.returns import scale_of
-from trainer.data.load import load_file
+from candlecast.candles.load import load_file
+from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M
+from candlecast.core.models import NORMALIZATION, facts_from, output_mapping
+from candlecast.core.normalization import normalize, parse
+from candlecast.core.returns import scale_of
 
 WINDOWS = 1000
 

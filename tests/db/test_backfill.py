@@ -17,13 +17,13 @@ from history import DAY, END, NOW, TODAY, Altered, as_feeder, binance, fill, loa
 from psycopg import conninfo
 from typer.testing import CliRunner
 
-import trainer.exchanges
-import trainer.progress
+import candlecast.client.progress
+import candlecast.exchanges
 from bench.programs import CANDLECAST
-from trainer.cli import app
-from trainer.exchanges.base import Unreachable
-from trainer.exchanges.clock import Clock
-from trainer.history.backfill import backfill
+from candlecast.candles.history.backfill import backfill
+from candlecast.cli.app import app
+from candlecast.exchanges.base import Unreachable
+from candlecast.exchanges.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The archive that follows so many others stops amid its transaction: its candles are copied, its row is not written.
@@ -215,7 +215,7 @@ def test_an_exchange_that_cannot_be_reached_ends_it_with_69_and_nothing_written(
     db, database_url, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange = StandIn(Market(["BTCUSDT"], TODAY - DAY, NOW), standing())  # never started: nobody listens on port 0
-    monkeypatch.setattr(trainer.exchanges, "exchange_named", lambda _name: binance(exchange, Clock(10_000)))
+    monkeypatch.setattr(candlecast.exchanges, "exchange_named", lambda _name: binance(exchange, Clock(10_000)))
     done = CliRunner().invoke(app, ["backfill", "--symbol", "btcusdt", "--database-url", as_feeder(database_url)])
     assert done.exit_code == 69
     assert "http://127.0.0.1:0 cannot be reached" in done.stderr
@@ -296,7 +296,7 @@ def test_what_stands_in_the_table_gives_way_but_for_its_spread(db, database_url)
 def test_progress_is_told_in_lines_where_there_is_no_terminal(
     database_url, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer.progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(candlecast.client.progress, "LINE_EVERY", 0.0)
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 2) == 0
     lines = capsys.readouterr().err.splitlines()

@@ -12,10 +12,11 @@ import pytest
 from live import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
 from psycopg.types.json import Jsonb
 
-from candlecast.calibration import parse
-from candlecast.features import VOLATILITY_30M
-from candlecast.models import facts_from, load_lgbm, load_mamba
-from trainer.models.artifacts import golden_ensemble
+from candlecast.core.calibration import parse
+from candlecast.core.feature_names import VOLATILITY_30M
+from candlecast.core.models import facts_from
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.models.artifacts import golden_ensemble
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")

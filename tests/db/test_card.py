@@ -8,10 +8,10 @@ import pytest
 from live import create, register
 from psycopg import conninfo
 
-from trainer.errors import CandlecastUserError
-from trainer.models.artifacts import read_version
-from trainer.operation.card import card
-from trainer.operation.publish import publish_ensemble
+from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.models.artifacts import read_version
+from candlecast.trainer.operation.card import card
+from candlecast.trainer.operation.publish import publish_ensemble
 
 SECTIONS = (
     "Data",

@@ -11,7 +11,7 @@ import pytest
 from live import MINUTE, load_demo
 
 from bench.dashboards import PAGE, asked
-from trainer.evaluation.costs import book
+from candlecast.trainer.evaluation.costs import book
 
 QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
 #: What grows without end: nothing may read it from one end to the other.

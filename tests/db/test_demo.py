@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from candlecast import demo
+from candlecast.server.demo import candles as demo
 
 UNTIL = "2026-03-01 00:00:30+00"
 UNTIL_MINUTE = 1_772_323_200 // 60

@@ -17,8 +17,8 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 from scipy import stats
 
-from candlecast.features import FEATURES
-from candlecast.monitoring.distribution import FIELD, LEAST_SHARE, STEPS
+from candlecast.core.distribution import FIELD, LEAST_SHARE, STEPS
+from candlecast.core.feature_names import FEATURES
 
 DAY = NEWEST.date()
 VOLUMES = {"volume", "quote_asset_volume", "taker_buy_base_asset_volume", "taker_buy_quote_asset_volume"}
@@ -116,9 +116,9 @@ def test_the_distance_is_the_one_of_the_rows_that_it_was_trained_on(live, artifa
     """To a step of the quantiles that are kept, against scipy and the very training rows."""
     from artifacts import generated_dataset
 
-    from candlecast.normalization import parse
-    from trainer.data.dataset import normalised_last_rows
-    from trainer.data.splits import default_borders, split_by_time
+    from candlecast.core.normalization import parse
+    from candlecast.trainer.data.dataset import normalised_last_rows
+    from candlecast.trainer.data.splits import default_borders, split_by_time
 
     dataset = generated_dataset()
     training = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time, None)).training

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from live import load_demo
 
-from candlecast.features import FEATURES
-from trainer.data.dataset import read_dataset
-from trainer.data.lookahead import LookAhead, check_no_lookahead
-from trainer.database import connect
-from trainer.errors import CandlecastUserError
-from trainer.evaluation.evaluate import RESULT, SHUFFLED_RESULT
-from trainer.evaluation.evaluate import evaluate as run_evaluation
-from trainer.evaluation.report import evaluate
-from trainer.evaluation.walk_forward import FORECASTS, concatenate, read
-from trainer.models.training import TrainingOptions
+from candlecast.client.database import connect
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.data.dataset import read_dataset
+from candlecast.trainer.data.lookahead import LookAhead, check_no_lookahead
+from candlecast.trainer.evaluation.evaluate import RESULT, SHUFFLED_RESULT
+from candlecast.trainer.evaluation.evaluate import evaluate as run_evaluation
+from candlecast.trainer.evaluation.report import evaluate
+from candlecast.trainer.evaluation.walk_forward import FORECASTS, concatenate, read
+from candlecast.trainer.models.training import TrainingOptions
 
 EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "1", "--time-budget-minutes", "0.02")
 #: So that both folds of five days' candles have what they need.

@@ -17,8 +17,8 @@ from feature_candles import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from candlecast.features import FEATURES, WINDOW
-from trainer.features import compute_features
+from candlecast.core.feature_names import FEATURES, WINDOW
+from candlecast.trainer.features import compute_features
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 

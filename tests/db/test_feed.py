@@ -20,8 +20,8 @@ from feeding import DAY, HOUR, MINUTE, START, SYMBOLS, ReplayClock, difference, 
 from psycopg import sql
 
 from bench.programs import CANDLECAST
-from trainer.exchanges.clock import Clock
-from trainer.feed.run import FeedOptions
+from candlecast.candles.feed.run import FeedOptions
+from candlecast.exchanges.clock import Clock
 
 SPEED = 600.0
 FEED = [*CANDLECAST, "feed"]

@@ -11,12 +11,12 @@ from exchange.frames import kline_frame, kline_row
 from feeding import DAY, HOUR, START, difference, feeding
 from psycopg import conninfo
 
-from trainer.errors import CandlecastUserError
-from trainer.exchanges.base import Unreachable
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.feed import store
-from trainer.feed.run import FeedOptions, run
+from candlecast.candles.feed import store
+from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.core.errors import CandlecastUserError
+from candlecast.exchanges.base import Unreachable
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
 
 SPEED = 600
 OPTIONS = FeedOptions(lookback=HOUR / 2)
@@ -190,7 +190,7 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
 def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch):
     """It is waited for once: the minutes that the stream does not bring are asked for again."""
     waits, asked = iter([60.0]), []
-    monkeypatch.setattr("trainer.feed.run.backoff", lambda attempt, longest: next(waits, DAY))
+    monkeypatch.setattr("candlecast.candles.feed.run.backoff", lambda attempt, longest: next(waits, DAY))
     options = FeedOptions(lookback=HOUR / 2, silence=HOUR, verify_every=DAY)
 
     async def scene():

@@ -16,7 +16,7 @@ from live import MINUTE, NEWEST
 from psycopg import conninfo
 from typer.main import get_command
 
-from trainer.cli import app
+from candlecast.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs/feeds.md").read_text()
@@ -262,10 +262,10 @@ def test_the_alarm_rings_when_it_should(db):
 
 
 def test_its_figures_are_the_codes():
-    from trainer.exchanges import binance, http
-    from trainer.exchanges.http import Limits
-    from trainer.feed import run, store, tail
-    from trainer.feed.run import FeedOptions
+    from candlecast.candles.feed import run, store, tail
+    from candlecast.candles.feed.run import FeedOptions
+    from candlecast.exchanges import binance, http
+    from candlecast.exchanges.http import Limits
 
     options, limits = FeedOptions(), Limits(binance.WEIGHT_A_MINUTE, "")
     text = " ".join(DOCUMENT.split())
@@ -299,7 +299,7 @@ def test_its_commands_settings_files_and_links_are_there():
     for name, rest in found:
         options = {option for parameter in commands[name].params for option in parameter.opts} | {"--help"}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)
-    source = (ROOT / "trainer/exchanges/binance.py").read_text()
+    source = (ROOT / "candlecast/exchanges/binance.py").read_text()
     for variable in re.findall(r"CANDLECAST_BINANCE_\w+(?<!=)", DOCUMENT):
         assert variable in source
     for default in re.findall(r"_URL` \| `(\S+)`", DOCUMENT):

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loading import GOOD, HEADER, START, counts, line, stored, write
 
-from trainer.data.load import LoadReport, load_file
-from trainer.errors import FileRefused
+from candlecast.candles.load import LoadReport, load_file
+from candlecast.core.errors import FileRefused
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from loading import line, stored, write
 from typer.testing import CliRunner
 
-from trainer.cli import app
+from candlecast.cli.app import app
 
 
 def run(database_url: str, *arguments: object) -> tuple[int, str, str]:

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from live import MINUTE, NEWEST, create_calibrated
 
-from candlecast.returns import scale_of
-from candlecast.rows import COLUMNS
-from trainer.errors import CandlecastUserError
-from trainer.models.artifacts import read_ensemble
-from trainer.operation.predict import predict
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.forecast_rows import COLUMNS
+from candlecast.core.returns import scale_of
+from candlecast.trainer.models.artifacts import read_ensemble
+from candlecast.trainer.operation.predict import predict
 
 CANDLES = """
 copy (select * from candles_1m where open_time >= '{0:%Y-%m-%d %H:%M}+00' and open_time < '{1:%Y-%m-%d %H:%M}+00'

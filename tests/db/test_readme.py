@@ -8,7 +8,7 @@ import pytest
 from live import MINUTE, NEWEST
 from typer.main import get_command
 
-from trainer.cli import app
+from candlecast.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

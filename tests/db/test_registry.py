@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
 
-from candlecast.features import FEATURES
+from candlecast.core.feature_names import FEATURES
 
 OTHER_FEATURES = b'{"version": 1, "feature_hash": "0", "sequence_length": 60, "features": []}'
 
@@ -322,8 +322,8 @@ def test_rollback_goes_back_and_further_back(live, artifacts):
 def test_after_an_upgrade_that_adds_a_feature_the_old_ensembles_are_refused_with_the_remedy(live, artifacts):
     first, second = active(live), create(live, artifacts, 0.25)
     live.execute("select activate_ensemble(%s)", (second,))
-    for module, name, value in (("lineage", "FEATURE_HASH", "another"), ("lineage", "FEATURES", [*FEATURES, "new"])):
-        in_backend(live, f"import candlecast.{module}; candlecast.{module}.{name} = {value!r}")
+    for name, value in (("FEATURE_HASH", "another"), ("FEATURES", [*FEATURES, "new"])):
+        in_backend(live, f"from candlecast.server import feature_check; feature_check.{name} = {value!r}")
     for call in ("predict('DEMO')", "predict_now('DEMO')", f"activate_ensemble({first})", "rollback_ensemble('DEMO')"):
         error = refused(live, f"select {call}")
         assert error.sqlstate == "CC018", call
@@ -333,7 +333,10 @@ def test_after_an_upgrade_that_adds_a_feature_the_old_ensembles_are_refused_with
     live.execute("call run_inference(%s)", (NEWEST,))
     runs = live.execute("select status, ensemble_id, error_sqlstate from inference_runs").fetchall()
     assert runs == [("failed", second, "CC018")]
-    in_backend(live, "import candlecast.lineage; candlecast.lineage.FEATURES = candlecast.lineage.FEATURES[:-1]")
+    in_backend(
+        live,
+        "from candlecast.server import feature_check; feature_check.FEATURES = feature_check.FEATURES[:-1]",
+    )
     assert "another order" in refused(live, "select predict('DEMO')").diag.message_detail
     assert active(live) == second
 

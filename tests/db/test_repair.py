@@ -9,10 +9,10 @@ from history import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, mark
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.load import Gap
-from trainer.history.fill import _together
-from trainer.history.repair import RepairOptions, _whole_days, repair
-from trainer.history.stored import without
+from candlecast.candles.history.fill import _together
+from candlecast.candles.history.repair import RepairOptions, _whole_days, repair
+from candlecast.candles.history.stored import without
+from candlecast.candles.load import Gap
 
 MINUTE = timedelta(minutes=1)
 #: A whole day and more, the edge of a day, one minute, one of today.

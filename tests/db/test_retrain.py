@@ -18,12 +18,12 @@ from live import MINUTE, NEWEST, create, deploy, load_demo, register
 from psycopg import conninfo
 from retraining import runs, small, start, wait_for, whole_versions
 
-from trainer.database import connect
-from trainer.errors import CandlecastUserError
-from trainer.models.artifacts import MODEL_TYPES, reference
-from trainer.operation.publish import publish_on_test_or_waiting
-from trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
-from trainer.operation.training_runs import AlreadyRunning, begin
+from candlecast.client.database import connect
+from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.models.artifacts import MODEL_TYPES, reference
+from candlecast.trainer.operation.publish import publish_on_test_or_waiting
+from candlecast.trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
+from candlecast.trainer.operation.training_runs import AlreadyRunning, begin
 
 ENSEMBLES = "select id, state from active_ensembles order by id"
 AT_THE_LOCK = "select exists (select from pg_locks where not granted and relation = 'active_ensembles'::regclass)"

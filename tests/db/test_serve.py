@@ -19,7 +19,7 @@ from psycopg import conninfo, sql
 from serving import ROOT, bring_up_to_now, next_minute, serving
 
 from bench.programs import CANDLECAST
-from monitor.database import Database, QueryRefused
+from candlecast.web.database import Database, QueryRefused
 
 WATCHER = "candlecast_test_watcher"
 #: The server's processes belong to the postgres user.

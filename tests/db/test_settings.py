@@ -1,4 +1,4 @@
-"""ml_settings takes exactly what candlecast.settings can read, and says what is wrong with the rest."""
+"""ml_settings takes exactly what candlecast.core.settings can read, and says what is wrong with the rest."""
 
 import json
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from live import in_backend
 from migrating import migrate
 
-from candlecast.settings import resolve
+from candlecast.core.settings import resolve
 
 NAMES = [
     "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from live import MINUTE, load_demo
 
-from trainer.data.upsert import COLUMNS
+from candlecast.candles.upsert import COLUMNS
 
 
 def minutes_ago(minutes):

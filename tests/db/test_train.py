@@ -11,12 +11,12 @@ import pytest
 from live import NEWEST, load_demo
 from psycopg import conninfo
 
-from trainer.data.dataset import build_dataset, read_dataset
-from trainer.database import connect
-from trainer.errors import CandlecastUserError
-from trainer.features import RAW_COLUMNS, compute_features
-from trainer.models.artifacts import read_version
-from trainer.operation.publish import publish
+from candlecast.client.database import connect
+from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.data.dataset import build_dataset, read_dataset
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.models.artifacts import read_version
+from candlecast.trainer.operation.publish import publish
 
 TRAIN = ("train", "--symbol", "DEMO", "--threads", "1", "--time-budget-minutes", "0.05")
 

@@ -81,7 +81,7 @@ def restored(
         as_root("mkdir", str(own_packages(cluster)))
         import candlecast
 
-        as_root("cp", "-r", str(Path(candlecast.__file__).parent), str(own_packages(cluster)))
+        as_root("cp", "-rL", str(Path(candlecast.__file__).parent), str(own_packages(cluster)))
         cluster.start()
         dump, restore = blocks("Backup and restore")
         first = f"PYTHONPATH = '{own_packages(cluster)}:"

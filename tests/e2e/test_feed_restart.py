@@ -9,8 +9,8 @@ import psycopg
 from exchange import Faults, Market, StandIn
 from feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference, feeding, never_true, watch
 
-from trainer.exchanges.clock import Clock
-from trainer.feed.run import FeedOptions
+from candlecast.candles.feed.run import FeedOptions
+from candlecast.exchanges.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from clusters import LAUNCHER, section, wait_for
 
 import candlecast
-from candlecast.errors import CandlecastError
+from candlecast.core.errors import CandlecastError
 
 pytestmark = pytest.mark.cron
 

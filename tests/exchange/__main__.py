@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.exchanges.clock import Clock
+from candlecast.exchanges.clock import Clock
 
 if importlib.util.find_spec("aiohttp") is None:
     sys.exit(f"the stand-in needs aiohttp: {sys.executable} -m pip install -c constraints.txt aiohttp")

@@ -13,7 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
-from trainer.data.candles import NUMBERS, read_candle_file
+from candlecast.candles.files import NUMBERS, read_candle_file
 
 from .faults import Faults
 

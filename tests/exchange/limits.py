@@ -5,7 +5,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from trainer.exchanges.clock import Clock
+from candlecast.exchanges.clock import Clock
 
 _FIVE_MINUTES = 300.0
 CONNECTIONS_IN_FIVE_MINUTES = 300

@@ -8,7 +8,7 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from trainer.exchanges.clock import Clock
+from candlecast.exchanges.clock import Clock
 
 from .archives import Archives, checksum
 from .candles import Market

@@ -7,7 +7,7 @@ from collections import deque
 
 from aiohttp import WSMsgType, web
 
-from trainer.exchanges.clock import Clock
+from candlecast.exchanges.clock import Clock
 
 from .candles import Market
 from .frames import LATEST, Frame, candle_frames, quote_frames, shutdown_frame

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from candlecast.ab.decision import Decision, Standing, decide
-from candlecast.ab.figures import Accuracies
-from candlecast.ab.pairs import DAY, Comparison
-from candlecast.ab.sequence import Sequence, radius
-from candlecast.settings import resolve
+from candlecast.core.settings import resolve
+from candlecast.server.ab.confidence_sequence import Sequence, radius
+from candlecast.server.ab.decision import Decision, Standing, decide
+from candlecast.server.ab.figures import Accuracies
+from candlecast.server.ab.pairs import DAY, Comparison
 
 HOUR = 3_600
 AT = 1_777_853_400.0  # 2026-05-04 00:10 UTC

@@ -15,10 +15,11 @@ from scipy.stats import norm
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from candlecast.ab import figures, sequence
-from candlecast.ab.figures import Accuracies, Loss, Window
-from candlecast.ab.sequence import RHO, Sequence, radius
-from candlecast.features import HORIZONS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.server.ab import confidence_sequence as sequence
+from candlecast.server.ab import figures
+from candlecast.server.ab.confidence_sequence import RHO, Sequence, radius
+from candlecast.server.ab.figures import Accuracies, Loss, Window
 
 NAN = math.nan
 #: What docs/ab-testing.md says of the sequence.

@@ -11,7 +11,7 @@ from bench.ab_pairs import MINUTES, Days, Minutes, Pair, radii, simulate
 from bench.ab_report import WITHIN, pairs
 from bench.ab_rules import ALONE, DAY_INTERVAL, GUARDED, MARGIN, NEVER, RULES, fate, rolled_back, wilson
 from bench.ab_simulation import BEGIN, DOCS, END, between_marks
-from candlecast.ab.sequence import radius
+from candlecast.server.ab.confidence_sequence import radius
 
 EQUAL, BETTER = Pair(0.3, 0.0), Pair(0.3, 0.02)
 RUNS, DAYS = 300, 14

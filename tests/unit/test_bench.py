@@ -11,12 +11,13 @@ from artifacts import generated_candles, generated_dataset, make_artifacts
 from bench import peer
 from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
-from candlecast.calibration import FAR, parse
-from candlecast.features import FEATURES
-from candlecast.models import facts_from, load_lgbm, load_mamba
-from candlecast.normalization import parse as parse_normalization
-from candlecast.normalization import standardize
-from trainer.features import compute_features
+from candlecast.core.calibration import FAR, parse
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.models import facts_from
+from candlecast.core.normalization import parse as parse_normalization
+from candlecast.core.normalization import standardize
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.features import compute_features
 
 
 def test_the_peers_features_are_the_reference():

@@ -1,4 +1,4 @@
-"""candlecast.calibration: what each method gives, by hand, and every document that is none."""
+"""candlecast.core.calibration: what each method gives, by hand, and every document that is none."""
 
 import json
 from math import exp
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.calibration import FAR, Calibration, parse
-from candlecast.errors import CalibrationInvalid
-from candlecast.features import FEATURES, HORIZONS
+from candlecast.core.calibration import FAR, Calibration, parse
+from candlecast.core.errors import CalibrationInvalid
+from candlecast.core.feature_names import FEATURES, HORIZONS
 
 N, F = len(HORIZONS), len(FEATURES)
 KNOTS = {"method": "isotonic", "x": [[-1.0, 0.0, 2.0]] * N, "y": [[0.1, 0.5, 0.7]] * N}

@@ -12,9 +12,9 @@ from candle_files import HEADER, NAME, START, THREE, line, text, with_column, wr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.archives import read_table
-from trainer.data.candles import ARCHIVE_COLUMNS, read_candle_file
-from trainer.data.upsert import NUMBERS
+from candlecast.candles.file_formats import read_table
+from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
+from candlecast.candles.upsert import NUMBERS
 
 
 def assert_is_three(path: Path, symbol: str = "BTCUSDT") -> None:

@@ -13,10 +13,10 @@ import pyarrow.parquet
 import pytest
 from candle_files import NAME, START, THREE, line, text, with_column, write, zipped
 
-from trainer.data import archives
-from trainer.data.archives import read_table
-from trainer.data.candles import ARCHIVE_COLUMNS, read_candle_file
-from trainer.errors import FileRefused
+from candlecast.candles import file_formats as archives
+from candlecast.candles.file_formats import read_table
+from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
+from candlecast.core.errors import FileRefused
 
 REFUSED = [
     # what, file name, content, what the message says

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.evaluation.costs import BASIS_POINT, book, joined
+from candlecast.trainer.evaluation.costs import BASIS_POINT, book, joined
 
 
 def labels(steps, minutes):

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from trainer import database
-from trainer.cli import app
-from trainer.database import connect, explain, read_env_file
-from trainer.errors import CandlecastUserError
+from candlecast.cli.app import app
+from candlecast.client import database
+from candlecast.client.database import connect, explain, read_env_file
+from candlecast.core.errors import CandlecastUserError
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """The URLs that psycopg was asked for; the current folder is two levels under tmp_path, without any .env."""
     urls: list[str] = []
     monkeypatch.setattr(database.psycopg, "connect", lambda url, **_: urls.append(url))
-    monkeypatch.setattr(database, "__file__", str(tmp_path / "project" / "trainer" / "database.py"))
+    monkeypatch.setattr(database, "__file__", str(tmp_path / "project" / "candlecast" / "client" / "database.py"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     here = tmp_path / "outer" / "inner"
     here.mkdir(parents=True)

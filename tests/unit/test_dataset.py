@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from artifacts import generated_candles, generated_dataset, small_options
 
-from candlecast.features import CLOSE, FEATURES, VOLATILITY_30M
-from candlecast.normalization import normalize, parse
-from trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
-from trainer.data.splits import default_borders, split_by_time
-from trainer.features import compute_features
-from trainer.models.normalization import fit_normalization, to_json
-from trainer.models.training import train_pair
+from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
+from candlecast.core.normalization import normalize, parse
+from candlecast.trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
+from candlecast.trainer.data.splits import default_borders, split_by_time
+from candlecast.trainer.features import compute_features
+from candlecast.trainer.models.normalization import fit_normalization, to_json
+from candlecast.trainer.models.training import train_pair
 
 MINUTE = 60
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from candlecast import demo
+from candlecast.server.demo import candles as demo
 
 FROM = 29_000_000
 DAY = demo.generate(FROM, FROM + 1440)

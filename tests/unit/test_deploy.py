@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from trainer.cli import app
+from candlecast.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -110,7 +110,7 @@ def test_the_service_runs_retrain_in_what_it_may_write():
     state = f"/var/lib/{service['StateDirectory'][0]}"
     assert words[words.index("--models-dir") + 1].startswith(f"{state}/")
     assert service["WorkingDirectory"] == [state]
-    from trainer.operation.retrain import BUSY
+    from candlecast.trainer.operation.retrain import BUSY
 
     assert service["SuccessExitStatus"] == [str(BUSY)]
 
@@ -145,8 +145,8 @@ def test_the_feeds_service_starts_it_again_for_ever():
     assert service["User"] != unit("candlecast-retrain.service")["User"], "a feeder needs no right to publish models"
     assert service["WantedBy"] == ["multi-user.target"]
     assert "KillSignal" not in service, "SIGTERM stops it cleanly"
-    from trainer.feed.run import _LAST_WORDS
-    from trainer.feed.store import AnotherFeed
+    from candlecast.candles.feed.run import _LAST_WORDS
+    from candlecast.candles.feed.store import AnotherFeed
 
     assert int(service["TimeoutStopSec"][0]) > _LAST_WORDS
     assert service["SuccessExitStatus"] == [str(AnotherFeed.exit_status)]
@@ -286,9 +286,10 @@ def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(tmp_path)], check=True, capture_output=True)
     (wheel,) = (tmp_path / "wheels").iterdir()
     names = zipfile.ZipFile(wheel).namelist()
-    for part in (ROOT / "trainer", ROOT / "db/functions/candlecast"):
-        there = {str(path.relative_to(part.parent)) for path in part.rglob("*.py")}
-        assert there <= set(names), "a package that pyproject.toml does not name"
-    page = {str(path.relative_to(ROOT)) for path in (ROOT / "monitor").rglob("*") if path.suffix not in ("", ".pyc")}
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"candlecast"}
+    parts = [(ROOT / "candlecast", "candlecast"), (ROOT / "trainer", "candlecast/trainer")]
+    modules = {f"{name}/{path.relative_to(part)}" for part, name in parts for path in part.rglob("*.py")}
+    assert modules <= set(names), "a package that pyproject.toml does not find"
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "candlecast/web/static").rglob("*") if path.is_file()}
     assert page <= set(names), "a file of the page that pyproject.toml does not name"
-    assert {f"monitor/static/vendor/lightweight-charts/{name}" for name in ("LICENSE", "NOTICE")} <= set(names)
+    assert {f"candlecast/web/static/vendor/lightweight-charts/{name}" for name in ("LICENSE", "NOTICE")} <= set(names)

@@ -5,9 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from trainer.display import cell, console, plain, plain_lines, shown
-from trainer.errors import CandlecastUserError, FileRefused, print_error
-from trainer.progress import shown as progress_shown
+from candlecast.client.display import cell, console, print_error
+from candlecast.client.progress import shown as progress_shown
+from candlecast.core.errors import CandlecastUserError, FileRefused
+from candlecast.core.text import plain, plain_lines, shown
 
 NASTY = ["[/x]", "[red]X.csv", "a:heart:b", "{task}", "\x1b[2Jgone", "one\ntwo", "\u202egnp.exe", "\udcff", "\x9b2J"]
 

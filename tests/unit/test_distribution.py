@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from candlecast.features import FEATURES
-from candlecast.monitoring.distribution import (
+from candlecast.core.distribution import (
     DAY,
     LEAST_SHARE,
     STEPS,
@@ -21,8 +20,9 @@ from candlecast.monitoring.distribution import (
     describe,
     parse,
 )
-from trainer.data.dataset import dataset_from_files, normalised_last_rows
-from trainer.models.training import fit_rows_normalization
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.data.dataset import dataset_from_files, normalised_last_rows
+from candlecast.trainer.models.training import fit_rows_normalization
 
 ROWS = 5_000
 #: Columns of `made` by kind; the others are normal.

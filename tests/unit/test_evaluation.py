@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.evaluation.scores import baselines, mean_with_interval, score
+from candlecast.trainer.evaluation.scores import baselines, mean_with_interval, score
 
 ONES = np.ones((4, 5))
 

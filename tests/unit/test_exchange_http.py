@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 from websockets.asyncio.server import serve
 
-from trainer.exchanges import http
-from trainer.exchanges.base import Alive, Closed, ExchangeError, Unreachable, Unreadable
-from trainer.exchanges.binance import Binance
-from trainer.exchanges.clock import Clock
-from trainer.exchanges.http import HttpClient, Refused
+from candlecast.exchanges import http
+from candlecast.exchanges.base import Alive, Closed, ExchangeError, Unreachable, Unreadable
+from candlecast.exchanges.binance import Binance
+from candlecast.exchanges.clock import Clock
+from candlecast.exchanges.http import HttpClient, Refused
 
 MINUTE_MS = 60_000
 

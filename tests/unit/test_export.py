@@ -9,12 +9,12 @@ import pytest
 import torch
 from artifacts import SMALL_MAMBA, generated_dataset, small_options
 
-from candlecast.features import FEATURES
-from trainer.data.dataset import normalised_windows
-from trainer.data.splits import default_borders, split_by_time
-from trainer.models.export import check_twins, to_onnx, to_torchscript
-from trainer.models.mamba import MambaForecaster, MambaShape
-from trainer.models.training import train_pair
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.data.dataset import normalised_windows
+from candlecast.trainer.data.splits import default_borders, split_by_time
+from candlecast.trainer.models.export import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
+from candlecast.trainer.models.training import train_pair
 
 # The tests load TorchScript as the database does.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load.*:DeprecationWarning")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from feature_candles import MINUTE, START, random_candles, sliced
 
-from candlecast.features import FEATURES, WINDOW
-from trainer.features import compute_features
+from candlecast.core.feature_names import FEATURES, WINDOW
+from candlecast.trainer.features import compute_features
 
 
 def deviations(values):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.times import MINUTE
-from trainer.exchanges.base import Candle
-from trainer.exchanges.clock import Clock
-from trainer.feed.tail import MOST_WAITING, Tail
+from candlecast.candles.feed.tail import MOST_WAITING, Tail
+from candlecast.core.times import MINUTE
+from candlecast.exchanges.base import Candle
+from candlecast.exchanges.clock import Clock
 
 
 def candle(minute, close=100.0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from candlecast.features import FEATURES, HORIZONS
-from trainer.models.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
+from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.trainer.models.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
 
 ROWS = 20_000
 SEEN = np.full(len(FEATURES), -1.0), np.full(len(FEATURES), 1.0)

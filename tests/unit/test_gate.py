@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.operation.gate import judge
+from candlecast.trainer.operation.gate import judge
 
 MINUTES = 4_000
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leaves import leaf_numbers
 
-from candlecast.features import FEATURES
-from trainer.models.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.models.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
 
 PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20)
 #: LightGBM takes what is not larger for 0 (kZeroThreshold), ONNX for what it is.
@@ -58,7 +58,7 @@ def test_every_row_reaches_the_same_leaf(trained, kind):
 def test_rounding_thresholds_to_nearest_would_miss_leaves(trained, monkeypatch):
     """The test above can fail: without the rounding, rows on thresholds go astray."""
     model, _, rows = trained
-    monkeypatch.setattr("trainer.models.lgbm.floor_to_float32", float)
+    monkeypatch.setattr("candlecast.trainer.models.lgbm.floor_to_float32", float)
     rows = on_thresholds(model.booster, rows)
     expected = model.booster.predict(rows, pred_leaf=True).astype(int)
     assert (leaf_numbers(to_onnx(model), model.booster, rows) != expected).any()

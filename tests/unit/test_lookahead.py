@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from artifacts import generated_candles, generated_dataset
 
-from candlecast.features import FEATURES
-from trainer.data.lookahead import LookAhead, check_rows
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.data.lookahead import LookAhead, check_rows
 
 CANDLES = generated_candles(7_000)
 

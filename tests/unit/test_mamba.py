@@ -6,9 +6,15 @@ from torch.nn import functional
 from transformers import MambaConfig
 from transformers.models.mamba.modeling_mamba import MambaMixer
 
-from candlecast.features import FEATURES
-from trainer.models.mamba import MambaAverage, MambaBlock, MambaForecaster, MambaShape, parameter_groups
-from trainer.models.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel, scan_sequential
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.models.mamba import MambaAverage, MambaBlock, MambaForecaster, MambaShape, parameter_groups
+from candlecast.trainer.models.selective_scan import (
+    kernel_usable,
+    scan_kernel,
+    scan_last,
+    scan_parallel,
+    scan_sequential,
+)
 
 SHAPE = MambaShape(d_model=24, d_state=8, layers=2)
 
@@ -96,7 +102,7 @@ def mixed_up(block):
 
 
 def test_without_the_kernel_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("trainer.models.selective_scan._kernel", lambda: None)
+    monkeypatch.setattr("candlecast.trainer.models.selective_scan._kernel", lambda: None)
     with pytest.raises(RuntimeError, match="pip install mamba-ssm"):
         scan_kernel(*scan_inputs(torch.float32))
 

@@ -9,10 +9,10 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 from statsmodels.regression.linear_model import OLS
 
-from candlecast.ab.figures import lags_of
-from trainer.evaluation.comparison import compare
-from trainer.evaluation.intervals import estimate, mean_estimate
-from trainer.evaluation.metrics import (
+from candlecast.server.ab.figures import lags_of
+from candlecast.trainer.evaluation.comparison import compare
+from candlecast.trainer.evaluation.intervals import estimate, mean_estimate
+from candlecast.trainer.evaluation.metrics import (
     Cells,
     Kind,
     accuracy,

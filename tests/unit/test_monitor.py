@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.answers import Answer, Cached, json_answer
-from monitor.app import STATIC
-from monitor.database import _without_address
-from monitor.exposition import exposition
-from monitor.serve import _listen
+from candlecast.web.answers import Answer, Cached, json_answer
+from candlecast.web.app import STATIC
+from candlecast.web.database import _without_address
+from candlecast.web.exposition import exposition
+from candlecast.web.serve import _listen
 
 REFUSED = (
     'connection failed: connection to server at "10.0.0.1", port 5432 failed: Connection refused\n'

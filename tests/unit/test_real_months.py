@@ -7,13 +7,13 @@ import pytest
 from artifacts import SMALL_MAMBA
 from leaves import leaf_numbers
 
-from trainer.data.candles import read_candle_file
-from trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
-from trainer.features import RAW_COLUMNS, compute_features
-from trainer.models.export import check_twins, to_onnx, to_torchscript
-from trainer.models.lgbm import LightGBMParameters
-from trainer.models.lgbm import to_onnx as lgbm_to_onnx
-from trainer.models.training import TrainingOptions, train_and_export
+from candlecast.candles.files import read_candle_file
+from candlecast.trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.models.export import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.lgbm import LightGBMParameters
+from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
+from candlecast.trainer.models.training import TrainingOptions, train_and_export
 
 #: 2026-04-01 00:00 UTC.
 APRIL = 1_775_001_600

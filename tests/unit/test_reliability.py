@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from trainer.evaluation.metrics import Cells
-from trainer.evaluation.reliability import _walk, calibration_errors, reliability
+from candlecast.trainer.evaluation.metrics import Cells
+from candlecast.trainer.evaluation.reliability import _walk, calibration_errors, reliability
 
 MINUTES = 60 * np.arange(4_000)
 

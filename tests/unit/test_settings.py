@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.environment import ModelPaths, model_paths
-from candlecast.errors import SettingInvalid
-from candlecast.settings import Settings, resolve, torchscript_allowed
+from candlecast.core.errors import SettingInvalid
+from candlecast.core.settings import Settings, resolve, torchscript_allowed
+from candlecast.server.environment_models import ModelPaths, model_paths
 
 DEFAULTS = Settings(
     enabled=True,

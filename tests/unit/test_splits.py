@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.splits import DAY, HISTORY, MINUTE, default_borders, split_by_time, walk_forward
-from trainer.errors import CandlecastUserError
-from trainer.operation.train import LEAST_WINDOWS
+from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.data.splits import DAY, HISTORY, MINUTE, default_borders, split_by_time, walk_forward
+from candlecast.trainer.operation.train import LEAST_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
 VALIDATION_FROM, TEST_FROM = 10_000, 15_000

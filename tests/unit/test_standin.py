@@ -20,8 +20,8 @@ from conftest import ROOT
 from exchange import ARCHIVE_FAULTS, CONNECTION_FAULTS, FRAME_FAULTS, REQUEST_FAULTS, Faults, Market, StandIn
 from exchange.frames import candle_frames, csv_row, kline_row
 
-from trainer.data.candles import read_candle_file
-from trainer.exchanges.clock import Clock
+from candlecast.candles.files import read_candle_file
+from candlecast.exchanges.clock import Clock
 
 DAY = 86_400
 #: Where the exchange's clock stands at first: in the middle of a minute of the recorded month.

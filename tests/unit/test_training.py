@@ -11,16 +11,16 @@ import pytest
 import torch
 from artifacts import generated_dataset, small_options
 
-from candlecast.calibration import parse
-from candlecast.features import FEATURE_HASH, FEATURES
-from candlecast.models import load_lgbm, load_mamba
-from candlecast.normalization import normalize
-from trainer.data.dataset import normalised_last_rows
-from trainer.errors import CandlecastUserError
-from trainer.models.artifacts import new_version, read_version, write_version
-from trainer.models.fit_mamba import MambaParameters, _Plan, _rise_and_fall
-from trainer.models.mamba import MambaShape
-from trainer.models.training import train_and_export, train_pair
+from candlecast.core.calibration import parse
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import FEATURE_HASH, FEATURES
+from candlecast.core.normalization import normalize
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.data.dataset import normalised_last_rows
+from candlecast.trainer.models.artifacts import new_version, read_version, write_version
+from candlecast.trainer.models.fit_mamba import MambaParameters, _Plan, _rise_and_fall
+from candlecast.trainer.models.mamba import MambaShape
+from candlecast.trainer.models.training import train_and_export, train_pair
 
 #: Learns the generated signal in seconds.
 QUICK_MAMBA = MambaParameters(shape=MambaShape(d_model=16, d_state=4), epochs=3, batch=128)
@@ -173,7 +173,7 @@ def test_calibration_reads_no_row_outside_training_and_validation(trained):
 
 def test_a_plan_that_does_not_fit_is_cut_and_its_learning_rate_still_falls(monkeypatch):
     clock = iter(range(0, 10_000, 1))
-    monkeypatch.setattr("trainer.models.fit_mamba.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("candlecast.trainer.models.fit_mamba.time.monotonic", lambda: next(clock))
     plan = _Plan(1_000, budget_seconds=100.0)  # a second a batch
     done = 1
     while not plan.ends_at(done):

@@ -9,13 +9,13 @@ import pytest
 from artifacts import generated_dataset, small_options
 from sklearn.metrics import roc_auc_score
 
-from candlecast.features import FEATURES
-from trainer.data.splits import walk_forward
-from trainer.evaluation.code_version import code_hash, sources
-from trainer.evaluation.plots import write_plots
-from trainer.evaluation.report import evaluate, says, shuffled
-from trainer.evaluation.tables import tables, verdict
-from trainer.evaluation.walk_forward import (
+from candlecast.core.feature_names import FEATURES
+from candlecast.trainer.data.splits import walk_forward
+from candlecast.trainer.evaluation.code_version import code_hash, sources
+from candlecast.trainer.evaluation.plots import write_plots
+from candlecast.trainer.evaluation.report import evaluate, says, shuffled
+from candlecast.trainer.evaluation.tables import tables, verdict
+from candlecast.trainer.evaluation.walk_forward import (
     ENSEMBLE,
     FORECASTS,
     LAST_SIGN,
@@ -26,7 +26,7 @@ from trainer.evaluation.walk_forward import (
     run,
     shuffled_labels,
 )
-from trainer.models.training import forecast, train_pair
+from candlecast.trainer.models.training import forecast, train_pair
 
 
 @pytest.fixture(scope="module")
@@ -149,18 +149,25 @@ def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits,
 
 
 def test_the_code_of_a_fold_is_what_makes_forecasts_and_not_what_shows_them():
-    modules = sources("trainer.evaluation.walk_forward")
+    modules = sources("candlecast.trainer.evaluation.walk_forward")
     assert {
-        "trainer.models.training",
-        "trainer.data.splits",
-        "candlecast.normalization",
-        "trainer.models.mamba",
+        "candlecast.trainer.models.training",
+        "candlecast.trainer.data.splits",
+        "candlecast.core.normalization",
+        "candlecast.trainer.models.mamba",
     } <= modules.keys()
     assert (
-        not {"trainer.evaluation.plots", "trainer.evaluation.tables", "trainer.cli", "trainer.evaluation.report"}
+        not {
+            "candlecast.trainer.evaluation.plots",
+            "candlecast.trainer.evaluation.tables",
+            "candlecast.cli.app",
+            "candlecast.trainer.evaluation.report",
+        }
         & modules.keys()
     )
-    assert code_hash("trainer.data.splits") != code_hash("trainer.data.splits", ("trainer.errors",))
+    assert code_hash("candlecast.trainer.data.splits") != code_hash(
+        "candlecast.trainer.data.splits", ("candlecast.core.errors",)
+    )
 
 
 def test_shuffled_labels_are_the_training_and_validation_labels_and_no_other(dataset, splits):

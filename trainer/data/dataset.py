@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import psycopg
 
-from candlecast.features import CLOSE, FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M, WINDOW
-from candlecast.normalization import Normalization, normalize
-from candlecast.returns import scale_of
-from trainer.data.candles import read_candle_file
-from trainer.errors import CandlecastUserError
-from trainer.features import RAW_COLUMNS, compute_features
+from candlecast.candles.files import read_candle_file
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import CLOSE, FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M, WINDOW
+from candlecast.core.normalization import Normalization, normalize
+from candlecast.core.returns import scale_of
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
 
 MINUTE = 60
 #: Candles for one window: 60 rows of 150 candles.

@@ -4,7 +4,7 @@
     check_rows(candles, dataset)                            # or from arrays
 
 For a sample of minutes each feature is computed anew from the 150 candles up to that minute and nothing else, by the
-reference in ``trainer.features``, and each label from the closes that it is about. A row that differs has read another
+reference in `trainer/features.py`, and each label from the closes that it is about. A row that differs has read another
 candle, or the database's formula is not the reference's: either way nothing that follows would mean anything.
 """
 
@@ -13,13 +13,13 @@ from collections.abc import Mapping
 import numpy as np
 import psycopg
 
-from candlecast.features import FEATURES, HORIZONS, VOLATILITY_30M, WINDOW
-from candlecast.returns import scale_of
-from trainer.data.dataset import MINUTE, Dataset, copy_binary
-from trainer.display import plain
-from trainer.errors import CandlecastUserError
-from trainer.features import RAW_COLUMNS, compute_features
-from trainer.models.artifacts import iso
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M, WINDOW
+from candlecast.core.returns import scale_of
+from candlecast.core.text import plain
+from candlecast.trainer.data.dataset import MINUTE, Dataset, copy_binary
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.models.artifacts import iso
 
 #: Minutes that are looked at.
 SAMPLE = 200

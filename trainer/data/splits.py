@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from candlecast.features import HORIZONS, SEQUENCE_LENGTH, WINDOW
-from trainer.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import HORIZONS, SEQUENCE_LENGTH, WINDOW
 
 #: Minutes before candle_time that a prediction reads: 208.
 HISTORY = SEQUENCE_LENGTH + WINDOW - 2

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
-from candlecast.features import HORIZONS
-from candlecast.normalization import Normalization
-from trainer.data.dataset import Dataset, normalised_last_rows
-from trainer.data.splits import Split
+from candlecast.core.feature_names import HORIZONS
+from candlecast.core.normalization import Normalization
+from candlecast.trainer.data.dataset import Dataset, normalised_last_rows
+from candlecast.trainer.data.splits import Split
 
 #: Inverse strengths of the logistic regression's penalty; strengths of the ridge's.
 INVERSE_STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

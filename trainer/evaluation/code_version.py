@@ -6,7 +6,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("candlecast", "trainer")
+PACKAGES = ("candlecast",)
 
 
 def code_hash(module: str, without: Collection[str] = ()) -> str:
@@ -36,7 +36,7 @@ def _imported(source: bytes) -> Iterator[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from trainer.models import artifacts` names a module, `from trainer.data.splits import Split` none.
+            # `from candlecast.core import distribution` names a module, `from candlecast.core.errors import X` none.
             names = [node.module]
             if node.module.split(".")[0] in PACKAGES and _is_package(node.module):
                 names += [f"{node.module}.{alias.name}" for alias in node.names]

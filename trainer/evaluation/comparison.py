@@ -6,9 +6,9 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.tsa.stattools import diebold_mariano_test
 
-from candlecast.ab.figures import lags_of
-from trainer.evaluation.intervals import UNKNOWN, Estimate, mean_estimate
-from trainer.evaluation.metrics import Cells, Kind
+from candlecast.server.ab.figures import lags_of
+from candlecast.trainer.evaluation.intervals import UNKNOWN, Estimate, mean_estimate
+from candlecast.trainer.evaluation.metrics import Cells, Kind
 
 
 @dataclass(frozen=True)

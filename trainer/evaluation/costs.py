@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.evaluation.intervals import mean_estimate
+from candlecast.trainer.evaluation.intervals import mean_estimate
 
 #: Costs of one side, in basis points of what is traded.
 SIDES = (0, 2, 5, 10)

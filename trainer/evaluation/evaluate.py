@@ -14,20 +14,21 @@ from typing import Any
 import psycopg
 from rich.table import Table
 
-from trainer.data.dataset import MINUTE, Dataset, read_dataset
-from trainer.data.lookahead import check_no_lookahead
-from trainer.data.splits import walk_forward
-from trainer.database import connect, explain
-from trainer.display import console, plain
-from trainer.errors import CandlecastUserError
-from trainer.evaluation.plots import write_plots
-from trainer.evaluation.report import evaluate as evaluate_rows
-from trainer.evaluation.report import shuffled
-from trainer.evaluation.tables import folds_table, shuffled_table, tables, verdict
-from trainer.evaluation.walk_forward import dataset_hash, run
-from trainer.models import artifacts
-from trainer.models.training import TrainingOptions
-from trainer.progress import shown
+from candlecast.client.database import connect, explain
+from candlecast.client.display import console
+from candlecast.client.progress import shown
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.text import plain
+from candlecast.trainer.data.dataset import MINUTE, Dataset, read_dataset
+from candlecast.trainer.data.lookahead import check_no_lookahead
+from candlecast.trainer.data.splits import walk_forward
+from candlecast.trainer.evaluation.plots import write_plots
+from candlecast.trainer.evaluation.report import evaluate as evaluate_rows
+from candlecast.trainer.evaluation.report import shuffled
+from candlecast.trainer.evaluation.tables import folds_table, shuffled_table, tables, verdict
+from candlecast.trainer.evaluation.walk_forward import dataset_hash, run
+from candlecast.trainer.models import artifacts
+from candlecast.trainer.models.training import TrainingOptions
 
 RESULT = "evaluation.json"
 #: Of a run on shuffled labels: beside the real figures, never over them.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from candlecast.ab.figures import lags_of
+from candlecast.server.ab.figures import lags_of
 
 LEVEL = 0.95
 

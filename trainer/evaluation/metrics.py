@@ -1,7 +1,7 @@
 """Figures of one forecast over test rows, each with its 95 % interval: hits, probabilities, correlations.
 
 Arrays are (minutes, horizons): one column for one horizon, five for all of them in one. An influence (see
-``trainer.evaluation.intervals``) is summed over a minute's horizons, so that five forecasts of one minute count as
+`intervals.py`) is summed over a minute's horizons, so that five forecasts of one minute count as
 the dependent things that they are. A return of 0 has no direction: such cells are no part of what is about directions.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import pearsonr, rankdata
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from trainer.evaluation.intervals import LEVEL, UNKNOWN, Estimate, estimate, mean_estimate
+from candlecast.trainer.evaluation.intervals import LEVEL, UNKNOWN, Estimate, estimate, mean_estimate
 
 #: Shares of all forecasts, the most confident ones first.
 COVERAGES = (1.0, 0.5, 0.2, 0.1, 0.05)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from trainer.evaluation.intervals import Estimate, mean_estimate
-from trainer.evaluation.metrics import Cells
+from candlecast.trainer.evaluation.intervals import Estimate, mean_estimate
+from candlecast.trainer.evaluation.metrics import Cells
 
 BINS = 10
 DRAWS = 500

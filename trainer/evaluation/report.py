@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from candlecast.calibration import FAR
-from candlecast.features import HORIZONS
-from trainer.evaluation import metrics
-from trainer.evaluation.comparison import compare
-from trainer.evaluation.costs import book, joined
-from trainer.evaluation.intervals import LEVEL, Estimate
-from trainer.evaluation.metrics import COVERAGES, Cells
-from trainer.evaluation.reliability import CalibrationError, calibration_errors, reliability
-from trainer.evaluation.walk_forward import (
+from candlecast.core.calibration import FAR
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.evaluation import metrics
+from candlecast.trainer.evaluation.comparison import compare
+from candlecast.trainer.evaluation.costs import book, joined
+from candlecast.trainer.evaluation.intervals import LEVEL, Estimate
+from candlecast.trainer.evaluation.metrics import COVERAGES, Cells
+from candlecast.trainer.evaluation.reliability import CalibrationError, calibration_errors, reliability
+from candlecast.trainer.evaluation.walk_forward import (
     ENSEMBLE,
     FORECASTS,
     LAST_SIGN,
@@ -34,7 +34,7 @@ from trainer.evaluation.walk_forward import (
     RIDGE,
     Rows,
 )
-from trainer.models import artifacts
+from candlecast.trainer.models import artifacts
 
 FORMAT = 1
 ALL = "all"

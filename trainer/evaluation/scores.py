@@ -1,6 +1,6 @@
 """How good forecasts are on rows that training never saw: direction accuracy with its interval, beside baselines.
 
-``candlecast train`` measures one test part by this; ``trainer.evaluation.report`` measures walk-forward rows, with
+``candlecast train`` measures one test part by this; `report.py` measures walk-forward rows, with
 all figures.
 """
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.calibration import Calibration
-from candlecast.features import HORIZONS
-from trainer.evaluation.intervals import mean_estimate
-from trainer.evaluation.metrics import interval_coverage
-from trainer.evaluation.reliability import calibration_errors
+from candlecast.core.calibration import Calibration
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.evaluation.intervals import mean_estimate
+from candlecast.trainer.evaluation.metrics import interval_coverage
+from candlecast.trainer.evaluation.reliability import calibration_errors
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseline]:
 
 
 def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, float]:
-    """Mean of (rows,) hits in time order and its 95 % interval, Newey-West: see ``trainer.evaluation.intervals``."""
+    """Mean of (rows,) hits in time order and its 95 % interval, Newey-West: see `intervals.py`."""
     mean = mean_estimate(hits.astype(np.float64), np.ones(len(hits)), horizon)
     return mean.value, mean.low, mean.high
 

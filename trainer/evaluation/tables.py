@@ -1,6 +1,6 @@
 """A walk-forward evaluation as tables on the screen, at most 100 columns wide: shares in percent, +- 95 % intervals.
 
-Figures come from the document of ``trainer.evaluation.report`` alone. docs/evaluation.md says what each column means.
+Figures come from the document of `report.py` alone. docs/evaluation.md says what each column means.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from trainer.data.dataset import Dataset
-from trainer.data.splits import Split
-from trainer.display import cell
-from trainer.evaluation.costs import SIDES
-from trainer.evaluation.metrics import COVERAGES
-from trainer.evaluation.report import ALL, COLUMNS
-from trainer.evaluation.walk_forward import ENSEMBLE
+from candlecast.client.display import cell
+from candlecast.trainer.data.dataset import Dataset
+from candlecast.trainer.data.splits import Split
+from candlecast.trainer.evaluation.costs import SIDES
+from candlecast.trainer.evaluation.metrics import COVERAGES
+from candlecast.trainer.evaluation.report import ALL, COLUMNS
+from candlecast.trainer.evaluation.walk_forward import ENSEMBLE
 
 
 def folds_table(dataset: Dataset, splits: Sequence[Split]) -> Table:

@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.features import FEATURES, VOLATILITY_30M
-from candlecast.returns import scale_of
-from trainer.data.dataset import Dataset
-from trainer.data.splits import Split
-from trainer.evaluation import baselines
-from trainer.evaluation.code_version import code_hash
-from trainer.evaluation.metrics import Kind
-from trainer.models import artifacts
-from trainer.models.calibration import Method, fit_calibration
-from trainer.models.training import Pair, Stage, TrainingOptions, forecast, quiet, train_pair
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
+from candlecast.core.returns import scale_of
+from candlecast.trainer.data.dataset import Dataset
+from candlecast.trainer.data.splits import Split
+from candlecast.trainer.evaluation import baselines
+from candlecast.trainer.evaluation.code_version import code_hash
+from candlecast.trainer.evaluation.metrics import Kind
+from candlecast.trainer.models import artifacts
+from candlecast.trainer.models.calibration import Method, fit_calibration
+from candlecast.trainer.models.training import Pair, Stage, TrainingOptions, forecast, quiet, train_pair
 
 ENSEMBLE, MAMBA, LIGHTGBM = "ensemble", "Mamba", "LightGBM"
 RIDGE, LOGISTIC = "ridge", "logistic"
@@ -39,14 +39,14 @@ REVERSAL, LAST_SIGN, MAJORITY = "reversal", "last sign", "majority"
 FORECASTS = (MAJORITY, REVERSAL, LAST_SIGN, RIDGE, LOGISTIC, MAMBA, LIGHTGBM, ENSEMBLE)
 #: Modules that only look at forecasts, or write and run the exported files: a change there needs no training.
 NO_PART = (
-    "candlecast.models",
-    "trainer.models.artifacts",
-    "trainer.display",
-    "trainer.evaluation.scores",
-    "trainer.models.export",
-    "trainer.evaluation.intervals",
-    "trainer.evaluation.metrics",
-    "trainer.evaluation.reliability",
+    "candlecast.core.models",
+    "candlecast.trainer.models.artifacts",
+    "candlecast.client.display",
+    "candlecast.trainer.evaluation.scores",
+    "candlecast.trainer.models.export",
+    "candlecast.trainer.evaluation.intervals",
+    "candlecast.trainer.evaluation.metrics",
+    "candlecast.trainer.evaluation.reliability",
 )
 
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.calibration import Calibration
-from candlecast.features import FEATURES, VOLATILITY_30M
-from candlecast.forecast import Ensemble
-from candlecast.models import Model
-from trainer.data.dataset import Dataset
-from trainer.display import shown
-from trainer.errors import CandlecastUserError
+from candlecast.core.calibration import Calibration
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
+from candlecast.core.forecast import Ensemble
+from candlecast.core.models import Model
+from candlecast.core.text import shown
+from candlecast.trainer.data.dataset import Dataset
 
 FACTS = "facts.json"
 CALIBRATION = "calibration.json"

@@ -1,6 +1,6 @@
 """Fits what belongs to a pair on its validation rows: Mamba's weight, probabilities, prediction intervals.
 
-All of it is in scaled returns (batch, 5). ``candlecast.calibration`` applies it; this module writes its document.
+All of it is in scaled returns (batch, 5). ``candlecast.core.calibration`` applies it; this module writes its document.
 """
 
 import json
@@ -13,8 +13,8 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.calibration import FORMAT, Calibration, parse
-from candlecast.features import HORIZONS
+from candlecast.core.calibration import FORMAT, Calibration, parse
+from candlecast.core.feature_names import HORIZONS
 
 #: Share of outcomes that a prediction interval is made to hold.
 LEVEL = 0.9

@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 import torch
 
-from candlecast.features import FEATURES, SEQUENCE_LENGTH
-from trainer.models.lgbm import IR_VERSION, OPSET
-from trainer.models.mamba import MambaAverage, MambaForecaster
+from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
+from candlecast.trainer.models.lgbm import IR_VERSION, OPSET
+from candlecast.trainer.models.mamba import MambaAverage, MambaForecaster
 
 Forecaster = MambaForecaster | MambaAverage
 #: The largest difference between two roads, in scaled returns; beyond it a sign must agree too.

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from candlecast.normalization import Normalization, normalize
-from trainer.data.dataset import Dataset, normalised_windows
-from trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
+from candlecast.core.normalization import Normalization, normalize
+from candlecast.trainer.data.dataset import Dataset, normalised_windows
+from candlecast.trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
 
 EVALUATION_BATCH = 256
 #: After so many batches their speed says how many fit into the budget.

@@ -2,7 +2,7 @@
 
     forecasts = forecast(pair, dataset, split.test)
 
-The exported files give the same to 1e-5 (``trainer.models.export.check_twins``); the server runs those.
+The exported files give the same to 1e-5 (``candlecast.trainer.models.export.check_twins``); the server runs those.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from candlecast.calibration import Calibration
-from candlecast.normalization import Normalization, standardize
-from trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
-from trainer.models.lgbm import DirectionModel
+from candlecast.core.calibration import Calibration
+from candlecast.core.normalization import Normalization, standardize
+from candlecast.trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
+from candlecast.trainer.models.lgbm import DirectionModel
 
 BATCH = 256
 

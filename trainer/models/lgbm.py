@@ -26,7 +26,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.features import FEATURES
+from candlecast.core.feature_names import FEATURES
 
 #: What Debian 12's and later ONNX Runtimes all read.
 IR_VERSION, OPSET, ML_OPSET = 8, 17, 1

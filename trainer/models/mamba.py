@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from candlecast.features import FEATURES, HORIZONS
-from trainer.models.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel
+from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.trainer.models.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel
 
 
 @dataclass(frozen=True)

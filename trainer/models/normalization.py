@@ -1,4 +1,4 @@
-"""Fits the numbers that ``candlecast.normalization.normalize`` applies: robust centres and scales.
+"""Fits the numbers that ``candlecast.core.normalization.normalize`` applies: robust centres and scales.
 
 Fitted on training windows only; ``tests/unit/test_dataset.py`` changes every later row and expects no change here.
 """
@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 
-from candlecast.features import FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
-from candlecast.normalization import Normalization, normalize
+from candlecast.core.feature_names import FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
+from candlecast.core.normalization import Normalization, normalize
 
 #: Relative to the sequence's last close: a price outside the training range must not matter.
 PRICE_LEVELS = ("open", "high", "low", "close")
@@ -50,7 +50,7 @@ def fit_normalization(windows: np.ndarray) -> Normalization:
 
 
 def to_json(params: Normalization) -> bytes:
-    """The bytes of ``normalization_params_v1.json``; ``candlecast.normalization.parse`` reads them back exactly."""
+    """The bytes of ``normalization_params_v1.json``; `core.normalization.parse` reads them back."""
     methods = np.where(params.relative, "relative_to_last_close", np.where(params.log1p, "log1p", "identity")).tolist()
     numbers = np.column_stack([params.center, params.scale, params.clip]).tolist()
     document = {

@@ -16,25 +16,39 @@ from typing import Any
 import numpy as np
 import torch
 
-from candlecast.calibration import Calibration
-from candlecast.features import FEATURE_HASH, FEATURES, HORIZONS, VOLATILITY_30M
-from candlecast.models import LGBM_FILES, NORMALIZATION, Model, load_lgbm, load_mamba
-from candlecast.monitoring import distribution
-from candlecast.normalization import Normalization
-from candlecast.returns import scale_of
-from trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
-from trainer.data.splits import Split, default_borders, split_by_time
-from trainer.errors import CandlecastUserError
-from trainer.evaluation.scores import Baseline, HorizonScore, baselines, calibration_scores, score, to_document
-from trainer.models import artifacts
-from trainer.models.calibration import Method, WeightFit, fit_calibration, fit_weight
-from trainer.models.export import check_twins, to_onnx, to_torchscript
-from trainer.models.fit_mamba import MambaFit, MambaParameters, fit_mamba
-from trainer.models.forecasting import Forecasts, combine, forecast_lgbm, forecast_mamba, standardised_last_rows
-from trainer.models.lgbm import DirectionModel, LightGBMParameters, train_horizon
-from trainer.models.lgbm import to_onnx as lgbm_to_onnx
-from trainer.models.mamba import MambaAverage
-from trainer.models.normalization import fit_normalization, to_json
+from candlecast.core import distribution
+from candlecast.core.calibration import Calibration
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import FEATURE_HASH, FEATURES, HORIZONS, VOLATILITY_30M
+from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model
+from candlecast.core.normalization import Normalization
+from candlecast.core.returns import scale_of
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
+from candlecast.trainer.data.splits import Split, default_borders, split_by_time
+from candlecast.trainer.evaluation.scores import (
+    Baseline,
+    HorizonScore,
+    baselines,
+    calibration_scores,
+    score,
+    to_document,
+)
+from candlecast.trainer.models import artifacts
+from candlecast.trainer.models.calibration import Method, WeightFit, fit_calibration, fit_weight
+from candlecast.trainer.models.export import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.fit_mamba import MambaFit, MambaParameters, fit_mamba
+from candlecast.trainer.models.forecasting import (
+    Forecasts,
+    combine,
+    forecast_lgbm,
+    forecast_mamba,
+    standardised_last_rows,
+)
+from candlecast.trainer.models.lgbm import DirectionModel, LightGBMParameters, train_horizon
+from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
+from candlecast.trainer.models.mamba import MambaAverage
+from candlecast.trainer.models.normalization import fit_normalization, to_json
 
 #: Told (done, total, note) as a stage of the work goes on.
 OnStep = Callable[[int, int, str], None]

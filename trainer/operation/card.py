@@ -15,10 +15,11 @@ from typing import Any
 
 import psycopg
 
-from trainer.database import connect, explain
-from trainer.errors import CandlecastUserError, print_error
-from trainer.models.artifacts import CALIBRATION, FACTS, MODEL_TYPES
-from trainer.operation.card_text import Card, Joined, render
+from candlecast.client.database import connect, explain
+from candlecast.client.display import print_error
+from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.models.artifacts import CALIBRATION, FACTS, MODEL_TYPES
+from candlecast.trainer.operation.card_text import Card, Joined, render
 
 _VERSIONS = """
 select id, model_type, symbol, version, facts from model_versions

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from candlecast.features import HORIZONS
-from candlecast.monitoring.distribution import FIELD, STEPS
-from trainer.display import plain
+from candlecast.core.distribution import FIELD, STEPS
+from candlecast.core.feature_names import HORIZONS
+from candlecast.core.text import plain
 
 NAMES = {"lgbm": "LightGBM", "mamba": "Mamba", "ensemble": "ensemble"}
 PARTS = ("training", "validation", "test")

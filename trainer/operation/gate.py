@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.features import HORIZONS
-from trainer.evaluation.intervals import Estimate, mean_estimate
+from candlecast.core.feature_names import HORIZONS
+from candlecast.trainer.evaluation.intervals import Estimate, mean_estimate
 
 
 @dataclass(frozen=True)

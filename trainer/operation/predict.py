@@ -2,7 +2,7 @@
 
     candlecast predict --artifacts models/ensemble/20261122T170312Z --last 5 BTCUSDT-1m-2026-04.zip
 
-Features by their reference (``trainer.features``), models and rows by the code that the server runs, so the numbers are
+Features by their reference (`trainer/features.py`), models and rows by the server's own code, so the numbers are
 those of ``predict_range()``, to 1e-5 in scaled returns.
 """
 
@@ -15,21 +15,20 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from candlecast.calibration import parse
-from candlecast.errors import CandlecastError
-from candlecast.features import SEQUENCE_LENGTH
-from candlecast.forecast import Ensemble
-from candlecast.models import load_lgbm, load_mamba
-from candlecast.rows import COLUMNS, forecast_rows
-from trainer.data.candles import read_candle_file
-from trainer.data.dataset import MINUTE, WHOLE_WINDOW
-from trainer.data.times import MINUTE as MICROSECONDS
-from trainer.data.times import describe_time
-from trainer.display import console
-from trainer.errors import CandlecastUserError, FileRefused
-from trainer.features import RAW_COLUMNS, compute_features
-from trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
-from trainer.progress import shown as progress
+from candlecast.candles.files import read_candle_file
+from candlecast.client.display import console
+from candlecast.client.progress import shown as progress
+from candlecast.core.calibration import parse
+from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
+from candlecast.core.feature_names import SEQUENCE_LENGTH
+from candlecast.core.forecast import Ensemble
+from candlecast.core.forecast_rows import COLUMNS, forecast_rows
+from candlecast.core.times import MINUTE as MICROSECONDS
+from candlecast.core.times import describe_time
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.data.dataset import MINUTE, WHOLE_WINDOW
+from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
 #: Windows that the models get at once, as in the server.
 BATCH = 128

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from trainer.models.artifacts import FACTS, MODEL_TYPES
+from candlecast.trainer.models.artifacts import FACTS, MODEL_TYPES
 
 #: Newest versions of a symbol and type that stay whatever their age.
 KEEP = 3

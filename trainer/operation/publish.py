@@ -15,10 +15,10 @@ from typing import Any
 
 import psycopg
 
-from candlecast.lifecycle import TestsFull
-from trainer.database import connect, explain
-from trainer.errors import CandlecastUserError
-from trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
+from candlecast.client.database import connect, explain
+from candlecast.core.errors import CandlecastUserError
+from candlecast.server.registry.lifecycle import TestsFull
+from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
 #: How a state of active_ensembles is told; the first three are what one can publish as.
 _STATES = {

@@ -22,19 +22,20 @@ import numpy as np
 import psycopg
 from rich.console import Console
 
-from trainer.data.dataset import Dataset, read_dataset
-from trainer.data.lookahead import check_no_lookahead
-from trainer.data.splits import LEAST_TEST, LEAST_VALIDATION, PURGE, VALIDATION_SHARE
-from trainer.database import connect, explain
-from trainer.display import console, plain
-from trainer.errors import CandlecastUserError, print_error
-from trainer.models.training import OnStep, Result, TrainingOptions, forecast, train_and_export
-from trainer.operation import pruning
-from trainer.operation.gate import Verdict, judge
-from trainer.operation.publish import publish_on_test_or_waiting
-from trainer.operation.train import describe_parts
-from trainer.operation.training_runs import AlreadyRunning, TrainingRun, begin
-from trainer.progress import shown
+from candlecast.client.database import connect, explain
+from candlecast.client.display import console, print_error
+from candlecast.client.progress import shown
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.text import plain
+from candlecast.trainer.data.dataset import Dataset, read_dataset
+from candlecast.trainer.data.lookahead import check_no_lookahead
+from candlecast.trainer.data.splits import LEAST_TEST, LEAST_VALIDATION, PURGE, VALIDATION_SHARE
+from candlecast.trainer.models.training import OnStep, Result, TrainingOptions, forecast, train_and_export
+from candlecast.trainer.operation import pruning
+from candlecast.trainer.operation.gate import Verdict, judge
+from candlecast.trainer.operation.publish import publish_on_test_or_waiting
+from candlecast.trainer.operation.train import describe_parts
+from candlecast.trainer.operation.training_runs import AlreadyRunning, TrainingRun, begin
 
 #: Exit statuses. Of several symbols' the first of these that occurred: failed, busy, refused.
 PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75

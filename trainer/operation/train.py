@@ -7,16 +7,17 @@ from pathlib import Path
 import psycopg
 from rich.table import Table
 
-from candlecast.features import HORIZONS
-from trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
-from trainer.data.lookahead import check_no_lookahead
-from trainer.database import connect, explain
-from trainer.display import console, plain
-from trainer.errors import CandlecastUserError
-from trainer.evaluation.scores import HorizonScore
-from trainer.models.training import Report, Result, TrainingOptions, train_and_export
-from trainer.operation.publish import publish_ensemble
-from trainer.progress import shown
+from candlecast.client.database import connect, explain
+from candlecast.client.display import console
+from candlecast.client.progress import shown
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.feature_names import HORIZONS
+from candlecast.core.text import plain
+from candlecast.trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
+from candlecast.trainer.data.lookahead import check_no_lookahead
+from candlecast.trainer.evaluation.scores import HorizonScore
+from candlecast.trainer.models.training import Report, Result, TrainingOptions, train_and_export
+from candlecast.trainer.operation.publish import publish_ensemble
 
 #: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
 LEAST_WINDOWS = 6_000

@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from trainer.database import connect, explain
-from trainer.errors import CandlecastUserError
+from candlecast.client.database import connect, explain
+from candlecast.core.errors import CandlecastUserError
 
 #: First key of the advisory locks; the second is hashtext(symbol).
 LOCK_CLASS = 0x636C7274

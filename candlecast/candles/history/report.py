@@ -1,0 +1,66 @@
+"""What backfill and repair say on the screen when they are through with the symbols, or are stopped."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from candlecast.candles.history.fill import Outcome
+from candlecast.client.display import cell, print_error
+from candlecast.core.errors import CandlecastUserError
+from candlecast.core.text import plain
+
+_GAPS_SHOWN = 5
+
+
+def print_backfill(out: Console, outcomes: Sequence[Outcome]) -> None:
+    """A row a symbol: how much came from where; then what is missing, and what was refused."""
+    table = Table("symbol", "archives", "inserted", "changed", "unchanged", "by REST", "missing")
+    for one in outcomes:
+        counts = (one.archives, one.inserted, one.changed, one.unchanged, one.by_rest)
+        table.add_row(cell(one.symbol), *(f"{count:,}" for count in counts), _missing(one))
+    _print(out, table, outcomes)
+
+
+def print_repair(out: Console, outcomes: Sequence[Outcome], dry_run: bool) -> None:
+    """A row a symbol: how many minutes were filled and corrected; then examples, and what the exchange has not."""
+    table = Table("symbol", "archives", "to fill" if dry_run else "filled", "to correct" if dry_run else "corrected")
+    for column in ("as they were", "by REST", "missing"):
+        table.add_column(column)
+    for one in outcomes:
+        counts = (one.archives, one.inserted, one.changed, one.unchanged, one.by_rest)
+        table.add_row(cell(one.symbol), *(f"{count:,}" for count in counts), _missing(one))
+    _print(out, table, outcomes)
+    if dry_run and outcomes:
+        out.print("Nothing was written: --dry-run.")
+
+
+def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
+    if outcomes:
+        out.print(table)
+    for one in outcomes:
+        symbol = plain(one.symbol)
+        for example in one.examples:
+            out.print(f"{symbol} {example}", soft_wrap=True)
+        if one.changed > len(one.examples) > 0:
+            out.print(f"{symbol}: and {one.changed - len(one.examples):,} more", soft_wrap=True)
+        if one.is_counted:
+            if one.refused:
+                out.print(f"{symbol}: what no archive brought was asked for over REST", soft_wrap=True)
+            for gap in one.missing[:_GAPS_SHOWN]:
+                out.print(f"{symbol}: no candle of {gap}: the exchange has none", soft_wrap=True)
+            if len(one.missing) > _GAPS_SHOWN:
+                out.print(f"{symbol}: and {len(one.missing) - _GAPS_SHOWN:,} more gaps", soft_wrap=True)
+    for one in outcomes:
+        for refusal in one.refused:
+            is_there = one.is_counted and not one.minutes_missing and one.failed is None
+            hint = "Nothing is left to do: its minutes came another way." if is_there else refusal.hint
+            print_error(CandlecastUserError(refusal.message, hint))
+        for refusal in one.broken:
+            print_error(refusal)
+        if one.failed is not None:
+            print_error(one.failed)
+
+
+def _missing(one: Outcome) -> str:
+    return f"{one.minutes_missing:,}" if one.is_counted else "not known"

@@ -1,0 +1,194 @@
+"""Writes candle files into ``candles_1m``; ``candlecast load`` prints what this reports.
+
+    with connect() as connection:
+        report = load_file(connection, "BTCUSDT-1m-2026-03.zip")
+
+Each file in one transaction, by ``candlecast.candles.write``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from candlecast.candles.files import Candles, read_candle_file
+from candlecast.candles.write import PLAIN_SETTINGS, write_candles
+from candlecast.client.database import connect, explain
+from candlecast.client.display import cell, console, print_error
+from candlecast.core.errors import FileRefused
+from candlecast.core.text import plain
+from candlecast.core.times import moment
+
+_GAPS_SHOWN = 5
+
+_GAPS = """
+with edges as (
+    select
+        coalesce(max(open_time) filter (where open_time < %(first)s), %(first)s) as earliest,
+        coalesce(min(open_time) filter (where open_time > %(last)s), %(last)s) as latest
+    from (
+        (select open_time from candles_1m where symbol = %(symbol)s and open_time < %(first)s
+        order by open_time desc limit 1)
+        union all
+        (select open_time from candles_1m where symbol = %(symbol)s and open_time > %(last)s
+        order by open_time limit 1)
+    ) as neighbours
+),
+
+pairs as (
+    select open_time, lead(open_time) over (order by open_time) as next_open_time
+    from candles_1m
+    where
+        symbol = %(symbol)s
+        and open_time between (select earliest from edges) and (select latest from edges)
+)
+
+select open_time + interval '1 minute', next_open_time - interval '1 minute'
+from pairs
+where next_open_time > open_time + interval '1 minute'
+order by open_time
+"""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Minutes that the table lacks, from the first missing one to the last."""
+
+    first: datetime
+    last: datetime
+
+    @property
+    def minutes(self) -> int:
+        """How many minutes are missing."""
+        return (self.last - self.first) // timedelta(minutes=1) + 1
+
+    def __str__(self) -> str:
+        return f"{self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M} ({self.minutes:,} min)"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What one file did to the table."""
+
+    file: str
+    symbol: str
+    rows: int  #: closed candles of the file, duplicates merged
+    inserted: int
+    changed: int
+    unclosed: int  #: left out, because they end after now
+    duplicates: int  #: identical repetitions inside the file, merged
+    gaps: list[Gap] = field(default_factory=list)  #: within the file's span and at its edges
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that the table had already, with the same values."""
+        return self.rows - self.inserted - self.changed
+
+
+def load_files(files: list[Path], symbol: str | None = None, url: str | None = None) -> bool:
+    """Load each file, print what happened; False where one was refused. The others still load."""
+    out, err = console(), console(stderr=True)
+    table = Table("file", "symbol", "rows", "inserted", "changed", "unchanged", "left out", "merged", "gaps")
+    reports: list[LoadReport] = []
+    refused: list[FileRefused] = []
+    try:
+        with connect(url) as connection:
+            for file in files:
+                try:
+                    report = _load_with_bar(connection, file, symbol, err)
+                except FileRefused as error:
+                    refused.append(error)
+                    table.add_row(cell(file.name), "refused", *[""] * 7)
+                else:
+                    reports.append(report)
+                    table.add_row(cell(file.name), cell(report.symbol), *(f"{n:,}" for n in _counts(report)))
+    except psycopg.Error as error:
+        raise explain(error) from error
+    finally:  # whatever stopped it: say what is loaded
+        if table.row_count:
+            out.print(table)
+        for report in reports:
+            _print_details(out, report)
+        for refusal in refused:
+            print_error(refusal)
+    return not refused
+
+
+def load_file(
+    connection: psycopg.Connection,
+    path: str | Path,
+    symbol: str | None = None,
+    show: Callable[[int, int], None] = lambda done, total: None,
+) -> LoadReport:
+    """Load one file in one transaction; ``show(rows copied, rows)`` is called as it goes.
+
+    A row that is there already is changed where a value differs; a known spread_bps stays where the file
+    has none. Needs select, insert and update on candles_1m and TEMP on the database.
+    Raises FileRefused, with nothing written, and psycopg.Error.
+    """
+    with connection.transaction():
+        connection.execute(PLAIN_SETTINGS)
+        (now,) = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone() or (0,)
+        candles = read_candle_file(path, symbol, now)
+        if not len(candles):
+            return LoadReport(candles.file, candles.symbol, 0, 0, 0, candles.unclosed, candles.duplicates)
+        inserted, changed = write_candles(connection, candles, show)
+        gaps = _gaps(connection, candles)
+    return LoadReport(
+        file=candles.file,
+        symbol=candles.symbol,
+        rows=len(candles),
+        inserted=inserted,
+        changed=changed,
+        unclosed=candles.unclosed,
+        duplicates=candles.duplicates,
+        gaps=gaps,
+    )
+
+
+def _gaps(connection: psycopg.Connection, candles: Candles) -> list[Gap]:
+    rows = connection.execute(
+        _GAPS,
+        {
+            "symbol": candles.symbol,
+            "first": moment(candles.open_time[0]),
+            "last": moment(candles.open_time[-1]),
+        },
+    )
+    return [Gap(start, end) for start, end in rows]
+
+
+def _load_with_bar(connection: psycopg.Connection, file: Path, symbol: str | None, err: Console) -> LoadReport:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(plain(file.name), total=None)
+        return load_file(
+            connection, file, symbol, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def _counts(report: LoadReport) -> tuple[int, ...]:
+    return (
+        report.rows,
+        report.inserted,
+        report.changed,
+        report.unchanged,
+        report.unclosed,
+        report.duplicates,
+        len(report.gaps),
+    )
+
+
+def _print_details(out: Console, report: LoadReport) -> None:
+    name = plain(Path(report.file).name)
+    if report.unclosed:
+        out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", soft_wrap=True)
+    for gap in report.gaps[:_GAPS_SHOWN]:
+        out.print(f"{name}: {report.symbol} lacks {gap}", soft_wrap=True)
+    if len(report.gaps) > _GAPS_SHOWN:
+        out.print(f"{name}: and {len(report.gaps) - _GAPS_SHOWN:,} more gaps", soft_wrap=True)

@@ -1,0 +1,114 @@
+"""What belongs to a pair and its weight: probabilities, prediction intervals, and how far training saw.
+
+The trainer fits it on validation rows (``trainer/models/calibration.py``) and calls this code to measure it; the
+database stores it with the ensemble. Everything is in scaled returns, per horizon.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from candlecast.core.errors import CalibrationInvalid
+from candlecast.core.feature_names import FEATURES, HORIZONS
+
+FORMAT = 1
+#: A candle's feature lies far outside beyond this share of the width that it had on training rows.
+FAR = 0.1
+#: A feature that never varied has no width; beyond this it is outside.
+LEAST_WIDTH = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted numbers. ``knots`` are isotonic's (x, y) per horizon; where there are none, Platt's line counts.
+
+    slope, intercept, half_width (5,); low, high (features,): the range of standardised features on training rows.
+    """
+
+    mamba_weight: float
+    slope: np.ndarray
+    intercept: np.ndarray
+    knots: tuple[tuple[np.ndarray, np.ndarray], ...] | None
+    level: float
+    half_width: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def probability_up(self, scaled: np.ndarray) -> np.ndarray:
+        """Scaled returns (batch, 5) -> the probability that each return is positive, given that it is not 0.
+
+        Platt (1999): 1 / (1 + exp(-(slope s + intercept))); isotonic: interpolated between knots.
+        """
+        if self.knots is not None:
+            columns = [np.interp(scaled[:, i], x, y) for i, (x, y) in enumerate(self.knots)]
+            return np.stack(columns, axis=1)
+        return 0.5 + 0.5 * np.tanh(0.5 * (self.slope * scaled + self.intercept))
+
+    def interval(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scaled returns (batch, 5) -> (lower, upper) scaled returns that hold the outcome with ``level``.
+
+        Split conformal (Vovk et al. 2005; Lei et al. 2018) on |outcome - s|: scaled by volatility, since s is.
+        """
+        return scaled - self.half_width, scaled + self.half_width
+
+    def outside(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Standardised rows (batch, features) -> (how far the furthest feature lies outside, which one it is).
+
+        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``FAR``.
+        """
+        width = np.maximum(self.high - self.low, LEAST_WIDTH)
+        distance = np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / width
+        furthest = distance.argmax(axis=1)
+        return distance[np.arange(len(rows)), furthest], furthest
+
+
+def parse(content: str) -> Calibration:
+    """Parse ``calibration.json``. Raises CalibrationInvalid, which says what is wrong."""
+    try:
+        document = json.loads(content)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise CalibrationInvalid(reason=f"it is not of format {FORMAT}")
+        probability, interval, seen = document["probability"], document["interval"], document["seen"]
+        horizons, features = len(HORIZONS), len(FEATURES)
+        if probability["method"] not in ("platt", "isotonic"):
+            raise CalibrationInvalid(reason=f"method {probability['method']!r} is neither platt nor isotonic")
+        platt = probability["method"] == "platt"
+        calibration = Calibration(
+            mamba_weight=float(document["mamba_weight"]),
+            slope=_numbers(probability["slope"], horizons, "slope") if platt else np.zeros(horizons),
+            intercept=_numbers(probability["intercept"], horizons, "intercept") if platt else np.zeros(horizons),
+            knots=None if platt else _knots(probability),
+            level=float(interval["level"]),
+            half_width=_numbers(interval["half_width"], horizons, "half_width"),
+            low=_numbers(seen["low"], features, "low"),
+            high=_numbers(seen["high"], features, "high"),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise CalibrationInvalid(reason=repr(error)) from None
+    if not 0.0 <= calibration.mamba_weight <= 1.0:
+        raise CalibrationInvalid(reason=f"mamba_weight {calibration.mamba_weight} is not from 0 to 1")
+    if not 0.0 < calibration.level < 1.0 or (calibration.half_width <= 0).any():
+        raise CalibrationInvalid(reason="its interval has a level outside (0, 1) or a width that is not above 0")
+    if (calibration.low > calibration.high).any():
+        raise CalibrationInvalid(reason="a feature's low is above its high")
+    return calibration
+
+
+def _numbers(values: Any, count: int, name: str) -> np.ndarray:
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise CalibrationInvalid(reason=f"{name} is not {count} finite numbers")
+    return numbers
+
+
+def _knots(probability: dict) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    pairs = list(zip(probability["x"], probability["y"], strict=True))
+    if len(pairs) != len(HORIZONS):
+        raise CalibrationInvalid(reason=f"it has knots for {len(pairs)} horizons, not {len(HORIZONS)}")
+    knots = tuple((_numbers(x, len(x), "x"), _numbers(y, len(x), "y")) for x, y in pairs)
+    for x, y in knots:
+        if not len(x) or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any() or y[0] < 0.0 or y[-1] > 1.0:
+            raise CalibrationInvalid(reason="its knots do not ascend, or leave [0, 1]")
+    return knots

@@ -1,0 +1,132 @@
+"""How each feature was distributed over a version's training rows, and how far other rows lie from that.
+
+Of the normalised last rows, float32, as the models read them: price levels drift by nature, what a model sees need not.
+The trainer keeps ``describe(...)`` in facts.json as ``training_distribution``, some 10 kB; measure_drift() parses it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from candlecast.core.errors import CandlecastError
+from candlecast.core.feature_names import FEATURES
+
+#: The field of facts.json.
+FIELD = "training_distribution"
+FORMAT = 1
+#: Quantiles are kept 1 / STEPS apart; every second one is a decile, between which the index counts.
+STEPS = 20
+DECILES = 10
+#: An empty bin counts as this share, in training and since, so that the logarithm exists; as Evidently has it.
+LEAST_SHARE = 1e-4
+#: Training rows that a day must have to be one of those that the days since are held beside: half of its minutes.
+LEAST_DAY = 720
+#: Counts beyond are no minutes of any market.
+MOST_ROWS = 10**12
+DAY = 86_400
+
+
+class DistributionInvalid(CandlecastError):
+    """the training distribution is not valid: {reason}"""
+
+    sqlstate = "CC024"
+    hint = "Publish the version again from the folder that 'candlecast train' wrote, or train again."
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Of one feature: ascending edges (k,) float32, and how many of all training rows lie at or below each, (k,) int64.
+
+    furthest_day is the largest index that a day of the training itself has; None where no day had rows enough.
+    """
+
+    rows: int
+    edges: np.ndarray
+    upto: np.ndarray
+    furthest_day: float | None = None
+
+    def compare(self, values: np.ndarray) -> tuple[float, float]:
+        """Population stability index and Kolmogorov-Smirnov distance of values (n,) float32, n > 0.
+
+        Index: the sum over bins of (a - e) ln(a / e), a and e being the shares of values and of training rows; Lewis
+        (1994), Siddiqi (2006). Distance: the largest difference of the two distribution functions at an edge, at most
+        1 / STEPS under the true one.
+        """
+        upto = np.searchsorted(np.sort(values), self.edges, side="right")
+        bins = self._bins()
+        expected = _shares(self.upto[bins], self.rows)
+        actual = _shares(upto[bins], len(values))
+        index = float(((actual - expected) * np.log(actual / expected)).sum())
+        return index, float(np.abs(upto / len(values) - self.upto / self.rows).max())
+
+    def _bins(self) -> np.ndarray:
+        """Positions of the edges that bound bins: the training deciles; a value that fills one has a bin of its own."""
+        wanted = np.arange(1, DECILES) * self.rows
+        deciles = np.searchsorted(self.upto * DECILES, wanted)
+        repeated = deciles[1:][deciles[1:] == deciles[:-1]]
+        bins = np.unique(np.concatenate([deciles, repeated - 1]))
+        return bins[bins >= 0]
+
+
+def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
+    """Normalised training rows (n, features) float32 at times (n,), epoch seconds -> what facts.json keeps of them."""
+    days, places, counts = np.unique(times // DAY, return_inverse=True, return_counts=True)
+    whole = [rows[places == place] for place in range(len(days)) if counts[place] >= LEAST_DAY]
+    features = {}
+    for column, name in enumerate(FEATURES):
+        edges, upto = _quantiles(rows[:, column])
+        plain = Distribution(len(rows), edges, upto)
+        indices = [plain.compare(day[:, column])[0] for day in whole]
+        features[name] = {
+            "edges": [float(str(edge)) for edge in edges],  # the shortest text that reads back as this float32
+            "upto": upto.tolist(),
+            "furthest_day": round(max(indices), 4) if indices else None,
+        }
+    return {"format": FORMAT, "rows": len(rows), "days": len(whole), "features": features}
+
+
+def parse(document: Any) -> dict[str, Distribution]:
+    """By feature, from the parsed field of facts.json. Raises DistributionInvalid, which says what is wrong."""
+    try:
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise DistributionInvalid(reason=f"it is not of format {FORMAT}")
+        rows, features = document["rows"], document["features"]
+        if not _is_count(rows) or not 0 < rows < MOST_ROWS:
+            raise DistributionInvalid(reason=f"rows is {rows!r}, not a number above 0")
+        if set(features) != set(FEATURES):
+            raise DistributionInvalid(reason="its features are not the ones that this server computes")
+        return {name: _parsed(name, rows, features[name]) for name in FEATURES}
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DistributionInvalid(reason=repr(error)) from None
+
+
+def _parsed(name: str, rows: int, given: dict[str, Any]) -> Distribution:
+    edges, upto, furthest = np.asarray(given["edges"], np.float32), given["upto"], given["furthest_day"]
+    if edges.ndim != 1 or not len(edges) or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+        raise DistributionInvalid(reason=f"the edges of {name} are not ascending numbers")
+    if len(upto) != len(edges) or not all(map(_is_count, upto)) or max(upto) > rows or (np.diff(upto) < 0).any():
+        raise DistributionInvalid(reason=f"upto of {name} is not a count of rows for each edge")
+    if upto[-1] * STEPS < rows * (STEPS - 1):
+        raise DistributionInvalid(reason=f"the last edge of {name} leaves more than 1 / {STEPS} of the rows above it")
+    if furthest is not None and not 0.0 <= float(furthest) < float("inf"):
+        raise DistributionInvalid(reason=f"furthest_day of {name} is {furthest!r}, not a number from 0 up")
+    return Distribution(rows, edges, np.asarray(upto, np.int64), furthest)
+
+
+def _quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges and counts: the quantiles 1 / STEPS .. , each a value; below one that fills a step, the float before it."""
+    ordered = np.sort(values)
+    marks = ordered[-(-np.arange(1, STEPS) * len(ordered) // STEPS) - 1]
+    repeated = marks[1:][marks[1:] == marks[:-1]]
+    edges = np.unique(np.concatenate([marks, np.nextafter(repeated, np.float32(-np.inf))]))
+    return edges, np.searchsorted(ordered, edges, side="right")
+
+
+def _shares(upto: np.ndarray, total: int) -> np.ndarray:
+    """Counts up to each inner edge -> the share in each bin, ``LEAST_SHARE`` at least."""
+    return np.maximum(np.diff(upto, prepend=0, append=total) / total, LEAST_SHARE)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

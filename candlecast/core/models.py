@@ -1,0 +1,72 @@
+"""A loaded model version: raw windows in, scaled returns out. Both model types have the same interface."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from candlecast.core.errors import ArtifactDamaged, RegistrationRefused
+from candlecast.core.feature_names import HORIZONS
+from candlecast.core.normalization import Normalization, normalize
+
+NORMALIZATION = "normalization_params_v1.json"
+LGBM_FILES = tuple(f"lgbm_horizon_{horizon}.onnx" for horizon in HORIZONS)
+#: Runs a graph: (batch, ...) float32 in, (batch, n) float32 out.
+Runner = Callable[[np.ndarray], np.ndarray]
+#: Reads an artifact's checked bytes by name; returns None for a file that the version does not have.
+Reader = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded version. ``run`` maps normalised (batch, 60, features) float32 to scaled returns (batch, 5)."""
+
+    model_type: str
+    runtime: str
+    normalization: Normalization
+    run: Runner
+    normalization_source: bytes = field(repr=False)
+
+    def scaled_returns(self, windows: np.ndarray) -> np.ndarray:
+        """Raw windows (batch, 60, features) float64 -> scaled returns (batch, 5) float64."""
+        return self.from_normalized(normalize(windows, self.normalization))
+
+    def from_normalized(self, rows: np.ndarray) -> np.ndarray:
+        """Normalised windows (batch, 60, features) float32 -> scaled returns (batch, 5) float64.
+
+        Raises ArtifactDamaged where the model fails, or gives anything but finite numbers of that shape.
+        """
+        try:
+            outputs = np.asarray(self.run(rows), dtype=np.float64).reshape(len(rows), len(HORIZONS))
+        except Exception as error:  # a graph may fail in any way when it runs
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason=f"it does not run: {error}") from None
+        if not np.isfinite(outputs).all():
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason="it gives values that are not finite")
+        return outputs
+
+
+def output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns LightGBM's outputs (batch, 5) into scaled returns: nothing, or (2p - 1) * c_h."""
+    output = facts.get("lgbm_output") or {}
+    if output.get("kind") == "scaled_return":
+        return lambda values: values
+    if output.get("kind") == "probability":
+        scale = np.asarray(output.get("scale"), dtype=np.float64)
+        if scale.shape == (len(HORIZONS),) and np.isfinite(scale).all() and (scale > 0).all():
+            return lambda values: (2.0 * values - 1.0) * scale
+    raise RegistrationRefused(
+        what="the LightGBM version",
+        reason="facts.lgbm_output is neither {'kind': 'scaled_return'} nor {'kind': 'probability', 'scale': [5]}",
+    )
+
+
+def facts_from(content: bytes, name: str = "facts.json") -> dict:
+    """Parse facts.json. Raises ArtifactDamaged."""
+    try:
+        facts = json.loads(content)
+    except ValueError as error:
+        raise ArtifactDamaged(name=name, reason=f"it is not JSON: {error}") from None
+    if not isinstance(facts, dict):
+        raise ArtifactDamaged(name=name, reason="it is not a JSON object")
+    return facts

@@ -1,0 +1,85 @@
+"""Raw feature windows to what the models read. Training and serving both call ``normalize``.
+
+Parameters are a version's own ``normalization_params_v1.json``, fitted on training rows only:
+a method, a centre, a scale and a clip for each feature.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlecast.core.errors import ArtifactDamaged, ArtifactRefused
+from candlecast.core.feature_names import CLOSE, FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
+
+METHODS = ("relative_to_last_close", "log1p", "identity")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Parsed parameters: boolean masks over the features, and a number for each."""
+
+    relative: np.ndarray
+    log1p: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+    clip: np.ndarray
+
+
+def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normalization:
+    """Read the file's bytes. Raises ArtifactDamaged, or ArtifactRefused where it is of other features."""
+    try:
+        document = json.loads(content)
+        rows = document["features"]
+        names = tuple(row["name"] for row in rows)
+        methods = [row["method"] for row in rows]
+        numbers = np.array([[row["center"], row["scale"], row["clip"]] for row in rows], dtype=np.float64)
+        version, feature_hash, length = (
+            document["version"],
+            document["feature_hash"],
+            document["sequence_length"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactDamaged(name=name, reason=f"it is not normalization parameters: {error!r}") from None
+    if version != 1 or length != SEQUENCE_LENGTH:
+        raise ArtifactDamaged(name=name, reason=f"version {version!r}, sequence_length {length!r} are not known")
+    if names != FEATURES or feature_hash != FEATURE_HASH:
+        raise ArtifactRefused(name=name, reason="its features are not the ones that this server computes")
+    unknown = sorted({str(method) for method in methods} - set(METHODS))
+    if unknown:
+        raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
+    center, scale, clip = numbers.T
+    if not np.isfinite(numbers).all() or (scale <= 0).any() or (clip <= 0).any():
+        raise ArtifactDamaged(name=name, reason="a centre is not finite, or a scale or clip is not positive")
+    return Normalization(
+        relative=np.array([method == "relative_to_last_close" for method in methods]),
+        log1p=np.array([method == "log1p" for method in methods]),
+        center=center,
+        scale=scale,
+        clip=clip,
+    )
+
+
+def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
+    """Raw windows (batch, 60, features) float64 -> what the models read, (batch, 60, features) float32."""
+    return clip(standardize(windows, params), params)
+
+
+def standardize(windows: np.ndarray, params: Normalization) -> np.ndarray:
+    """Raw windows (batch, 60, features) float64 -> the same transformed, centred and scaled, not clipped, float64.
+
+    Price levels become x / last close - 1, so that a level outside the training range does not
+    matter; volumes go through log1p; then (x - centre) / scale.
+    """
+    values = np.array(windows, dtype=np.float64)
+    last_close = values[:, -1, CLOSE][:, np.newaxis, np.newaxis]
+    values[:, :, params.relative] = values[:, :, params.relative] / last_close - 1.0
+    values[:, :, params.log1p] = np.log1p(values[:, :, params.log1p])
+    values -= params.center
+    values /= params.scale
+    return values
+
+
+def clip(values: np.ndarray, params: Normalization) -> np.ndarray:
+    """Standardised values (..., features) -> clipped to each feature's bounds, float32."""
+    return np.clip(values, -params.clip, params.clip).astype(np.float32)

@@ -1,0 +1,23 @@
+"""Scaled returns and log returns: the one place that knows the factor between them."""
+
+import numpy as np
+
+from candlecast.core.feature_names import HORIZONS
+
+#: Below this a minute counts as this volatile: a flat market has no scale of its own.
+VOLATILITY_FLOOR = 1e-6
+_SQRT_HORIZONS = np.sqrt(np.array(HORIZONS, dtype=np.float64))
+
+
+def scale_of(volatility_30m: np.ndarray) -> np.ndarray:
+    """Log return that one unit of scaled return is worth: (batch,) -> (batch, 5).
+
+    max(volatility_30m at candle_time, 1e-6) * sqrt(horizon), both in log returns.
+    """
+    volatility = np.maximum(np.asarray(volatility_30m, dtype=np.float64), VOLATILITY_FLOOR)
+    return volatility[..., np.newaxis] * _SQRT_HORIZONS
+
+
+def unscale(scaled_returns: np.ndarray, volatility_30m: np.ndarray) -> np.ndarray:
+    """Scaled returns (batch, 5) and volatility_30m (batch,) -> log returns (batch, 5), float64."""
+    return np.asarray(scaled_returns, dtype=np.float64) * scale_of(volatility_30m)

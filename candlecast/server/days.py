@@ -1,0 +1,41 @@
+"""The day that a measurement is of: whole, in UTC, and begun."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from candlecast.core.distribution import DAY
+from candlecast.core.errors import CandlecastError
+from candlecast.server.session import Session
+
+_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
+
+
+class DayUnreadable(CandlecastError):
+    """the day {text} cannot be measured"""
+
+    sqlstate = "CC017"
+    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
+
+
+class DayNotBegun(CandlecastError):
+    """{day} has not begun, so nothing of it can be measured"""
+
+    sqlstate = "CC025"
+    hint = "Leave the day out for yesterday (UTC), or name one that has begun."
+
+
+def day_of(session: Session, text: str | None) -> tuple[date, float, float]:
+    """The day of an ISO date, None: yesterday, and its first second and the first after it, epoch seconds.
+
+    Raises DayUnreadable, DayNotBegun.
+    """
+    now = datetime.fromtimestamp(session.rows(_NOW)[0]["now"], UTC)
+    try:
+        day = date.fromisoformat(text) if text is not None else now.date() - timedelta(days=1)
+    except ValueError:
+        raise DayUnreadable(text=text) from None
+    if day < date(1970, 1, 1):
+        raise DayUnreadable(text=text)
+    if day > now.date():
+        raise DayNotBegun(day=day.isoformat())
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+    return day, start, start + DAY

@@ -1,0 +1,78 @@
+"""Keeps symbol DEMO supplied with generated candles: what ``generate_demo_candles()`` runs.
+
+select generate_demo_candles();  -- up to the last closed minute
+"""
+
+from typing import Any
+
+from candlecast.server.demo.candles import generate
+
+SYMBOL = "DEMO"
+#: Minutes made and inserted at a time: bounds memory, and lets cancel work in between.
+_CHUNK = 43_200
+_COLUMNS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_asset_volume",
+    "taker_buy_base_asset_volume",
+    "taker_buy_quote_asset_volume",
+    "number_of_trades",
+)
+
+
+def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
+    """Continue DEMO from its newest candle, or ``days`` before ``until``, to the last closed minute.
+
+    ``until`` is a time as SQL reads it; minutes that have not ended now are never made. Returns the
+    number of candles inserted. Concurrent calls make the same candles; each is stored once.
+    """
+    if days < 1:
+        plpy.error("days must be at least 1", hint="60 days are enough to train the first models.")
+    insert = plpy.prepare(_insert_statement(), ["bigint[]", *["double precision[]"] * 8, "bigint[]"])
+    minute, end, close = _where_to_continue(plpy, until, days)
+    inserted = 0
+    for start in range(minute, end, _CHUNK):
+        stretch = generate(start, min(start + _CHUNK, end), close)
+        close = float(stretch["close"][-1])
+        arrays = [stretch[name].tolist() for name in ("minute", *_COLUMNS)]
+        inserted += plpy.execute(insert, arrays).nrows()
+    return inserted
+
+
+def _where_to_continue(plpy: Any, until: str, days: int) -> tuple[int, int, float | None]:
+    """The first minute to make, the one to stop before, and the close to start from."""
+    plan = plpy.prepare(
+        """
+        select
+            floor(extract(epoch from least(greatest($1, timestamptz '2000-01-01 00:00+00'), now())) / 60)::bigint
+                as until_minute,
+            floor(extract(epoch from newest.open_time) / 60)::bigint as newest_minute,
+            newest.close
+        from (values (1)) as always (row)
+        left join lateral (
+            select open_time, close from public.candles_1m
+            where symbol = $2 and open_time <= least($1, now()) order by open_time desc limit 1
+        ) as newest on true
+        """,
+        ["timestamptz", "text"],
+    )
+    row = plpy.execute(plan, [until, SYMBOL])[0]
+    end = int(row["until_minute"])
+    if row["newest_minute"] is None:
+        return end - days * 1440, end, None
+    return int(row["newest_minute"]) + 1, end, float(row["close"])
+
+
+def _insert_statement() -> str:
+    numbers = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 2))
+    names = ", ".join(_COLUMNS)
+    values = ", ".join(f"made.{name}" for name in _COLUMNS)
+    return f"""
+        insert into public.candles_1m (symbol, open_time, {names})
+        select '{SYMBOL}', to_timestamp(made.minute * 60), {values}
+        from unnest({numbers}) as made (minute, {names})
+        on conflict (symbol, open_time) do nothing
+    """

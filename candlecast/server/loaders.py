@@ -1,0 +1,41 @@
+"""Loads a model version from its artifacts: LightGBM by ONNX, Mamba by ONNX or TorchScript."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from candlecast.core.errors import ArtifactDamaged
+from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model, Reader, output_mapping
+from candlecast.core.normalization import parse
+from candlecast.server.runtimes import load_onnx, load_torchscript
+
+
+def load_mamba(read: Reader, runtime: str, device: str) -> Model:
+    """Load Mamba by ``runtime`` (onnx or torchscript). Raises the errors that runtimes name."""
+    source = _required(read, NORMALIZATION)
+    if runtime == "torchscript":
+        run = load_torchscript("mamba.pt", _required(read, "mamba.pt"), device)
+    else:
+        run = load_onnx("mamba.onnx", _required(read, "mamba.onnx"), device)
+    return Model("mamba", runtime, parse(source), run, source)
+
+
+def load_lgbm(read: Reader, facts: Mapping) -> Model:
+    """Load the five LightGBM graphs; ``facts['lgbm_output']`` says what they give."""
+    source = _required(read, NORMALIZATION)
+    horizons = [load_onnx(name, _required(read, name)) for name in LGBM_FILES]
+    to_scaled_return = output_mapping(facts)
+
+    def run(rows: np.ndarray) -> np.ndarray:
+        last = np.ascontiguousarray(rows[:, -1, :])
+        outputs = [np.asarray(horizon(last), dtype=np.float64).reshape(len(rows)) for horizon in horizons]
+        return to_scaled_return(np.stack(outputs, axis=1))
+
+    return Model("lgbm", "onnx", parse(source), run, source)
+
+
+def _required(read: Reader, name: str) -> bytes:
+    content = read(name)
+    if content is None:
+        raise ArtifactDamaged(name=name, reason="the version has no such file")
+    return content

@@ -1,0 +1,130 @@
+"""create_ensemble(), test_, withdraw_, activate_ and rollback_ensemble(): which models are live, by hand.
+
+An ensemble goes live only after this database has loaded it, by every road that it allows, and its golden
+rows gave the outputs that they must. evaluate_ab() does the same by itself (candlecast.server.ab).
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from candlecast.core.calibration import parse
+from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused
+from candlecast.server.ensembles import check_weight
+from candlecast.server.registry.lifecycle import Change, TestsFull, lock, prove, put_on_test, state_of
+from candlecast.server.registry.test_vectors import pair_rows
+from candlecast.server.reporting import reported
+from candlecast.server.session import Session
+
+_VERSIONS = "select id, model_type, symbol, feature_hash from public.model_versions where id in ($1, $2)"
+_CREATE = """
+insert into public.active_ensembles (
+    symbol, mamba_version_id, lgbm_version_id, mamba_weight, calibration_sha256, feature_hash, calibration, golden
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning id"""
+_SAME = """
+select id from public.active_ensembles
+where symbol = $1 and mamba_version_id = $2 and lgbm_version_id = $3 and mamba_weight is not distinct from $4
+    and calibration_sha256 is not distinct from $5"""
+# What was damaged since gets its text back: the sha256 says that it is the same.
+_MEND = "update public.active_ensembles set calibration = $2 where id = $1 and calibration <> $2"
+_EARLIER = """
+select id from public.active_ensembles
+where symbol = $1 and not is_active and deactivated_at is not null and rolled_back_at is null
+order by deactivated_at desc, id desc
+limit 1"""
+
+
+@reported
+def create_ensemble(
+    plpy: Any, cache: dict, mamba_id: int, lgbm_id: int, weight: Any, is_test: bool, symbol: str | None,
+    calibration: str | None, golden: str | None,
+) -> int:  # fmt: skip
+    """Join two versions; the same pair, weight and calibration again give the same id. On test: proved first."""
+    session = Session.of(plpy, cache)
+    found = {row["id"]: row for row in session.rows(_VERSIONS, ["bigint", "bigint"], [mamba_id, lgbm_id])}
+    for version_id, model_type in ((mamba_id, "mamba"), (lgbm_id, "lgbm")):
+        if version_id not in found or found[version_id]["model_type"] != model_type:
+            raise RegistrationRefused(what="the ensemble", reason=f"there is no {model_type} version id {version_id}")
+    mamba, lgbm = found[mamba_id], found[lgbm_id]
+    if symbol is None and mamba["symbol"] != lgbm["symbol"]:
+        raise RegistrationRefused(
+            what="the ensemble", reason=f"name its symbol: its versions are of {mamba['symbol']} and {lgbm['symbol']}"
+        )
+    if mamba["feature_hash"] != lgbm["feature_hash"]:
+        raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
+    symbol = symbol or mamba["symbol"]
+    if weight is not None:
+        if not 0.0 <= weight <= 1.0:
+            raise RegistrationRefused(what="the ensemble", reason=f"mamba_weight {weight} is not from 0 to 1")
+        weight = round(weight, 4)
+    key = [symbol, mamba_id, lgbm_id, weight, _calibration_hash(calibration, golden, weight)]
+    types = ["text", "bigint", "bigint", "numeric", "text"]
+    lock(session)  # before the insert: two that insert first, and then both want it, would wait for each other
+    created = session.rows(
+        _CREATE, [*types, "text", "text", "jsonb"], [*key, mamba["feature_hash"], calibration, golden]
+    )
+    if len(created):
+        ensemble_id = created[0]["id"]
+    else:
+        ensemble_id = session.rows(_SAME, types, key)[0]["id"]
+        session.rows(_MEND, ["bigint", "text"], [ensemble_id, calibration])
+    if is_test:
+        try:
+            put_on_test(session, ensemble_id)
+        except TestsFull as full:
+            detail = f"{full.detail} Nothing was created: without is_test it is, and waits."
+            raise TestsFull(detail, **full.facts | {"what": "the new ensemble"}) if len(created) else full from None
+    return ensemble_id
+
+
+def _calibration_hash(calibration: str | None, golden: str | None, weight: float | None) -> str | None:
+    """The sha256 of a calibration that fits the weight and has golden rows; None where there is neither."""
+    if (calibration is None) != (golden is None):
+        raise RegistrationRefused(what="the ensemble", reason="a calibration needs golden rows, and they need it")
+    if calibration is None or golden is None:
+        return None
+    check_weight(parse(calibration), weight)
+    pair_rows(golden, "the golden rows of the ensemble")
+    return sha256(calibration.encode()).hexdigest()
+
+
+@reported
+def test_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
+    """Prove an ensemble and put it on test; returns whether it is there."""
+    return put_on_test(Session.of(plpy, cache), ensemble_id)
+
+
+@reported
+def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
+    """Take an ensemble off test; returns whether it was there."""
+    session = Session.of(plpy, cache)
+    lock(session)
+    if state_of(session, ensemble_id)[1] != "test":
+        return False
+    Change(session, "withdrawn by hand").move(ensemble_id, "retired", "withdrawn")
+    return True
+
+
+@reported
+def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
+    """Prove an ensemble by its golden rows, then make it its symbol's active one."""
+    session = Session.of(plpy, cache)
+    symbol = prove(session, ensemble_id)
+    lock(session)
+    change = Change(session, f"ensemble {ensemble_id} was activated by hand")
+    change.replace(symbol, ensemble_id, "activated", leaves_as="retired", leaving_event="replaced")
+
+
+@reported
+def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
+    """Go back to the ensemble that was active before; returns its id."""
+    session = Session.of(plpy, cache)
+    lock(session)
+    earlier = session.rows(_EARLIER, ["text"], [symbol])
+    if not len(earlier):
+        raise NothingToRollBackTo(symbol=symbol)
+    ensemble_id = earlier[0]["id"]
+    prove(session, ensemble_id)
+    change = Change(session, f"rolled back by hand to ensemble {ensemble_id}")
+    change.replace(symbol, ensemble_id, "restored", leaves_as="retired", leaving_event="rolled_back")
+    return ensemble_id

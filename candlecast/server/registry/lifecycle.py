@@ -1,0 +1,134 @@
+"""The states of an ensemble, and the ways from one to another: one is active at most, and who has one keeps one.
+
+Every change says why; a trigger keeps it in ensemble_events and tells who listens on the channel candlecast.
+"""
+
+from candlecast.core.errors import CandlecastError, EnsembleUnknown
+from candlecast.core.settings import resolve
+from candlecast.server.ensembles import ENSEMBLE_COLUMNS
+from candlecast.server.feature_check import check_features
+from candlecast.server.registry.test_vectors import check_golden_rows
+from candlecast.server.session import Session
+from candlecast.server.settings import STORED_SETTINGS
+
+_PROVED = f"""
+select {ENSEMBLE_COLUMNS}, {STORED_SETTINGS}
+from public.active_ensembles as ensemble where ensemble.id = $1"""
+_STATE = "select symbol, state from public.active_ensembles where id = $1"
+_IN_STATE = "select id from public.active_ensembles where symbol = $1 and state = $2 order by changed_at, id"
+_SETTINGS = f"select {STORED_SETTINGS}"
+_MOVE = """
+update public.active_ensembles
+set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow', is_retired = $2 = 'retired',
+    changed_at = coalesce(to_timestamp($5), clock_timestamp()), change_event = $3, change_reason = $4,
+    change_evaluation_id = $6,
+    activated_at = case when $2 = 'active' then clock_timestamp() else activated_at end,
+    deactivated_at = case
+        when $2 = 'active' or is_test and $2 = 'retired' then null -- what did not pass a test is not rolled back to
+        when is_active then clock_timestamp() else deactivated_at
+    end,
+    rolled_back_at = case
+        when $2 = 'active' then null when $3 = 'rolled_back' then clock_timestamp() else rolled_back_at
+    end
+where id = $1"""
+_MOVE_TYPES = ["bigint", "text", "text", "text", "float8", "bigint"]
+
+
+class TestsFull(CandlecastError):
+    """{what} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
+
+    sqlstate = "CC021"
+    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
+
+
+class OnProbation(CandlecastError):
+    """ensemble {ensemble_id} is in shadow: it may be rolled back to, so it cannot go on test"""
+
+    sqlstate = "CC023"
+    hint = "Wait until it is judged (select * from ab_status), or go back to it: rollback_ensemble(symbol)."
+
+
+class Change:
+    """One decision: its reason, from when it holds (epoch seconds; None: now), and its row of ab_evaluations."""
+
+    def __init__(
+        self, session: Session, reason: str, at: float | None = None, evaluation_id: int | None = None
+    ) -> None:
+        self.session = session
+        self.reason = reason
+        self.at = at
+        self.evaluation_id = evaluation_id
+
+    def move(self, ensemble_id: int, state: str, event: str, reason: str | None = None) -> None:
+        """Put one ensemble into a state; `reason` instead of the decision's own."""
+        values = [ensemble_id, state, event, reason or self.reason, self.at, self.evaluation_id]
+        self.session.rows(_MOVE, _MOVE_TYPES, values)
+
+    def replace(self, symbol: str, successor: int, event: str, leaves_as: str, leaving_event: str) -> None:
+        """Make another ensemble active; the one that was becomes `leaves_as`, an older shadow retires."""
+        active = in_state(self.session, symbol, "active")
+        if active == [successor]:
+            return
+        for shadow in in_state(self.session, symbol, "shadow"):
+            if shadow != successor:
+                self.move(shadow, "retired", "retired", f"ensemble {successor} became active: nothing left to judge")
+        for ensemble_id in active:
+            self.move(ensemble_id, leaves_as, leaving_event)
+        self.move(successor, "active", event)
+
+
+def in_state(session: Session, symbol: str, state: str) -> list[int]:
+    """A symbol's ensembles in a state, the one that has been there longest first."""
+    return [row["id"] for row in session.rows(_IN_STATE, ["text", "text"], [symbol, state])]
+
+
+def state_of(session: Session, ensemble_id: int) -> tuple[str, str]:
+    """Symbol and state. Raises EnsembleUnknown."""
+    rows = session.rows(_STATE, ["bigint"], [ensemble_id])
+    if not len(rows):
+        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
+    return rows[0]["symbol"], rows[0]["state"]
+
+
+def lock(session: Session) -> None:
+    """Let one transaction at a time change what is live. A lock that readers, who may not write, cannot take.
+
+    A row that every change writes makes a transaction whose snapshot is older than the last change fail with 40001, to
+    be tried again: by such a snapshot it would count too few on test, and overlook an active one.
+    """
+    session.rows("lock table public.active_ensembles in share row exclusive mode")
+    session.rows("update public.ml_settings set value = value where name = 'max_test_ensembles'")
+
+
+def prove(session: Session, ensemble_id: int) -> str:
+    """Load an ensemble by every road that this server allows and hold it to its golden rows; returns its symbol.
+
+    Raises EnsembleUnknown, OtherFeatures, GoldenRowsFailed, and what loading raises.
+    """
+    rows = session.rows(_PROVED, ["bigint"], [ensemble_id])
+    if not len(rows):
+        raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
+    check_features(session, rows[0])
+    check_golden_rows(session, rows[0], resolve(rows[0]["settings"]))
+    return rows[0]["ensemble_symbol"]
+
+
+def put_on_test(session: Session, ensemble_id: int) -> bool:
+    """Prove an ensemble, then let it predict beside the active one; returns whether it is on test.
+
+    Raises TestsFull, OnProbation, and what proving raises.
+    """
+    symbol = prove(session, ensemble_id)
+    lock(session)
+    _, state = state_of(session, ensemble_id)
+    if state in ("active", "test"):
+        return state == "test"
+    if state == "shadow":
+        raise OnProbation(ensemble_id=ensemble_id)
+    testing = in_state(session, symbol, "test")
+    places = resolve(session.rows(_SETTINGS)[0]["settings"]).max_test_ensembles
+    if len(testing) >= places:
+        names = ", ".join(map(str, testing)) or "none"
+        raise TestsFull(f"On test: {names}.", what=f"ensemble {ensemble_id}", symbol=symbol, places=places)
+    Change(session, "put on test").move(ensemble_id, "test", "tested")
+    return True

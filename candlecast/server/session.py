@@ -1,0 +1,94 @@
+"""A database session as the code sees it: prepared queries, and a small cache of loaded models.
+
+Both live in PL/Python's GD, so they last as long as the connection.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, overload
+
+from candlecast.core.errors import TimeUnreadable
+
+#: Loaded models and calibrations that a session keeps; the least recently used goes first. The parts of six ensembles:
+#: an active one, a shadow, three on test, and one that is proved.
+CACHE_SIZE = 18
+
+
+class Session:
+    """One connection: ``plpy``, prepared plans by query text, models by identity, ensembles it was warned of."""
+
+    def __init__(self, plpy: Any) -> None:
+        self.plpy = plpy
+        self.plans: dict[str, Any] = {}
+        self.models: OrderedDict[tuple, Any] = OrderedDict()
+        self.warned: set[int] = set()
+
+    @classmethod
+    def of(cls, plpy: Any, cache: dict) -> "Session":
+        """The session kept in ``cache`` (GD), made at the first call."""
+        session = cache.get("candlecast")
+        if session is None:
+            session = cache["candlecast"] = cls(plpy)
+        session.plpy = plpy
+        return session
+
+    def rows(self, query: str, types: Sequence[str] = (), values: Sequence[object] = ()) -> Any:
+        """Run a query through its prepared plan; rows behave like dicts."""
+        plan = self.plans.get(query)
+        if plan is None:
+            plan = self.plans[query] = self.plpy.prepare(query, list(types))
+        return self.plpy.execute(plan, list(values))
+
+    def settle(self) -> None:
+        """For this transaction, what a procedure that commits cannot SET: names are PostgreSQL's, plans are reused.
+
+        Without the first, whoever may create a function in schema public could slip it in; without the second, the
+        features are planned anew at each call, which costs as much as running them.
+        """
+        self.plpy.execute(
+            "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
+            " pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true)"
+        )
+
+    def commit(self) -> None:
+        """Commit, and settle the transaction that begins."""
+        self.plpy.commit()
+        self.settle()
+
+    def keep(self, key: tuple, model: Any) -> Any:
+        """Put a loaded model into the cache and return it."""
+        self.models[key] = model
+        self.models.move_to_end(key)
+        while len(self.models) > CACHE_SIZE:
+            self.models.popitem(last=False)
+        return model
+
+
+def minute_text(epoch: float) -> str:
+    """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+@overload
+def epoch_of(text: str) -> float: ...
+@overload
+def epoch_of(text: None) -> None: ...
+def epoch_of(text: str | None) -> float | None:
+    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO.
+
+    The functions set it, a procedure cannot, and other styles name time zones by ambiguous letters.
+    """
+    if text is None:
+        return None
+    if text.lstrip("-") == "infinity":
+        return float("-inf") if text.startswith("-") else float("inf")
+    if text.endswith(" BC"):
+        return float("-inf")
+    if not text[4:5] == "-":  # five digits and more of a year
+        raise TimeUnreadable(text=text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise TimeUnreadable(text=text) from None
+    return moment.timestamp()

@@ -1,0 +1,18 @@
+"""Settings in the database: how queries read ``ml_settings``, and what is in effect."""
+
+import json
+from typing import Any
+
+from candlecast.core.settings import in_effect
+from candlecast.server.reporting import reported
+from candlecast.server.session import Session
+
+#: ml_settings as JSON, for queries that read all that they need at once; `resolve` takes it.
+STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
+
+
+@reported
+def ml_setting(plpy: Any, cache: dict, name: str) -> str:
+    """What the server goes by, for those who cannot see its environment."""
+    stored = Session.of(plpy, cache).rows(f"select {STORED_SETTINGS}")[0]["settings"]
+    return in_effect(name, json.loads(stored))

@@ -1,0 +1,35 @@
+"""/health: what health() says, or why it says nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from candlecast.web.answers import Answer, json_answer
+from candlecast.web.database import Database, DatabaseGone, QueryRefused
+
+#: A load balancer or a person waits no longer.
+SECONDS = 1.5
+
+
+async def health(database: Database) -> Answer:
+    """200 for ok and degraded, 503 for down and for a database that does not answer."""
+    try:
+        (row,) = await database.rows("select public.health() as health", seconds=SECONDS)
+    except DatabaseGone as gone:
+        return json_answer(_down(f"the database does not answer: {gone.reason}", gone.hint), 503)
+    except QueryRefused as refused:
+        return json_answer(_down(f"the database does not give health(): {refused.reason}", refused.hint), 503)
+    return json_answer(row["health"], 503 if row["health"]["status"] == "down" else 200)
+
+
+def _down(reason: str, hint: str | None) -> dict[str, Any]:
+    """The keys that are always there, as health() names them; nothing is known."""
+    return {
+        "status": "down",
+        "reasons": [reason],
+        "hint": hint,
+        "checked_at": datetime.now(UTC),
+        "ml_inference_enabled": None,
+        "ml_model_version": None,
+        "ml_last_prediction": None,
+        "symbols": [],
+    }

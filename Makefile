@@ -31,7 +31,7 @@ test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh
 
 golden: ## write the golden files of the tests anew (schema, rights, frozen hashes): read the diff before you commit
-	@GOLDEN=write PYTEST_ARGS='-q tests/db/test_migrations.py::test_golden_schema tests/db/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
+	@GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## ruff, sqlfluff, mypy, bash -n
 	@scripts/lint.sh

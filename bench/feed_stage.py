@@ -26,7 +26,7 @@ __all__ = [
 
 #: `candlecast feed` as this interpreter's process.
 FEED = (*CANDLECAST, "feed")
-FEED_OF_A_REPLAY = (sys.executable, "-m", "tests.feed_process")
+FEED_OF_A_REPLAY = (sys.executable, "-m", "tests.support.feed_process")
 
 
 class Cost(NamedTuple):

@@ -8,7 +8,6 @@ database that CANDLECAST_TEST_CRON_DATABASE names: tests marked `cron` share it,
 import itertools
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,30 +15,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from bench.programs import CANDLECAST
+from tests.support.databases import alembic, with_database
+from tests.support.paths import ROOT, SHARED_DATA
 
-ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "candlecast_template"
 _numbers = itertools.count(1)
-
-
-def alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `alembic ARGUMENTS` on the database; what it printed, its exit status unchecked."""
-    return subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def with_database(url: str, name: str) -> str:
-    """The same server, another database: as key=value pairs, which libpq takes wherever it takes a URI."""
-    return conninfo.make_conninfo(url, dbname=name)
 
 
 def _migrate(url: str) -> None:
@@ -166,15 +149,14 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real candles that are not part of the repository."""
-    path = ROOT.parent / "shared" / "data"
-    if not path.is_dir():
-        pytest.skip(f"the real candles are not here: {path}")
-    return path
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real candles are not here: {SHARED_DATA}")
+    return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Small real models, trained once a session: see tests/artifacts.py."""
-    from artifacts import make_artifacts
+    """Small real models, trained once a session: see tests/support/artifacts.py."""
+    from tests.support.artifacts import make_artifacts
 
     return make_artifacts(tmp_path_factory.mktemp("models"))

@@ -4,10 +4,11 @@ import shutil
 
 import psycopg
 import pytest
-from conftest import with_database
-from duel import EVEN, moving_candles, predicted
-from live import create, deploy, deploy_calibrated, load_demo, readable_copies
 from psycopg.rows import namedtuple_row
+
+from tests.support.databases import with_database
+from tests.support.duel import EVEN, moving_candles, predicted
+from tests.support.live import create, deploy, deploy_calibrated, load_demo, readable_copies
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ def copies(artifacts):
 
 @pytest.fixture(scope="session")
 def duel_template(cluster_url, live_template, artifacts):
-    """Five made-up days (tests/duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    """Five synthetic days (support/duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
     name = "candlecast_duel"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")

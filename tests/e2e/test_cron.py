@@ -5,14 +5,14 @@ import subprocess
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
-from lifecycle import add_day, judge_daily, pair
-from live import MINUTE, deploy, load_demo
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.lifecycle import add_day, judge_daily, pair
+from tests.support.live import MINUTE, deploy, load_demo
+from tests.support.paths import ROOT
+
 #: The server's processes belong to the postgres user.
 SUDO = [] if os.geteuid() == 0 else ["sudo"]
 pytestmark = pytest.mark.cron

@@ -3,16 +3,14 @@
 import asyncio
 import os
 import time
-from pathlib import Path
 
 import psycopg
-from exchange import Faults, Market, StandIn
-from feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference, feeding, never_true, watch
 
 from candlecast.candles.feed.run import FeedOptions
 from candlecast.exchanges.clock import Clock
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.exchange import Faults, Market, StandIn
+from tests.support.feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference, feeding, never_true, watch
+from tests.support.paths import ROOT
 
 
 def test_postgresql_restarts_under_the_feed_and_no_candle_is_lost(make_database, template):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from clusters import DOCUMENT, NEWEST, ROOT, as_root, blocks, own_packages
+
+from tests.support.clusters import DOCUMENT, NEWEST, ROOT, as_root, blocks, own_packages
 
 pytestmark = pytest.mark.cron
 

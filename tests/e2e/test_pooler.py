@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from clusters import blocks, free_port, section
 from psycopg.conninfo import make_conninfo
-from serving import serving
+
+from tests.support.clusters import blocks, free_port, section
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
-from clusters import NEWEST, ROOT, free_port
-from live import MINUTE
-from serving import serving
+
+from tests.support.clusters import NEWEST, ROOT, free_port
+from tests.support.live import MINUTE
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron
 FOLDER = ROOT / "deploy" / "prometheus"

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from history import fill, market_of
 
 from bench.programs import CANDLECAST
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.history import fill, market_of
+from tests.support.paths import ROOT
 
 
 def bash(script: str, **environment: str) -> subprocess.CompletedProcess[str]:

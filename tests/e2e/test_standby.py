@@ -2,8 +2,9 @@
 
 import psycopg
 import pytest
-from clusters import LAUNCHER, NEWEST, section, wait_for
-from live import MINUTE
+
+from tests.support.clusters import LAUNCHER, NEWEST, section, wait_for
+from tests.support.live import MINUTE
 
 pytestmark = pytest.mark.cron
 FORECAST = "select * from predict('DEMO', %s)"

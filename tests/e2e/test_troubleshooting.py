@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from clusters import LAUNCHER, section, wait_for
 
 import candlecast
 from candlecast.core.errors import CandlecastError
+from tests.support.clusters import LAUNCHER, section, wait_for
 
 pytestmark = pytest.mark.cron
 

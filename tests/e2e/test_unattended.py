@@ -4,7 +4,8 @@ Last of all files (conftest.py): the full minute that both wait for is mostly ov
 """
 
 import pytest
-from clusters import wait_for
+
+from tests.support.clusters import wait_for
 
 pytestmark = pytest.mark.cron
 FIVE = (

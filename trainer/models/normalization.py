@@ -1,6 +1,6 @@
-"""Fits the numbers that ``candlecast.core.normalization.normalize`` applies: robust centres and scales.
+"""Fits the numbers that ``candlecast.core.normalization.normalize`` applies: robust centers and scales.
 
-Fitted on training windows only; ``tests/unit/test_dataset.py`` changes every later row and expects no change here.
+Fitted on training windows only: ``tests/unit/trainer/test_dataset.py`` changes every later row and expects no change.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The selective scan (Gu & Dao 2023, section 3): h[l] = exp(delta[l] A) h[l-1] + delta[l] B[l] u[l], y[l] = C[l] h[l].
 
-Four ways to the same numbers, ``tests/unit/test_mamba.py`` holds them together:
+Four ways to the same numbers, ``tests/unit/trainer/test_mamba.py`` holds them together:
 
 * ``scan_sequential``: one step after the other, as the paper writes it. The reference, too slow to train with.
 * ``scan_parallel``: prefix sums by doubling (Hillis & Steele 1986), log2(length) steps. Products only, no

@@ -5,10 +5,11 @@ import shutil
 
 import psycopg
 import pytest
-from live import deploy_calibrated
-from page import DESKTOP
 from playwright.sync_api import Page, expect, sync_playwright
-from serving import bring_up_to_now, next_minute, serving
+
+from tests.support.live import deploy_calibrated
+from tests.support.page import DESKTOP
+from tests.support.serving import bring_up_to_now, next_minute, serving
 
 
 @pytest.fixture(scope="module")  # Playwright keeps an event loop running until then

@@ -1,8 +1,9 @@
 """Everyone can use the page: in either theme, on a phone, with a keyboard, with a screen reader."""
 
 import pytest
-from page import DESKTOP, LAPTOP, NARROW, PHONE, assert_live, serious, shot
 from playwright.sync_api import expect
+
+from tests.support.page import DESKTOP, LAPTOP, NARROW, PHONE, assert_live, serious, shot
 
 
 @pytest.mark.parametrize(

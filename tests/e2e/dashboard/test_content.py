@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from live import MINUTE
-from page import assert_live, closing_time, drawn_stretches, shot
 from playwright.sync_api import expect
-from serving import next_minute
+
+from tests.support.live import MINUTE
+from tests.support.page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.serving import next_minute
 
 
 def test_a_new_candle_and_its_forecast_appear_without_a_reload(open_page, db, service):

@@ -4,10 +4,11 @@ import re
 from datetime import UTC, datetime
 
 import psycopg
-from live import load_demo
-from page import assert_live, serious, shot
 from playwright.sync_api import expect
-from serving import next_minute, serving
+
+from tests.support.live import load_demo
+from tests.support.page import assert_live, serious, shot
+from tests.support.serving import next_minute, serving
 
 
 def test_a_symbol_that_is_not_there_is_told_and_the_leading_one_shown(open_page, db):

@@ -1,0 +1,181 @@
+"""ab_status, ensemble_history and ensemble_leaderboard, held to what is counted and calculated here."""
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from scipy.special import lambertw
+from statsmodels.stats.proportion import proportion_confint
+
+from tests.support.duel import (
+    AT,
+    DAY,
+    EVEN,
+    HOUR,
+    START,
+    judged,
+    moving_candles,
+    new_version,
+    predicted,
+    put_on_test,
+    setting,
+)
+from tests.support.live import MINUTE
+
+END = START + 5 * DAY
+WINDOWS = {"1 h": HOUR, "24 h": DAY, "7 d": 7 * DAY}
+RHO = 4_000 / (-lambertw(-(0.05**2) / math.e, k=-1).real - 1)
+
+
+@pytest.fixture
+def running(duel):
+    """Two days up to this minute, predicted by 1, active, and 2, on test, from their beginning on."""
+    if datetime.now(UTC).second > 50:
+        time.sleep(11)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    start = now - 2 * DAY
+    duel.execute("delete from predictions")
+    duel.execute("delete from candles_1m")
+    moving_candles(duel, 2, start)
+    for ensemble, right in ((1, 50), (2, 58)):
+        predicted(duel, ensemble, right, since=start, until=now, start=start)
+    duel.execute("update active_ensembles set changed_at = %s where id in (1, 2)", (start,))
+    return duel, now
+
+
+def status(db):
+    return db.execute("select * from ab_status").fetchall()
+
+
+def test_status_says_how_far_a_test_is_and_what_comes_next(running):
+    db, now = running
+    (row,) = status(db)
+    minutes, disagreements = 2_879, sum(50 <= m * 37 % 100 < 58 for m in range(2_879))
+    bound = math.sqrt((disagreements + RHO) * (math.log(disagreements / RHO + 1) - 2 * math.log(0.05)))
+    assert (row.symbol, row.challenger_id, row.role, row.active_id) == ("DEMO", 2, "test", 1)
+    assert (row.since, row.minutes, row.pairs) == (now - 2 * DAY, minutes, 1_439)
+    assert row.difference == pytest.approx(disagreements / minutes)
+    assert (row.low, row.high) == pytest.approx(((disagreements - bound) / minutes, (disagreements + bound) / minutes))
+    last_day = range(1_440, 2_879)
+    assert row.difference_24h == pytest.approx(sum(50 <= m * 37 % 100 < 58 for m in last_day) / len(last_day))
+    assert row.outlook == "promote"
+    assert row.why.startswith("better: ")
+    assert row.ends_at == now + 28 * DAY
+    ten_past = now.replace(hour=0, minute=10)
+    assert row.next_evaluation == (ten_past if now < ten_past else ten_past + DAY)
+    assert db.execute("select count(*) as rows from ab_evaluations").fetchone().rows == 0
+
+
+def test_status_goes_by_the_settings(running):
+    db, now = running
+    setting(db, "promotion_margin", "0.2")
+    setting(db, "ab_max_days", "5")
+    (row,) = status(db)
+    assert (row.outlook, row.ends_at) == ("keep", now + 3 * DAY)
+    assert row.why.startswith("not better by the margin")
+
+
+def test_status_follows_a_promotion(running):
+    db, _ = running
+    assert judged(db, None).decision == "promote"
+    (row,) = status(db)
+    assert (row.challenger_id, row.role, row.active_id, row.outlook, row.minutes) == (1, "shadow", 2, "keep", 0)
+
+
+def test_status_is_empty_without_tests(running):
+    db, _ = running
+    db.execute("select withdraw_ensemble(2)")
+    assert status(db) == []
+
+
+def test_history_says_what_was_live_when_why_it_came_and_why_it_went(duel):
+    predicted(duel, 2, 58)
+    promotion = judged(duel)
+    duel.execute("select activate_ensemble(3)")
+    duel.execute("select rollback_ensemble('DEMO')")
+    rows = duel.execute("select * from ensemble_history order by live_from").fetchall()
+    by_hand = "ensemble 3 was activated by hand"
+    back = "rolled back by hand to ensemble 2"
+    assert [(row.ensemble_id, row.came_by, row.came_because, row.went_by, row.went_because) for row in rows] == [
+        (1, "activated", "ensemble 1 was activated by hand", "replaced", promotion.reason),
+        (2, "promoted", promotion.reason, "replaced", by_hand),
+        (3, "activated", by_hand, "rolled_back", back),
+        (2, "restored", back, None, None),
+    ]
+    assert {row.symbol for row in rows} == {"DEMO"}
+    assert {row.changed_by for row in rows} == {duel.info.user}
+    assert [row.evaluation_id for row in rows] == [None, promotion.id, None, None]
+    assert rows[1].decided_at == AT, "the clock of the candles"
+    assert all(row.decided_at - row.live_from < MINUTE for row in rows)
+    # one after the other, without a hole: who goes leaves within the call that brings who comes
+    for went, came in pairwise(rows):
+        assert went.live_from <= went.live_to <= came.live_from <= went.live_to + timedelta(seconds=5)
+    assert rows[-1].live_to is None
+
+
+def test_history_knows_of_changes_in_the_table_itself(duel):
+    duel.execute("update active_ensembles set is_active = false where id = 1")
+    duel.execute("update active_ensembles set is_active = true where id = 4")
+    rows = duel.execute("select ensemble_id, came_by, went_by from ensemble_history order by live_from").fetchall()
+    assert rows == [(1, "activated", "changed"), (4, "changed", None)]
+
+
+def counted(horizon, percent, since, window):
+    """Rows, hits, accuracy and interval of an ensemble that predicted from `since` on, right in so many of 100."""
+    first = max(since, END - WINDOWS[window])
+    minutes = range((first - START) // MINUTE, (END - START) // MINUTE - horizon)
+    hits, rows = sum(m * 37 % 100 < percent for m in minutes), len(minutes)
+    low, high = proportion_confint(hits / horizon, rows / horizon, method="wilson")
+    return rows, hits, hits / rows, low, high
+
+
+def test_the_leaderboard_ranks_within_symbol_window_and_horizon(duel):
+    put_on_test(duel, 3)
+    late = END - 6 * HOUR
+    predicted(duel, 1, 40, horizons=(5,))
+    predicted(duel, 2, 60, since=START + DAY, horizons=(1, 5))
+    predicted(duel, 3, 90, since=late)
+    rows = duel.execute("select * from ensemble_leaderboard").fetchall()
+    entered = {1: [(1, EVEN, 1, START), (2, 60, 1, START + DAY), (3, 90, 1, late)]}
+    entered[5] = [(1, 40, 5, START), (2, 60, 5, START + DAY)]
+    expected = []
+    for window in WINDOWS:
+        for horizon, ensembles in entered.items():
+            told = [(one, *counted(horizon, percent, since, window)) for one, percent, _, since in ensembles]
+            ranked = sorted(told, key=lambda one: -one[3])
+            expected += [(window, horizon, place, *one) for place, one in enumerate(ranked, start=1)]
+    assert len(rows) == len(expected) == 15
+    for row, told in zip(rows, expected, strict=True):
+        assert (row.time_window, row.horizon, row.place, row.ensemble_id, row.rows, row.hits) == told[:6]
+        assert (row.accuracy, row.low, row.high) == pytest.approx(told[6:])
+    assert {(row.ensemble_id, row.state) for row in rows} == {(1, "active"), (2, "test"), (3, "test")}
+
+
+def test_the_leaderboard_leaves_out_what_its_models_were_fitted_on(duel):
+    predicted(duel, 2, 60)
+    version = new_version(duel, "mamba")
+    duel.execute("update model_versions set training_to = %s where id = %s", (END - 2 * HOUR - 5 * MINUTE, version))
+    duel.execute("update active_ensembles set mamba_version_id = %s where id = 2", (version,))
+    rows = duel.execute("select ensemble_id, time_window, rows from ensemble_leaderboard").fetchall()
+    assert {tuple(row) for row in rows} == {
+        (1, "1 h", 59), (1, "24 h", 1_439), (1, "7 d", 7_199), (2, "1 h", 59), (2, "24 h", 119), (2, "7 d", 119),
+    }  # fmt: skip
+
+
+def test_equals_share_a_place_and_prices_that_stood_still_do_not_count(duel):
+    predicted(duel, 2, EVEN)
+    last = "open_time >= timestamptz '2026-05-05 23:30:00+00'"
+    duel.execute(f"update candles_1m set (open, high, low, close) = (select 100, 100, 100, 100) where {last}")
+    duel.execute("update predictions set reference_close = 100 where candle_time >= '2026-05-05 23:30:00+00'")
+    rows = duel.execute("select place, rows from ensemble_leaderboard where time_window = '1 h'").fetchall()
+    assert rows == [(1, 30), (1, 30)]
+
+
+def test_a_reader_sees_them(committed_duel, duel_url, connect_as):
+    predicted(committed_duel, 2, 58)
+    reader = connect_as("candlecast_reader", duel_url)
+    assert len(reader.execute("select * from ab_status").fetchall()) == 1
+    assert len(reader.execute("select * from ensemble_history").fetchall()) == 1
+    assert len(reader.execute("select * from ensemble_leaderboard").fetchall()) == 6

@@ -1,0 +1,47 @@
+"""What calls the functions may be planned in parallel: none of them may end such a query."""
+
+import psycopg
+import pytest
+
+from tests.support.live import NEWEST
+
+CALLS = [
+    "ml_setting('enabled')",
+    "health()",
+    "metrics()",
+    "predict('DEMO')",
+    "predict_range('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
+    "preview_ab()",
+    "unseen_from((select min(id) from active_ensembles))",
+    "features_between('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
+    "candle_gaps('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
+    "symbol_health",
+    "accuracy_24h",
+    "accuracy_hourly",
+    "accuracy_by_coverage",
+    "ab_status",
+    "ensemble_leaderboard",
+    "candle_status",
+    "latest_predictions",
+    "predicted_symbols",
+]
+
+
+@pytest.fixture(scope="module")
+def forced(make_shared_database, calibrated_template):
+    """A session whose every plan is a parallel one where what it calls allows that."""
+    with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
+        db.execute("call run_inference(%s)", (NEWEST,))
+        setting = "debug_parallel_query" if db.info.server_version >= 160_000 else "force_parallel_mode"
+        db.execute(f"set {setting} = on")
+        yield db
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_it_runs_where_plans_are_parallel(forced, call):
+    forced.execute(f"select count(*) from {call}", {"newest": NEWEST} if "%" in call else None).fetchone()
+
+
+def test_plans_are_parallel_here(forced):
+    plan = [row[0] for row in forced.execute("explain select count(*) from candles_1m").fetchall()]
+    assert any("Gather" in line for line in plan), plan

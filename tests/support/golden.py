@@ -1,0 +1,44 @@
+"""Golden files: text that a reviewer reads in a diff, compared whole.
+
+`make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
+"""
+
+import difflib
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.support.paths import TESTS
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Hold `text` to tests/<name>; with GOLDEN=write in the environment write it there instead."""
+    path = TESTS / name
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text)
+        return
+    golden = path.read_text() if path.exists() else ""
+    if text != golden:
+        difference = "\n".join(
+            difflib.unified_diff(
+                golden.splitlines(), text.splitlines(), f"tests/{name}", "this database", "", "", 2, ""
+            )
+        )
+        pytest.fail(f"tests/{name} differs; where that is meant: make golden\n{difference}", pytrace=False)
+
+
+def dump(url: str, *options: str) -> str:
+    """What pg_dump says of a database, without what differs between two runs, servers or superusers."""
+    done = subprocess.run(
+        ["pg_dump", "--dbname", url, "--exclude-table=public.alembic_version", *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [
+        line for line in done.stdout.splitlines() if not re.match(r"--|SET |\\|SELECT pg_catalog.set_config", line)
+    ]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return re.sub(r"(OWNER TO|FOR ROLE) (?!candlecast_|pg_)\w+", r"\1 superuser", text) + "\n"

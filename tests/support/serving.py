@@ -1,0 +1,109 @@
+"""`candlecast serve` as a process of its own, and a database that is live now."""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import psycopg
+
+from bench.programs import CANDLECAST
+from tests.support.live import load_demo
+from tests.support.paths import ROOT
+
+
+class Service:
+    """A running service: `get('/health')`, and what became of it."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+        self.client = httpx.Client(base_url=url, timeout=15)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.client.get(path, **options)
+
+    def wait_for(self, path: str, holds: Callable[[httpx.Response], bool], seconds: float = 15) -> httpx.Response:
+        """The first answer for which it holds."""
+        until = time.monotonic() + seconds
+        while True:
+            answer = self.get(path)
+            if holds(answer):
+                return answer
+            assert time.monotonic() < until, f"{path} still says {answer.status_code} {answer.text[:500]}"
+            time.sleep(0.1)
+
+    def end(self) -> tuple[int, str]:
+        """Exit status and standard error after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            _, error = self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode, error
+
+
+@contextmanager
+def serving(url: str, *options: str) -> Iterator[Service]:
+    """A service over this database on a free port of 127.0.0.1, ended after."""
+    process = subprocess.Popen(
+        [*CANDLECAST, "serve", "--port", "0", *options],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    service = None
+    try:
+        line = _first_line(process)
+        service = Service(process, line.split()[2].rstrip("/"))
+        yield service
+    finally:
+        if service is not None:
+            service.client.close()
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=10)
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        assert selector.select(timeout=15), "the service says nothing"
+    line = process.stdout.readline()
+    assert line.startswith("candlecast serves http://127.0.0.1:"), line + process.stderr.read()
+    return line
+
+
+def bring_up_to_now(db: psycopg.Connection, *, minutes: int = 90) -> None:
+    """The clone's candles replaced by two days' until now, so many minutes' forecasts, and one of the newest candle."""
+    db.execute("truncate candles_1m")
+    load_demo(db, datetime.now(UTC), days=2)
+    columns = (
+        "symbol, candle_time, target_time, horizon, reference_close, predicted_close, predicted_price, mamba_close,"
+        " lgbm_close, confidence, ensemble_id, probability_up, lower_price, upper_price, abstained,"
+        " out_of_distribution, furthest_feature"
+    )
+    db.execute(
+        f"insert into predictions ({columns}, created_at) select {columns}, candle_time + interval '60.05 s'"
+        " from predict_range('DEMO', now() - %s * interval '1 minute', now() - interval '2 minutes')",
+        (minutes,),
+    )
+    next_minute(db)
+
+
+def next_minute(db: psycopg.Connection) -> datetime:
+    """The candles that closed meanwhile, and the newest one's forecast; its candle_time."""
+    load_demo(db, datetime.now(UTC))
+    newest = db.execute("select max(open_time) from candles_1m").fetchone()[0]
+    if not db.execute("select exists (select from predictions where candle_time = %s)", (newest,)).fetchone()[0]:
+        db.execute("call run_inference(%s)", (newest,))
+    return newest

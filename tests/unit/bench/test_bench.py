@@ -1,0 +1,101 @@
+"""The benchmark's peer computes what candlecast computes, and its report says what it measured."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import peer
+from bench.memory import memory_figure, memory_of
+from bench.report import Figure, Limit
+from candlecast.core.calibration import FAR, parse
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.models import facts_from
+from candlecast.core.normalization import parse as parse_normalization
+from candlecast.core.normalization import standardize
+from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.trainer.features import compute_features
+from tests.support.artifacts import generated_candles, generated_dataset, make_artifacts
+
+
+def test_the_peers_features_are_the_reference():
+    candles = generated_candles(400)
+    _, expected = compute_features(candles)
+    frame = pd.DataFrame(candles | {"taker_buy_ratio": candles["taker_buy_base_asset_volume"] / candles["volume"]})
+    found = peer.features(frame)[list(FEATURES)].to_numpy()[149:]
+    reaching_further = [name.startswith("ema_") or name == "rsi_14" for name in FEATURES]  # past 150 candles
+    tolerance = np.where(reaching_further, 5e-5, 1e-9 * np.abs(expected).max(axis=0))
+    apart = np.abs(found - expected).max(axis=0)
+    assert [name for name, beyond in zip(FEATURES, ~(apart <= tolerance), strict=True) if beyond] == []
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torchscript"])
+def test_the_peers_models_are_candlecasts(tmp_path, monkeypatch, runtime):
+    monkeypatch.setenv("ML_TORCHSCRIPT", "on")
+    folders = make_artifacts(tmp_path)
+    for name, folder in zip(("mamba", "lgbm"), folders, strict=True):
+        (tmp_path / "peer").mkdir(exist_ok=True)
+        (tmp_path / "peer" / name).symlink_to(folder)
+    readers = [lambda name, folder=folder: (folder / name).read_bytes() for folder in folders]
+    windows = generated_dataset().windows(np.arange(50))
+    facts = facts_from(readers[1]("facts.json"))
+    models = load_mamba(readers[0], runtime, "cpu"), load_lgbm(readers[1], facts)
+    expected = [model.scaled_returns(windows) for model in models]
+    found = peer.Models(tmp_path / "peer", runtime).scaled_returns(windows)
+    for own, others in zip(expected, found, strict=True):
+        assert np.abs(own - others).max() <= 1e-5
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_the_peers_calibration_is_candlecasts(tmp_path, method):
+    mamba, _ = make_artifacts(tmp_path)
+    document = json.loads((tmp_path / "ensemble" / mamba.name / "calibration.json").read_text())
+    if method == "isotonic":
+        document["probability"] = {"method": method, "x": [[-0.2, 0.0, 0.2]] * 5, "y": [[0.3, 0.5, 0.8]] * 5}
+    text = json.dumps(document)
+    for name in ("mamba", "lgbm"):
+        (tmp_path / "peer").mkdir(exist_ok=True)
+        (tmp_path / "peer" / name).symlink_to(tmp_path / name / mamba.name)
+    (tmp_path / "peer" / "calibration.json").write_text(text)
+    models, calibration = peer.Models(tmp_path / "peer"), parse(text)
+    windows = generated_dataset().windows(np.arange(20))
+    windows[7, -1, FEATURES.index("volume")] *= 1e6
+    ours, theirs = models.scaled_returns(windows)
+    scaled = document["mamba_weight"] * ours + (1 - document["mamba_weight"]) * theirs
+    rows = standardize(windows, parse_normalization((mamba / "normalization_params_v1.json").read_bytes()))[:, -1]
+    probability, (lower, upper) = calibration.probability_up(scaled), calibration.interval(scaled)
+    distance, furthest = calibration.outside(rows)
+    for i, window in enumerate(windows):
+        found, half_width, feature = models.calibrated(window, scaled[i])
+        assert found == pytest.approx(probability[i], abs=1e-12)
+        assert (scaled[i] - half_width, scaled[i] + half_width) == (pytest.approx(lower[i]), pytest.approx(upper[i]))
+        assert feature == (FEATURES[furthest[i]] if distance[i] > FAR else None)
+    assert distance[7] > FAR
+
+
+@pytest.mark.parametrize(
+    ("samples", "limits", "verdict"),
+    [
+        ([1.0, 2.0, 9.0], [Limit("median", 2.0)], "met"),
+        ([1.0, 2.1, 9.0], [Limit("median", 2.0)], "missed"),
+        ([1.0, 2.0, 9.0], [Limit("median", 2.0), Limit("max", 8.0)], "missed"),
+        ([1.0, 2.0, 9.0], [Limit("ratio", 1.0)], "met"),
+        ([1.0, 2.5, 9.0], [Limit("ratio", 1.2)], "missed"),
+        ([1.0, float("nan")], [Limit("max", 8.0)], "missed"),
+        ([1.0], [], "-"),
+        ([], [Limit("max", 8.0)], "not run"),
+    ],
+)
+def test_a_verdict_is_what_the_samples_say(samples, limits, verdict):
+    assert Figure("it", "ms", samples, limits, peer=[2.0]).verdict() == verdict
+
+
+def test_memory_is_this_machines_or_no_figure():
+    assert 10 < memory_of(os.getpid()) < 10_000, "megabytes of this interpreter"
+    assert np.isnan(memory_of(2**22 + 1)), "no process has this id"
+    assert np.isnan(memory_of(1)), "neither a server's process nor the peer's"
+    seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "its peer is itself")
+    assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; its peer is itself")
+    assert memory_figure("it", [90.0, float("nan")], [80.0], [Limit("max", 100.0)]).verdict() == "not run"

@@ -1,0 +1,130 @@
+"""deploy/grafana, held to the dashboard format as far as that goes without a Grafana; its PromQL is parsed.
+
+tests/db/docs/test_grafana.py runs the SQL.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from itertools import combinations
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.paths import ROOT
+
+FOLDER = ROOT / "deploy" / "grafana"
+FILES = sorted((FOLDER / "dashboards").glob("*.json"))
+DASHBOARDS = [json.loads(path.read_text()) for path in FILES]
+#: What every Grafana has, without plugins.
+PANELS = {"row", "stat", "table", "timeseries"}
+
+of_each = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=[path.stem for path in FILES])
+
+
+def drawn(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """The panels that ask something."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def test_there_are_two_under_names_of_their_own():
+    assert [dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS] == [
+        "grafana-postgresql-datasource",
+        "prometheus",
+    ]
+    for key in ("uid", "title"):
+        assert len({dashboard[key] for dashboard in DASHBOARDS}) == 2
+    assert all(re.fullmatch(r"[a-z-]{1,40}", dashboard["uid"]) for dashboard in DASHBOARDS)
+
+
+@of_each
+def test_it_has_what_grafana_reads(dashboard):
+    assert dashboard["schemaVersion"] >= 38
+    assert "id" not in dashboard, "an id is of one Grafana's database"
+    assert set(dashboard["time"]) == {"from", "to"}
+    assert dashboard["timezone"] == "utc"
+    variables = [variable["name"] for variable in dashboard["templating"]["list"]]
+    assert variables == ["datasource", "symbol"]
+    used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(dashboard["panels"])))
+    assert used == set(variables)
+
+
+@of_each
+def test_each_panel_asks_its_data_source_and_says_what_it_is(dashboard):
+    (source,) = {json.dumps(panel["datasource"]) for panel in drawn(dashboard)}
+    assert json.loads(source) == {"type": dashboard["templating"]["list"][0]["query"], "uid": "${datasource}"}
+    query = {"prometheus": "expr"}.get(json.loads(source)["type"], "rawSql")
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert len({panel["title"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for panel in drawn(dashboard):
+        assert panel["title"]
+        assert panel["type"] in PANELS
+        assert {"defaults", "overrides"} == set(panel["fieldConfig"])
+        assert panel["targets"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"]
+            assert target[query]
+
+
+@of_each
+def test_no_panel_lies_on_another_or_outside(dashboard):
+    def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
+        at = panel["gridPos"]
+        return {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+
+    for one, other in combinations(dashboard["panels"], 2):
+        assert not cells(one) & cells(other), (one["title"], other["title"])
+    assert all(0 <= x < 24 for panel in dashboard["panels"] for x, _ in cells(panel))
+
+
+@of_each
+def test_an_override_is_of_a_column_that_the_panel_has(dashboard):
+    for panel in drawn(dashboard):
+        asked = " ".join(str(target.get("rawSql")) for target in panel["targets"])
+        for override in panel["fieldConfig"]["overrides"]:
+            assert override["matcher"]["id"] == "byName"
+            assert re.search(rf"\b{override['matcher']['options']}\b", asked)
+
+
+def test_promtool_parses_every_expression(tmp_path):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not here; scripts/packages.sh --tests, that make test runs, could not get prometheus")
+    (dashboard,) = [found for found in DASHBOARDS if found["uid"] == "candlecast-metrics"]
+    expressions = [target["expr"] for panel in drawn(dashboard) for target in panel["targets"]]
+    assert len(expressions) >= 20
+
+    def check(expressions: list[str]) -> subprocess.CompletedProcess[str]:
+        rules = [
+            {"record": f"panel:expression:{number}", "expr": text.replace("$symbol", "BTCUSDT")}
+            for number, text in enumerate(expressions)
+        ]
+        (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+        command = [promtool, "check", "rules", str(tmp_path / "rules.yml")]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = check(expressions)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(expressions)} rules found" in done.stdout
+    assert check([expressions[0] + ")"]).returncode, "it looks at what is written"
+
+
+def test_the_provisioned_data_sources_are_the_ones_that_the_dashboards_ask():
+    (path,) = (FOLDER / "provisioning" / "datasources").iterdir()
+    sources = yaml.safe_load(path.read_text())["datasources"]
+    asked = {dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS}
+    assert {source["type"] for source in sources} == asked
+    for source in sources:
+        assert "password" not in source
+        assert str(source.get("secureJsonData", {}).get("password", "$")).startswith("$"), "no password in the clone"
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    assert sources[0]["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"]
+
+
+def test_the_provider_reads_a_folder_that_the_documentation_fills():
+    (path,) = (FOLDER / "provisioning" / "dashboards").iterdir()
+    (provider,) = yaml.safe_load(path.read_text())["providers"]
+    assert provider["options"]["path"] in (ROOT / "docs" / "operations.md").read_text()

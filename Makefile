@@ -33,7 +33,7 @@ test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 golden: ## write the golden files of the tests anew (schema, rights, frozen hashes): read the diff before you commit
 	@GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
 
-lint: ## ruff, sqlfluff, mypy, bash -n
+lint: ## ruff, import-linter, sqlfluff, mypy, bash -n
 	@scripts/lint.sh
 
 format: ## let ruff rewrite what it can

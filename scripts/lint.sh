@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ruff, sqlfluff, mypy, bash -n: `make lint`. With the argument fix ruff rewrites what it can: `make format`.
+# ruff, import-linter, sqlfluff, mypy, bash -n: `make lint`. With the argument fix ruff rewrites what it can: `make format`.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$project"
@@ -20,6 +20,7 @@ check() {
 
 check "$venv/bin/ruff" check .
 check "$venv/bin/ruff" format --check .
+check "$venv/bin/lint-imports" --no-cache
 check "$venv/bin/sqlfluff" lint --disable-progress-bar db/functions
 check "$venv/bin/mypy"
 for script in scripts/*.sh .ci/run; do

@@ -10,7 +10,6 @@ that the refusal names its line while the rules stand in one place. Then one INS
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import psycopg
@@ -18,7 +17,7 @@ from psycopg import sql
 
 from candlecast.candles.files import Candles
 from candlecast.candles.upsert import NUMBERS, upsert_from
-from candlecast.core.errors import FileRefused
+from candlecast.core.errors import FileRefused, RowRefused
 from candlecast.core.times import describe_time, moment
 
 #: Called with (rows copied, rows) as it goes.
@@ -39,14 +38,6 @@ where c.conrelid = 'candles_1m'::regclass and c.contype = 'c'
 group by c.oid
 order by c.conname
 """
-
-
-class RowRefused(FileRefused):
-    """A row that a CHECK constraint of candles_1m says no to; ``index`` is its position in the Candles."""
-
-    def __init__(self, index: int, *what: Any) -> None:
-        super().__init__(*what)
-        self.index = index
 
 
 def write_candles(

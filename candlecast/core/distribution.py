@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.core.errors import CandlecastError
+from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
 
 #: The field of facts.json.
@@ -25,13 +25,6 @@ LEAST_DAY = 720
 #: Counts beyond are no minutes of any market.
 MOST_ROWS = 10**12
 DAY = 86_400
-
-
-class DistributionInvalid(CandlecastError):
-    """the training distribution is not valid: {reason}"""
-
-    sqlstate = "CC024"
-    hint = "Publish the version again from the folder that 'candlecast train' wrote, or train again."
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
-"""Every error that a caller can meet: a SQLSTATE, a message, a DETAIL, and a HINT that says what to do.
+"""All errors that a user can meet. What is not one of these is a defect and keeps its traceback.
 
-An exception's docstring is its message; ``{names}`` in it are the facts that it was raised with.
-``candlecast.server.reporting`` turns them into PostgreSQL errors at the edge.
+``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, and a HINT with the remedy.
+                      The docstring is the message; ``{names}`` in it are the facts that it is raised with.
+                      ``server.reporting`` turns it into a PostgreSQL error.
+``CandlecastUserError``   raised by the programs outside the database: the command line prints message and hint, and
+                          exits with ``exit_status``.
 """
 
 from candlecast.core.text import plain
@@ -160,6 +163,76 @@ class CalibrationInvalid(CandlecastError):
     hint = "Publish the ensemble again from the folder that 'candlecast train' wrote, or train again."
 
 
+class DayUnreadable(CandlecastError):
+    """the day {text} cannot be measured"""
+
+    sqlstate = "CC029"
+    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
+
+
+class ModelExpired(CandlecastError):
+    """ensemble {ensemble_id} of {symbol} was trained {age} ago, over the {limit} that model_expiry allows"""
+
+    sqlstate = "CC020"
+    hint = "Train anew with 'candlecast retrain --symbol {symbol}', or raise model_expiry in ml_settings."
+
+
+class TestsFull(CandlecastError):
+    """{what} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
+
+    sqlstate = "CC021"
+    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
+
+
+class TimeNotReached(CandlecastError):
+    """{time} has not come yet, so nothing can be evaluated as of then"""
+
+    sqlstate = "CC022"
+    hint = "Leave at_time out for now, or name a time in the past."
+
+
+class InShadow(CandlecastError):
+    """ensemble {ensemble_id} is in shadow: it may be rolled back to, so it cannot go on test"""
+
+    sqlstate = "CC023"
+    hint = "Wait until it is judged (select * from ab_status), or go back to it: rollback_ensemble(symbol)."
+
+
+class DistributionInvalid(CandlecastError):
+    """the training distribution is not valid: {reason}"""
+
+    sqlstate = "CC024"
+    hint = "Publish the version again from the folder that 'candlecast train' wrote, or train again."
+
+
+class DayNotBegun(CandlecastError):
+    """{day} has not begun, so nothing of it can be measured"""
+
+    sqlstate = "CC025"
+    hint = "Leave the day out for yesterday (UTC), or name one that has begun."
+
+
+class NoDistribution(CandlecastError):
+    """{model_type} version {version} keeps no distribution of its training rows"""
+
+    sqlstate = "CC026"
+    hint = "It was trained before candlecast kept one: drift is measured from the next training on."
+
+
+class TooFewRows(CandlecastError):
+    """{symbol} has {rows} feature rows on {day}, fewer than the {least} that a measurement needs"""
+
+    sqlstate = "CC027"
+    hint = "A row needs the 150 candles that end at its minute: select * from candle_gaps('{symbol}', ...)."
+
+
+class VersionUnknown(CandlecastError):
+    """models of the server's environment predicted these, and nothing says which they were"""
+
+    sqlstate = "CC028"
+    hint = "Publish them as an ensemble: candlecast publish keeps each version with its bytes."
+
+
 class CandlecastUserError(Exception):
     """What happened (``message``) and what to do about it (``hint``)."""
 
@@ -180,3 +253,87 @@ class FileRefused(CandlecastUserError):
         self.file = file
         self.place = place
         self.reason = reason
+
+
+class ExchangeError(CandlecastUserError):
+    """The exchange did not do what it was asked."""
+
+
+class Unreachable(ExchangeError):
+    """Nobody answered, or only with errors: what is worth another try later."""
+
+    exit_status = 69  # EX_UNAVAILABLE
+
+
+class UnknownSymbol(ExchangeError):
+    """The exchange has no such symbol."""
+
+
+class Disconnected(ExchangeError):
+    """The stream ended; why."""
+
+
+class NotPublished(ExchangeError):
+    """The archive has no such file, or not yet."""
+
+
+class ArchiveRefused(ExchangeError):
+    """A downloaded archive is not what its CHECKSUM file says."""
+
+
+class HttpNotFound(ExchangeError):
+    """HTTP 404."""
+
+
+class RequestRefused(ExchangeError):
+    """HTTP 4xx that no second try changes; ``answer`` is the body, cut."""
+
+    def __init__(self, message: str, answer: str) -> None:
+        super().__init__(message, "Check the symbol's name and the exchange's address.")
+        self.answer = answer
+
+
+class RowRefused(FileRefused):
+    """A row that a CHECK constraint of candles_1m says no to; ``index`` is its position in the Candles."""
+
+    def __init__(self, index: int, *what: str) -> None:
+        super().__init__(*what)
+        self.index = index
+
+
+class StoreLost(Exception):
+    """The database does not answer; it is tried again in the background."""
+
+
+class AnotherFeed(CandlecastUserError):
+    """Somebody else feeds this symbol."""
+
+    exit_status = 75  # EX_TEMPFAIL, as for a retraining that another one is in the way of
+
+
+class LookAhead(CandlecastUserError):
+    """A row that holds what its own candles, up to its minute, do not give."""
+
+
+class AlreadyRunning(CandlecastUserError):
+    """Another retraining of the symbol holds its lock."""
+
+
+class DatabaseGone(Exception):
+    """The database did not answer the web service; ``reason`` names neither host nor port."""
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+class QueryRefused(Exception):
+    """The database refused a query of the web service: a missing right or object, or a timeout."""
+
+    def __init__(self, reason: str, hint: str | None, sqlstate: str | None, *, timed_out: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.sqlstate = sqlstate
+        self.timed_out = timed_out

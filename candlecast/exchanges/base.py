@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, Self
 
-from candlecast.core.errors import CandlecastUserError
-
 
 @dataclass(frozen=True, slots=True)
 class Candle:
@@ -74,32 +72,6 @@ class Archive:
     url: str
     first: date  #: first day in it
     last: date  #: last day in it
-
-
-class ExchangeError(CandlecastUserError):
-    """The exchange did not do what it was asked."""
-
-
-class Unreachable(ExchangeError):
-    """Nobody answered, or only with errors: what is worth another try later."""
-
-    exit_status = 69  # EX_UNAVAILABLE
-
-
-class UnknownSymbol(ExchangeError):
-    """The exchange has no such symbol."""
-
-
-class Disconnected(ExchangeError):
-    """The stream ended; why."""
-
-
-class NotPublished(ExchangeError):
-    """The archive has no such file, or not yet."""
-
-
-class ArchiveRefused(ExchangeError):
-    """A downloaded archive is not what its CHECKSUM file says."""
 
 
 class Exchange(Protocol):

@@ -17,25 +17,21 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from candlecast.core.errors import CandlecastUserError
-from candlecast.core.text import shown
-from candlecast.core.times import MINUTE
-from candlecast.exchanges.base import (
-    Alive,
-    Archive,
+from candlecast.core.errors import (
     ArchiveRefused,
-    Candle,
-    Closed,
+    CandlecastUserError,
     Disconnected,
-    Ending,
-    Message,
+    HttpNotFound,
     NotPublished,
+    RequestRefused,
     UnknownSymbol,
     Unreachable,
-    Unreadable,
 )
+from candlecast.core.text import shown
+from candlecast.core.times import MINUTE
+from candlecast.exchanges.base import Alive, Archive, Candle, Closed, Ending, Message, Unreadable
 from candlecast.exchanges.clock import Clock
-from candlecast.exchanges.http import HttpClient, Limits, Missing, Refused
+from candlecast.exchanges.http import HttpClient, Limits
 
 _LOG = logging.getLogger("candlecast.exchanges")
 #: Where public market data are served; the environment's CANDLECAST_BINANCE_{REST,STREAM,ARCHIVE}_URL replace these.
@@ -117,7 +113,7 @@ class Binance:
 
         try:
             return await self._rest.get("/api/v3/klines", params, weight=2, parse=parse)
-        except Refused as error:
+        except RequestRefused as error:
             if _code(error.answer) in _INVALID_SYMBOL:
                 raise UnknownSymbol(
                     f"Binance has no symbol {shown(symbol)}", "Name one that is traded there, as BTCUSDT."
@@ -179,7 +175,7 @@ class Binance:
             try:
                 content = await self._files.download(path)
                 promised = (await self._files.download(f"{path}.CHECKSUM")).decode(errors="replace").split()
-            except Missing:
+            except HttpNotFound:
                 raise NotPublished(f"{archive.name} is not published") from None
             found = hashlib.sha256(content).hexdigest()
             if promised[:1] == [found]:

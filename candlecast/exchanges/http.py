@@ -20,8 +20,8 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from candlecast.core.errors import HttpNotFound, RequestRefused, Unreachable
 from candlecast.core.text import plain, shown
-from candlecast.exchanges.base import ExchangeError, Unreachable
 from candlecast.exchanges.clock import Clock
 
 Parsed = TypeVar("Parsed")
@@ -48,18 +48,6 @@ class Limits:
     used_header: str  #: of each answer: the weight that the exchange counted in the present minute
     share: float = 0.5  #: of the limit that this process uses at most
     full: float = 0.8  #: from this part of the limit on, by the exchange's count, the next minute is waited for
-
-
-class Missing(ExchangeError):
-    """HTTP 404."""
-
-
-class Refused(ExchangeError):
-    """HTTP 4xx that no second try changes; ``answer`` is the body, cut."""
-
-    def __init__(self, message: str, answer: str) -> None:
-        super().__init__(message, "Check the symbol's name and the exchange's address.")
-        self.answer = answer
 
 
 class HttpClient:
@@ -90,7 +78,7 @@ class HttpClient:
     async def get(self, path: str, params: dict[str, Any], *, weight: int, parse: Callable[[Any], Parsed]) -> Parsed:
         """What ``parse`` makes of the JSON answer; a body that it cannot read (ValueError, ...) is asked for again.
 
-        Raises Unreachable after several tries, Missing, Refused.
+        Raises Unreachable after several tries, HttpNotFound, RequestRefused.
         """
         for attempt in range(self._tries):
             try:
@@ -106,7 +94,7 @@ class HttpClient:
         raise self._unreachable(what)
 
     async def download(self, path: str) -> bytes:
-        """The file that lies there. Raises Unreachable, Missing, Refused."""
+        """The file that lies there. Raises Unreachable, HttpNotFound, RequestRefused."""
         for attempt in range(self._tries):
             try:
                 async with self._slots:
@@ -136,7 +124,7 @@ class HttpClient:
             async for chunk in answer.aiter_bytes():
                 content += chunk
                 if len(content) > _MOST_BYTES:
-                    raise Refused(f"{self._base_url}{path} has more than {_MOST_BYTES / 2**20:.0f} MiB", "")
+                    raise RequestRefused(f"{self._base_url}{path} has more than {_MOST_BYTES / 2**20:.0f} MiB", "")
         self._is_answering = True
         return bytes(content)
 
@@ -192,13 +180,13 @@ class HttpClient:
             raise _Failed(said)
         self._is_answering = True
         if status == HTTPStatus.NOT_FOUND:
-            raise Missing(f"{answer.request.url} does not exist")
+            raise HttpNotFound(f"{answer.request.url} does not exist")
         if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
             raise Unreachable(
                 f"{self._base_url} does not serve this location ({said})",
                 "Set the exchange's addresses to ones that do: docs/feeds.md has them.",
             )
-        raise Refused(f"{self._base_url} refuses: {said}: {shown(answer.text, 200)}", answer.text[:1000])
+        raise RequestRefused(f"{self._base_url} refuses: {said}: {shown(answer.text, 200)}", answer.text[:1000])
 
     def _unreachable(self, what: str) -> Unreachable:
         return Unreachable(

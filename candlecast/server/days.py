@@ -3,24 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 from candlecast.core.distribution import DAY
-from candlecast.core.errors import CandlecastError
+from candlecast.core.errors import DayNotBegun, DayUnreadable
 from candlecast.server.session import Session
 
 _NOW = "select extract(epoch from clock_timestamp())::float8 as now"
-
-
-class DayUnreadable(CandlecastError):
-    """the day {text} cannot be measured"""
-
-    sqlstate = "CC017"
-    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
-
-
-class DayNotBegun(CandlecastError):
-    """{day} has not begun, so nothing of it can be measured"""
-
-    sqlstate = "CC025"
-    hint = "Leave the day out for yesterday (UTC), or name one that has begun."
 
 
 def day_of(session: Session, text: str | None) -> tuple[date, float, float]:

@@ -2,19 +2,12 @@
 
 from collections.abc import Mapping
 
-from candlecast.core.errors import CandlecastError
+from candlecast.core.errors import ModelExpired
 from candlecast.core.settings import Settings
 from candlecast.server.reporting import warn
 from candlecast.server.session import Session, minute_text
 
 _DAY = 86_400
-
-
-class ModelExpired(CandlecastError):
-    """ensemble {ensemble_id} of {symbol} was trained {age} ago, over the {limit} that model_expiry allows"""
-
-    sqlstate = "CC020"
-    hint = "Train anew with 'candlecast retrain --symbol {symbol}', or raise model_expiry in ml_settings."
 
 
 def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired | None:

@@ -12,9 +12,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from candlecast.core.errors import DatabaseGone, QueryRefused
 from candlecast.web import queries
 from candlecast.web.answers import Answer, Cached, json_answer
-from candlecast.web.database import CONNECTIONS, Database, DatabaseGone, QueryRefused
+from candlecast.web.database import CONNECTIONS, Database
 
 #: Sections by document, and for how many seconds an answer is kept.
 _SECTIONS = {

@@ -16,6 +16,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from candlecast.core.errors import DatabaseGone, QueryRefused
+
 _log = logging.getLogger(__name__)
 
 CONNECTIONS = 6
@@ -33,27 +35,6 @@ select
         where rolname = 'candlecast_reader' and pg_catalog.pg_has_role(session_user, oid, 'member')
     )
 """
-
-
-class DatabaseGone(Exception):
-    """The database did not answer. `reason` says why, without host and port."""
-
-    def __init__(self, reason: str, hint: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-
-
-class QueryRefused(Exception):
-    """The database answered that it will not: rights, an object that is not there, a statement that took too long."""
-
-    def __init__(self, error: psycopg.Error) -> None:
-        self.sqlstate = error.sqlstate
-        self.timed_out = isinstance(error, psycopg.errors.QueryCanceled)
-        # A lock, or a table that grew: what the server says of its own time limit helps nobody.
-        self.reason = "it takes too long" if self.timed_out else _message(error)
-        self.hint = error.diag.message_hint or _hint(error)
-        super().__init__(self.reason)
 
 
 class Database:
@@ -174,7 +155,7 @@ class Database:
                 try:
                     return await _ask(connection, query, values, _milliseconds(deadline - loop.time()))
                 except psycopg.errors.QueryCanceled as error:
-                    raise QueryRefused(error) from None
+                    raise _refused(error) from None
                 except psycopg.OperationalError as error:
                     if loop.time() >= deadline:
                         # What hung one has hung the others too, and each would cost its waiter as much.
@@ -192,9 +173,9 @@ class Database:
         except psycopg.OperationalError as error:
             if error.sqlstate is None:
                 raise DatabaseGone(_without_address(str(error))) from None
-            raise QueryRefused(error) from None
+            raise _refused(error) from None
         except psycopg.Error as error:
-            raise QueryRefused(error) from None
+            raise _refused(error) from None
 
     def _not_reached(self, seconds: float) -> DatabaseGone:
         if self._last_error is None:
@@ -253,3 +234,10 @@ def _hint(error: psycopg.Error) -> str | None:
     if "authentication failed" in str(error) or "no password supplied" in str(error):
         return "The server refuses the user or the password of DATABASE_URL."
     return None
+
+
+def _refused(error: psycopg.Error) -> QueryRefused:
+    timed_out = isinstance(error, psycopg.errors.QueryCanceled)
+    # A lock, or a table that grew: what the server says of its own time limit helps nobody.
+    reason = "it takes too long" if timed_out else _message(error)
+    return QueryRefused(reason, error.diag.message_hint or _hint(error), error.sqlstate, timed_out=timed_out)

@@ -13,8 +13,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from candlecast.core.errors import DatabaseGone, QueryRefused
 from candlecast.web.answers import Answer
-from candlecast.web.database import Database, DatabaseGone, QueryRefused
+from candlecast.web.database import Database
 
 #: deploy/prometheus waits four.
 SECONDS = 3.5

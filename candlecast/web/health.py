@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from candlecast.core.errors import DatabaseGone, QueryRefused
 from candlecast.web.answers import Answer, json_answer
-from candlecast.web.database import Database, DatabaseGone, QueryRefused
+from candlecast.web.database import Database
 
 #: A load balancer or a person waits no longer.
 SECONDS = 1.5

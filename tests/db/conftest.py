@@ -68,7 +68,7 @@ def copies(artifacts):
 
 @pytest.fixture(scope="session")
 def duel_template(cluster_url, live_template, artifacts):
-    """Five synthetic days (support/duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    """Five synthetic days (duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
     name = "candlecast_duel"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from candlecast.candles.feed.run import FeedOptions, run
-from candlecast.exchanges.base import ExchangeError
+from candlecast.core.errors import ExchangeError
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Counters, Faults, Market, Row, StandIn

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import psycopg
 
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import LookAhead
 from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M, WINDOW
 from candlecast.core.returns import scale_of
 from candlecast.core.text import plain
@@ -43,10 +43,6 @@ select
 from minutes
 order by open_time
 """
-
-
-class LookAhead(CandlecastUserError):
-    """A row that holds what its own candles, up to its minute, do not give."""
 
 
 def check_no_lookahead(

@@ -16,8 +16,7 @@ from typing import Any
 import psycopg
 
 from candlecast.client.database import connect, explain
-from candlecast.core.errors import CandlecastUserError
-from candlecast.server.registry.lifecycle import TestsFull
+from candlecast.core.errors import CandlecastUserError, TestsFull
 from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
 #: How a state of active_ensembles is told; the first three are what one can publish as.

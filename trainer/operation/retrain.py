@@ -25,7 +25,7 @@ from rich.console import Console
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console, print_error
 from candlecast.client.progress import shown
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 from candlecast.core.text import plain
 from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
@@ -35,7 +35,7 @@ from candlecast.trainer.operation import pruning
 from candlecast.trainer.operation.gate import Verdict, judge
 from candlecast.trainer.operation.publish import publish_on_test_or_waiting
 from candlecast.trainer.operation.train import describe_parts
-from candlecast.trainer.operation.training_runs import AlreadyRunning, TrainingRun, begin
+from candlecast.trainer.operation.training_runs import TrainingRun, begin
 
 #: Exit statuses. Of several symbols' the first of these that occurred: failed, busy, refused.
 PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75

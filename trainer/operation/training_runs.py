@@ -19,7 +19,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from candlecast.client.database import connect, explain
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 
 #: First key of the advisory locks; the second is hashtext(symbol).
 LOCK_CLASS = 0x636C7274
@@ -53,10 +53,6 @@ set status = %(status)s, finished_at = clock_timestamp(), reason = %(reason)s, v
 where id = %(id)s and status in ('running', 'lost')"""
 _AMEND = """
 update training_runs set metrics = %s, reason = nullif(concat_ws('. ', reason, %s::text), '') where id = %s"""
-
-
-class AlreadyRunning(CandlecastUserError):
-    """Another retraining of the symbol holds its lock."""
 
 
 @dataclass

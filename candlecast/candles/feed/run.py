@@ -14,20 +14,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from candlecast.candles.feed.store import State, Store, StoreLost
+from candlecast.candles.feed.store import State, Store
 from candlecast.candles.feed.tail import Tail
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError, ExchangeError, StoreLost, UnknownSymbol
 from candlecast.core.times import MINUTE, describe_time
-from candlecast.exchanges.base import (
-    Candle,
-    Closed,
-    Ending,
-    Exchange,
-    ExchangeError,
-    Message,
-    UnknownSymbol,
-    Unreadable,
-)
+from candlecast.exchanges.base import Candle, Closed, Ending, Exchange, Message, Unreadable
 from candlecast.exchanges.clock import Clock
 from candlecast.exchanges.http import backoff
 

@@ -17,7 +17,7 @@ import psycopg
 
 from candlecast.candles.upsert import COLUMNS, NUMBERS, upsert_from
 from candlecast.client.database import database_url, explain, no_connection
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import AnotherFeed, CandlecastUserError, StoreLost
 from candlecast.core.text import plain
 from candlecast.core.times import describe_time, microseconds_of, moment
 from candlecast.exchanges.base import Candle
@@ -73,16 +73,6 @@ delete from feed_status as feed
 where symbol = %s and not exists (select from candles_1m where symbol = feed.symbol)
 returning symbol"""
 _LONGEST_ERROR = 500
-
-
-class StoreLost(Exception):
-    """The database does not answer; it is tried again in the background."""
-
-
-class AnotherFeed(CandlecastUserError):
-    """Somebody else feeds this symbol."""
-
-    exit_status = 75  # EX_TEMPFAIL, as for a retraining that another one is in the way of
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from candlecast.candles.history.session import Session, run
 from candlecast.candles.history.stored import Days, gaps, has_any, runs, unsettled_days
 from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.core.text import plain, shown
 from candlecast.core.times import describe_time, microseconds_of, moment
-from candlecast.exchanges.base import Exchange, Unreachable
+from candlecast.exchanges.base import Exchange
 
 #: Seconds after a minute's end from which on its candle is asked for: the exchange needs a moment for the last trades.
 CLOSING = 2.0

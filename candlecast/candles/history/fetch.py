@@ -17,9 +17,9 @@ from pathlib import Path
 from candlecast.candles.file_formats import table_of
 from candlecast.candles.files import Candles, candles_of
 from candlecast.candles.history.stored import Days
-from candlecast.core.errors import FileRefused
+from candlecast.core.errors import ExchangeError, FileRefused, Unreachable
 from candlecast.core.times import describe_time, microseconds_of
-from candlecast.exchanges.base import Archive, Exchange, ExchangeError, Unreachable
+from candlecast.exchanges.base import Archive, Exchange
 
 #: Archives that are on their way at once; days are small files, and what takes time is the way.
 _AHEAD = 4

@@ -17,10 +17,10 @@ from candlecast.candles.history.session import Session
 from candlecast.candles.history.stored import record
 from candlecast.candles.load import Gap
 from candlecast.candles.upsert import NUMBERS
-from candlecast.candles.write import RowRefused, move_staged, refuse_broken_row, stage, write_candles
-from candlecast.core.errors import CandlecastUserError, FileRefused
+from candlecast.candles.write import move_staged, refuse_broken_row, stage, write_candles
+from candlecast.core.errors import CandlecastUserError, FileRefused, NotPublished, RowRefused
 from candlecast.core.times import MINUTE, microseconds_of
-from candlecast.exchanges.base import Archive, Candle, Exchange, NotPublished
+from candlecast.exchanges.base import Archive, Candle, Exchange
 
 #: Gaps that lie within so many minutes are asked for at once: it is what one answer holds.
 _WINDOW = timedelta(minutes=1000)

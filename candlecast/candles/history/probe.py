@@ -10,10 +10,9 @@ import asyncio
 import logging
 import sys
 
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.core.text import plain
 from candlecast.exchanges import exchange_named
-from candlecast.exchanges.base import Unreachable
 from candlecast.exchanges.clock import Clock
 
 #: Seconds for all of it; and how much faster than usual a failed try is followed by the next.

@@ -17,10 +17,10 @@ from candlecast.candles.history.stored import Days, gaps, oldest, runs, without
 from candlecast.candles.load import Gap
 from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.core.text import plain
 from candlecast.core.times import EPOCH
-from candlecast.exchanges.base import Exchange, Unreachable
+from candlecast.exchanges.base import Exchange
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 

@@ -6,7 +6,7 @@ One transaction: compare, decide, change what is live, and a row of ab_evaluatio
 from itertools import groupby
 from typing import Any
 
-from candlecast.core.errors import CandlecastError, TimeUnreadable
+from candlecast.core.errors import CandlecastError, TimeNotReached, TimeUnreadable
 from candlecast.core.settings import Settings, resolve
 from candlecast.server.ab.decision import Standing, decide
 from candlecast.server.ab.evaluation_row import Row, insert, row_of
@@ -25,13 +25,6 @@ select pg_notify('candlecast', json_build_object(
 )::text)
 from public.ab_evaluations where id = $1"""
 _NOW = f"select extract(epoch from clock_timestamp())::float8 as now, {STORED_SETTINGS}"
-
-
-class TimeNotReached(CandlecastError):
-    """{time} has not come yet, so nothing can be evaluated as of then"""
-
-    sqlstate = "CC022"
-    hint = "Leave at_time out for now, or name a time in the past."
 
 
 @reported

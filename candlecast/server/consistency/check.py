@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.core.errors import CandlecastError
+from candlecast.core.errors import CandlecastError, VersionUnknown
 from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
 from candlecast.core.settings import Settings, resolve
 from candlecast.server.consistency.causes import Mismatch, mismatches
@@ -60,13 +60,6 @@ Outcome = tuple[int, int | None, int | None, float | None, float | None, str | N
 Windows = dict[float, np.ndarray]
 
 
-class NoVersion(CandlecastError):
-    """models of the server's environment predicted these, and nothing says which they were"""
-
-    sqlstate = "CC028"
-    hint = "Publish them as an ensemble: candlecast publish keeps each version with its bytes."
-
-
 @reported
 def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Check a day (None: yesterday, UTC) and store it in place of what was; returns the rows of consistency_checks."""
@@ -103,7 +96,7 @@ def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, 
     symbol = row["predicted_symbol"]
     try:
         if row["ensemble_id"] is None:
-            raise NoVersion()
+            raise VersionUnknown()
         ensemble = loaded(session, row, settings)
         whole = np.array([time in windows for time in times.tolist()])
         given = np.array([windows[time] for time in times[whole].tolist()]).reshape(-1, SEQUENCE_LENGTH, len(FEATURES))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from candlecast.core.distribution import FIELD, parse
-from candlecast.core.errors import ArtifactDamaged, CandlecastError
+from candlecast.core.errors import ArtifactDamaged, CandlecastError, NoDistribution, TooFewRows
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import NORMALIZATION
 from candlecast.core.normalization import normalize
@@ -55,20 +55,6 @@ class Figures(NamedTuple):
     psi: float | None = None
     ks: float | None = None
     threshold: float | None = None
-
-
-class NoDistribution(CandlecastError):
-    """{model_type} version {version} keeps no distribution of its training rows"""
-
-    sqlstate = "CC026"
-    hint = "It was trained before candlecast kept one: drift is measured from the next training on."
-
-
-class TooFewRows(CandlecastError):
-    """{symbol} has {rows} feature rows on {day}, fewer than the {least} that a measurement needs"""
-
-    sqlstate = "CC027"
-    hint = "A row needs the 150 candles that end at its minute: select * from candle_gaps('{symbol}', ...)."
 
 
 @reported

@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import Any
 
 from candlecast.core.calibration import parse
-from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused
+from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
 from candlecast.server.ensembles import check_weight
-from candlecast.server.registry.lifecycle import Change, TestsFull, lock, prove, put_on_test, state_of
+from candlecast.server.registry.lifecycle import Change, lock, prove, put_on_test, state_of
 from candlecast.server.registry.test_vectors import pair_rows
 from candlecast.server.reporting import reported
 from candlecast.server.session import Session

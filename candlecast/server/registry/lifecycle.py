@@ -3,7 +3,7 @@
 Every change says why; a trigger keeps it in ensemble_events and tells who listens on the channel candlecast.
 """
 
-from candlecast.core.errors import CandlecastError, EnsembleUnknown
+from candlecast.core.errors import EnsembleUnknown, InShadow, TestsFull
 from candlecast.core.settings import resolve
 from candlecast.server.ensembles import ENSEMBLE_COLUMNS
 from candlecast.server.feature_check import check_features
@@ -32,20 +32,6 @@ set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow',
     end
 where id = $1"""
 _MOVE_TYPES = ["bigint", "text", "text", "text", "float8", "bigint"]
-
-
-class TestsFull(CandlecastError):
-    """{what} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
-
-    sqlstate = "CC021"
-    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
-
-
-class OnProbation(CandlecastError):
-    """ensemble {ensemble_id} is in shadow: it may be rolled back to, so it cannot go on test"""
-
-    sqlstate = "CC023"
-    hint = "Wait until it is judged (select * from ab_status), or go back to it: rollback_ensemble(symbol)."
 
 
 class Change:
@@ -116,7 +102,7 @@ def prove(session: Session, ensemble_id: int) -> str:
 def put_on_test(session: Session, ensemble_id: int) -> bool:
     """Prove an ensemble, then let it predict beside the active one; returns whether it is on test.
 
-    Raises TestsFull, OnProbation, and what proving raises.
+    Raises TestsFull, InShadow, and what proving raises.
     """
     symbol = prove(session, ensemble_id)
     lock(session)
@@ -124,7 +110,7 @@ def put_on_test(session: Session, ensemble_id: int) -> bool:
     if state in ("active", "test"):
         return state == "test"
     if state == "shadow":
-        raise OnProbation(ensemble_id=ensemble_id)
+        raise InShadow(ensemble_id=ensemble_id)
     testing = in_state(session, symbol, "test")
     places = resolve(session.rows(_SETTINGS)[0]["settings"]).max_test_ensembles
     if len(testing) >= places:

@@ -17,7 +17,7 @@ import candlecast.exchanges
 from bench.programs import CANDLECAST
 from candlecast.candles.history.backfill import backfill
 from candlecast.cli.app import app
-from candlecast.exchanges.base import Unreachable
+from candlecast.core.errors import Unreachable
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, StandIn
 from tests.exchange.frames import kline_row

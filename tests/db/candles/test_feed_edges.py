@@ -10,8 +10,7 @@ from psycopg import conninfo
 
 from candlecast.candles.feed import store
 from candlecast.candles.feed.run import FeedOptions, run
-from candlecast.core.errors import CandlecastUserError
-from candlecast.exchanges.base import Unreachable
+from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, StandIn

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from candlecast.client.database import connect
-from candlecast.core.errors import CandlecastUserError
+from candlecast.core.errors import CandlecastUserError, LookAhead
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.data.dataset import read_dataset
-from candlecast.trainer.data.lookahead import LookAhead, check_no_lookahead
+from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.evaluation.evaluate import RESULT, SHUFFLED_RESULT
 from candlecast.trainer.evaluation.evaluate import evaluate as run_evaluation
 from candlecast.trainer.evaluation.report import evaluate

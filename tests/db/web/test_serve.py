@@ -17,7 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo, sql
 
 from bench.programs import CANDLECAST
-from candlecast.web.database import Database, QueryRefused
+from candlecast.core.errors import QueryRefused
+from candlecast.web.database import Database
 from tests.support.databases import with_database
 from tests.support.serving import ROOT, bring_up_to_now, next_minute, serving
 

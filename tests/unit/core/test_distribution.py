@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from candlecast.core.distribution import (
-    DAY,
-    LEAST_SHARE,
-    STEPS,
-    Distribution,
-    DistributionInvalid,
-    describe,
-    parse,
-)
+from candlecast.core.distribution import DAY, LEAST_SHARE, STEPS, Distribution, describe, parse
+from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.data.dataset import dataset_from_files, normalised_last_rows
 from candlecast.trainer.models.training import fit_rows_normalization

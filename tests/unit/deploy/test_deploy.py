@@ -146,7 +146,7 @@ def test_the_feeds_service_starts_it_again_for_ever():
     assert service["WantedBy"] == ["multi-user.target"]
     assert "KillSignal" not in service, "SIGTERM stops it cleanly"
     from candlecast.candles.feed.run import _LAST_WORDS
-    from candlecast.candles.feed.store import AnotherFeed
+    from candlecast.core.errors import AnotherFeed
 
     assert int(service["TimeoutStopSec"][0]) > _LAST_WORDS
     assert service["SuccessExitStatus"] == [str(AnotherFeed.exit_status)]

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 from websockets.asyncio.server import serve
 
+from candlecast.core.errors import ExchangeError, RequestRefused, Unreachable
 from candlecast.exchanges import http
-from candlecast.exchanges.base import Alive, Closed, ExchangeError, Unreachable, Unreadable
+from candlecast.exchanges.base import Alive, Closed, Unreadable
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
-from candlecast.exchanges.http import HttpClient, Refused
+from candlecast.exchanges.http import HttpClient
 
 MINUTE_MS = 60_000
 
@@ -126,7 +127,7 @@ def test_a_file_without_end_is_refused(monkeypatch):
 
     async def scene():
         async with answering(answer(b"x" * 1001)) as (url, paths), HttpClient(Clock(200), url) as client:
-            with pytest.raises(Refused, match="/file has more than"):
+            with pytest.raises(RequestRefused, match="/file has more than"):
                 await client.download("/file")
             return len(paths)
 

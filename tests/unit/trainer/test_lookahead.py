@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from candlecast.core.errors import LookAhead
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.data.lookahead import LookAhead, check_rows
+from candlecast.trainer.data.lookahead import check_rows
 from tests.support.artifacts import generated_candles, generated_dataset
 
 CANDLES = generated_candles(7_000)

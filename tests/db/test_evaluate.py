@@ -25,7 +25,7 @@ EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "
 FOLDS = ("--folds", "2", "--test-from", "2026-05-01")
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 PLOTS = {"accuracy_by_fold.png", "accuracy_by_coverage.png", "reliability.png", "returns.png"}
-SQL = Path(__file__).resolve().parents[2] / "db" / "functions"
+SQL = Path(__file__).resolve().parents[2] / "db/functions/features"
 
 
 @pytest.fixture

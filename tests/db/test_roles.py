@@ -281,13 +281,13 @@ HEADS = re.compile(r"create or replace (function|procedure) (.*?)\nas \$\$\n(.*?
 def test_functions_state_what_they_are_and_their_bodies_are_thin():
     heads = [
         (path.name, *match.groups())
-        for path in sorted((ROOT / "db/functions").glob("*.sql"))
+        for path in sorted((ROOT / "db/functions").rglob("*.sql"))
         for match in HEADS.finditer(path.read_text())
     ]
     assert len(heads) >= 12
     assert len(heads) == sum(
         len(re.findall(r"^create (or replace )?(?:function|procedure)", path.read_text(), re.MULTILINE))
-        for path in (ROOT / "db/functions").glob("*.sql")
+        for path in (ROOT / "db/functions").rglob("*.sql")
     ), "a function is written in another form than this test reads"
     for name, kind, head, body in heads:
         assert re.search(r"\blanguage (sql|plpgsql|plpython3u)\b", head), name

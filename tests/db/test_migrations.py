@@ -134,13 +134,13 @@ def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
         before, found = dump(cron_url, "--schema-only"), db.execute(jobs).fetchall()
         name = db.info.dbname
         assert [row[:2] + row[3:] for row in found] == [
+            ("candlecast-aggregate", "11 * * * *", name, "candlecast_cron", True),
             ("candlecast-consistency", "20 0 * * *", name, "candlecast_cron", True),
             ("candlecast-drift", "20 0 * * *", name, "candlecast_cron", True),
             ("candlecast-evaluate", "10 0 * * *", name, "candlecast_cron", True),
             ("candlecast-inference", "* * * * *", name, "candlecast_cron", True),
             ("candlecast-prune", "41 2 * * *", name, "candlecast_cron", True),
             ("candlecast-prune-measurements", "43 2 * * *", name, "candlecast_cron", True),
-            ("candlecast-summarise", "11 * * * *", name, "candlecast_cron", True),
         ]
         migrate(cron_url, "0007")
         assert db.execute(jobs).fetchall() == []

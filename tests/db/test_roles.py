@@ -180,7 +180,7 @@ ASKED = {
     "select from preview_ab()": dict.fromkeys(MODEL_READERS, 0),
     "select from ab_evaluations": dict.fromkeys(MODEL_READERS, 0),
     "select from ensemble_events where event = 'activated'": dict.fromkeys(MODEL_READERS, 1),
-    "select unseen_from(1)": dict.fromkeys(MODEL_READERS, 1),
+    "select out_of_sample_from(1)": dict.fromkeys(MODEL_READERS, 1),
     "select from feature_drift": dict.fromkeys(MODEL_READERS, 0),
     "select from consistency_checks": dict.fromkeys(MODEL_READERS, 0),
     "select from monitoring_metrics()": dict.fromkeys(USERS, 0),

@@ -22,7 +22,7 @@ with live as (
 unseen as materialized (
     select
         id as ensemble_id,
-        public.unseen_from(id) as unseen_from
+        public.out_of_sample_from(id) as out_of_sample_from
     from public.active_ensembles
 ),
 counted as (
@@ -39,7 +39,7 @@ counted as (
             count(*) as rows,
             count(*) filter (where outcome.direction_hit) as hits
         from public.prediction_outcomes as outcome
-        inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.unseen_from
+        inner join unseen on outcome.ensemble_id = unseen.ensemble_id and outcome.candle_time >= unseen.out_of_sample_from
         where
             outcome.symbol = live.symbol
             and outcome.candle_time >= live.ends_at - windows.window_length and outcome.candle_time < live.ends_at

@@ -1,10 +1,10 @@
--- paired_moments(y, x): the moments of pairs, in a form in which neighbouring windows can be merged.
+-- paired_moments(y, x): the moments of pairs, in a form in which neighboring windows can be merged.
 --
 -- Meaning  {n, sum of x, Sxx, sum of y, Syy, Sxy}, where S are sums of products of deviations from the means:
 --          the state of PostgreSQL's own regr_* and covar_* aggregates, so var_samp(y) = Syy / (n - 1) and
 --          covar_samp(y, x) = Sxy / (n - 1).
 -- Why      a window of 15 is three windows of 5 merged by float8_regr_combine, in three steps of C instead of 15,
---          and centred throughout (Youngs and Cramer 1971; Chan, Golub and LeVeque 1983): nothing is
+--          and centered throughout (Youngs and Cramer 1971; Chan, Golub and LeVeque 1983): nothing is
 --          subtracted that was added before, so equal values have a variance of exactly 0.
 -- Limits   pairs with a null are left out. PostgreSQL 12 to 18 (the state's six elements are theirs).
 -- _float8 is double precision []; sqlfluff knows types of one word only here.

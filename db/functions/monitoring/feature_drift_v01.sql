@@ -3,7 +3,7 @@
 -- Grain    one row per symbol, day (UTC), ensemble that was active when it was measured, and feature; written by
 --          measure_drift(day), again where the day is measured again.
 -- Columns  rows: minutes of the day with features. psi: population stability index over the deciles of a version's training
---          rows, after its normalisation; ks: Kolmogorov-Smirnov distance, at most 0.05 under the true one.
+--          rows, after its normalization; ks: Kolmogorov-Smirnov distance, at most 0.05 under the true one.
 --          threshold: 0.25, or what the furthest day of the training itself had, whichever is more: slow features
 --          (volatility) lie elsewhere on most days. drifted: psi is above it. model_type and version: of the ensemble's two
 --          the one that the day lies further from; both are alike where they were trained together.

@@ -1,6 +1,6 @@
 -- inference_metrics(): the part of metrics() that is about runs, predictions and their models.
 --
--- Counters are prediction_hours and run_hours and what came since, so pruning takes nothing from them. A histogram comes as
+-- Counters are predictions_hourly and runs_hourly and what came since, so pruning takes nothing from them. A histogram comes as
 -- rows name_bucket (label le, cumulative), name_sum and name_count. Units stand in the names. Figures of ensembles that are
 -- retired are left out: they change no more.
 create or replace function inference_metrics()
@@ -11,13 +11,13 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 with runs as (
-    select done.* from public.run_hours as done
+    select done.* from public.runs_hourly as done
     union all
-    select fresh.* from public.runs_by_hour((
+    select fresh.* from public.aggregate_runs_hourly((
         select coalesce(
             max(done.hour) + interval '1 hour', (select min(run.started_at) from public.inference_runs as run)
         )
-        from public.run_hours as done
+        from public.runs_hourly as done
     ), now() + interval '1 hour') as fresh
 ),
 latency as (

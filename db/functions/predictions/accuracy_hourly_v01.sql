@@ -1,20 +1,20 @@
 -- accuracy_hourly: how often each ensemble was right, hour by hour, of all that was ever predicted.
 --
--- Grain    one row per symbol, ensemble, horizon and hour of candle_time: prediction_hours, and what came since its newest.
+-- Grain    one row per symbol, ensemble, horizon and hour of candle_time: predictions_hourly, and what came since its newest.
 --          Filter by hour; longer stretches are sums of predictions, moved, hits over it.
 -- Units    accuracy, low and high are fractions of moved; [low, high] is wilson_interval's, of moved / horizon
 --          trials. brier and rmse are means over their rows.
 create or replace view accuracy_hourly as
 with summed as (
-    select * from public.prediction_hours
+    select * from public.predictions_hourly
     union all
     select fresh.*
     from public.predicted_symbols as predicted
     cross join lateral (
         select coalesce(max(done.hour) + interval '1 hour', predicted.first_candle_time) as since
-        from public.prediction_hours as done where done.symbol = predicted.symbol
+        from public.predictions_hourly as done where done.symbol = predicted.symbol
     ) as newest
-    cross join public.predictions_by_hour(
+    cross join public.aggregate_predictions_hourly(
         predicted.symbol, newest.since, predicted.newest_candle_time + interval '1 minute'
     ) as fresh
     where predicted.symbol = fresh.symbol -- so that who asks for one symbol has one computed

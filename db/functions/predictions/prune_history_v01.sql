@@ -1,6 +1,6 @@
 -- prune_history(batch): deletes what the settings keep_* no longer keep, `batch` rows in a transaction; daily by pg_cron.
 --
--- Rule     predictions by candle_time, whole hours, and only such that summarise_hours() has added up; inference_runs by
+-- Rule     predictions by candle_time, whole hours, and only such that aggregate_hours() has added up; inference_runs by
 --          started_at, likewise; pg_cron's own log of this database's jobs by end_time. A setting of none keeps all.
 -- Limits   as run_inference's: it commits, so it runs with its caller's rights and every name is qualified.
 create or replace procedure prune_history(batch integer default 10000)
@@ -20,7 +20,7 @@ begin
             pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_predictions, zero),
             max(h.hour) + interval '1 hour'
         ) into until
-        from public.prediction_hours as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
+        from public.predictions_hourly as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
         loop
             delete from public.predictions as old using (
                 select p.id from public.predictions as p
@@ -35,7 +35,7 @@ begin
     select least(
         pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_runs, zero), max(h.hour) + interval '1 hour'
     ) into until
-    from public.run_hours as h having count(*) > 0 and keep_runs is not null;
+    from public.runs_hourly as h having count(*) > 0 and keep_runs is not null;
     loop
         delete from public.inference_runs as old using (
             select r.id from public.inference_runs as r where r.started_at < until order by r.started_at limit batch

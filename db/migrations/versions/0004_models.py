@@ -23,12 +23,12 @@ def upgrade() -> None:
     create("models/test_ensemble", version=1)
     create("models/withdraw_ensemble", version=1)
     create("models/prune_versions", version=1)
-    create("models/unseen_from", version=1)
+    create("models/out_of_sample_from", version=1)
 
 
 def downgrade() -> None:
     execute("""
-    drop function unseen_from(bigint);
+    drop function out_of_sample_from(bigint);
     drop function prune_versions(interval, integer, text);
     drop function withdraw_ensemble(bigint);
     drop function test_ensemble(bigint);

@@ -23,11 +23,11 @@ def upgrade() -> None:
     create("predictions/prediction_outcomes", version=1)
     create("predictions/latest_predictions", version=1)
     create("predictions/predicted_symbols", version=1)
-    create("predictions/prediction_hours", version=1)
-    create("predictions/run_hours", version=1)
-    create("predictions/predictions_by_hour", version=1)
-    create("predictions/runs_by_hour", version=1)
-    create("predictions/summarise_hours", version=1)
+    create("predictions/predictions_hourly", version=1)
+    create("predictions/runs_hourly", version=1)
+    create("predictions/aggregate_predictions_hourly", version=1)
+    create("predictions/aggregate_runs_hourly", version=1)
+    create("predictions/aggregate_hours", version=1)
     create("predictions/prune_history", version=1)
     create("predictions/wilson_interval", version=1)
     create("predictions/accuracy_by_coverage", version=1)
@@ -36,16 +36,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    if hours := scalar("select count(*) from prediction_hours"):
-        notice(f"the hourly sums go: {hours} rows of prediction_hours, with those of predictions that were pruned")
+    if hours := scalar("select count(*) from predictions_hourly"):
+        notice(f"the hourly sums go: {hours} rows of predictions_hourly, with those of predictions that were pruned")
     execute("""
     drop view accuracy_hourly; drop view accuracy_24h; drop view accuracy_by_coverage;
     drop function wilson_interval(double precision, double precision);
     drop procedure prune_history(integer);
-    drop procedure summarise_hours(timestamptz);
-    drop function runs_by_hour(timestamptz, timestamptz);
-    drop function predictions_by_hour(text, timestamptz, timestamptz);
-    drop table run_hours; drop table prediction_hours;
+    drop procedure aggregate_hours(timestamptz);
+    drop function aggregate_runs_hourly(timestamptz, timestamptz);
+    drop function aggregate_predictions_hourly(text, timestamptz, timestamptz);
+    drop table runs_hourly; drop table predictions_hourly;
     drop view predicted_symbols; drop view latest_predictions; drop view prediction_outcomes;
     drop procedure run_inference(timestamptz);
     drop function predict_range(text, timestamptz, timestamptz, bigint);

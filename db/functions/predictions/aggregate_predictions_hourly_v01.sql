@@ -1,7 +1,7 @@
--- predictions_by_hour(for_symbol, from_hour, to_hour): prediction_hours of [from_hour, to_hour), computed from the
+-- aggregate_predictions_hourly(for_symbol, from_hour, to_hour): predictions_hourly of [from_hour, to_hour), computed from the
 -- predictions as they are now. Costs as many rows as were predicted then.
-create or replace function predictions_by_hour(for_symbol text, from_hour timestamptz, to_hour timestamptz)
-returns setof prediction_hours
+create or replace function aggregate_predictions_hourly(for_symbol text, from_hour timestamptz, to_hour timestamptz)
+returns setof predictions_hourly
 language sql
 stable parallel safe
 security invoker
@@ -30,7 +30,7 @@ from public.prediction_outcomes
 where symbol = for_symbol and candle_time >= from_hour and candle_time < to_hour
 group by 1, 2, 3, 4
 $$;
-alter function predictions_by_hour(text, timestamptz, timestamptz) owner to candlecast_owner;
-revoke all on function predictions_by_hour(text, timestamptz, timestamptz) from public;
-grant execute on function predictions_by_hour(text, timestamptz, timestamptz)
+alter function aggregate_predictions_hourly(text, timestamptz, timestamptz) owner to candlecast_owner;
+revoke all on function aggregate_predictions_hourly(text, timestamptz, timestamptz) from public;
+grant execute on function aggregate_predictions_hourly(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;

@@ -1,6 +1,6 @@
--- unseen_from(of_ensemble): the first candle_time whose outcomes none of the ensemble's models was fitted on. Five minutes
+-- out_of_sample_from(of_ensemble): the first candle_time whose outcomes none of the ensemble's models was fitted on. Five minutes
 -- after the last row that they were, since the outcomes of that row reach so far. What is predicted before proves nothing.
-create or replace function unseen_from(of_ensemble bigint)
+create or replace function out_of_sample_from(of_ensemble bigint)
 returns timestamptz
 language sql
 stable parallel safe
@@ -12,7 +12,7 @@ from public.active_ensembles as ensemble
 inner join public.model_versions as version on version.id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
 where ensemble.id = of_ensemble
 $$;
-alter function unseen_from(bigint) owner to candlecast_owner;
-revoke all on function unseen_from(bigint) from public;
-grant execute on function unseen_from(bigint)
+alter function out_of_sample_from(bigint) owner to candlecast_owner;
+revoke all on function out_of_sample_from(bigint) from public;
+grant execute on function out_of_sample_from(bigint)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;

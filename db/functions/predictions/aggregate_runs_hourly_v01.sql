@@ -1,7 +1,7 @@
--- runs_by_hour(from_hour, to_hour): run_hours of [from_hour, to_hour), computed from inference_runs as it is now. A run
+-- aggregate_runs_hourly(from_hour, to_hour): runs_hourly of [from_hour, to_hour), computed from inference_runs as it is now. A run
 -- that has not finished counts when it has.
-create or replace function runs_by_hour(from_hour timestamptz, to_hour timestamptz)
-returns setof run_hours
+create or replace function aggregate_runs_hourly(from_hour timestamptz, to_hour timestamptz)
+returns setof runs_hourly
 language sql
 stable parallel safe
 security invoker
@@ -28,7 +28,7 @@ from public.inference_runs
 where started_at >= from_hour and started_at < to_hour and status <> 'running'
 group by 1, 2, 3, 4
 $$;
-alter function runs_by_hour(timestamptz, timestamptz) owner to candlecast_owner;
-revoke all on function runs_by_hour(timestamptz, timestamptz) from public;
-grant execute on function runs_by_hour(timestamptz, timestamptz)
+alter function aggregate_runs_hourly(timestamptz, timestamptz) owner to candlecast_owner;
+revoke all on function aggregate_runs_hourly(timestamptz, timestamptz) from public;
+grant execute on function aggregate_runs_hourly(timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;

@@ -1,11 +1,11 @@
--- summarise_hours(from_time): brings prediction_hours and run_hours up to date; hourly by pg_cron.
+-- aggregate_hours(from_time): brings predictions_hourly and runs_hourly up to date; hourly by pg_cron.
 --
 -- Rule     every whole hour from from_time on is added up anew, a day of a symbol in a transaction. Without from_time: from
 --          three hours before the newest that is there, for outcomes that came late, and in the first run of a day (UTC)
 --          from thirty, for gaps that were filled; all of it where nothing is there. Hours whose predictions are pruned
 --          stay as they are. An hour is left out until its outcomes are known, six minutes after its end.
 -- Limits   as run_inference's: it commits, so it runs with its caller's rights and every name is qualified.
-create or replace procedure summarise_hours(from_time timestamptz default null)
+create or replace procedure aggregate_hours(from_time timestamptz default null)
 language plpgsql
 security invoker
 as $$
@@ -24,32 +24,32 @@ begin
     for whose, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
         select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - again), oldest), zero)
         into start_hour
-        from public.prediction_hours as h where h.symbol = whose;
+        from public.predictions_hourly as h where h.symbol = whose;
         while start_hour < ends_at loop
             stop_hour := least(start_hour + interval '1 day', ends_at);
-            perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
-            delete from public.prediction_hours as h
+            perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast aggregate_hours', 0));
+            delete from public.predictions_hourly as h
             where h.symbol = whose and h.hour >= start_hour and h.hour < stop_hour;
-            insert into public.prediction_hours
-            select * from public.predictions_by_hour(whose, start_hour, stop_hour);
+            insert into public.predictions_hourly
+            select * from public.aggregate_predictions_hourly(whose, start_hour, stop_hour);
             commit;
             start_hour := stop_hour;
         end loop;
     end loop;
     select pg_catalog.date_bin('1 hour', greatest(
-        coalesce(from_time, (select max(h.hour) from public.run_hours as h) - again),
+        coalesce(from_time, (select max(h.hour) from public.runs_hourly as h) - again),
         (select min(r.started_at) from public.inference_runs as r)
     ), zero) into start_hour;
     while start_hour < ends_at loop
         stop_hour := least(start_hour + interval '1 day', ends_at);
-        perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
-        delete from public.run_hours as h where h.hour >= start_hour and h.hour < stop_hour;
-        insert into public.run_hours select * from public.runs_by_hour(start_hour, stop_hour);
+        perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast aggregate_hours', 0));
+        delete from public.runs_hourly as h where h.hour >= start_hour and h.hour < stop_hour;
+        insert into public.runs_hourly select * from public.aggregate_runs_hourly(start_hour, stop_hour);
         commit;
         start_hour := stop_hour;
     end loop;
 end
 $$;
-alter procedure summarise_hours(timestamptz) owner to candlecast_owner;
-revoke all on procedure summarise_hours(timestamptz) from public;
-grant execute on procedure summarise_hours(timestamptz) to candlecast_cron, candlecast_operator;
+alter procedure aggregate_hours(timestamptz) owner to candlecast_owner;
+revoke all on procedure aggregate_hours(timestamptz) from public;
+grant execute on procedure aggregate_hours(timestamptz) to candlecast_cron, candlecast_operator;

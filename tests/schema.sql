@@ -2397,6 +2397,7 @@ GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
 GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_cron;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;

@@ -160,7 +160,7 @@ ASKED = {
     FEATURES: dict.fromkeys(MODEL_READERS, 2),
     "select from features_1m limit 1": dict.fromkeys(MODEL_READERS, 1),
     "select from predictions": dict.fromkeys(MODEL_READERS, 0),
-    "select from prediction_outcomes": dict.fromkeys(USERS, 0),
+    "select from prediction_outcomes": dict.fromkeys(MODEL_READERS, 0),
     "select from latest_predictions": dict.fromkeys(USERS, 0),
     "select from accuracy_by_coverage": dict.fromkeys(USERS, 0),
     "select from inference_runs": dict.fromkeys(MODEL_READERS, 0),

@@ -196,3 +196,27 @@ def test_the_jobs_that_sum_up_and_prune_run_as_their_role(cron_url):
         assert kept.fetchone()[0] == 2
         db.execute("delete from inference_runs where started_at < now() - interval '28 days'")
         db.execute("delete from runs_hourly where hour < now() - interval '28 days'")
+
+
+def test_every_job_does_its_work_as_the_role_that_runs_it(live):
+    """Whatever cron.job lists, on a database that has candles, predictions and runs to work on."""
+    with psycopg.connect(live, autocommit=True) as db:
+        load_demo(db, datetime.now(UTC))
+        last = db.execute("select coalesce(max(id), 0) from inference_runs").fetchone()
+        db.execute("call run_inference(now() - interval '3 hours')")
+        db.execute("delete from predictions_hourly")
+        jobs = db.execute("select jobname, command, username from cron.job order by jobid").fetchall()
+    assert len(jobs) >= 7
+    failed = {}
+    for name, command, role in jobs:
+        with psycopg.connect(live, autocommit=True) as db:
+            db.execute(f"set session authorization {role}")
+            try:
+                db.execute(command)
+            except psycopg.Error as error:
+                failed[name] = str(error)
+    assert failed == {}
+    assert ask(live, "select count(*) from predictions_hourly where symbol = 'DEMO'")[0][0] > 0
+    statuses = ask(live, "select status from inference_runs where id > %s", last)
+    assert len(statuses) >= 2
+    assert {status for (status,) in statuses} <= {"predicted", "already"}

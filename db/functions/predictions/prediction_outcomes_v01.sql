@@ -37,4 +37,4 @@ left join public.candles_1m as target
     on predictions.symbol = target.symbol and predictions.target_time = target.open_time
 cross join lateral (values (ln(target.close / predictions.reference_close))) as outcome (actual_return);
 alter view prediction_outcomes owner to candlecast_owner;
-grant select on prediction_outcomes to candlecast_trainer, candlecast_operator, candlecast_reader;
+grant select on prediction_outcomes to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;

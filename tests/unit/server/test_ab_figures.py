@@ -70,25 +70,6 @@ def mean_by_library(cells: pd.DataFrame, values: pd.Series, horizon: int, minute
     return values.mean(), math.sqrt(S_hac_simple(by_minute.to_numpy(), nlags=lags)[0, 0])
 
 
-@pytest.mark.parametrize("minutes", [2, 31, 200, 1_440])
-@pytest.mark.parametrize("horizon", [1, 5])
-def test_newey_west_is_that_of_statsmodels(minutes, horizon):
-    random = np.random.default_rng(minutes)
-    influence = np.convolve(random.normal(size=minutes + 4), np.ones(5), "valid") / minutes
-    influence[random.random(minutes) < 0.3] = 0.0
-    lags = figures.lags_of(minutes, horizon)
-    expected = math.sqrt(max(0.0, S_hac_simple(influence, nlags=lags)[0, 0]))
-    assert figures.newey_west(influence, lags) == pytest.approx(expected, rel=1e-12, abs=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("minutes", "horizon", "lags"),
-    [(1_440, 1, 7), (1_440, 5, 30), (1_440, 2, 12), (20, 5, 19), (100, 1, 6), (1, 1, 0), (0, 1, 0)],
-)
-def test_lags(minutes, horizon, lags):
-    assert figures.lags_of(minutes, horizon) == lags
-
-
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (5, 5), (5, 6), (0, 12), (40, 61), (700, 611), (3, 1_400)])
 def test_mcnemar_is_that_of_statsmodels(one, other):
     expected = contingency_tables.mcnemar([[9, one], [other, 9]], exact=True).pvalue

@@ -40,7 +40,7 @@ class Decision:
 
 
 def decide(standing: Standing, settings: Settings) -> Decision:
-    """Judge one comparison by itself; nothing is changed, and golden rows are not tried."""
+    """Judge one comparison by itself; nothing is changed, and test vectors are not tried."""
     comparison = standing.comparison
     if comparison.active_id is None:
         return Decision("keep", f"no ensemble is active for {comparison.symbol}, so there is nothing to compare with")

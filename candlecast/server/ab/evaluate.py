@@ -13,7 +13,7 @@ from candlecast.server.ab.evaluation_row import Row, insert, row_of
 from candlecast.server.ab.figures import accuracies, paired_minutes
 from candlecast.server.ab.pairs import Comparison, comparisons, since, window
 from candlecast.server.feature_windows import MINUTE
-from candlecast.server.registry.lifecycle import Change, lock, prove
+from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session, epoch_of
@@ -31,7 +31,7 @@ _NOW = f"select extract(epoch from clock_timestamp())::float8 as now, {STORED_SE
 def evaluate_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
     """Compare, decide and act as of at_time (null: now); returns the rows added. Raises TimeNotReached."""
     session = Session.of(plpy, cache)
-    lock(session)
+    lock_ensembles(session)
     at, settings = _as_of(session, at_time)
     judged = _judged(session, at, settings)
     return [row for _, rows in groupby(judged, key=lambda row: row["symbol"]) for row in _act(session, at, list(rows))]
@@ -102,7 +102,7 @@ def _precedence(row: Row) -> tuple:
 
 
 def _refusal(session: Session, ensemble_id: int) -> str | None:
-    """Why an ensemble cannot go live: it does not load here, or does not give its golden outputs."""
+    """Why an ensemble cannot go live: it does not load here, or does not give the outputs of its test vectors."""
     try:
         prove(session, ensemble_id)
     except (CandlecastError, session.plpy.SPIError) as error:

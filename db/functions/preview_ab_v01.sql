@@ -10,7 +10,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 3
 as $$
-from candlecast.server.ab.evaluate import preview_ab
+from candlecast.server.ab.evaluate_ab import preview_ab
 return preview_ab(plpy, GD, at_time)
 $$;
 alter function preview_ab(timestamptz) owner to candlecast_owner;

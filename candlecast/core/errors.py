@@ -108,7 +108,7 @@ class TestVectorsFailed(CandlecastError):
     """{what} does not give the outputs of its test vectors ({runtime}): off by {difference}"""
 
     sqlstate = "CC012"
-    hint = "Its files are not the ones that were evaluated, or this server's runtime computes otherwise. Publish it anew."
+    hint = "Its files are not the evaluated ones, or this server's runtime computes otherwise. Publish it anew."
 
 
 class SettingInvalid(CandlecastError):

@@ -56,8 +56,9 @@ def build_outcome(session: Session, symbol: str, differences: Differences, missi
         place = int((off & ~corrected).argmax())
         return Outcome(*figures, float(times[place]), "unclear", _describe(differences, place))
     if len(missing):
-        reason = f"it cannot be computed again: {missing_candle(session, symbol, missing[0]).message}"
-        return Outcome(*figures, float(missing[0]), "candle", reason)
+        time = float(missing[0])
+        reason = f"it cannot be computed again: {missing_candle(session, symbol, time).message}"
+        return Outcome(*figures, time, "candle", reason)
     if corrected.any():
         place = int(corrected.argmax())
         reason = f"{_describe(differences, place)}: the candle at {minute_text(candles[place])} was corrected since"

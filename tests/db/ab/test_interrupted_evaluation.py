@@ -1,4 +1,4 @@
-"""evaluate_ab() killed, cancelled, rolled back, or met by another: all of it or nothing, and the next decides."""
+"""evaluate_ab() killed, canceled, rolled back, or met by another: all of it or nothing, and the next decides."""
 
 import os
 import subprocess
@@ -117,7 +117,7 @@ def test_a_killed_evaluation_changes_nothing_and_the_next_one_decides(due, hold,
 
 
 @at_stages("comparing", "in the test vectors", "before the first state is moved")
-def test_a_cancelled_evaluation_changes_nothing_and_the_next_one_decides(due, hold, written):
+def test_a_canceled_evaluation_changes_nothing_and_the_next_one_decides(due, hold, written):
     url, at_time = due
     with (
         connect(url) as db,

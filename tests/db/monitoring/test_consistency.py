@@ -163,7 +163,7 @@ def test_a_corrected_volume_leaves_no_trace_but_its_minutes(db):
     assert 0 < row.mismatches <= 30
 
 
-def test_a_candle_explains_nothing_where_the_models_give_what_they_gave(db):
+def test_no_candle_explains_what_the_models_still_give(db):
     """By another ensemble's predictions it was corrected; of these a row was changed, and one is gone."""
     predict(db, start=MIDDLE, end=MIDDLE + MINUTE, ensemble=1)
     db.execute("update predictions set reference_close = 2 * reference_close where ensemble_id = 1")
@@ -185,14 +185,14 @@ def test_a_candle_that_is_gone_is_named(db):
 
 
 @pytest.mark.parametrize("member", ["mamba_close", "lgbm_close"])
-def test_models_that_give_no_minute_as_it_was_leave_none_uncounted(db, member):
+def test_models_that_give_no_minute_as_it_was_are_counted(db, member):
     db.execute(f"update predictions set {member} = {member} + 0.0001")
     row = the_check(db)
     assert (row.cause, row.mismatches, row.corrected, row.example_time) == ("unclear", SAMPLE_SIZE, 0, FIRST)
     assert row.reason.startswith(f"{member} off by up to ")
 
 
-def test_what_no_candle_explains_is_the_example_and_not_the_first(db):
+def test_what_no_candle_explains_is_the_example(db):
     early = NEWEST.replace(hour=6, minute=0)
     predict(db, start=early, end=early + 5 * MINUTE)
     db.execute("delete from predictions where candle_time between %s and %s", (FIRST, FIRST + 9 * MINUTE))

@@ -751,7 +751,7 @@ CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
     LANGUAGE plpython3u STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.core.settings import ml_setting
+from candlecast.server.settings import ml_setting
 return ml_setting(plpy, GD, setting_name)
 $$;
 

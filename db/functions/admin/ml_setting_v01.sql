@@ -8,7 +8,7 @@ stable parallel unsafe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-from candlecast.core.settings import ml_setting
+from candlecast.server.settings import ml_setting
 return ml_setting(plpy, GD, setting_name)
 $$;
 alter function ml_setting(text) owner to candlecast_owner;

@@ -381,7 +381,7 @@ CREATE FUNCTION public.evaluate_ab(at_time timestamp with time zone DEFAULT NULL
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.server.ab.evaluate import evaluate_ab
+from candlecast.server.ab.evaluate_ab import evaluate_ab
 return evaluate_ab(plpy, GD, at_time)
 $$;
 
@@ -883,7 +883,7 @@ CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL:
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.server.ab.evaluate import preview_ab
+from candlecast.server.ab.evaluate_ab import preview_ab
 return preview_ab(plpy, GD, at_time)
 $$;
 

@@ -350,7 +350,7 @@ def publish(
 ) -> None:
     """Deploy a trained ensemble, or two versions joined by hand, in one transaction.
 
-    The files are checked against their facts, then the database runs the golden rows before the ensemble
+    The files are checked against their facts, then the database runs the test vectors before the ensemble
     goes live or on test; one that waits is proved when it does. Publishing the same again changes nothing. Versions
     that are joined by hand have no calibration, so no probabilities and no prediction intervals.
 

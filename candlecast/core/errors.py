@@ -104,11 +104,11 @@ class InferenceDisabled(CandlecastError):
     hint = "update ml_settings set value = 'true' where name = 'enabled';"
 
 
-class GoldenRowsFailed(CandlecastError):
-    """{what} does not give its own golden outputs ({runtime}): off by {difference}"""
+class TestVectorsFailed(CandlecastError):
+    """{what} does not give the outputs of its test vectors ({runtime}): off by {difference}"""
 
     sqlstate = "CC012"
-    hint = "The files are not the model that was evaluated, or a runtime differs. Train and publish again."
+    hint = "Its files are not the evaluated ones, or this server's runtime computes otherwise. Publish it anew."
 
 
 class SettingInvalid(CandlecastError):

@@ -27,7 +27,7 @@ from tests.support.live import MINUTE
 LATER = AT + DAY
 
 
-def given_other_golden_rows(db, ensemble):
+def given_other_test_vectors(db, ensemble):
     mamba = new_version(db, "mamba", "jsonb_set(facts, '{golden,scaled_returns,0,0}', '7')")
     db.execute("update active_ensembles set mamba_version_id = %s where id = %s", (mamba, ensemble))
 
@@ -68,7 +68,10 @@ def test_a_test_that_is_clearly_worse_retires_beside_one_that_wins(duel):
 
 @pytest.mark.parametrize(
     ("hurt", "says"),
-    [(given_other_golden_rows, "mamba version other does not give its own golden outputs"), (damaged, "is damaged")],
+    [
+        (given_other_test_vectors, "mamba version other does not give the outputs of its test vectors"),
+        (damaged, "is damaged"),
+    ],
 )
 def test_a_winner_that_is_not_the_model_that_was_evaluated_is_refused_and_the_next_best_goes_live(duel, hurt, says):
     put_on_test(duel, 3)

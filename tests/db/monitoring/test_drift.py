@@ -14,7 +14,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 from scipy import stats
 
-from candlecast.core.distribution import FIELD, LEAST_SHARE, STEPS
+from candlecast.core.distribution import FIELD, MIN_SHARE, STEPS
 from candlecast.core.feature_names import FEATURES
 from tests.support.artifacts import FIRST_MINUTE
 from tests.support.live import MINUTE, NEWEST, register
@@ -103,9 +103,9 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
                 *(dict(zip(kept["edges"], kept["upto"], strict=True))[edge] for edge in deciles),
                 document["rows"],
             ]
-            e = np.maximum(np.diff(upto) / document["rows"], LEAST_SHARE)
+            e = np.maximum(np.diff(upto) / document["rows"], MIN_SHARE)
             counted = np.bincount(np.searchsorted(edges, values, side="left"), minlength=10) / ROWS
-            a = np.maximum(counted, LEAST_SHARE)
+            a = np.maximum(counted, MIN_SHARE)
             assert row.psi == pytest.approx(((a - e) * np.log(a / e)).sum(), abs=1e-9), row.feature
         assert row.threshold == max(0.25, kept["furthest_day"] or 0)
         assert row.drifted == (row.psi > row.threshold)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from candlecast.core.distribution import DAY, LEAST_SHARE, STEPS, Distribution, describe, parse
+from candlecast.core.distribution import DAY, MIN_SHARE, STEPS, Distribution, describe, parse
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.data.dataset import dataset_from_files, normalised_last_rows
@@ -48,7 +48,7 @@ def by_definition(training: np.ndarray, values: np.ndarray) -> float:
     inner = np.quantile(training, np.arange(1, 10) / 10, method="inverted_cdf")
     edges = [-np.inf, *inner, np.inf]
     shares = [pd.Series(pd.cut(one, edges)).value_counts(sort=False, normalize=True) for one in (values, training)]
-    a, e = (share.clip(lower=LEAST_SHARE) for share in shares)
+    a, e = (share.clip(lower=MIN_SHARE) for share in shares)
     return float(((a - e) * np.log(a / e)).sum())
 
 
@@ -76,10 +76,10 @@ def test_training_rows_themselves_have_not_drifted(training, seen):
     ("shares", "expected"),
     [
         ([0.1] * 10, 0.0),
-        ([0.2, 0.0] + [0.1] * 8, 0.1 * log(2) + (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([0.2, 0.0] + [0.1] * 8, 0.1 * log(2) + (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
         ([0.15, 0.05] + [0.1] * 8, 0.05 * log(1.5) - 0.05 * log(0.5)),
-        ([1.0] + [0.0] * 9, 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
-        ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([1.0] + [0.0] * 9, 0.9 * log(10) + 9 * (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
+        ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
     ],
 )
 def test_the_index_by_hand(shares, expected):
@@ -118,7 +118,7 @@ def test_a_value_that_fills_a_decile_is_seen_to_leave(seen):
     for value in (-0.31, -0.29):
         index, distance = seen[name].compare(np.full(300, value, np.float32))
         assert distance == 1.0
-        assert index == pytest.approx(2 * (1 - LEAST_SHARE) * log(1 / LEAST_SHARE))
+        assert index == pytest.approx(2 * (1 - MIN_SHARE) * log(1 / MIN_SHARE))
     half = np.repeat(np.array([0.0, 1.0], np.float32), 500)
     index, distance = seen[FEATURES[TWO_VALUES]].compare(half)
     zeros = seen[FEATURES[TWO_VALUES]].upto[0] / ROWS

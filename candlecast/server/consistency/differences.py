@@ -17,7 +17,7 @@ PRICES = ("reference_close", "predicted_price", "lower_price", "upper_price")
 #: what a setting or a threshold makes of the others.
 COMPARED = (*RETURNS, *PRICES, "probability_up")
 
-_STORED = f"""
+_PREDICTIONS = f"""
 select extract(epoch from candle_time)::float8 as time, horizon, {", ".join(COMPARED)}
 from public.predictions
 where symbol = $1 and ensemble_id = $2
@@ -25,46 +25,49 @@ where symbol = $1 and ensemble_id = $2
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Of n minutes, times (n,) ascending: off (n, 5, columns) is how far what is stored lies from what is computed now,
-    in scaled returns or in probability; there (n, 5): whether a row is stored. Where none is, off is 0.
+class Differences:
+    """Of n minutes, times (n,) ascending, how far what is stored lies from what is computed now.
+
+    apart (n, 5, columns): in scaled returns or in probability, 0 where no row is stored. stored (n, 5): whether one is.
     """
 
     times: np.ndarray
-    off: np.ndarray
-    there: np.ndarray
+    apart: np.ndarray
+    stored: np.ndarray
 
-    def apart(self, names: tuple[str, ...] = COMPARED) -> np.ndarray:
+    def largest(self, names: tuple[str, ...] = COMPARED) -> np.ndarray:
         """(n,): the largest difference of each minute in these columns."""
-        return self.off[..., [COMPARED.index(name) for name in names]].max(axis=(1, 2), initial=0.0)
+        return self.apart[..., [COMPARED.index(name) for name in names]].max(axis=(1, 2), initial=0.0)
 
 
-def compare(
+def compare_stored(
     session: Session, ensemble: Ensemble, symbol: str, times: np.ndarray, windows: np.ndarray, *, weighted: bool
-) -> Compared:
+) -> Differences:
     """The stored predictions of these minutes beside the ensemble's forecasts from raw windows (n, 60, features).
 
     Where the ensemble has no weight of its own (not ``weighted``) the setting may have been another: then a
     predicted_close between both models is as good.
     """
     if not len(times):
-        return Compared(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
-    there, stored = _stored(session, ensemble.id, symbol, times)
+        return Differences(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
+    there, stored = _load_stored(session, ensemble.id, symbol, times)
     rows = forecast_rows(ensemble, symbol, times, windows, min_confidence=0.0)
     now = np.array([[row[COLUMNS.index(name)] for name in COMPARED] for row in rows], dtype=np.float64)
     now = now.reshape(stored.shape)
     if not weighted:
         _allow_any_weight(stored, now)
     scale = scale_of(windows[:, -1, VOLATILITY_30M])
-    return Compared(times, np.where(there[..., np.newaxis], _differences(stored, now, scale), 0.0), there)
+    return Differences(times, np.where(there[..., np.newaxis], _measure(stored, now, scale), 0.0), there)
 
 
-def _stored(session: Session, ensemble_id: int | None, symbol: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _load_stored(
+    session: Session, ensemble_id: int | None, symbol: str, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Whether each horizon of each minute is stored, (n, 5), and its columns, (n, 5, columns), nan for null."""
     there = np.zeros((len(times), len(HORIZONS)), dtype=bool)
     stored = np.full((*there.shape, len(COMPARED)), np.nan)
     place = {time: number for number, time in enumerate(times.tolist())}
-    for row in session.rows(_STORED, ["text", "bigint", "float8[]"], [symbol, ensemble_id, times.tolist()]):
+    for row in session.rows(_PREDICTIONS, ["text", "bigint", "float8[]"], [symbol, ensemble_id, times.tolist()]):
         position = place[row["time"]], HORIZONS.index(row["horizon"])
         there[position] = True
         stored[position] = [np.nan if row[name] is None else row[name] for name in COMPARED]
@@ -81,7 +84,7 @@ def _allow_any_weight(stored: np.ndarray, now: np.ndarray) -> None:
     now[..., column["predicted_price"]] = now[..., column["reference_close"]] * np.exp(given)
 
 
-def _differences(stored: np.ndarray, now: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _measure(stored: np.ndarray, now: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """(n, 5, columns): returns and the logarithms of prices apart, over the scale (n, 5); a probability as it is.
 
     0 where both are null, infinite where one is, or is no number.

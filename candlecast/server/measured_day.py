@@ -9,7 +9,7 @@ from candlecast.server.session import Session
 _NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
-def day_of(session: Session, text: str | None) -> tuple[date, float, float]:
+def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]:
     """The day of an ISO date, None: yesterday, and its first second and the first after it, epoch seconds.
 
     Raises DayUnreadable, DayNotBegun.

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import CalibrationInvalid
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 
 FORMAT = 1
 #: A candle's feature lies far outside beyond this share of the width that it had on training rows.

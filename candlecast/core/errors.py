@@ -1,6 +1,6 @@
 """All errors that a user can meet. What is not one of these is a defect and keeps its traceback.
 
-``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, and a HINT with the remedy.
+``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, a HINT with the remedy.
                       The docstring is the message; ``{names}`` in it are the facts that it is raised with.
                       ``server.reporting`` turns it into a PostgreSQL error.
 ``CandlecastUserError``   raised by the programs outside the database: the command line prints message and hint, and
@@ -42,7 +42,10 @@ class GapInCandles(CandlecastError):
     """{symbol} has no candle at {minute}, so nothing can be predicted from {candle_time}"""
 
     sqlstate = "CC003"
-    hint = "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over 209 minutes back."
+    hint = (
+        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over {lookback} "
+        "minutes back."
+    )
 
 
 class StaleCandles(CandlecastError):

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.calibration import FAR
-from candlecast.core.feature_names import CLOSE, FEATURES, HORIZONS
+from candlecast.core.feature_names import CLOSE, FEATURES
 from candlecast.core.forecast import Calibrated, Ensemble
+from candlecast.core.times import MINUTE_SECONDS, format_timestamps
+from candlecast.core.windows import HORIZONS
 
 Row = tuple[Any, ...]
 #: The type ``forecast``, in its order.
@@ -31,8 +33,8 @@ def forecast_rows(
         forecast.lgbm,
         forecast.confidence,
     )
-    candle_times = _texts(times)
-    targets = [_texts(times + horizon * 60) for horizon in HORIZONS]
+    candle_times = format_timestamps(times)
+    targets = [format_timestamps(times + horizon * MINUTE_SECONDS) for horizon in HORIZONS]
     values = np.stack(columns, axis=-1).tolist()
     more = [[_UNCALIBRATED] * len(HORIZONS)] * len(times)
     if forecast.calibrated is not None:
@@ -59,8 +61,3 @@ def _calibrated(closes: np.ndarray, calibrated: Calibrated, min_confidence: floa
 
 def _prices(closes: np.ndarray, log_returns: np.ndarray) -> np.ndarray:
     return closes[:, np.newaxis] * np.exp(log_returns)
-
-
-def _texts(times: np.ndarray) -> list[str]:
-    """Epoch seconds (n,) as PostgreSQL reads them in any DateStyle and time zone."""
-    return [f"{text}+00" for text in np.datetime_as_string(times.astype("datetime64[s]")).tolist()]

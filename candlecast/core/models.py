@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, RegistrationRefused
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.normalization import Normalization, normalize
+from candlecast.core.windows import HORIZONS
 
 NORMALIZATION = "normalization_params_v1.json"
 LGBM_FILES = tuple(f"lgbm_horizon_{horizon}.onnx" for horizon in HORIZONS)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, ArtifactRefused
-from candlecast.core.feature_names import CLOSE, FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
+from candlecast.core.feature_names import CLOSE, FEATURE_HASH, FEATURES
+from candlecast.core.windows import SEQUENCE_LENGTH
 
 METHODS = ("relative_to_last_close", "log1p", "identity")
 

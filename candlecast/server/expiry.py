@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from candlecast.core.errors import ModelExpired
 from candlecast.core.settings import Settings
+from candlecast.core.times import DAY_SECONDS, format_timestamp
 from candlecast.server.reporting import warn
-from candlecast.server.session import Session, minute_text
-
-_DAY = 86_400
+from candlecast.server.session import Session
 
 
 def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired | None:
@@ -19,7 +18,7 @@ def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired
     if row is None or limit is None or now - (trained_at := row["trained_at"]) <= limit:
         return None
     return ModelExpired(
-        f"The older of its two versions was trained at {minute_text(trained_at)}.",
+        f"The older of its two versions was trained at {format_timestamp(trained_at)}.",
         ensemble_id=row["ensemble_id"],
         symbol=row["ensemble_symbol"],
         age=_length(now - trained_at),
@@ -29,7 +28,7 @@ def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired
 
 def _length(seconds: float) -> str:
     """Days from one day on, hours from one hour on, else minutes."""
-    for unit, size in (("d", _DAY), ("h", 3_600)):
+    for unit, size in (("d", DAY_SECONDS), ("h", 3_600)):
         if seconds >= size:
             return f"{round(seconds / size, 1):g} {unit}"
     return f"{round(seconds / 60, 1):g} min"

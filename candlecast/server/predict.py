@@ -13,16 +13,17 @@ from candlecast.core.errors import (
     NoCandles,
     StaleCandles,
 )
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.forecast import Ensemble
 from candlecast.core.forecast_rows import Row, forecast_rows
 from candlecast.core.settings import Settings, resolve
+from candlecast.core.times import MINUTE_SECONDS, format_timestamp, parse_timestamp
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ensembles import ENSEMBLE_COLUMNS, loaded
 from candlecast.server.environment_models import from_environment, model_paths
 from candlecast.server.expiry import warn_once
-from candlecast.server.feature_windows import MINUTE, sequence, windows_between
+from candlecast.server.feature_windows import sequence, windows_between
 from candlecast.server.reporting import reported
-from candlecast.server.session import Session, epoch_of, minute_text
+from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
 from candlecast.server.stored_predictions import stored_rows, write
 
@@ -60,11 +61,11 @@ def predict_now(plpy: Any, cache: dict, symbol: str) -> list[Row]:
     started, newest = state["now"], state["newest"]
     if newest is None:
         raise NoCandles(symbol=symbol)
-    if settings.max_candle_age is not None and state["now"] - newest - MINUTE > settings.max_candle_age:
+    if settings.max_candle_age is not None and state["now"] - newest - MINUTE_SECONDS > settings.max_candle_age:
         raise StaleCandles(
-            f"It opened at {minute_text(newest)}.",
+            f"It opened at {format_timestamp(newest)}.",
             symbol=symbol,
-            age=f"{(state['now'] - newest - MINUTE) / 60:.0f} min",
+            age=f"{(state['now'] - newest - MINUTE_SECONDS) / 60:.0f} min",
             limit=f"{settings.max_candle_age / 60:g} min",
         )
     if state["ensemble_id"] is not None:
@@ -83,10 +84,10 @@ def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_i
     """Forecast from the candle at at_time (a timestamptz; None: the newest), writing nothing."""
     session = Session.of(plpy, cache)
     state, settings = _state(session, symbol, ensemble_id)
-    candle_time = state["newest"] if at_time is None else epoch_of(at_time)
+    candle_time = state["newest"] if at_time is None else parse_timestamp(at_time)
     if candle_time is None or state["newest"] is None:
         raise NoCandles(symbol=symbol)
-    if candle_time % MINUTE or not np.isfinite(candle_time):
+    if candle_time % MINUTE_SECONDS or not np.isfinite(candle_time):
         raise CandleMissing("It is not on the minute.", symbol=symbol, minute=at_time)
     ensemble = _ensemble(session, state, settings, symbol, ensemble_id)
     windows = sequence(session, symbol, candle_time)
@@ -138,5 +139,6 @@ def _bounds(
 ) -> tuple[float, float]:
     """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles; null is no bound."""
     oldest = session.rows(_OLDEST, ["text"], [symbol])[0]["oldest"]
-    start = max(epoch_of(from_time or "-infinity"), oldest)
-    return float(np.ceil(start / MINUTE) * MINUTE), float(min(epoch_of(to_time or "infinity"), newest + MINUTE))
+    start = max(parse_timestamp(from_time or "-infinity"), oldest)
+    end = min(parse_timestamp(to_time or "infinity"), newest + MINUTE_SECONDS)
+    return float(np.ceil(start / MINUTE_SECONDS) * MINUTE_SECONDS), float(end)

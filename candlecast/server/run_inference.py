@@ -11,11 +11,12 @@ from typing import Any
 from candlecast.core.errors import CandlecastError, TimeUnreadable
 from candlecast.core.forecast_rows import forecast_rows
 from candlecast.core.settings import Settings, resolve
-from candlecast.server.feature_windows import MINUTE, sequence
+from candlecast.core.times import MINUTE_SECONDS, format_timestamp, parse_timestamp
+from candlecast.server.feature_windows import sequence
 from candlecast.server.preparation import ARRIVED, Ready, prepare
 from candlecast.server.reporting import reported
 from candlecast.server.run_log import Run, begin, finish, mark_lost, note, was_stale
-from candlecast.server.session import Session, epoch_of, minute_text
+from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
 from candlecast.server.stored_predictions import write
 from candlecast.server.targets import Target, targets
@@ -38,10 +39,10 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
     session = Session.of(plpy, cache)
     session.settle()
     now = session.rows(_CLOCK)[0]["now"]
-    candle_time = now - MINUTE if at_time is None else epoch_of(at_time)
+    candle_time = now - MINUTE_SECONDS if at_time is None else parse_timestamp(at_time)
     if not math.isfinite(candle_time):
         raise TimeUnreadable(text=at_time)
-    candle_time = candle_time // MINUTE * MINUTE
+    candle_time = candle_time // MINUTE_SECONDS * MINUTE_SECONDS
     mark_lost(session)
     try:
         settings = resolve(session.rows(_SETTINGS)[0]["settings"])
@@ -86,7 +87,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     for target, run, _ in ready:
         if target.symbol in waiting:
             within = "" if replay else " within candle_timeout"
-            run.error = f"the candle of {target.symbol} at {minute_text(candle_time)} did not come{within}"
+            run.error = f"the candle of {target.symbol} at {format_timestamp(candle_time)} did not come{within}"
             finish(session, run, "no_candle")
 
 

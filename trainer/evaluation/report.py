@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from candlecast.core.calibration import FAR
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.evaluation import metrics
 from candlecast.trainer.evaluation.comparison import compare
 from candlecast.trainer.evaluation.costs import book, joined

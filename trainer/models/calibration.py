@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from candlecast.core.calibration import FORMAT, Calibration, parse
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 
 #: Share of outcomes that a prediction interval is made to hold.
 LEVEL = 0.9

@@ -13,10 +13,10 @@ import math
 from dataclasses import dataclass
 
 from candlecast.core.settings import Settings
+from candlecast.core.times import format_timestamp
 from candlecast.server.ab.confidence_sequence import Sequence
 from candlecast.server.ab.figures import Accuracies
 from candlecast.server.ab.pairs import DAY, Comparison
-from candlecast.server.session import minute_text
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def decide(standing: Standing, settings: Settings) -> Decision:
     if comparison.active_id is None:
         return Decision("keep", f"no ensemble is active for {comparison.symbol}, so there is nothing to compare with")
     if comparison.changed_later is not None:
-        later = minute_text(comparison.changed_later)
+        later = format_timestamp(comparison.changed_later)
         return Decision("keep", f"what is live or on test has changed since, at {later}: the past decides nothing")
     waiting = _waiting(standing, settings)
     if waiting:
@@ -64,7 +64,9 @@ def decide(standing: Standing, settings: Settings) -> Decision:
     if comparison.active_since is not None and settings.promotion_cooldown is not None:
         until = comparison.active_since + settings.promotion_cooldown
     if until is not None and standing.at < until:
-        return Decision("keep", f"{judged}; but promotion_cooldown lets nothing change before {minute_text(until)}")
+        return Decision(
+            "keep", f"{judged}; but promotion_cooldown lets nothing change before {format_timestamp(until)}"
+        )
     return Decision("promote", judged)
 
 

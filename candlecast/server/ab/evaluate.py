@@ -8,15 +8,15 @@ from typing import Any
 
 from candlecast.core.errors import CandlecastError, TimeNotReached, TimeUnreadable
 from candlecast.core.settings import Settings, resolve
+from candlecast.core.times import MINUTE_SECONDS, parse_timestamp
 from candlecast.server.ab.decision import Standing, decide
 from candlecast.server.ab.evaluation_row import Row, insert, row_of
 from candlecast.server.ab.figures import accuracies, paired_minutes
 from candlecast.server.ab.pairs import Comparison, comparisons, since, window
-from candlecast.server.feature_windows import MINUTE
 from candlecast.server.registry.lifecycle import Change, lock, prove
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.run_log import raise_cancel
-from candlecast.server.session import Session, epoch_of
+from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
 
 _REFUSED = """
@@ -48,12 +48,12 @@ def preview_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
 def _as_of(session: Session, at_time: str | None) -> tuple[float, Settings]:
     """The minute that is evaluated, epoch seconds, and the settings."""
     row = session.rows(_NOW)[0]
-    at = row["now"] if at_time is None else epoch_of(at_time)
+    at = row["now"] if at_time is None else parse_timestamp(at_time)
     if at < 0:
         raise TimeUnreadable(text=at_time)
     if at > row["now"]:
         raise TimeNotReached(time=at_time)
-    return at // MINUTE * MINUTE, resolve(row["settings"])
+    return at // MINUTE_SECONDS * MINUTE_SECONDS, resolve(row["settings"])
 
 
 def _judged(session: Session, at: float, settings: Settings) -> list[Row]:

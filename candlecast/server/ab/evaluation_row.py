@@ -4,12 +4,13 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.settings import Settings
+from candlecast.core.times import format_timestamp
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.decision import Decision, Standing
 from candlecast.server.ab.figures import Accuracies, Window, accuracies, loss, mcnemar, only_one_right
 from candlecast.server.ab.pairs import DAY
-from candlecast.server.session import Session, minute_text
+from candlecast.server.session import Session
 
 Row = dict[str, Any]
 _INSERT = """
@@ -27,13 +28,13 @@ def row_of(standing: Standing, seen: Window, decision: Decision, settings: Setti
     return {
         "id": None,
         "evaluated_at": None,
-        "at_time": minute_text(standing.at),
+        "at_time": format_timestamp(standing.at),
         "symbol": comparison.symbol,
         "active_id": comparison.active_id,
         "challenger_id": comparison.challenger_id,
         "role": comparison.role,
-        "since": None if standing.since is None else minute_text(standing.since),
-        "window_from": minute_text(standing.at - DAY),
+        "since": None if standing.since is None else format_timestamp(standing.since),
+        "window_from": format_timestamp(standing.at - DAY),
         "pairs": standing.pairs,
         "active_accuracy_1m": one["active"],
         "challenger_accuracy_1m": one["challenger"],

@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 
 _Z = NormalDist().inv_cdf(0.975)
 _BASIS_POINTS = 1e4

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.confidence_sequence import Sequence
 from candlecast.server.ab.figures import Window
-from candlecast.server.feature_windows import MINUTE
 from candlecast.server.session import Session
 
 DAY = 86_400
-_MINUTES = DAY // MINUTE
+_MINUTES = DAY // MINUTE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def window(session: Session, comparison: Comparison, at: float) -> Window:
     start = at - DAY
     rows = session.rows(_ROWS, _TYPES, _arguments(comparison, start, at, HORIZONS))[0]
     minute, horizon = np.array(rows["minute"], dtype=np.intp), np.array(rows["horizon"], dtype=np.intp)
-    seen = minute * MINUTE + start >= comparison.began
+    seen = minute * MINUTE_SECONDS + start >= comparison.began
     columns = {}
     for name in _WINDOW:
         columns[name] = np.full((_MINUTES, len(HORIZONS)), np.nan)

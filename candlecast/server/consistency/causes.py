@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.times import MINUTE_SECONDS, format_timestamp
+from candlecast.core.windows import HORIZONS, LOOKBACK
 from candlecast.server.consistency.predicted import COMPARED, MEMBERS, Compared
-from candlecast.server.feature_windows import LOOKBACK, MINUTE, missing_candle
+from candlecast.server.feature_windows import missing_candle
 from candlecast.server.registry.test_vectors import TOLERANCE
-from candlecast.server.session import Session, minute_text
+from candlecast.server.session import Session
 
 #: So many minutes at least, all of them off, accuse the models.
 MANY = 10
@@ -65,12 +66,11 @@ def _judge(
     text = f"{names} off by up to {worst.max():.3g}"
     if not members_off[place]:
         return Mismatch(time, "row", f"{text}: both models give what they gave, so the stored row was changed")
-    candles = [minute for minute in corrected if time - LOOKBACK * MINUTE <= minute <= time]
+    candles = [minute for minute in corrected if time - (LOOKBACK - 1) * MINUTE_SECONDS <= minute <= time]
     if candles:
         before, now = corrected[candles[-1]]
-        candle = (
-            f"the candle at {minute_text(candles[-1])} was corrected since, its close {before:.10g} is now {now:.10g}"
-        )
+        changed = f"its close {before:.10g} is now {now:.10g}"
+        candle = f"the candle at {format_timestamp(candles[-1])} was corrected since, {changed}"
         return Mismatch(time, "candle", f"{text}: {candle}")
     many = len(compared.times)
     if not members_off.all():
@@ -85,6 +85,6 @@ def _judge(
 
 def _corrected(session: Session, symbol: str, times: np.ndarray) -> dict[float, tuple[float, float]]:
     """Minutes that these (ascending) read whose close is not the one that was predicted from: (then, now) by minute."""
-    start, end = float(times[0]) - LOOKBACK * MINUTE, float(times[-1]) + MINUTE
+    start, end = float(times[0]) - (LOOKBACK - 1) * MINUTE_SECONDS, float(times[-1]) + MINUTE_SECONDS
     rows = session.rows(_CORRECTED, ["text", "float8", "float8"], [symbol, start, end])
     return {row["minute"]: (row["reference_close"], row["close"]) for row in rows}

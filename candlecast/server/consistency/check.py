@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import CandlecastError, VersionUnknown
-from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
+from candlecast.core.feature_names import FEATURES
 from candlecast.core.settings import Settings, resolve
+from candlecast.core.windows import SEQUENCE_LENGTH
 from candlecast.server.consistency.causes import Mismatch, mismatches
 from candlecast.server.consistency.predicted import compare
 from candlecast.server.days import day_of

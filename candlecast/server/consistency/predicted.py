@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS, VOLATILITY_30M
+from candlecast.core.feature_names import VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
 from candlecast.core.forecast_rows import COLUMNS, forecast_rows
 from candlecast.core.returns import scale_of
+from candlecast.core.windows import HORIZONS
 from candlecast.server.session import Session
 
 MEMBERS = ("mamba_close", "lgbm_close")

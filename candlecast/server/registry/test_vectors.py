@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, GoldenRowsFailed
-from candlecast.core.feature_names import FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
 from candlecast.core.models import Model, facts_from
 from candlecast.core.returns import scale_of
 from candlecast.core.settings import Settings, torchscript_allowed
+from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
 from candlecast.server.ensembles import artifact_reader, calibration_of, joined, load_lgbm_version, mamba_runtime
 from candlecast.server.loaders import load_mamba
 from candlecast.server.session import Session

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from candlecast.candles.load import load_file
-from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.models import NORMALIZATION, facts_from, output_mapping
 from candlecast.core.normalization import normalize, parse
 from candlecast.core.returns import scale_of
+from candlecast.core.windows import HORIZONS
 from tests.support.live import deploy, forget_models
 
 WINDOWS = 1000

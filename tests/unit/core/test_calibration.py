@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from candlecast.core.calibration import FAR, Calibration, parse
 from candlecast.core.errors import CalibrationInvalid
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 
 N, F = len(HORIZONS), len(FEATURES)
 KNOTS = {"method": "isotonic", "x": [[-1.0, 0.0, 2.0]] * N, "y": [[0.1, 0.5, 0.7]] * N}

@@ -31,25 +31,25 @@ order by minute
 limit 1"""
 
 
-def sequence(session: Session, symbol: str, candle_time: float) -> np.ndarray:
+def read_window(session: Session, symbol: str, candle_time: float) -> np.ndarray:
     """The raw window (1, 60, features) that ends at candle_time (epoch seconds).
 
     Raises GapInCandles with the first missing minute, CandleMissing where candle_time itself is not stored.
     """
     end = candle_time + MINUTE_SECONDS
-    rows = rows_between(session, symbol, end - SEQUENCE_LENGTH * MINUTE_SECONDS, end)
+    rows = read_rows(session, symbol, end - SEQUENCE_LENGTH * MINUTE_SECONDS, end)
     if len(rows) < SEQUENCE_LENGTH:
-        raise missing_candle(session, symbol, candle_time)
+        raise find_missing_candle(session, symbol, candle_time)
     return rows[np.newaxis]
 
 
-def rows_between(session: Session, symbol: str, from_time: float, to_time: float) -> np.ndarray:
+def read_rows(session: Session, symbol: str, from_time: float, to_time: float) -> np.ndarray:
     """Raw feature rows (n, features) float64 with open_time in [from_time, to_time), in time order."""
     rows = session.rows(_ROWS, ["text", "float8", "float8"], [symbol, from_time, to_time])[0]["rows"]
     return np.array(rows or [], dtype=np.float64).reshape(-1, len(FEATURES))
 
 
-def missing_candle(session: Session, symbol: str, candle_time: float) -> CandleMissing | GapInCandles:
+def find_missing_candle(session: Session, symbol: str, candle_time: float) -> CandleMissing | GapInCandles:
     """The error that names the first minute missing among the 209 that end at candle_time."""
     start = candle_time - (LOOKBACK - 1) * MINUTE_SECONDS
     types = ["text", "float8", "float8"]
@@ -65,7 +65,7 @@ def missing_candle(session: Session, symbol: str, candle_time: float) -> CandleM
     )
 
 
-def windows_between(
+def read_windows(
     session: Session, symbol: str, from_time: float, to_time: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of (candle_times (n,), windows (n, 60, features)) with candle_time in [from_time, to_time).

@@ -12,6 +12,9 @@ from typing import Any
 CACHE_SIZE = 18
 
 
+_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
+
+
 class Session:
     """One connection: ``plpy``, prepared plans by query text, models by identity, ensembles it was warned of."""
 
@@ -36,6 +39,10 @@ class Session:
         if plan is None:
             plan = self.plans[query] = self.plpy.prepare(query, list(types))
         return self.plpy.execute(plan, list(values))
+
+    def now(self) -> float:
+        """The server's clock, epoch seconds."""
+        return self.rows(_NOW)[0]["now"]
 
     def settle(self) -> None:
         """For this transaction, what a procedure that commits cannot SET: names are PostgreSQL's, plans are reused.

@@ -1,4 +1,4 @@
-"""Writes anew what repeats the settings of candlecast/core/settings.py: CHECK and rows of ml_settings, the manual's table.
+"""Writes anew what repeats candlecast/core/settings.py: the CHECK and the rows of ml_settings, a table of the manual.
 
 python3 -m tests.support.settings_texts     (make golden runs it too)
 """

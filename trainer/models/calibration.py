@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.core.calibration import FORMAT, Calibration, parse
+from candlecast.core.calibration import FORMAT, Calibration, parse_calibration
 from candlecast.core.windows import HORIZONS
 
 #: Share of outcomes that a prediction interval is made to hold.
@@ -109,7 +109,7 @@ def fit_calibration(
         "to": stretch[1],
     }
     content = json.dumps(document, allow_nan=False)
-    return parse(content), content
+    return parse_calibration(content), content
 
 
 def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -> np.ndarray:

@@ -18,10 +18,10 @@ import numpy as np
 from candlecast.candles.files import read_candle_file
 from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
 from candlecast.core.forecast import Ensemble
-from candlecast.core.forecast_rows import COLUMNS, forecast_rows
+from candlecast.core.forecast_rows import ForecastRow, forecast_rows
 from candlecast.core.times import MINUTE_US, describe_time
 from candlecast.core.windows import LOOKBACK, whole_windows, windows_at
 from candlecast.server.loaders import load_lgbm, load_mamba
@@ -66,7 +66,7 @@ def predict(
         rows = _rows(ensemble, symbol, open_time, features, ends, min_confidence)
         with output.open("w", newline="") if isinstance(output, Path) else nullcontext(output) as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            writer.writerow(ForecastRow._fields)
             writer.writerows([_text(value) for value in row] for row in rows)
     except CandlecastError as error:
         raise CandlecastUserError(" ".join(filter(None, (error.message, error.detail))), error.hint) from error
@@ -84,7 +84,7 @@ def load_ensemble(folder: Path) -> tuple[Ensemble, str]:
     errors of candlecast's loaders.
     """
     facts, files, mamba_folder, lgbm_folder = read_ensemble(folder)
-    calibration = parse(files[CALIBRATION].decode())
+    calibration = parse_calibration(files[CALIBRATION].decode())
     if calibration.mamba_weight != facts.get("mamba_weight"):
         raise CandlecastUserError(
             f"{folder}: its facts give Mamba's weight as {facts.get('mamba_weight')!r}, its calibration is of "
@@ -142,7 +142,7 @@ def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
 
 def _rows(
     ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[ForecastRow]:
     with progress(console(stderr=True), "Predictions") as tell:
         for start in range(0, len(ends), BATCH):
             some = ends[start : start + BATCH]

@@ -11,7 +11,7 @@ import numpy as np
 from candlecast.core.times import MINUTE_SECONDS, format_timestamp
 from candlecast.core.windows import HORIZONS, LOOKBACK
 from candlecast.server.consistency.predicted import COMPARED, MEMBERS, Compared
-from candlecast.server.feature_windows import missing_candle
+from candlecast.server.feature_windows import find_missing_candle
 from candlecast.server.registry.test_vectors import TOLERANCE
 from candlecast.server.session import Session
 
@@ -43,7 +43,7 @@ class Mismatch:
 def mismatches(session: Session, symbol: str, compared: Compared, missing: np.ndarray) -> list[Mismatch]:
     """The minutes that are off, and the missing ones (m,), which have no window any more; the worst causes first."""
     found = [
-        Mismatch(time, "candle", f"it cannot be computed again: {missing_candle(session, symbol, time).message}")
+        Mismatch(time, "candle", f"it cannot be computed again: {find_missing_candle(session, symbol, time).message}")
         for time in missing.tolist()
     ]
     off = (compared.apart() > TOLERANCE) | ~compared.there.all(axis=1)

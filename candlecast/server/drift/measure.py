@@ -6,22 +6,21 @@ loaded.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.core.distribution import FIELD, parse
+from candlecast.core.distribution import FIELD, parse_distribution
 from candlecast.core.errors import ArtifactDamaged, CandlecastError, NoDistribution, TooFewRows
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import NORMALIZATION
-from candlecast.core.normalization import normalize
-from candlecast.core.normalization import parse as parse_normalization
+from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.server.days import day_of
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.ensembles import artifact_reader
 from candlecast.server.feature_check import check_features
-from candlecast.server.feature_windows import rows_between
+from candlecast.server.feature_windows import read_rows
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.session import Session
 
@@ -30,9 +29,9 @@ LEAST_ROWS = 200
 #: An index above this is a shift, by the convention; and above what the furthest day of the training itself had.
 SHIFTED = 0.25
 
-_ACTIVE = """
-select id as ensemble_id, symbol as ensemble_symbol, feature_hash, mamba_version_id, lgbm_version_id
-from public.active_ensembles where state = 'active' order by symbol"""
+_ACTIVE = f"""
+select {ENSEMBLE_COLUMNS}
+from public.active_ensembles as ensemble where ensemble.state = 'active' order by ensemble.symbol"""
 _VERSION = f"select model_type, version, (facts -> '{FIELD}')::text as seen from public.model_versions where id = $1"
 _STORE = """
 insert into public.feature_drift (
@@ -63,25 +62,25 @@ def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     session = Session.of(plpy, cache)
     which, start, end = day_of(session, day)
     stored: list[Any] = []
-    for ensemble in session.rows(_ACTIVE):
-        rows = rows_between(session, ensemble["ensemble_symbol"], start, end)
+    for ensemble in map(EnsembleRow.of, session.rows(_ACTIVE)):
+        rows = read_rows(session, ensemble.symbol, start, end)
         figures, reason = _measure(session, ensemble, which, rows)
-        values = [ensemble["ensemble_symbol"], which.isoformat(), ensemble["ensemble_id"], len(rows), reason]
+        values = [ensemble.symbol, which.isoformat(), ensemble.id, len(rows), reason]
         stored += session.rows(_STORE, _STORE_TYPES, [*values, list(FEATURES), *map(list, zip(*figures, strict=True))])
     return stored
 
 
-def _measure(session: Session, ensemble: Mapping, day: date, rows: np.ndarray) -> tuple[list[Figures], str | None]:
+def _measure(session: Session, ensemble: EnsembleRow, day: date, rows: np.ndarray) -> tuple[list[Figures], str | None]:
     """Each feature's figures, and why they are not of both versions, or of none."""
     measured: list[list[Figures]] = []
     reasons: list[str] = []
     try:
         if len(rows) < LEAST_ROWS:
-            raise TooFewRows(symbol=ensemble["ensemble_symbol"], rows=len(rows), day=day, least=LEAST_ROWS)
+            raise TooFewRows(symbol=ensemble.symbol, rows=len(rows), day=day, least=LEAST_ROWS)
         check_features(session, ensemble)
     except CandlecastError as error:
         return [Figures()] * len(FEATURES), in_words(error)
-    for version_id in (ensemble["mamba_version_id"], ensemble["lgbm_version_id"]):
+    for version_id in (ensemble.mamba_version_id, ensemble.lgbm_version_id):
         try:
             measured.append(_against(session, version_id, rows))
         except CandlecastError as error:
@@ -104,7 +103,7 @@ def _against(session: Session, version_id: int, rows: np.ndarray) -> list[Figure
         Figures(
             version["model_type"], version["version"], *seen.compare(values), max(SHIFTED, seen.furthest_day or 0.0)
         )
-        for seen, values in zip(parse(json.loads(version["seen"])).values(), given.T, strict=True)
+        for seen, values in zip(parse_distribution(json.loads(version["seen"])).values(), given.T, strict=True)
     ]
 
 

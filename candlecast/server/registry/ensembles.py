@@ -7,7 +7,7 @@ rows gave the outputs that they must. evaluate_ab() does the same by itself (can
 from hashlib import sha256
 from typing import Any
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
 from candlecast.server.ensembles import check_weight
 from candlecast.server.registry.lifecycle import Change, lock, prove, put_on_test, state_of
@@ -83,7 +83,7 @@ def _calibration_hash(calibration: str | None, golden: str | None, weight: float
         raise RegistrationRefused(what="the ensemble", reason="a calibration needs golden rows, and they need it")
     if calibration is None or golden is None:
         return None
-    check_weight(parse(calibration), weight)
+    check_weight(parse_calibration(calibration), weight)
     pair_rows(golden, "the golden rows of the ensemble")
     return sha256(calibration.encode()).hexdigest()
 

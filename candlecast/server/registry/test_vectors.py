@@ -12,11 +12,18 @@ import numpy as np
 from candlecast.core.errors import ArtifactDamaged, GoldenRowsFailed
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model, facts_from
+from candlecast.core.models import Model, parse_facts
 from candlecast.core.returns import scale_of
 from candlecast.core.settings import Settings, torchscript_allowed
 from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
-from candlecast.server.ensembles import artifact_reader, calibration_of, joined, load_lgbm_version, mamba_runtime
+from candlecast.server.ensemble_row import EnsembleRow
+from candlecast.server.ensembles import (
+    artifact_reader,
+    choose_runtime,
+    join_models,
+    load_calibration,
+    load_lgbm_version,
+)
 from candlecast.server.loaders import load_mamba
 from candlecast.server.session import Session
 
@@ -29,24 +36,24 @@ _FACTS = "select model_type, version, facts::text as facts from public.model_ver
 _GOLDEN = "select golden::text as golden from public.active_ensembles where id = $1"
 
 
-def check_golden_rows(session: Session, row: Mapping, settings: Settings) -> None:
-    """Load both versions of an ensemble (a row with ENSEMBLE_COLUMNS) afresh and hold them to their golden rows.
+def check_golden_rows(session: Session, row: EnsembleRow, settings: Settings) -> None:
+    """Load both versions of an ensemble afresh and hold them to their golden rows.
 
     Mamba by the runtime that the settings choose, and by the other one too where its file is there and it is allowed;
     a calibrated pair from the same windows to its probabilities and intervals, with each. Raises what loading raises,
     and GoldenRowsFailed.
     """
-    lgbm = load_lgbm_version(session, row["lgbm_version_id"])
-    calibration = calibration_of(session, row)
-    mamba_facts = session.rows(_FACTS, ["bigint"], [row["mamba_version_id"]])[0]
-    read = artifact_reader(session, row["mamba_version_id"])
-    for runtime in _runtimes(row["mamba_files"] or "", settings):
+    lgbm = load_lgbm_version(session, row.lgbm_version_id)
+    calibration = load_calibration(session, row)
+    mamba_facts = session.rows(_FACTS, ["bigint"], [row.mamba_version_id])[0]
+    read = artifact_reader(session, row.mamba_version_id)
+    for runtime in _runtimes(row.mamba_files, settings):
         mamba = load_mamba(read, runtime, settings.device if runtime == "torchscript" else "cpu")
         _check(mamba, mamba_facts)
         if calibration is not None:
-            golden = session.rows(_GOLDEN, ["bigint"], [row["ensemble_id"]])[0]["golden"]
-            _check_pair(joined(row, mamba, lgbm, calibration, settings), golden)
-    _check(lgbm, session.rows(_FACTS, ["bigint"], [row["lgbm_version_id"]])[0])
+            golden = session.rows(_GOLDEN, ["bigint"], [row.id])[0]["golden"]
+            _check_pair(join_models(row, mamba, lgbm, calibration, settings), golden)
+    _check(lgbm, session.rows(_FACTS, ["bigint"], [row.lgbm_version_id])[0])
 
 
 def pair_rows(golden: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -63,7 +70,7 @@ def pair_rows(golden: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]
 
 
 def _runtimes(files: str, settings: Settings) -> list[str]:
-    runtimes = {mamba_runtime(settings, files)}
+    runtimes = {choose_runtime(settings, files)}
     if "mamba.onnx" in files:
         runtimes.add("onnx")
     if "mamba.pt" in files and torchscript_allowed():
@@ -72,7 +79,7 @@ def _runtimes(files: str, settings: Settings) -> list[str]:
 
 
 def _check(model: Model, version: Any) -> None:
-    golden = facts_from(version["facts"].encode()).get("golden") or {}
+    golden = parse_facts(version["facts"].encode()).get("golden") or {}
     what = f"{version['model_type']} version {version['version']}"
     windows = _array(golden, "windows", (SEQUENCE_LENGTH, len(FEATURES)), f"the golden rows of {what}")
     expected = _array(golden, "scaled_returns", (len(HORIZONS),), f"the golden rows of {what}")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from candlecast.core.errors import SettingInvalid
 from candlecast.core.settings import Settings, resolve, torchscript_allowed
-from candlecast.server.environment_models import ModelPaths, model_paths
+from candlecast.server.environment_models import ModelPaths, read_model_paths
 from tests.support import settings_texts
 
 DEFAULTS = Settings(
@@ -147,16 +147,16 @@ PATHS = {"ML_MAMBA_MODEL_PATH": "/m/mamba.onnx", "ML_LGBM_MODELS_DIR": "/m/lgbm"
 
 
 def test_paths_come_from_the_environment_all_or_none():
-    assert model_paths({}) is None
-    assert model_paths(dict.fromkeys(PATHS, "")) is None
-    assert model_paths(PATHS) == ModelPaths("/m/mamba.onnx", "/m/lgbm", "/m/n.json")
+    assert read_model_paths({}) is None
+    assert read_model_paths(dict.fromkeys(PATHS, "")) is None
+    assert read_model_paths(PATHS) == ModelPaths("/m/mamba.onnx", "/m/lgbm", "/m/n.json")
 
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("value", ["", "models/x", "~/x"])
 def test_a_missing_or_relative_path_is_refused_by_its_name(name, value):
     with pytest.raises(SettingInvalid, match=name):
-        model_paths(PATHS | {name: value})
+        read_model_paths(PATHS | {name: value})
 
 
 def test_paths_and_permission_never_come_from_the_table():

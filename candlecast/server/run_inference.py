@@ -25,6 +25,9 @@ from candlecast.server.targets import find_targets
 #: A symbol whose newest candle is older than this is skipped.
 STALE_SECONDS = 3600
 
+# For the rest of the transaction: a predict_now() of this minute that is not committed yet holds the rows to write.
+_LOCK_TIMEOUT = "select set_config('lock_timeout', '2s', true)"
+
 
 @reported
 def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
@@ -90,6 +93,7 @@ def _predict(session: Session, symbol: str, candle_time: float, ready: list[Read
     """Predict one symbol's minute with all of its ensembles, and commit."""
     arrived = session.now()
     clock = time.perf_counter()
+    session.rows(_LOCK_TIMEOUT)
     try:
         windows = read_window(session, symbol, candle_time)
     except (CandlecastError, session.plpy.SPIError) as error:

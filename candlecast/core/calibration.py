@@ -16,7 +16,7 @@ from candlecast.core.windows import HORIZONS
 
 FORMAT = 1
 #: A candle's feature lies far outside beyond this share of the width that it had on training rows.
-FAR_OUTSIDE = 0.1
+MAX_DISTANCE = 0.1
 #: A feature that never varied has no width; beyond this it is outside.
 MIN_WIDTH = 1e-6
 
@@ -57,7 +57,7 @@ class Calibration:
     def outside(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Standardized rows (batch, features) -> (how far the furthest feature lies outside, which one it is).
 
-        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``FAR_OUTSIDE``.
+        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``MAX_DISTANCE``.
         """
         width = np.maximum(self.high - self.low, MIN_WIDTH)
         distance = np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / width

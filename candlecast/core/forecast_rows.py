@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.core.calibration import FAR_OUTSIDE
+from candlecast.core.calibration import MAX_DISTANCE
 from candlecast.core.feature_names import CLOSE, FEATURES
 from candlecast.core.forecast import Calibrated, Ensemble, Forecast
 from candlecast.core.times import MINUTE_SECONDS, format_timestamps
@@ -78,7 +78,7 @@ def _prices(forecast: Forecast, closes: np.ndarray) -> Columns:
 
 def _calibrated(calibrated: Calibrated, closes: np.ndarray, min_confidence: float) -> Columns:
     probability = calibrated.probability_up
-    far = (calibrated.distance > FAR_OUTSIDE).tolist()
+    far = (calibrated.distance > MAX_DISTANCE).tolist()
     furthest = [FEATURES[feature] if out else None for out, feature in zip(far, calibrated.furthest, strict=True)]
     return {
         "probability_up": probability.ravel().tolist(),

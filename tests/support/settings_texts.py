@@ -6,8 +6,8 @@ python3 -m tests.support.settings_texts     (make golden runs it too)
 from pathlib import Path
 
 from candlecast.core.settings import TABLE, environment_variable
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MANUAL = ROOT / "docs/operations.md"
 
 

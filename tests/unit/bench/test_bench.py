@@ -10,7 +10,7 @@ import pytest
 from bench import peer
 from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
-from candlecast.core.calibration import FAR_OUTSIDE, parse_calibration
+from candlecast.core.calibration import MAX_DISTANCE, parse_calibration
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import parse_facts
 from candlecast.core.normalization import parse_normalization, standardize
@@ -70,8 +70,8 @@ def test_the_peers_calibration_is_candlecasts(tmp_path, method):
         found, half_width, feature = models.calibrated(window, scaled[i])
         assert found == pytest.approx(probability[i], abs=1e-12)
         assert (scaled[i] - half_width, scaled[i] + half_width) == (pytest.approx(lower[i]), pytest.approx(upper[i]))
-        assert feature == (FEATURES[furthest[i]] if distance[i] > FAR_OUTSIDE else None)
-    assert distance[7] > FAR_OUTSIDE
+        assert feature == (FEATURES[furthest[i]] if distance[i] > MAX_DISTANCE else None)
+    assert distance[7] > MAX_DISTANCE
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.core.calibration import FAR_OUTSIDE, Calibration, parse_calibration
+from candlecast.core.calibration import MAX_DISTANCE, Calibration, parse_calibration
 from candlecast.core.errors import CalibrationInvalid
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import HORIZONS
@@ -68,8 +68,8 @@ def test_the_interval_is_the_forecast_give_or_take_the_horizons_half_width():
     [
         ({}, 0.0, 0),
         ({3: -1.0, 4: 3.0}, 0.0, 0),
-        ({7: 3.4}, FAR_OUTSIDE, 7),
-        ({7: -1.4}, FAR_OUTSIDE, 7),
+        ({7: 3.4}, MAX_DISTANCE, 7),
+        ({7: -1.4}, MAX_DISTANCE, 7),
         ({7: 5.0, 9: -5.0}, 1.0, 9),
         ({26: 43.0}, 10.0, 26),
     ],
@@ -90,7 +90,7 @@ def test_a_feature_that_never_varied_is_outside_as_soon_as_it_does():
     rows[1, 5] = 1e-3
     distances, features = calibration.outside(rows)
     assert distances[0] == 0.0
-    assert (distances[1] > FAR_OUTSIDE, features[1]) == (True, 5)
+    assert (distances[1] > MAX_DISTANCE, features[1]) == (True, 5)
 
 
 def test_the_weight_and_the_level_are_read():

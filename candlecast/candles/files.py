@@ -25,7 +25,7 @@ from candlecast.candles.file_formats import Table, read_table
 from candlecast.candles.upsert import NUMBERS
 from candlecast.core.errors import FileRefused
 from candlecast.core.text import shown
-from candlecast.core.times import MINUTE, describe_time, microseconds_of
+from candlecast.core.times import MINUTE_US, describe_time, microseconds_of
 
 REQUIRED = ("open_time", *NUMBERS, "number_of_trades")
 #: The columns of an archive without a header, in its order. Older ones lack the last.
@@ -122,7 +122,7 @@ def candles_of(table: Table, symbol: str | None = None, now: float | None = None
         values["spread_bps"] = np.full(len(open_time), np.nan)
 
     now = time.time() if now is None else now
-    closed = open_time + MINUTE <= int(now * 1e6)
+    closed = open_time + MINUTE_US <= int(now * 1e6)
     order = np.flatnonzero(closed)
     order = order[np.argsort(open_time[order], kind="stable")]
     kept = _merge_duplicates(table, order, open_time, values)
@@ -218,7 +218,7 @@ def _require_one_minute(table: Table, columns: dict[str, pa.ChunkedArray], open_
     if "close_time" in columns:
         lasts = _times(table, columns["close_time"], "close_time") - open_time
         # The last instant of the minute at the file's resolution, or the next minute's first.
-        other = np.flatnonzero((lasts < MINUTE - 1_000_000) | (lasts > MINUTE))
+        other = np.flatnonzero((lasts < MINUTE_US - 1_000_000) | (lasts > MINUTE_US))
         if len(other):
             seconds = round(float(lasts[other[0]]) / 1e6)
             reason = f"the candle lasts {seconds} s from open_time to close_time, not a minute"

@@ -79,7 +79,7 @@ def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
     return {"format": FORMAT, "rows": len(rows), "days": len(whole), "features": features}
 
 
-def parse(document: Any) -> dict[str, Distribution]:
+def parse_distribution(document: Any) -> dict[str, Distribution]:
     """By feature, from the parsed field of facts.json. Raises DistributionInvalid, which says what is wrong."""
     try:
         if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -42,7 +42,10 @@ class GapInCandles(CandlecastError):
     """{symbol} has no candle at {minute}, so nothing can be predicted from {candle_time}"""
 
     sqlstate = "CC003"
-    hint = "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over 209 minutes back."
+    hint = (
+        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over {lookback} "
+        "minutes back."
+    )
 
 
 class StaleCandles(CandlecastError):

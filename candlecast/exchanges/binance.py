@@ -28,7 +28,7 @@ from candlecast.core.errors import (
     Unreachable,
 )
 from candlecast.core.text import shown
-from candlecast.core.times import MINUTE
+from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Alive, Archive, Candle, Closed, Ending, Message, Unreadable
 from candlecast.exchanges.clock import Clock
 from candlecast.exchanges.http import HttpClient, Limits
@@ -220,7 +220,7 @@ def _candle_of_row(symbol: str, row: Sequence[Any]) -> Candle:
 
 
 def _require_minute(open_time: int, close_time: int) -> None:
-    if (open_time * 1000) % MINUTE or close_time - open_time != MINUTE // 1000 - 1:
+    if (open_time * 1000) % MINUTE_US or close_time - open_time != MINUTE_US // 1000 - 1:
         raise ValueError(f"no minute: {open_time} to {close_time}")
 
 

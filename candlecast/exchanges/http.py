@@ -22,6 +22,7 @@ import httpx
 
 from candlecast.core.errors import HttpNotFound, RequestRefused, Unreachable
 from candlecast.core.text import plain, shown
+from candlecast.core.times import MINUTE_SECONDS
 from candlecast.exchanges.clock import Clock
 
 Parsed = TypeVar("Parsed")
@@ -33,7 +34,6 @@ _TRIES, _LONGEST_BACKOFF = 6, 15.0
 #: Longer than this (seconds) a request does not wait for a ban or limit to end: it raises, and says until when.
 _PATIENCE = 300.0
 _AT_ONCE = 4
-_MINUTE = 60.0
 #: Retry-After where the exchange sent none: a limit that was hit, an address that is banned or shut out.
 _PAUSES = {HTTPStatus.TOO_MANY_REQUESTS: 60.0, HTTPStatus.IM_A_TEAPOT: 120.0, HTTPStatus.FORBIDDEN: 300.0}
 #: Bytes of a file that is downloaded: a month of candles has three million.
@@ -141,14 +141,14 @@ class HttpClient:
     async def _wait_for_room(self, weight: int) -> None:
         while True:
             now = self._clock.elapsed()
-            while self._asked and self._asked[0][0] <= now - _MINUTE:
+            while self._asked and self._asked[0][0] <= now - MINUTE_SECONDS:
                 self._asked.popleft()
             wait = self._quiet_until - now
             if wait > _PATIENCE:
                 raise self._unreachable(f"{self._quiet_because}, {wait / 60:,.0f} minutes from now")
             if wait <= 0 and self._limits is not None:
                 room = self._limits.share * self._limits.weight_a_minute - sum(used for _, used in self._asked)
-                wait = 0.0 if room >= weight or not self._asked else self._asked[0][0] + _MINUTE - now
+                wait = 0.0 if room >= weight or not self._asked else self._asked[0][0] + MINUTE_SECONDS - now
             if wait <= 0:
                 return
             await self._clock.sleep(wait + 0.01)
@@ -162,7 +162,7 @@ class HttpClient:
             self._be_quiet(pause, f"HTTP {status}: it wants to hear nothing until its Retry-After is over")
         used = answer.headers.get(self._limits.used_header, "") if self._limits else ""
         if self._limits and used.isdigit() and int(used) >= self._limits.full * self._limits.weight_a_minute:
-            rest = _MINUTE - self._clock.now() % _MINUTE
+            rest = MINUTE_SECONDS - self._clock.now() % MINUTE_SECONDS
             self._be_quiet(rest + 1, f"this address has used {used} of {self._limits.weight_a_minute} this minute")
 
     def _be_quiet(self, seconds: float, reason: str) -> None:

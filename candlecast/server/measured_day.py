@@ -2,11 +2,9 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from candlecast.core.distribution import DAY
 from candlecast.core.errors import DayNotBegun, DayUnreadable
+from candlecast.core.times import DAY_SECONDS
 from candlecast.server.session import Session
-
-_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
 def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]:
@@ -14,7 +12,7 @@ def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]
 
     Raises DayUnreadable, DayNotBegun.
     """
-    now = datetime.fromtimestamp(session.rows(_NOW)[0]["now"], UTC)
+    now = datetime.fromtimestamp(session.now(), UTC)
     try:
         day = date.fromisoformat(text) if text is not None else now.date() - timedelta(days=1)
     except ValueError:
@@ -24,4 +22,4 @@ def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]
     if day > now.date():
         raise DayNotBegun(day=day.isoformat())
     start = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
-    return day, start, start + DAY
+    return day, start, start + DAY_SECONDS

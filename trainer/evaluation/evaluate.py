@@ -19,7 +19,8 @@ from candlecast.client.display import console
 from candlecast.client.progress import shown
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain
-from candlecast.trainer.data.dataset import MINUTE, Dataset, read_dataset
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import walk_forward
 from candlecast.trainer.evaluation.plots import write_plots
@@ -71,7 +72,7 @@ def evaluate(
     start = int(test_from.timestamp()) if test_from else None
     splits = walk_forward(dataset.candle_time, folds, start, train_days)
     out.print(folds_table(dataset, splits))
-    until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE, UTC)
+    until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE_SECONDS, UTC)
     out.print(
         f"Results go to {plain(folder)}; if interrupted, the same with --output-dir {plain(folder)} and "
         f"--to {until:%Y-%m-%dT%H:%M} goes on there.",

@@ -11,9 +11,9 @@ from candlecast.client.database import connect, explain
 from candlecast.client.display import console
 from candlecast.client.progress import shown
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.text import plain
-from candlecast.trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
+from candlecast.core.windows import HORIZONS, LOOKBACK
+from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.evaluation.scores import HorizonScore
 from candlecast.trainer.models.training import Report, Result, TrainingOptions, train_and_export
@@ -130,7 +130,7 @@ def _bp(log_return: float) -> str:
 
 def _check_enough(dataset: Dataset) -> None:
     if len(dataset.ends) < LEAST_WINDOWS:
-        candles = LEAST_WINDOWS + WHOLE_WINDOW + max(HORIZONS) - 1
+        candles = LEAST_WINDOWS + LOOKBACK + max(HORIZONS) - 1
         raise CandlecastUserError(
             f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
             f"training needs at least {LEAST_WINDOWS:,}",

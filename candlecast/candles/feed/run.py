@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from candlecast.candles.feed.store import State, Store
 from candlecast.candles.feed.tail import Tail
 from candlecast.core.errors import CandlecastUserError, ExchangeError, StoreLost, UnknownSymbol
-from candlecast.core.times import MINUTE, describe_time
+from candlecast.core.times import MINUTE_US, describe_time
 from candlecast.exchanges.base import Candle, Closed, Ending, Exchange, Message, Unreadable
 from candlecast.exchanges.clock import Clock
 from candlecast.exchanges.http import backoff
@@ -113,7 +113,7 @@ class _Feed:
                         raise
         now = self._exchange_now()
         assert now is not None, "measured above"
-        return _minute_of(now - self._options.rest_margin) - MINUTE
+        return _minute_of(now - self._options.rest_margin) - MINUTE_US
 
     def _exchange_now(self) -> float | None:
         """Seconds since the epoch: rather late than early, and no change of this machine's clock moves it."""
@@ -172,7 +172,7 @@ class _Feed:
         now = self._exchange_now()
         if tail is None or now is None:
             return  # not asked for; or REST comes first anyway
-        if candle.open_time + MINUTE > (now + _EARLY) * _SECOND:
+        if candle.open_time + MINUTE_US > (now + _EARLY) * _SECOND:
             self._note(tail, f"{describe_time(candle.open_time)} is called closed before its end: left out")
             self._is_doubted = True
             tail.ask()
@@ -245,7 +245,7 @@ class _Feed:
         now = self._exchange_now()
         if tail.newest is None or now is None:
             return 0.0
-        return (tail.newest + 2 * MINUTE) / _SECOND + self._options.closing_grace - now
+        return (tail.newest + 2 * MINUTE_US) / _SECOND + self._options.closing_grace - now
 
     async def _settle(self, tail: Tail) -> bool:
         """Read from REST what is there after the newest candle, and from where it was asked for on.
@@ -260,7 +260,7 @@ class _Feed:
                 tail.newest = await self._store.newest(tail.symbol, last)
                 position = _earlier(position, last - int(self._options.lookback) * _SECOND)
             times_lost = tail.times_lost
-            position = _earlier(position, None if tail.newest is None else tail.newest + MINUTE)
+            position = _earlier(position, None if tail.newest is None else tail.newest + MINUTE_US)
             await self._drain(tail)
             while position <= last and tail.times_lost == times_lost:
                 candles = await self._exchange.klines(tail.symbol, position, last)
@@ -273,7 +273,7 @@ class _Feed:
                     self._note(tail, line)
                 tail.refilled += moved
                 tail.stored(candles)
-                position = candles[-1].open_time + MINUTE
+                position = candles[-1].open_time + MINUTE_US
                 if moved > 1:
                     newest = describe_time(candles[-1].open_time)
                     _LOG.info("%s: %s candles by REST, up to %s", tail.symbol, f"{moved:,}", newest)
@@ -349,7 +349,7 @@ class _Feed:
 
 def _minute_of(seconds: float) -> int:
     """The minute that this moment lies in, as its open_time."""
-    return int(seconds * _SECOND) // MINUTE * MINUTE
+    return int(seconds * _SECOND) // MINUTE_US * MINUTE_US
 
 
 def _earlier(one: int | None, other: int | None) -> int:

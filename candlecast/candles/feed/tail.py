@@ -8,7 +8,7 @@ on. So no hole is ever left behind the newest minute, in whatever order messages
 import asyncio
 from dataclasses import dataclass, field, replace
 
-from candlecast.core.times import MINUTE
+from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock
 
@@ -63,7 +63,7 @@ class Tail:
 
     def next_waiting(self) -> Candle | None:
         """The closed candle that comes right after the newest one."""
-        return None if self.newest is None else self.waiting.get(self.newest + MINUTE)
+        return None if self.newest is None else self.waiting.get(self.newest + MINUTE_US)
 
     def stored(self, candles: list[Candle]) -> None:
         """These are in the table now, ascending, and follow what was there."""

@@ -18,12 +18,12 @@ from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
 from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.core.text import plain, shown
-from candlecast.core.times import describe_time, microseconds_of, moment
+from candlecast.core.times import ONE_MINUTE, describe_time, microseconds_of, moment
 from candlecast.exchanges.base import Exchange
 
 #: Seconds after a minute's end from which on its candle is asked for: the exchange needs a moment for the last trades.
 CLOSING = 2.0
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 def backfill(symbols: Sequence[str], days: int, exchange: Exchange, url: str | None = None) -> int:
@@ -93,7 +93,7 @@ async def listed_since(session: Session, symbol: str, start: datetime, end: date
     One request, so that no archive is asked for that cannot be. Raises UnknownSymbol, and CandlecastUserError where
     the exchange has no candle at all in [start, end).
     """
-    page = await session.exchange.klines(symbol, microseconds_of(start), microseconds_of(end - _MINUTE))
+    page = await session.exchange.klines(symbol, microseconds_of(start), microseconds_of(end - ONE_MINUTE))
     if not page:
         span = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
         raise CandlecastUserError(

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from candlecast.candles.upsert import NUMBERS
+from candlecast.core.times import describe_time
 
 _VALUES = (*NUMBERS, "number_of_trades")
 #: A spread is none of it: archives and klines have none, and a known one stays.
@@ -35,7 +36,7 @@ class Difference:
 
     def __str__(self) -> str:
         told = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in self.values.items())
-        return f"{self.open_time:%Y-%m-%d %H:%M} UTC: {told}"
+        return f"{describe_time(self.open_time)}: {told}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from candlecast.candles.load import Gap
 from candlecast.candles.upsert import NUMBERS
 from candlecast.candles.write import move_staged, refuse_broken_row, stage, write_candles
 from candlecast.core.errors import CandlecastUserError, FileRefused, NotPublished, RowRefused
-from candlecast.core.times import MINUTE, microseconds_of
+from candlecast.core.times import MINUTE_US, microseconds_of
 from candlecast.exchanges.base import Archive, Candle, Exchange
 
 #: Gaps that lie within so many minutes are asked for at once: it is what one answer holds.
@@ -163,7 +163,7 @@ async def pages(exchange: Exchange, symbol: str, first: int, last: int) -> Async
         if not page:
             return
         yield page
-        first = max(first, page[-1].open_time) + MINUTE
+        first = max(first, page[-1].open_time) + MINUTE_US
 
 
 def _together(gaps: Iterable[Gap]) -> list[list[Gap]]:

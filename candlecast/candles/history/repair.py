@@ -19,10 +19,10 @@ from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
 from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.core.text import plain
-from candlecast.core.times import EPOCH
+from candlecast.core.times import EPOCH, ONE_MINUTE
 from candlecast.exchanges.base import Exchange
 
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ async def _repair(session: Session, outcome: Outcome, options: RepairOptions, er
     start, end = await _range(session, symbol, options)
     start = await listed_since(session, symbol, start, end, err)
     lacking = await session.database(gaps, symbol, start, end)
-    wanted = lacking if options.gaps_only else [Gap(start, end - _MINUTE)]
+    wanted = lacking if options.gaps_only else [Gap(start, end - ONE_MINUTE)]
     days, edges = _whole_days(wanted, closed_until(session.now).date())
     archives = [a for stretch in runs(days) for a in session.exchange.archives(symbol, stretch.first, stretch.last)]
     with progress(err, plain(symbol)) as show:
         filler = Filler(session, outcome, show, compare=not options.gaps_only, dry_run=options.dry_run)
         came = await filler.archives(archives, sum(gap.minutes for gap in edges))
-        left = [Gap(day.start, day.end - _MINUTE) for day in runs(day for day in days if day not in came)]
+        left = [Gap(day.start, day.end - ONE_MINUTE) for day in runs(day for day in days if day not in came)]
         brought = [
             gap for day in runs(sorted(came)) for gap in await session.database(gaps, symbol, day.start, day.end)
         ]
@@ -92,7 +92,7 @@ async def _range(session: Session, symbol: str, options: RepairOptions) -> tuple
             f"candlecast backfill --symbol {plain(symbol)} fetches them; --from says since when to repair.",
         )
     end = min(options.to_time or datetime.max.replace(tzinfo=UTC), closed_until(session.now))
-    start, end = (EPOCH - (EPOCH - edge) // _MINUTE * _MINUTE for edge in (start, end))  # rounded up
+    start, end = (EPOCH - (EPOCH - edge) // ONE_MINUTE * ONE_MINUTE for edge in (start, end))  # rounded up
     if start >= end:
         raise CandlecastUserError(
             f"there is nothing to repair from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
@@ -106,7 +106,7 @@ def _whole_days(wanted: Sequence[Gap], today: date) -> tuple[list[date], list[Ga
     days: list[date] = []
     edges: list[Gap] = []
     for gap in wanted:
-        first, end = gap.first, gap.last + _MINUTE
+        first, end = gap.first, gap.last + ONE_MINUTE
         from_day = first.date() if first.time() == time() else first.date() + _DAY
         to_day = min(end.date(), today)  # itself left out
         if from_day >= to_day:
@@ -114,5 +114,5 @@ def _whole_days(wanted: Sequence[Gap], today: date) -> tuple[list[date], list[Ga
             continue
         whole = Days(from_day, to_day - _DAY)
         days += whole
-        edges += [Gap(a, b - _MINUTE) for a, b in ((first, whole.start), (whole.end, end)) if a < b]
+        edges += [Gap(a, b - ONE_MINUTE) for a, b in ((first, whole.start), (whole.end, end)) if a < b]
     return days, edges

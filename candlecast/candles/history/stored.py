@@ -12,7 +12,7 @@ import psycopg
 
 from candlecast.candles.files import Candles
 from candlecast.candles.load import Gap
-from candlecast.core.times import MINUTE, microseconds_of, moment
+from candlecast.core.times import MINUTE_US, microseconds_of, moment
 from candlecast.exchanges.base import Archive
 
 _DAY = timedelta(days=1)
@@ -136,8 +136,8 @@ def without(missing: list[Gap], found: list[np.ndarray]) -> list[Gap]:
     if not missing or not found:
         return missing
     minutes = np.concatenate(
-        [np.arange(microseconds_of(gap.first), microseconds_of(gap.last) + MINUTE, MINUTE) for gap in missing]
+        [np.arange(microseconds_of(gap.first), microseconds_of(gap.last) + MINUTE_US, MINUTE_US) for gap in missing]
     )
     left = np.setdiff1d(minutes, np.concatenate(found))
-    stretches = np.split(left, np.flatnonzero(np.diff(left) != MINUTE) + 1)
+    stretches = np.split(left, np.flatnonzero(np.diff(left) != MINUTE_US) + 1)
     return [Gap(moment(minutes[0]), moment(minutes[-1])) for minutes in stretches if len(minutes)]

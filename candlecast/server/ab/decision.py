@@ -13,11 +13,11 @@ import math
 from dataclasses import dataclass
 
 from candlecast.core.settings import Settings
+from candlecast.core.times import format_timestamp
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence
 from candlecast.server.ab.figures import Accuracies, DayFigures
 from candlecast.server.ab.paired_minutes import DAY
-from candlecast.server.session import minute_text
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def decide(standing: Standing, settings: Settings) -> Decision:
     if challenge.active_id is None:
         return Decision("keep", f"no ensemble is active for {challenge.symbol}, so there is nothing to compare with")
     if challenge.changed_later is not None:
-        later = minute_text(challenge.changed_later)
+        later = format_timestamp(challenge.changed_later)
         return Decision("keep", f"what is live or on test has changed since, at {later}: the past decides nothing")
     waiting = _find_wait(standing, settings)
     if waiting:
@@ -67,7 +67,9 @@ def decide(standing: Standing, settings: Settings) -> Decision:
     if challenge.active_since is not None and settings.promotion_cooldown is not None:
         until = challenge.active_since + settings.promotion_cooldown
     if until is not None and standing.at < until:
-        return Decision("keep", f"{judged}; but promotion_cooldown lets nothing change before {minute_text(until)}")
+        return Decision(
+            "keep", f"{judged}; but promotion_cooldown lets nothing change before {format_timestamp(until)}"
+        )
     return Decision("promote", judged)
 
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from candlecast.core.errors import CandlecastError, TimeNotReached, TimeUnreadable
 from candlecast.core.settings import Settings, resolve
+from candlecast.core.times import MINUTE_SECONDS, parse_timestamp
 from candlecast.server.ab.challenges import Challenge, list_challenges
 from candlecast.server.ab.decision import Decision, Standing, decide
 from candlecast.server.ab.evaluation_row import Evaluation, Row, build_row, insert_row
 from candlecast.server.ab.figures import compute_figures
 from candlecast.server.ab.paired_minutes import load_day, load_sequence
-from candlecast.server.feature_windows import MINUTE
 from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.run_log import raise_cancel
-from candlecast.server.session import Session, epoch_of
+from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
 
 _REFUSED = """
@@ -51,12 +51,12 @@ def preview_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
 def _read_as_of(session: Session, at_time: str | None) -> tuple[float, Settings]:
     """The minute that is evaluated, epoch seconds, and the settings."""
     row = session.rows(_NOW)[0]
-    at = row["now"] if at_time is None else epoch_of(at_time)
+    at = row["now"] if at_time is None else parse_timestamp(at_time)
     if at < 0:
         raise TimeUnreadable(text=at_time)
     if at > row["now"]:
         raise TimeNotReached(time=at_time)
-    return at // MINUTE * MINUTE, resolve(row["settings"])
+    return at // MINUTE_SECONDS * MINUTE_SECONDS, resolve(row["settings"])
 
 
 def _evaluate_all(session: Session, at: float, settings: Settings) -> list[Evaluation]:

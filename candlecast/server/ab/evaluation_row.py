@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from candlecast.core.settings import Settings
+from candlecast.core.times import format_timestamp
 from candlecast.server.ab.decision import Decision, Standing
 from candlecast.server.ab.figures import Accuracies
 from candlecast.server.ab.paired_minutes import DAY
-from candlecast.server.session import Session, minute_text
+from candlecast.server.session import Session
 
 Row = dict[str, Any]
 _INSERT = """
@@ -44,13 +45,13 @@ def _build_columns(evaluation: Evaluation) -> Row:
     challenge, day, sequence = standing.challenge, standing.day, standing.sequence
     low, high = sequence.bounds
     return {
-        "at_time": minute_text(standing.at),
+        "at_time": format_timestamp(standing.at),
         "symbol": challenge.symbol,
         "active_id": challenge.active_id,
         "challenger_id": challenge.challenger_id,
         "role": challenge.role,
-        "since": None if standing.since is None else minute_text(standing.since),
-        "window_from": minute_text(standing.at - DAY),
+        "since": None if standing.since is None else format_timestamp(standing.since),
+        "window_from": format_timestamp(standing.at - DAY),
         "pairs": day.pairs,
         **_build_accuracies(day.one_minute, "_1m"),
         "active_only_right": day.active_only_right,

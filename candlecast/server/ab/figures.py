@@ -10,8 +10,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.statistics import mean_and_error
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.paired_minutes import PairedMinutes
 
 _Z = NormalDist().inv_cdf(0.975)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence
-from candlecast.server.feature_windows import MINUTE
 from candlecast.server.session import Session
 
 DAY = 86_400
@@ -85,10 +85,10 @@ def load_day(session: Session, challenge: Challenge, at: float) -> PairedMinutes
     start = at - DAY
     rows = session.rows(_DAY, _TYPES, _parameters(challenge, start, at, HORIZONS))[0]
     minute, horizon = np.array(rows["minute"], dtype=np.intp), np.array(rows["horizon"], dtype=np.intp)
-    seen = minute * MINUTE + start >= challenge.began
+    seen = minute * MINUTE_SECONDS + start >= challenge.began
     arrays = {}
     for name in _ARRAYS:
-        arrays[name] = np.full((DAY // MINUTE, len(HORIZONS)), np.nan)
+        arrays[name] = np.full((DAY // MINUTE_SECONDS, len(HORIZONS)), np.nan)
         values = np.array(rows[name], dtype=np.float64)  # None becomes NaN
         arrays[name][minute[seen], horizon[seen]] = values[seen]
     return PairedMinutes(**arrays)

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import CandlecastError, VersionUnknown
-from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
-from candlecast.core.settings import Settings, resolve
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.settings import Settings
+from candlecast.core.windows import SEQUENCE_LENGTH
 from candlecast.server.consistency.differences import compare_stored
 from candlecast.server.consistency.outcome import Outcome, build_outcome
-from candlecast.server.ensembles import ENSEMBLE_COLUMNS, loaded
-from candlecast.server.feature_windows import windows_between
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
+from candlecast.server.ensembles import load_ensemble
+from candlecast.server.feature_windows import read_windows
 from candlecast.server.measured_day import resolve_day
 from candlecast.server.registry.test_vectors import TOLERANCE
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session
-from candlecast.server.settings import STORED_SETTINGS
+from candlecast.server.settings import read_settings
 
 #: Minutes of a day that are computed again, of each ensemble; each has five horizons.
 SAMPLE_SIZE = 60
@@ -41,7 +43,6 @@ cross join lateral (
 ) as day
 left join public.active_ensembles as ensemble on day.ensemble_id = ensemble.id
 order by symbols.symbol, ensemble.id"""
-_SETTINGS = f"select {STORED_SETTINGS}"
 _STORE = """
 insert into public.consistency_checks (
     symbol, day, ensemble_id, sampled, mismatches, corrected, worst, tolerance, example_time, cause, reason
@@ -62,7 +63,7 @@ def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Check a day (None: yesterday, UTC) and store it in place of what was; returns the rows of consistency_checks."""
     session = Session.of(plpy, cache)
     which, start, end = resolve_day(session, day)
-    settings = resolve(session.rows(_SETTINGS)[0]["settings"])
+    settings = read_settings(session)
     predicted = session.rows(_PREDICTED, ["float8", "float8"], [start, end])
     stored: list[Any] = []
     for symbol, ensembles in groupby(predicted, key=lambda row: row["predicted_symbol"]):
@@ -86,7 +87,7 @@ def _load_windows(session: Session, symbol: str, start: float, end: float, wante
     """The windows (60, features) that end at the wanted minutes, as far as all of their candles are stored."""
     return {
         time: window.copy()  # of a batch, which may go
-        for times, windows in windows_between(session, symbol, start, end)
+        for times, windows in read_windows(session, symbol, start, end)
         for time, window in zip(times.tolist(), windows, strict=True)
         if time in wanted
     }
@@ -96,12 +97,12 @@ def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, 
     """One ensemble's sample, or why it could not be computed again."""
     symbol = row["predicted_symbol"]
     try:
-        if row["ensemble_id"] is None:
+        if (stored := EnsembleRow.of_joined(row)) is None:
             raise VersionUnknown()
-        ensemble = loaded(session, row, settings)
+        ensemble = load_ensemble(session, stored, settings)
         whole = np.array([time in windows for time in times.tolist()])
         given = np.array([windows[time] for time in times[whole].tolist()]).reshape(-1, SEQUENCE_LENGTH, len(FEATURES))
-        weighted = row["mamba_weight"] is not None
+        weighted = stored.mamba_weight is not None
         differences = compare_stored(session, ensemble, symbol, times[whole], given, weighted=weighted)
         return build_outcome(session, symbol, differences, times[~whole])
     except (CandlecastError, session.plpy.SPIError) as error:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS, VOLATILITY_30M
+from candlecast.core.feature_names import VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.forecast_rows import COLUMNS, forecast_rows
+from candlecast.core.forecast_rows import forecast_rows
 from candlecast.core.returns import scale_of
+from candlecast.core.windows import HORIZONS
 from candlecast.server.session import Session
 
 MEMBERS = ("mamba_close", "lgbm_close")
@@ -52,7 +53,7 @@ def compare_stored(
         return Differences(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
     there, stored = _load_stored(session, ensemble.id, symbol, times)
     rows = forecast_rows(ensemble, symbol, times, windows, min_confidence=0.0)
-    now = np.array([[row[COLUMNS.index(name)] for name in COMPARED] for row in rows], dtype=np.float64)
+    now = np.array([[getattr(row, name) for name in COMPARED] for row in rows], dtype=np.float64)
     now = now.reshape(stored.shape)
     if not weighted:
         _allow_any_weight(stored, now)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.times import MINUTE_SECONDS, format_timestamp
+from candlecast.core.windows import HORIZONS, LOOKBACK
 from candlecast.server.consistency.differences import COMPARED, MEMBERS, Differences
-from candlecast.server.feature_windows import LOOKBACK, MINUTE, missing_candle
+from candlecast.server.feature_windows import find_missing_candle
 from candlecast.server.registry.test_vectors import TOLERANCE
-from candlecast.server.session import Session, minute_text
+from candlecast.server.session import Session
 
 _CORRECTED = """
 select distinct extract(epoch from prediction.candle_time)::float8 as minute
@@ -57,11 +58,12 @@ def build_outcome(session: Session, symbol: str, differences: Differences, missi
         return Outcome(*figures, float(times[place]), "unclear", _describe(differences, place))
     if len(missing):
         time = float(missing[0])
-        reason = f"it cannot be computed again: {missing_candle(session, symbol, time).message}"
+        reason = f"it cannot be computed again: {find_missing_candle(session, symbol, time).message}"
         return Outcome(*figures, time, "candle", reason)
     if corrected.any():
         place = int(corrected.argmax())
-        reason = f"{_describe(differences, place)}: the candle at {minute_text(candles[place])} was corrected since"
+        minute = format_timestamp(candles[place])
+        reason = f"{_describe(differences, place)}: the candle at {minute} was corrected since"
         return Outcome(*figures, float(times[place]), "candle", reason)
     return Outcome(*figures)
 
@@ -70,11 +72,11 @@ def _find_corrected(session: Session, symbol: str, times: np.ndarray) -> np.ndar
     """(n,): the last corrected candle that each of these minutes (n,), ascending, reads; -inf: none of them."""
     if not len(times):
         return times
-    start, end = float(times[0]) - LOOKBACK * MINUTE, float(times[-1]) + MINUTE
+    start, end = float(times[0]) - LOOKBACK * MINUTE_SECONDS, float(times[-1]) + MINUTE_SECONDS
     rows = session.rows(_CORRECTED, ["text", "float8", "float8"], [symbol, start, end])
     minutes = np.array([-np.inf, *(row["minute"] for row in rows)])
     last = minutes[np.searchsorted(minutes, times, side="right") - 1]
-    return np.where(last >= times - LOOKBACK * MINUTE, last, -np.inf)
+    return np.where(last >= times - LOOKBACK * MINUTE_SECONDS, last, -np.inf)
 
 
 def _describe(differences: Differences, place: int) -> str:

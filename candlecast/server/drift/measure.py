@@ -6,21 +6,20 @@ loaded.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.core.distribution import FIELD, parse
+from candlecast.core.distribution import FIELD, parse_distribution
 from candlecast.core.errors import ArtifactDamaged, CandlecastError, NoDistribution, TooFewRows
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import NORMALIZATION
-from candlecast.core.normalization import normalize
-from candlecast.core.normalization import parse as parse_normalization
+from candlecast.core.normalization import normalize, parse_normalization
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.ensembles import artifact_reader
 from candlecast.server.feature_check import check_features
-from candlecast.server.feature_windows import rows_between
+from candlecast.server.feature_windows import read_rows
 from candlecast.server.measured_day import resolve_day
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.session import Session
@@ -30,9 +29,9 @@ MIN_ROWS = 200
 #: An index above this is a shift, by the convention; and above what the furthest day of the training itself had.
 MIN_THRESHOLD = 0.25
 
-_ACTIVE = """
-select id as ensemble_id, symbol as ensemble_symbol, feature_hash, mamba_version_id, lgbm_version_id
-from public.active_ensembles where state = 'active' order by symbol"""
+_ACTIVE = f"""
+select {ENSEMBLE_COLUMNS}
+from public.active_ensembles as ensemble where ensemble.state = 'active' order by ensemble.symbol"""
 _VERSION = f"select model_type, version, (facts -> '{FIELD}')::text as seen from public.model_versions where id = $1"
 _STORE = """
 insert into public.feature_drift (
@@ -63,28 +62,28 @@ def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     session = Session.of(plpy, cache)
     which, start, end = resolve_day(session, day)
     stored: list[Any] = []
-    for ensemble in session.rows(_ACTIVE):
-        rows = rows_between(session, ensemble["ensemble_symbol"], start, end)
+    for ensemble in map(EnsembleRow.of, session.rows(_ACTIVE)):
+        rows = read_rows(session, ensemble.symbol, start, end)
         measured, reason = _measure_ensemble(session, ensemble, which, rows)
-        values = [ensemble["ensemble_symbol"], which.isoformat(), ensemble["ensemble_id"], len(rows), reason]
+        values = [ensemble.symbol, which.isoformat(), ensemble.id, len(rows), reason]
         columns = map(list, zip(*measured, strict=True))
         stored += session.rows(_STORE, _STORE_TYPES, [*values, list(FEATURES), *columns])
     return stored
 
 
 def _measure_ensemble(
-    session: Session, ensemble: Mapping, day: date, rows: np.ndarray
+    session: Session, ensemble: EnsembleRow, day: date, rows: np.ndarray
 ) -> tuple[list[FeatureDrift], str | None]:
     """Each feature's figures, and why they are not of both versions, or of none."""
     measured: list[list[FeatureDrift]] = []
     reasons: list[str] = []
     try:
         if len(rows) < MIN_ROWS:
-            raise TooFewRows(symbol=ensemble["ensemble_symbol"], rows=len(rows), day=day, least=MIN_ROWS)
+            raise TooFewRows(symbol=ensemble.symbol, rows=len(rows), day=day, least=MIN_ROWS)
         check_features(session, ensemble)
     except CandlecastError as error:
         return [FeatureDrift()] * len(FEATURES), in_words(error)
-    for version_id in (ensemble["mamba_version_id"], ensemble["lgbm_version_id"]):
+    for version_id in (ensemble.mamba_version_id, ensemble.lgbm_version_id):
         try:
             measured.append(_measure_version(session, version_id, rows))
         except CandlecastError as error:
@@ -104,7 +103,7 @@ def _measure_version(session: Session, version_id: int, rows: np.ndarray) -> lis
         raise ArtifactDamaged(name=NORMALIZATION, reason="the version has no such file")
     given = normalize(rows[:, np.newaxis, :], parse_normalization(content))[:, 0, :]
     measured = []
-    for seen, values in zip(parse(json.loads(version["seen"])).values(), given.T, strict=True):
+    for seen, values in zip(parse_distribution(json.loads(version["seen"])).values(), given.T, strict=True):
         psi, ks = seen.compare(values)
         threshold = max(MIN_THRESHOLD, seen.furthest_day or 0.0)
         measured.append(FeatureDrift(version["model_type"], version["version"], psi, ks, threshold))

@@ -7,7 +7,7 @@ gave the outputs that they must. evaluate_ab() does the same by itself (candleca
 from hashlib import sha256
 from typing import Any
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
 from candlecast.server.ensembles import check_weight
 from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove, put_on_test, read_state
@@ -87,7 +87,7 @@ def _hash_calibration(calibration: str | None, vectors: str | None, weight: floa
         raise RegistrationRefused(what="the ensemble", reason="a calibration needs test vectors, and they need it")
     if calibration is None or vectors is None:
         return None
-    check_weight(parse(calibration), weight)
+    check_weight(parse_calibration(calibration), weight)
     parse_pair_vectors(vectors, "the test vectors of the ensemble")
     return sha256(calibration.encode()).hexdigest()
 

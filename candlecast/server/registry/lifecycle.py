@@ -5,18 +5,17 @@ Every change says why; a trigger keeps it in ensemble_events and tells who liste
 
 from candlecast.core.errors import EnsembleUnknown, InShadow, TestsFull
 from candlecast.core.settings import resolve
-from candlecast.server.ensembles import ENSEMBLE_COLUMNS
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS
 from candlecast.server.feature_check import check_features
 from candlecast.server.registry.test_vectors import check_test_vectors
 from candlecast.server.session import Session
-from candlecast.server.settings import STORED_SETTINGS
+from candlecast.server.settings import STORED_SETTINGS, read_settings
 
 _PROVED = f"""
 select {ENSEMBLE_COLUMNS}, {STORED_SETTINGS}
 from public.active_ensembles as ensemble where ensemble.id = $1"""
 _STATE = "select symbol, state from public.active_ensembles where id = $1"
 _IN_STATE = "select id from public.active_ensembles where symbol = $1 and state = $2 order by changed_at, id"
-_SETTINGS = f"select {STORED_SETTINGS}"
 _MOVE = """
 update public.active_ensembles
 set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow', is_retired = $2 = 'retired',
@@ -112,7 +111,7 @@ def put_on_test(session: Session, ensemble_id: int) -> bool:
     if state == "shadow":
         raise InShadow(ensemble_id=ensemble_id)
     testing = list_in_state(session, symbol, "test")
-    places = resolve(session.rows(_SETTINGS)[0]["settings"]).max_test_ensembles
+    places = read_settings(session).max_test_ensembles
     if len(testing) >= places:
         names = ", ".join(map(str, testing)) or "none"
         raise TestsFull(f"On test: {names}.", what=f"ensemble {ensemble_id}", symbol=symbol, places=places)

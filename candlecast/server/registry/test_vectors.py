@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, TestVectorsFailed
-from candlecast.core.feature_names import FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model, facts_from
+from candlecast.core.models import Model, parse_facts
 from candlecast.core.returns import scale_of
 from candlecast.core.settings import Settings, torchscript_allowed
-from candlecast.server.ensembles import artifact_reader, calibration_of, joined, load_lgbm_version, mamba_runtime
+from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
+from candlecast.server.ensemble_row import EnsembleRow
+from candlecast.server.ensembles import (
+    artifact_reader,
+    choose_runtime,
+    join_models,
+    load_calibration,
+    load_lgbm_version,
+)
 from candlecast.server.loaders import load_mamba
 from candlecast.server.session import Session
 
@@ -29,24 +37,24 @@ _FACTS = "select model_type, version, facts::text as facts from public.model_ver
 _PAIR_VECTORS = "select golden::text as vectors from public.active_ensembles where id = $1"
 
 
-def check_test_vectors(session: Session, row: Mapping, settings: Settings) -> None:
-    """Load both versions of an ensemble (a row with ENSEMBLE_COLUMNS) afresh and hold them to their test vectors.
+def check_test_vectors(session: Session, row: EnsembleRow, settings: Settings) -> None:
+    """Load both versions of an ensemble afresh and hold them to their test vectors.
 
     Mamba by the runtime that the settings choose, and by the other one too where its file is there and it is allowed;
     a calibrated pair from the same windows to its probabilities and intervals, with each. Raises what loading raises,
     and TestVectorsFailed.
     """
-    lgbm = load_lgbm_version(session, row["lgbm_version_id"])
-    calibration = calibration_of(session, row)
-    mamba_facts = session.rows(_FACTS, ["bigint"], [row["mamba_version_id"]])[0]
-    read = artifact_reader(session, row["mamba_version_id"])
-    for runtime in _list_runtimes(row["mamba_files"] or "", settings):
+    lgbm = load_lgbm_version(session, row.lgbm_version_id)
+    calibration = load_calibration(session, row)
+    mamba_facts = session.rows(_FACTS, ["bigint"], [row.mamba_version_id])[0]
+    read = artifact_reader(session, row.mamba_version_id)
+    for runtime in _list_runtimes(row.mamba_files, settings):
         mamba = load_mamba(read, runtime, settings.device if runtime == "torchscript" else "cpu")
         _check_version(mamba, mamba_facts)
         if calibration is not None:
-            vectors = session.rows(_PAIR_VECTORS, ["bigint"], [row["ensemble_id"]])[0]["vectors"]
-            _check_pair(joined(row, mamba, lgbm, calibration, settings), vectors)
-    _check_version(lgbm, session.rows(_FACTS, ["bigint"], [row["lgbm_version_id"]])[0])
+            vectors = session.rows(_PAIR_VECTORS, ["bigint"], [row.id])[0]["vectors"]
+            _check_pair(join_models(row, mamba, lgbm, calibration, settings), vectors)
+    _check_version(lgbm, session.rows(_FACTS, ["bigint"], [row.lgbm_version_id])[0])
 
 
 def parse_pair_vectors(text: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -63,7 +71,7 @@ def parse_pair_vectors(text: str, name: str) -> tuple[np.ndarray, dict[str, np.n
 
 
 def _list_runtimes(files: str, settings: Settings) -> list[str]:
-    runtimes = {mamba_runtime(settings, files)}
+    runtimes = {choose_runtime(settings, files)}
     if "mamba.onnx" in files:
         runtimes.add("onnx")
     if "mamba.pt" in files and torchscript_allowed():
@@ -74,7 +82,7 @@ def _list_runtimes(files: str, settings: Settings) -> list[str]:
 def _check_version(model: Model, version: Any) -> None:
     what = f"{version['model_type']} version {version['version']}"
     name = f"the test vectors of {what}"
-    vectors = facts_from(version["facts"].encode()).get("golden") or {}
+    vectors = parse_facts(version["facts"].encode()).get("golden") or {}
     windows = _read_array(vectors, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
     expected = _read_array(vectors, "scaled_returns", (len(HORIZONS),), name)
     if not len(windows) or len(windows) != len(expected):

@@ -9,7 +9,7 @@ from candlecast.core import distribution
 from candlecast.core.errors import RegistrationRefused, VersionConflict
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.models import LGBM_FILES, NORMALIZATION, output_mapping
-from candlecast.core.normalization import parse
+from candlecast.core.normalization import parse_normalization
 from candlecast.server.reporting import reported
 from candlecast.server.runtimes import check_artifact
 from candlecast.server.session import Session
@@ -66,11 +66,11 @@ def register_model(
         raise RegistrationRefused(what=what, reason=reason)
     for name, content in files.items():
         check_artifact(name, content)
-    parse(files[NORMALIZATION])
+    parse_normalization(files[NORMALIZATION])
     if model_type == "lgbm":
         output_mapping(document)
     if distribution.FIELD in document:
-        distribution.parse(document[distribution.FIELD])
+        distribution.parse_distribution(document[distribution.FIELD])
     values = [model_type, version, symbol, model_path, list(FEATURES), FEATURE_HASH, facts]
     types = ["text", "text", "text", "text", "text[]", "text", "jsonb"]
     inserted = session.rows(_INSERT_VERSION, types, values)

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.feature_names import VOLATILITY_30M
-from candlecast.core.models import facts_from
+from candlecast.core.models import parse_facts
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.models.artifacts import golden_ensemble
 from tests.support.live import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
@@ -43,10 +43,10 @@ def with_probability(artifacts, probability):
     text = json.dumps(json.loads(text) | {"probability": probability})
     mamba_folder, lgbm_folder = map(Path, artifacts)
     mamba = load_mamba(lambda name: (mamba_folder / name).read_bytes(), "onnx", "cpu")
-    lgbm_facts = facts_from((lgbm_folder / "facts.json").read_bytes())
+    lgbm_facts = parse_facts((lgbm_folder / "facts.json").read_bytes())
     lgbm = load_lgbm(lambda name: (lgbm_folder / name).read_bytes(), lgbm_facts)
     windows = np.array(facts["golden"]["windows"])
-    return {"calibration": text, "golden": Jsonb(golden_ensemble(windows, mamba, lgbm, parse(text)))}
+    return {"calibration": text, "golden": Jsonb(golden_ensemble(windows, mamba, lgbm, parse_calibration(text)))}
 
 
 def interpolated(value, x, y):

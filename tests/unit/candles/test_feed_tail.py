@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlecast.candles.feed.tail import MOST_WAITING, Tail
-from candlecast.core.times import MINUTE
+from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock
 
 
 def candle(minute, close=100.0):
-    return Candle("BTCUSDT", minute * MINUTE, 100.0, 101.0, 99.0, close, 5.0, 500.0, 2.0, 200.0, 7)
+    return Candle("BTCUSDT", minute * MINUTE_US, 100.0, 101.0, 99.0, close, 5.0, 500.0, 2.0, 200.0, 7)
 
 
 @pytest.fixture
 def tail():
     """Settled up to minute 10."""
-    tail = Tail("BTCUSDT", newest=10 * MINUTE, settled=True)
+    tail = Tail("BTCUSDT", newest=10 * MINUTE_US, settled=True)
     tail.stored([candle(9), candle(10)])
     return tail
 
@@ -29,7 +29,7 @@ def test_the_next_minute_is_written_at_once(tail):
     assert tail.offer(candle(11))
     assert tail.next_waiting() == candle(11)
     tail.stored([candle(11)])
-    assert (tail.newest, tail.next_waiting(), tail.is_asked) == (11 * MINUTE, None, False)
+    assert (tail.newest, tail.next_waiting(), tail.is_asked) == (11 * MINUTE_US, None, False)
 
 
 def test_a_minute_further_on_waits_until_rest_has_brought_the_others(tail):
@@ -44,16 +44,16 @@ def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(tail):
     assert not tail.offer(replace(candle(10), spread_bps=1.5))
     assert (tail.is_asked, tail.settled) == (False, True)
     assert not tail.offer(candle(9, close=99.5))
-    assert (tail.take_question(), tail.settled, tail.waiting) == (9 * MINUTE, False, {})
+    assert (tail.take_question(), tail.settled, tail.waiting) == (9 * MINUTE_US, False, {})
 
 
 def test_an_older_minute_than_is_remembered_asks_rest(tail):
     assert not tail.offer(candle(3))
-    assert tail.take_question() == 3 * MINUTE
+    assert tail.take_question() == 3 * MINUTE_US
 
 
 def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known(tail):
-    window = 5 * MINUTE
+    window = 5 * MINUTE_US
     tail.stored([candle(4)])
     assert tail.is_too_old(candle(4, close=99.5), window)
     assert tail.is_too_old(candle(3), window)
@@ -64,19 +64,19 @@ def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known(tail):
 
 def test_the_earliest_question_counts(tail):
     for minute in (8, 4, None, 6):
-        tail.ask(None if minute is None else minute * MINUTE)
-    assert tail.take_question() == 4 * MINUTE
+        tail.ask(None if minute is None else minute * MINUTE_US)
+    assert tail.take_question() == 4 * MINUTE_US
     assert not tail.is_asked
 
 
 def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(tail):
     """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
-    tail.ask(5 * MINUTE)
+    tail.ask(5 * MINUTE_US)
     assert tail.offer(candle(11))
     assert tail.next_waiting() == candle(11)
     tail.stored([candle(11)])
     assert not tail.offer(candle(13))
-    assert (tail.settled, tail.take_question()) == (False, 5 * MINUTE)
+    assert (tail.settled, tail.take_question()) == (False, 5 * MINUTE_US)
 
 
 def test_nothing_is_written_before_the_table_was_read():
@@ -89,7 +89,7 @@ def test_what_rest_brought_does_not_wait_any_more(tail):
     tail.ask()
     tail.offer(candle(11, close=100.5))
     tail.stored([candle(11), candle(12)])
-    assert (tail.newest, tail.waiting) == (12 * MINUTE, {})
+    assert (tail.newest, tail.waiting) == (12 * MINUTE_US, {})
 
 
 def test_what_waits_is_bounded_and_the_oldest_goes(tail):
@@ -97,7 +97,7 @@ def test_what_waits_is_bounded_and_the_oldest_goes(tail):
     for minute in range(12, 12 + MOST_WAITING + 5):
         tail.offer(candle(minute))
     assert len(tail.waiting) == MOST_WAITING
-    assert min(tail.waiting) == 17 * MINUTE
+    assert min(tail.waiting) == 17 * MINUTE_US
 
 
 def test_a_lost_database_makes_all_unknown_but_keeps_what_waits(tail):
@@ -105,7 +105,7 @@ def test_a_lost_database_makes_all_unknown_but_keeps_what_waits(tail):
     tail.forget()
     assert (tail.newest, tail.settled, tail.is_asked, tail.times_lost) == (None, False, True, 1)
     assert tail.next_waiting() is None
-    tail.newest = 10 * MINUTE
+    tail.newest = 10 * MINUTE_US
     assert tail.next_waiting() == candle(11)
 
 
@@ -115,9 +115,9 @@ def test_waiting_ends_with_a_question_or_with_its_time(tail):
         assert not tail.is_asked
         waiting = asyncio.ensure_future(tail.wait_to_be_asked(Clock(), 60))
         await asyncio.sleep(0)
-        tail.ask(5 * MINUTE)
+        tail.ask(5 * MINUTE_US)
         await asyncio.wait_for(waiting, 5)
-        assert tail.take_question() == 5 * MINUTE
+        assert tail.take_question() == 5 * MINUTE_US
 
     asyncio.run(scene())
 
@@ -125,20 +125,20 @@ def test_waiting_ends_with_a_question_or_with_its_time(tail):
 @given(st.lists(st.tuples(st.integers(8, 30), st.sampled_from([100.0, 100.5])), max_size=60), st.data())
 def test_whatever_comes_in_whatever_order_no_hole_is_left_behind_the_newest(messages, data):
     """REST answers at any time, with the truth; the stream says anything. No minute is missing in what is stored."""
-    tail = Tail("BTCUSDT", newest=10 * MINUTE, settled=True)
+    tail = Tail("BTCUSDT", newest=10 * MINUTE_US, settled=True)
     table = {minute: candle(minute) for minute in range(11)}
 
     def drain():
         while (one := tail.next_waiting()) is not None:
-            table[one.open_time // MINUTE] = one
+            table[one.open_time // MINUTE_US] = one
             tail.stored([one])
 
     def settle(over):
         first = tail.take_question()
-        first = min(tail.newest // MINUTE + 1, tail.newest // MINUTE + 1 if first is None else first // MINUTE)
+        first = min(tail.newest // MINUTE_US + 1, tail.newest // MINUTE_US + 1 if first is None else first // MINUTE_US)
         drain()
         if came := [candle(minute) for minute in range(first, over + 1)]:
-            table.update((one.open_time // MINUTE, one) for one in came)
+            table.update((one.open_time // MINUTE_US, one) for one in came)
             tail.stored(came)
         drain()
         tail.settled = True
@@ -148,7 +148,7 @@ def test_whatever_comes_in_whatever_order_no_hole_is_left_behind_the_newest(mess
             drain()
         if tail.is_asked and data.draw(st.booleans()):
             settle(data.draw(st.integers(8, 30)))
-        assert sorted(table) == list(range(tail.newest // MINUTE + 1))
+        assert sorted(table) == list(range(tail.newest // MINUTE_US + 1))
         assert all(waiting > tail.newest for waiting in tail.waiting)
     tail.ask(0)  # as every verification does, only further back
     settle(30)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from candlecast.core.distribution import DAY, MIN_SHARE, STEPS, Distribution, describe, parse
+from candlecast.core.distribution import MIN_SHARE, STEPS, Distribution, describe, parse_distribution
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
+from candlecast.core.times import DAY_SECONDS
 from candlecast.trainer.data.dataset import dataset_from_files, normalised_last_rows
 from candlecast.trainer.models.training import fit_rows_normalization
 
@@ -40,7 +41,7 @@ def minutes(rows: int) -> np.ndarray:
 
 def kept(rows: np.ndarray) -> dict[str, Distribution]:
     """As the database reads it."""
-    return parse(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
+    return parse_distribution(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
 
 
 def by_definition(training: np.ndarray, values: np.ndarray) -> float:
@@ -136,14 +137,14 @@ def test_shifted_rows_are_shown(training, seen):
 
 def test_the_furthest_day_is_the_one_of_the_training_days_that_have_half_of_their_minutes():
     # Days of 1440, 720 and 719 minutes; the last one, which does not count, lies far off.
-    times = np.concatenate([minutes(1_440), DAY + minutes(720), 2 * DAY + minutes(719)])
+    times = np.concatenate([minutes(1_440), DAY_SECONDS + minutes(720), 2 * DAY_SECONDS + minutes(719)])
     rows = made(len(times))
     rows[1_440:] += 0.2
     rows[2_160:] += 5.0
     document = describe(rows, times)
     assert (document["days"], document["rows"]) == (2, len(times))
     for column, name in enumerate(FEATURES):
-        plain = parse(document)[name]
+        plain = parse_distribution(document)[name]
         expected = max(plain.compare(day[:, column])[0] for day in (rows[:1_440], rows[1_440:2_160]))
         assert plain.furthest_day == pytest.approx(expected, abs=5e-5)
         assert plain.furthest_day > 0 or column == CONSTANT
@@ -169,11 +170,11 @@ def test_what_is_kept_reads_back_as_the_counts_of_any_values(column):
 def test_real_days_beside_the_eight_before_them(shared_data):
     """Bitcoin, August 2025, as models would read it: both measures of each feature, by their definitions."""
     dataset = dataset_from_files([shared_data / "spot" / "BTCUSDT-1m-2025-08-01_10.csv.gz"], "BTCUSDT")
-    days = (dataset.candle_time - dataset.candle_time[0]) // DAY
+    days = (dataset.candle_time - dataset.candle_time[0]) // DAY_SECONDS
     before, after = np.flatnonzero(days < 8), np.flatnonzero(days == 8)
     normalization = fit_rows_normalization(dataset, before)
     training, values = (normalised_last_rows(dataset, rows, normalization) for rows in (before, after))
-    found = parse(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
+    found = parse_distribution(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
     for column, name in enumerate(FEATURES):
         index, distance = found[name].compare(values[:, column])
         true = stats.ks_2samp(values[:, column], training[:, column], method="asymp").statistic
@@ -209,7 +210,7 @@ def edited(training: np.ndarray, **changes: object) -> dict:
 )
 def test_a_damaged_document_is_refused(training, change, reason):
     with pytest.raises(DistributionInvalid) as error:
-        parse(change(describe(training, minutes(ROWS))))
+        parse_distribution(change(describe(training, minutes(ROWS))))
     assert reason in error.value.message
 
 
@@ -236,5 +237,5 @@ def test_a_damaged_document_is_refused(training, change, reason):
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 def test_a_damaged_feature_is_refused(training, changes, reason):
     with pytest.raises(DistributionInvalid) as error:
-        parse(edited(training, **changes))
+        parse_distribution(edited(training, **changes))
     assert reason in error.value.message

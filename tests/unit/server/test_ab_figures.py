@@ -15,7 +15,7 @@ from scipy.stats import norm
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab import confidence_sequence as sequence
 from candlecast.server.ab import figures
 from candlecast.server.ab.confidence_sequence import RHO, ConfidenceSequence, radius

@@ -3,7 +3,7 @@
     with connect() as connection:
         report = load_file(connection, "BTCUSDT-1m-2026-03.zip")
 
-Each file in one transaction, by ``candlecast.candles.write``.
+Each file in one transaction, by ``candlecast.candles.bulk_upsert``.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from candlecast.candles.bulk_upsert import PLAIN_SETTINGS, write_candles
 from candlecast.candles.files import Candles, read_candle_file
-from candlecast.candles.write import PLAIN_SETTINGS, write_candles
 from candlecast.client.database import connect, explain
 from candlecast.client.display import cell, console, print_error
 from candlecast.core.errors import FileRefused

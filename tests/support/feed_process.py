@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import FeedOptions, run
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import FeedOptions, run
 from candlecast.core.errors import ExchangeError
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock

@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import Sequence
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import FeedOptions, run
 from candlecast.exchanges import exchange_named
 from candlecast.exchanges.clock import Clock
 

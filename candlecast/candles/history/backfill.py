@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from rich.console import Console
 
 from candlecast.candles.files import SYMBOL
-from candlecast.candles.history.fill import Filler, Outcome
+from candlecast.candles.history.coverage import Days, gaps, has_any, runs, unsettled_days
+from candlecast.candles.history.importer import Filler, Outcome
 from candlecast.candles.history.report import print_backfill
-from candlecast.candles.history.session import Session, run
-from candlecast.candles.history.stored import Days, gaps, has_any, runs, unsettled_days
+from candlecast.candles.history.runner import Session, run
 from candlecast.client.display import console
 from candlecast.client.progress import shown as progress
 from candlecast.core.errors import CandlecastUserError, Unreachable

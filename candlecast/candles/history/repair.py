@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from rich.console import Console
 
 from candlecast.candles.history.backfill import closed_until, listed_since, require_symbol
-from candlecast.candles.history.fill import Filler, Outcome
+from candlecast.candles.history.coverage import Days, gaps, oldest, runs, without
+from candlecast.candles.history.importer import Filler, Outcome
 from candlecast.candles.history.report import print_repair
-from candlecast.candles.history.session import Session, run
-from candlecast.candles.history.stored import Days, gaps, oldest, runs, without
+from candlecast.candles.history.runner import Session, run
 from candlecast.candles.load import Gap
 from candlecast.client.display import console
 from candlecast.client.progress import shown as progress

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from candlecast.candles.history.fill import Outcome
+from candlecast.candles.history.importer import Outcome
 from candlecast.client.display import cell, print_error
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain

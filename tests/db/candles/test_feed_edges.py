@@ -9,7 +9,7 @@ import pytest
 from psycopg import conninfo
 
 from candlecast.candles.feed import store
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import FeedOptions, run
 from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
@@ -189,7 +189,7 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
 def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch):
     """It is waited for once: the minutes that the stream does not bring are asked for again."""
     waits, asked = iter([60.0]), []
-    monkeypatch.setattr("candlecast.candles.feed.run.backoff", lambda attempt, longest: next(waits, DAY))
+    monkeypatch.setattr("candlecast.candles.feed.loop.backoff", lambda attempt, longest: next(waits, DAY))
     options = FeedOptions(lookback=HOUR / 2, silence=HOUR, verify_every=DAY)
 
     async def scene():

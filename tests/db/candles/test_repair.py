@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.candles.history.fill import _together
+from candlecast.candles.history.coverage import without
+from candlecast.candles.history.importer import _together
 from candlecast.candles.history.repair import RepairOptions, _whole_days, repair
-from candlecast.candles.history.stored import without
 from candlecast.candles.load import Gap
 from tests.support.feeding import difference
 from tests.support.history import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of

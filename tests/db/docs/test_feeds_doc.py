@@ -262,8 +262,8 @@ def test_the_alarm_rings_when_it_should(db):
 
 
 def test_its_figures_are_the_codes():
-    from candlecast.candles.feed import run, store, tail
-    from candlecast.candles.feed.run import FeedOptions
+    from candlecast.candles.feed import loop, reconciler, store
+    from candlecast.candles.feed.loop import FeedOptions
     from candlecast.exchanges import binance, http
     from candlecast.exchanges.http import Limits
 
@@ -285,9 +285,9 @@ def test_its_figures_are_the_codes():
     assert [http._PAUSES[status] for status in (429, 418, 403)] == [60, 120, 300]
     assert (http._PATIENCE, http._AT_ONCE, http._TRIES) == (300, 4, 6)
     assert f"{binance.Binance.symbols_at_once} symbols a feed" in text
-    assert f"at most {tail.MOST_WAITING} a symbol" in text
+    assert f"at most {reconciler.MOST_WAITING} a symbol" in text
     assert f"at most {store._LONGEST_BACKOFF:.0f} s after PostgreSQL is back" in text
-    assert f"and {run._LONGEST_BACKOFF:.0f} s at most, doubled each time" in text
+    assert f"and {loop._LONGEST_BACKOFF:.0f} s at most, doubled each time" in text
     assert binance._DOWNLOADS == 3
     assert "fetched again, and after the third time refused by name" in text
 

@@ -1,6 +1,6 @@
 """What the table has of a symbol, and which archives it was loaded from.
 
-Every function takes a connection whose session reads and writes times in UTC: `session.py` makes one.
+Every function takes a connection whose session reads and writes times in UTC: `runner.py` makes one.
 """
 
 from collections.abc import Iterable, Iterator

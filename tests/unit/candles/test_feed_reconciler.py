@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.candles.feed.tail import MOST_WAITING, Tail
+from candlecast.candles.feed.reconciler import MOST_WAITING, Tail
 from candlecast.core.times import MINUTE
 from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from candlecast.candles.file_formats import table_of
 from candlecast.candles.files import Candles, candles_of
-from candlecast.candles.history.stored import Days
+from candlecast.candles.history.coverage import Days
 from candlecast.core.errors import ExchangeError, FileRefused, Unreachable
 from candlecast.core.times import describe_time, microseconds_of
 from candlecast.exchanges.base import Archive, Exchange

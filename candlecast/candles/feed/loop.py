@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from candlecast.candles.feed.reconciler import Tail
 from candlecast.candles.feed.store import State, Store
-from candlecast.candles.feed.tail import Tail
 from candlecast.core.errors import CandlecastUserError, ExchangeError, StoreLost, UnknownSymbol
 from candlecast.core.times import MINUTE, describe_time
 from candlecast.exchanges.base import Candle, Closed, Ending, Exchange, Message, Unreadable

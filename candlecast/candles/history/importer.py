@@ -10,14 +10,14 @@ from datetime import date, timedelta
 import numpy as np
 import psycopg
 
+from candlecast.candles.bulk_upsert import move_staged, refuse_broken_row, stage, write_candles
 from candlecast.candles.files import Candles
-from candlecast.candles.history.compare import Difference, compare_staged
-from candlecast.candles.history.fetch import Fetched, fetch
-from candlecast.candles.history.session import Session
-from candlecast.candles.history.stored import record
+from candlecast.candles.history.archives import Fetched, fetch
+from candlecast.candles.history.coverage import record
+from candlecast.candles.history.differences import Difference, compare_staged
+from candlecast.candles.history.runner import Session
 from candlecast.candles.load import Gap
 from candlecast.candles.upsert import NUMBERS
-from candlecast.candles.write import move_staged, refuse_broken_row, stage, write_candles
 from candlecast.core.errors import CandlecastUserError, FileRefused, NotPublished, RowRefused
 from candlecast.core.times import MINUTE, microseconds_of
 from candlecast.exchanges.base import Archive, Candle, Exchange

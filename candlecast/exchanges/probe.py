@@ -1,6 +1,6 @@
 """Whether the exchange answers, within seconds: what `make up` asks before it counts on candles from there.
 
-    timeout 5 python -m candlecast.candles.history.probe && echo yes
+    timeout 5 python -m candlecast.exchanges.probe && echo yes
 
 Exit status 69 with the reason on standard output where it does not. ``timeout``, because nothing ends a look-up in the
 DNS that hangs.

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from candlecast.candles.file_formats import Table, read_table
 from candlecast.candles.upsert import NUMBERS
 from candlecast.core.errors import FileRefused
-from candlecast.core.text import shown
+from candlecast.core.text import shorten
 from candlecast.core.times import MINUTE, describe_time, microseconds_of
 
 REQUIRED = ("open_time", *NUMBERS, "number_of_trades")
@@ -103,10 +103,10 @@ def read_candle_file(path: str | Path, symbol: str | None = None, now: float | N
     Candles that end after ``now`` (epoch seconds, default: this machine's clock) are left out.
     Raises FileRefused with file, line and reason.
     """
-    return candles_of(read_table(Path(path)), symbol, now)
+    return parse_candles(read_table(Path(path)), symbol, now)
 
 
-def candles_of(table: Table, symbol: str | None = None, now: float | None = None) -> Candles:
+def parse_candles(table: Table, symbol: str | None = None, now: float | None = None) -> Candles:
     """The candles of a table, as ``read_candle_file`` has those of a file."""
     columns = _name_columns(table)
     if not len(table.places):
@@ -181,7 +181,7 @@ def _symbol(table: Table, columns: dict[str, pa.ChunkedArray], argument: str | N
     if not SYMBOL.fullmatch(symbol):
         raise FileRefused(
             table.file,
-            f"{shown(symbol)} is no symbol: up to 40 letters, digits and . _ : / - beginning with a letter or digit",
+            f"{shorten(symbol)} is no symbol: up to 40 letters, digits and . _ : / - beginning with a letter or digit",
             "Name it: --symbol BTCUSDT.",
         )
     return symbol
@@ -269,7 +269,7 @@ def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
             parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
             reason = "is mixed units" if re.fullmatch(r"\d+", text) else _no_time(text)
-            raise FileRefused(table.file, f"{name} {shown(text)} {reason}", _TIMES_HINT, table.place(index)) from None
+            raise FileRefused(table.file, f"{name} {shorten(text)} {reason}", _TIMES_HINT, table.place(index)) from None
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
         times[index] = microseconds_of(parsed)
@@ -307,7 +307,7 @@ def _integers(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
     if len(broken):
         value, number = column[int(broken[0])].as_py(), numbers[broken[0]]
         reason = "is out of range" if abs(number) >= 2**63 and np.isfinite(number) else "is not a whole number"
-        raise FileRefused(table.file, f"{name} {shown(value)} {reason}", None, table.place(broken[0]))
+        raise FileRefused(table.file, f"{name} {shorten(value)} {reason}", None, table.place(broken[0]))
     return numbers.astype(np.int64)
 
 
@@ -325,7 +325,7 @@ def _cast(table: Table, column: pa.ChunkedArray, name: str, to: pa.DataType) -> 
                 reason, hint = "is not a number", "Numbers are written with a decimal point: 67029.25."
                 if name in ("open_time", "close_time"):
                     reason, hint = _no_time(value), _TIMES_HINT
-                raise FileRefused(table.file, f"{name} {shown(value)} {reason}", hint, table.place(index)) from None
+                raise FileRefused(table.file, f"{name} {shorten(value)} {reason}", hint, table.place(index)) from None
         raise
 
 

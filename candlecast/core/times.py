@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 MINUTE = 60_000_000
+ONE_MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -16,7 +17,13 @@ def microseconds_of(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def describe_time(microseconds: int) -> str:
-    """2026-03-01 00:04 UTC; seconds only where there are any."""
-    whole = microseconds % MINUTE == 0
-    return moment(microseconds).strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
+def describe_time(time: int | datetime) -> str:
+    """For people, of microseconds or an aware datetime: 2026-03-01 00:04 UTC; seconds only where there are any."""
+    time = time.astimezone(UTC) if isinstance(time, datetime) else moment(time)
+    whole = not time.second and not time.microsecond
+    return time.strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
+
+
+def describe_span(first: datetime, last: datetime) -> str:
+    """For people, of two aware datetimes on the minute: 2026-03-01 00:04 to 2026-03-01 00:09."""
+    return " to ".join(f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" for time in (first, last))

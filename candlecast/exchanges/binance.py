@@ -27,7 +27,7 @@ from candlecast.core.errors import (
     UnknownSymbol,
     Unreachable,
 )
-from candlecast.core.text import shown
+from candlecast.core.text import shorten
 from candlecast.core.times import MINUTE
 from candlecast.exchanges.base import Alive, Archive, Candle, Closed, Ending, Message, Unreadable
 from candlecast.exchanges.clock import Clock
@@ -116,7 +116,7 @@ class Binance:
         except RequestRefused as error:
             if _code(error.answer) in _INVALID_SYMBOL:
                 raise UnknownSymbol(
-                    f"Binance has no symbol {shown(symbol)}", "Name one that is traded there, as BTCUSDT."
+                    f"Binance has no symbol {shorten(symbol)}", "Name one that is traded there, as BTCUSDT."
                 ) from None
             raise
 
@@ -180,7 +180,7 @@ class Binance:
             found = hashlib.sha256(content).hexdigest()
             if promised[:1] == [found]:
                 return content
-            said = shown(" ".join(promised[:1])[:12])
+            said = shorten(" ".join(promised[:1])[:12])
             why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {said}"
             _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _DOWNLOADS, why)
         raise ArchiveRefused(f"{archive.name}: {why}, {_DOWNLOADS} times", "Try later, or load it by hand.")
@@ -194,7 +194,7 @@ class Binance:
 def _address(variable: str, default: str, scheme: str) -> str:
     address = os.environ.get(variable) or default
     if not re.fullmatch(rf"{scheme}s?://[^\s/?#]+[^\s?#]*", address):
-        raise CandlecastUserError(f"{variable} is no address: {shown(address)}", f"Write it like {default}.")
+        raise CandlecastUserError(f"{variable} is no address: {shorten(address)}", f"Write it like {default}.")
     return address
 
 
@@ -264,7 +264,7 @@ def _read(text: str, newest_quote: dict[str, str]) -> Message:
         spread = _spread(newest_quote.pop(symbol, None))
         return Closed(Candle(symbol, kline["t"] * 1000, *prices, *volumes, int(kline["n"]), spread))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shown(text)}")
+        return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shorten(text)}")
 
 
 def _spread(text: str | None) -> float | None:

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from candlecast.core.errors import HttpNotFound, RequestRefused, Unreachable
-from candlecast.core.text import plain, shown
+from candlecast.core.text import plain, shorten
 from candlecast.exchanges.clock import Clock
 
 Parsed = TypeVar("Parsed")
@@ -87,7 +87,7 @@ class HttpClient:
                 self._is_answering = True
                 return parsed
             except (ValueError, TypeError, LookupError, OverflowError) as error:
-                what = f"its answer cannot be read: {type(error).__name__}: {shown(str(error))}"
+                what = f"its answer cannot be read: {type(error).__name__}: {shorten(str(error))}"
             except (httpx.RequestError, _Failed) as error:
                 what = str(error) or type(error).__name__
             await self._wait_after(attempt, what)
@@ -186,7 +186,7 @@ class HttpClient:
                 f"{self._base_url} does not serve this location ({said})",
                 "Set the exchange's addresses to ones that do: docs/feeds.md has them.",
             )
-        raise RequestRefused(f"{self._base_url} refuses: {said}: {shown(answer.text, 200)}", answer.text[:1000])
+        raise RequestRefused(f"{self._base_url} refuses: {said}: {shorten(answer.text, 200)}", answer.text[:1000])
 
     def _unreachable(self, what: str) -> Unreachable:
         return Unreachable(

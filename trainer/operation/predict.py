@@ -17,7 +17,7 @@ import numpy as np
 
 from candlecast.candles.files import read_candle_file
 from candlecast.client.display import console
-from candlecast.client.progress import shown as progress
+from candlecast.client.progress import show_progress
 from candlecast.core.calibration import parse
 from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
 from candlecast.core.feature_names import SEQUENCE_LENGTH
@@ -153,7 +153,7 @@ def _rows(
     ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
 ) -> Iterator[tuple[Any, ...]]:
     offsets = np.arange(1 - SEQUENCE_LENGTH, 1)
-    with progress(console(stderr=True), "Predictions") as tell:
+    with show_progress(console(stderr=True), "Predictions") as tell:
         for start in range(0, len(ends), BATCH):
             some = ends[start : start + BATCH]
             windows = features[some[:, np.newaxis] + offsets]

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from candlecast.candles.upsert import NUMBERS
+from candlecast.core.times import describe_time
 
 _VALUES = (*NUMBERS, "number_of_trades")
 #: A spread is none of it: archives and klines have none, and a known one stays.
@@ -35,11 +36,11 @@ class Difference:
 
     def __str__(self) -> str:
         told = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in self.values.items())
-        return f"{self.open_time:%Y-%m-%d %H:%M} UTC: {told}"
+        return f"{describe_time(self.open_time)}: {told}"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Differences:
     """Of the staged candles: how many the table lacks, how many it has otherwise, the first of these."""
 
     missing: int
@@ -47,12 +48,12 @@ class Comparison:
     examples: list[Difference]
 
 
-def compare_staged(connection: psycopg.Connection, most: int) -> Comparison:
+def find_differences(connection: psycopg.Connection, max_examples: int) -> Differences:
     """Hold staged_candles to candles_1m; at most so many examples (one at least)."""
-    rows = connection.execute(_DIFFERENCES, [most]).fetchall()
+    rows = connection.execute(_DIFFERENCES, [max_examples]).fetchall()
     examples = []
     for _, open_time, *values in rows:
         pairs = zip(_VALUES, values[::2], values[1::2], strict=True)
         examples.append(Difference(open_time, {name: (old, new) for name, old, new in pairs if old != new}))
     (missing,) = connection.execute(_MISSING).fetchone() or (0,)
-    return Comparison(missing, rows[0][0] if rows else 0, examples)
+    return Differences(missing, rows[0][0] if rows else 0, examples)

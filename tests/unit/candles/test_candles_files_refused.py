@@ -162,7 +162,7 @@ def test_refuses_what_is_too_large_before_it_is_all_there(
     else:
         plain = (b"0" * 100 + b"\n") * 160_000
         path.write_bytes({"zip": endless_line(16), "gz": gzip.compress(plain), "csv": plain}[kind])
-    monkeypatch.setattr(archives, "MOST_BYTES", 4 * 2**20)
+    monkeypatch.setattr(archives, "MAX_BYTES", 4 * 2**20)
     tracemalloc.start()
     with pytest.raises(FileRefused, match=r"0\.00390625 GiB|it has 1,048,576 rows"):
         read_candle_file(path)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+MINUTE_SECONDS = 60
 MINUTE = 60_000_000
 ONE_MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

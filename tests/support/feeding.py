@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from candlecast.candles.feed.loop import FeedOptions, run
+from candlecast.candles.feed.loop import run_feed
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.core.errors import ExchangeError
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
@@ -92,7 +93,7 @@ async def feeding(
     clock = clock or exchange.clock
     urls = (exchange.rest_url, exchange.stream_url, exchange.archive_url)
     async with Binance(clock, *urls, weight_limit=exchange.limits.weight_limit) as binance:
-        task = asyncio.create_task(run(binance, symbols, url, options, clock))
+        task = asyncio.create_task(run_feed(binance, symbols, url, options, clock))
         try:
             yield binance
         finally:

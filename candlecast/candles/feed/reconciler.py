@@ -1,114 +1,161 @@
-"""The newest end of one symbol's candles: what of the stream is written at once, what waits, and what REST must settle.
+"""The rule of the feed, for one symbol: an event comes in, what to do about it comes out. No network, table or clock.
 
 The stream is trusted for exactly one candle, the one after the newest. Whatever else it says (a minute further on, an
 older one with other values) and whatever it fails to say in time is settled by REST, which reads from the newest candle
 on. So no hole is ever left behind the newest minute, in whatever order messages come.
+
+Minutes are open_times, microseconds since the epoch.
 """
 
-import asyncio
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from candlecast.core.times import MINUTE
+from candlecast.core.times import MINUTE, describe_time
 from candlecast.exchanges.base import Candle
-from candlecast.exchanges.clock import Clock
 
-#: Closed candles that wait for REST or for the database, and candles that are remembered to know repetitions by.
-MOST_WAITING = 240
-_REMEMBERED = 180
+#: Closed candles that wait for REST or for the database.
+MAX_WAITING = 240
+#: Candles that are remembered to know repetitions by.
+_MAX_REMEMBERED = 180
+#: A candle may be called closed so long before its end, by our reckoning of the exchange's clock.
+_MAX_EARLY_SECONDS = 30.0
 
 
-@dataclass
-class Tail:
-    """One symbol. Minutes are open_times, microseconds since the epoch."""
+@dataclass(frozen=True)
+class Decision:
+    """What the loop is to do; nothing by default."""
 
-    symbol: str
-    newest: int | None = None  #: stored, with every minute behind it that the exchange has; None: not known
-    settled: bool = False  #: REST has nothing left to do: the newest is as new as the exchange's
-    times_lost: int = 0  #: what the table holds had to be read anew so often
-    written: int = 0  #: candles of the stream that were stored
-    refilled: int = 0  #: rows that REST inserted or changed
-    error: str | None = None
-    error_at: float | None = None  #: by the clock that the feed goes by
-    waiting: dict[int, Candle] = field(default_factory=dict)  #: closed candles of the stream, not stored yet
-    _asked_from: int | None = None  #: REST shall read from here on, or from the newest candle on
-    _is_asked: bool = False
-    _recent: dict[int, Candle] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    write: Candle | None = None  #: into the table, in a transaction of its own; what came of it is the next event
+    read: bool = False  #: have REST read, as ``take_request`` says
+    warning: str | None = None  #: tell this
+    doubt_time: bool = False  #: ask the exchange for its time before the next read
+    generation: int = 0  #: of what is known of the table, for the events that follow
 
-    def offer(self, candle: Candle) -> bool:
-        """Take in a closed candle of the stream; whether ``next_waiting`` has something to write now."""
+
+@dataclass(frozen=True)
+class Read:
+    """Minutes that REST is to read next: [first, last]."""
+
+    first: int
+    last: int
+    generation: int
+
+
+NOTHING = Decision()
+
+
+class Reconciler:
+    """One symbol's newest candles. ``on_...`` takes an event and returns what to do."""
+
+    def __init__(self, symbol: str, verify_window: int, newest: int | None = None, *, is_settled: bool = False) -> None:
+        """``verify_window``: microseconds behind the newest candle; what is revised further back is not the feed's."""
+        self.symbol, self._verify_window = symbol, verify_window
+        self.newest = newest  #: stored, with every minute behind it that the exchange has; None: not known
+        self.is_settled = is_settled  #: REST has nothing left to do: the newest is as new as the exchange's
+        self.written = 0  #: candles of the stream that were stored
+        self.refilled = 0  #: rows that REST inserted or changed
+        self.waiting: dict[int, Candle] = {}  #: closed candles of the stream, not stored yet
+        self.is_read_requested = False  #: REST has something to settle
+        self._requested_from: int | None = None  # None: from the one after the newest
+        self._recent: dict[int, Candle] = {}
+        self._generation = 0  # what the table holds had to be read anew so often
+
+    def on_closed(self, candle: Candle, now: float) -> Decision:
+        """The stream says that a minute is over; ``now``: seconds since the epoch by the exchange's clock."""
         minute = candle.open_time
+        if minute + MINUTE > (now + _MAX_EARLY_SECONDS) * 1_000_000:
+            warning = f"{describe_time(minute)} is called closed before its end: left out"
+            return replace(self.request_read(), warning=warning, doubt_time=True)
         if self._is_repetition(candle):
-            return False
+            return NOTHING
+        if self.newest is not None and minute < self.newest - self._verify_window:
+            return Decision(warning=f"{describe_time(minute)} is too old for the feed: left to `candlecast repair`")
         if self.newest is not None and minute <= self.newest:  # late or revised: REST says what holds
-            self.ask(minute)
-            return False
+            return self.request_read(minute)
         self.waiting[minute] = candle
-        if len(self.waiting) > MOST_WAITING:  # a long way behind: REST will bring the older ones
+        if len(self.waiting) > MAX_WAITING:  # a long way behind: REST will bring the older ones
             del self.waiting[min(self.waiting)]
-        if self.next_waiting() is not None:  # whatever REST still reads: nothing is missing before it
-            return True
-        if self.settled:  # minutes are missing before it
-            self.ask()
-        return False
+        decision = self.write_next()
+        if decision.write is None and self.is_settled:  # minutes are missing before it
+            return self.request_read()
+        return decision  # to write, whatever REST still reads: nothing is missing before it
 
-    def is_too_old(self, candle: Candle, window: int) -> bool:
-        """Whether it lies further behind the newest than REST verifies, and does not just repeat what is known."""
-        is_behind = self.newest is not None and candle.open_time < self.newest - window
-        return is_behind and not self._is_repetition(candle)
+    def on_written(self, decision: Decision) -> Decision:
+        """The candle that was to be written is in the table."""
+        if decision.write is None or decision.generation != self._generation:
+            return NOTHING
+        self.written += 1
+        self._remember([decision.write])
+        return self.write_next()
+
+    def on_refused(self, decision: Decision, reason: str) -> Decision:
+        """A constraint of the table refuses the candle that was to be written: REST may have a better one."""
+        if decision.write is None or decision.generation != self._generation:
+            return NOTHING
+        self.waiting.pop(decision.write.open_time, None)
+        return replace(self.request_read(), warning=reason)
+
+    def on_table_lost(self) -> Decision:
+        """What the table holds is not known any more: the database was away."""
+        self.newest = None
+        self._generation += 1
+        self._recent.clear()
+        return self.request_read()
+
+    def on_table_read(self, newest: int | None) -> None:
+        """This is the newest candle that the table has; None: it has none."""
+        self.newest = newest
+
+    def write_next(self) -> Decision:
+        """Write the closed candle that comes right after the newest one, if it waits."""
+        candle = None if self.newest is None else self.waiting.get(self.newest + MINUTE)
+        return NOTHING if candle is None else Decision(write=candle, generation=self._generation)
+
+    def request_read(self, first: int | None = None) -> Decision:
+        """Have REST read from this minute on, at the latest from the one after the newest."""
+        if first is not None:
+            self._requested_from = first if self._requested_from is None else min(self._requested_from, first)
+        self.is_settled = False
+        self.is_read_requested = True
+        return Decision(read=True)
+
+    def take_request(self) -> int | None:
+        """The minute that was requested, and the request is taken; None: from the one after the newest."""
+        first, self._requested_from, self.is_read_requested = self._requested_from, None, False
+        return first
+
+    def begin_read(self, first: int | None, last: int) -> Read | None:
+        """What to read for a request, up to the last minute that is over; None where there is nothing."""
+        following = None if self.newest is None else self.newest + MINUTE
+        return self._read(min(minute for minute in (first, following) if minute is not None), last)
+
+    def on_page(self, read: Read, candles: Sequence[Candle], moved: int) -> Read | None:
+        """What REST answered, ascending, is in the table, where it moved so many rows; what to read next."""
+        if not candles or read.generation != self._generation:
+            return None
+        self.refilled += moved
+        self._remember(candles)
+        return self._read(candles[-1].open_time + MINUTE, read.last)
+
+    def end_read(self, last: int) -> bool:
+        """All was read; whether the last minute that is over is there now."""
+        if not self.is_read_requested:
+            self.is_settled = True
+        return self.newest is not None and self.newest >= last
+
+    def _read(self, first: int, last: int) -> Read | None:
+        return Read(first, last, self._generation) if first <= last else None
 
     def _is_repetition(self, candle: Candle) -> bool:
         known = self._recent.get(candle.open_time)
         return known is not None and replace(known, spread_bps=None) == replace(candle, spread_bps=None)
 
-    def next_waiting(self) -> Candle | None:
-        """The closed candle that comes right after the newest one."""
-        return None if self.newest is None else self.waiting.get(self.newest + MINUTE)
-
-    def stored(self, candles: list[Candle]) -> None:
+    def _remember(self, candles: Sequence[Candle]) -> None:
         """These are in the table now, ascending, and follow what was there."""
-        if not candles:
-            return
         last = candles[-1].open_time
         self.newest = last if self.newest is None else max(self.newest, last)
-        self._recent.update((candle.open_time, candle) for candle in candles[-_REMEMBERED:])
-        for minute in sorted(self._recent)[:-_REMEMBERED]:
+        self._recent.update((candle.open_time, candle) for candle in candles[-_MAX_REMEMBERED:])
+        for minute in sorted(self._recent)[:-_MAX_REMEMBERED]:
             del self._recent[minute]
         for minute in [minute for minute in self.waiting if minute <= self.newest]:
             del self.waiting[minute]
-
-    def forget(self) -> None:
-        """What the table holds is not known any more: the database was lost."""
-        self.newest = None
-        self.times_lost += 1
-        self._recent.clear()
-        self.ask()
-
-    def ask(self, first: int | None = None) -> None:
-        """Have REST read from this minute on, at the latest from the one after the newest."""
-        if first is not None:
-            self._asked_from = first if self._asked_from is None else min(self._asked_from, first)
-        self.settled = False
-        self._is_asked = True
-        self._wake.set()
-
-    @property
-    def is_asked(self) -> bool:
-        """REST has something to settle."""
-        return self._is_asked
-
-    def take_question(self) -> int | None:
-        """The minute that was asked for, and the question is taken; None: from the newest on."""
-        first, self._asked_from, self._is_asked = self._asked_from, None, False
-        self._wake.clear()
-        return first
-
-    async def wait_to_be_asked(self, clock: Clock, seconds: float) -> None:
-        """Until there is something to settle, at most so long."""
-        if self._is_asked:
-            return
-        try:
-            async with clock.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass

@@ -7,149 +7,222 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.candles.feed.reconciler import MOST_WAITING, Tail
+from candlecast.candles.feed.options import FeedOptions
+from candlecast.candles.feed.reconciler import MAX_WAITING, NOTHING, Decision, Read, Reconciler
+from candlecast.candles.feed.symbol_feed import SymbolFeed
 from candlecast.core.times import MINUTE
 from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock
+
+HOUR = 60 * MINUTE
+#: Seconds, by which all that the tests offer is over.
+LATER = 1e6
 
 
 def candle(minute, close=100.0):
     return Candle("BTCUSDT", minute * MINUTE, 100.0, 101.0, 99.0, close, 5.0, 500.0, 2.0, 200.0, 7)
 
 
+def settled_at(minute, window=HOUR):
+    """All up to this minute is stored, and the last two minutes are remembered."""
+    rule = Reconciler("BTCUSDT", window, (minute - 2) * MINUTE)
+    read_all(rule, [candle(minute - 1), candle(minute)])
+    return rule
+
+
+def read_all(rule, candles, first=None):
+    """REST brings these, in one page, and has no more; True where the last one is there."""
+    last = candles[-1].open_time
+    read = rule.begin_read(rule.take_request() if first is None else first, last)
+    assert read is not None
+    assert rule.on_page(read, candles, len(candles)) is None
+    return rule.end_read(last)
+
+
 @pytest.fixture
-def tail():
+def rule():
     """Settled up to minute 10."""
-    tail = Tail("BTCUSDT", newest=10 * MINUTE, settled=True)
-    tail.stored([candle(9), candle(10)])
-    return tail
+    return settled_at(10)
 
 
-def test_the_next_minute_is_written_at_once(tail):
-    assert tail.offer(candle(11))
-    assert tail.next_waiting() == candle(11)
-    tail.stored([candle(11)])
-    assert (tail.newest, tail.next_waiting(), tail.is_asked) == (11 * MINUTE, None, False)
+def test_the_next_minute_is_written_at_once(rule):
+    decision = rule.on_closed(candle(11), LATER)
+    assert decision.write == candle(11)
+    assert rule.on_written(decision) == NOTHING
+    assert (rule.newest, rule.waiting, rule.is_read_requested, rule.written) == (11 * MINUTE, {}, False, 1)
 
 
-def test_a_minute_further_on_waits_until_rest_has_brought_the_others(tail):
-    assert not tail.offer(candle(13))
-    assert (tail.is_asked, tail.settled, tail.take_question()) == (True, False, None)
-    tail.stored([candle(11), candle(12)])
-    assert tail.next_waiting() == candle(13)
+def test_a_minute_further_on_waits_until_rest_has_brought_the_others(rule):
+    assert rule.on_closed(candle(13), LATER) == Decision(read=True)
+    assert (rule.is_read_requested, rule.is_settled) == (True, False)
+    read_all(rule, [candle(11), candle(12)])
+    assert rule.write_next().write == candle(13)
 
 
-def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(tail):
-    assert not tail.offer(candle(10))
-    assert not tail.offer(replace(candle(10), spread_bps=1.5))
-    assert (tail.is_asked, tail.settled) == (False, True)
-    assert not tail.offer(candle(9, close=99.5))
-    assert (tail.take_question(), tail.settled, tail.waiting) == (9 * MINUTE, False, {})
+def test_all_that_waits_in_a_row_is_written_one_by_one(rule):
+    for minute in (12, 13):
+        rule.on_closed(candle(minute), LATER)
+    decision, written = rule.on_closed(candle(11), LATER), []
+    while decision.write is not None:
+        written.append(decision.write)
+        decision = rule.on_written(decision)
+    assert (written, decision) == ([candle(11), candle(12), candle(13)], NOTHING)
 
 
-def test_an_older_minute_than_is_remembered_asks_rest(tail):
-    assert not tail.offer(candle(3))
-    assert tail.take_question() == 3 * MINUTE
+def test_a_candle_that_is_closed_before_its_end_is_left_out_and_the_time_is_doubted(rule):
+    """By half a minute and more: the exchange's clock is reckoned, and REST is asked what holds."""
+    end = 12 * 60
+    assert rule.on_closed(candle(11), end - 30).write == candle(11)
+    decision = rule.on_closed(candle(11), end - 31)
+    assert (decision.write, decision.read, decision.doubt_time) == (None, True, True)
+    assert decision.warning == "1970-01-01 00:11 UTC is called closed before its end: left out"
 
 
-def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known(tail):
-    window = 5 * MINUTE
-    tail.stored([candle(4)])
-    assert tail.is_too_old(candle(4, close=99.5), window)
-    assert tail.is_too_old(candle(3), window)
-    assert not tail.is_too_old(replace(candle(4), spread_bps=1.5), window)
-    assert not tail.is_too_old(candle(5), window)
-    assert not Tail("BTCUSDT").is_too_old(candle(3), window)
+def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(rule):
+    assert rule.on_closed(candle(10), LATER) == NOTHING
+    assert rule.on_closed(replace(candle(10), spread_bps=1.5), LATER) == NOTHING
+    assert (rule.is_read_requested, rule.is_settled) == (False, True)
+    assert rule.on_closed(candle(9, close=99.5), LATER) == Decision(read=True)
+    assert (rule.take_request(), rule.is_settled, rule.waiting) == (9 * MINUTE, False, {})
 
 
-def test_the_earliest_question_counts(tail):
+def test_an_older_minute_than_is_remembered_asks_rest(rule):
+    assert rule.on_closed(candle(3), LATER) == Decision(read=True)
+    assert rule.take_request() == 3 * MINUTE
+
+
+def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known():
+    rule = settled_at(10, 5 * MINUTE)
+    read_all(rule, [candle(4)], first=4 * MINUTE)
+    for old in (candle(4, close=99.5), candle(3)):
+        decision = rule.on_closed(old, LATER)
+        assert "is too old for the feed" in decision.warning
+        assert not decision.read
+    assert rule.on_closed(replace(candle(4), spread_bps=1.5), LATER) == NOTHING
+    assert rule.on_closed(candle(5), LATER) == Decision(read=True)
+    assert Reconciler("BTCUSDT", 5 * MINUTE).on_closed(candle(3), LATER) == NOTHING
+
+
+def test_the_earliest_request_counts(rule):
     for minute in (8, 4, None, 6):
-        tail.ask(None if minute is None else minute * MINUTE)
-    assert tail.take_question() == 4 * MINUTE
-    assert not tail.is_asked
+        assert rule.request_read(None if minute is None else minute * MINUTE).read
+    assert rule.take_request() == 4 * MINUTE
+    assert not rule.is_read_requested
 
 
-def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(tail):
+def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(rule):
     """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
-    tail.ask(5 * MINUTE)
-    assert tail.offer(candle(11))
-    assert tail.next_waiting() == candle(11)
-    tail.stored([candle(11)])
-    assert not tail.offer(candle(13))
-    assert (tail.settled, tail.take_question()) == (False, 5 * MINUTE)
+    rule.request_read(5 * MINUTE)
+    decision = rule.on_closed(candle(11), LATER)
+    assert decision.write == candle(11)
+    rule.on_written(decision)
+    assert rule.on_closed(candle(13), LATER) == NOTHING
+    assert (rule.is_settled, rule.take_request()) == (False, 5 * MINUTE)
 
 
 def test_nothing_is_written_before_the_table_was_read():
-    tail = Tail("BTCUSDT")
-    assert not tail.offer(candle(11))
-    assert tail.next_waiting() is None
+    rule = Reconciler("BTCUSDT", HOUR)
+    assert rule.on_closed(candle(11), LATER) == NOTHING
+    assert rule.write_next() == NOTHING
+    rule.on_table_read(10 * MINUTE)
+    assert rule.write_next().write == candle(11)
 
 
-def test_what_rest_brought_does_not_wait_any_more(tail):
-    tail.ask()
-    tail.offer(candle(11, close=100.5))
-    tail.stored([candle(11), candle(12)])
-    assert (tail.newest, tail.waiting) == (12 * MINUTE, {})
+def test_a_table_without_candles_is_read_from_where_it_is_asked_for():
+    rule = Reconciler("BTCUSDT", HOUR)
+    rule.on_table_read(None)
+    assert rule.begin_read(3 * MINUTE, 9 * MINUTE) == Read(3 * MINUTE, 9 * MINUTE, 0)
 
 
-def test_what_waits_is_bounded_and_the_oldest_goes(tail):
-    tail.ask()
-    for minute in range(12, 12 + MOST_WAITING + 5):
-        tail.offer(candle(minute))
-    assert len(tail.waiting) == MOST_WAITING
-    assert min(tail.waiting) == 17 * MINUTE
+def test_rest_reads_page_after_page_to_the_last_minute(rule):
+    rule.request_read()
+    read = rule.begin_read(rule.take_request(), 14 * MINUTE)
+    assert (read.first, read.last) == (11 * MINUTE, 14 * MINUTE)
+    read = rule.on_page(read, [candle(11), candle(12)], 2)
+    assert (read.first, read.last, rule.newest) == (13 * MINUTE, 14 * MINUTE, 12 * MINUTE)
+    assert rule.refilled == 2 + 2  # the fixture's, and these
+    assert rule.on_page(read, [], 0) is None
+    assert (rule.end_read(14 * MINUTE), rule.end_read(12 * MINUTE), rule.is_settled) == (False, True, True)
 
 
-def test_a_lost_database_makes_all_unknown_but_keeps_what_waits(tail):
-    tail.offer(candle(11))
-    tail.forget()
-    assert (tail.newest, tail.settled, tail.is_asked, tail.times_lost) == (None, False, True, 1)
-    assert tail.next_waiting() is None
-    tail.newest = 10 * MINUTE
-    assert tail.next_waiting() == candle(11)
+def test_what_rest_brought_does_not_wait_any_more(rule):
+    rule.request_read()
+    rule.on_closed(candle(11, close=100.5), LATER)
+    read_all(rule, [candle(11), candle(12)])
+    assert (rule.newest, rule.waiting) == (12 * MINUTE, {})
 
 
-def test_waiting_ends_with_a_question_or_with_its_time(tail):
-    async def scene():
-        await tail.wait_to_be_asked(Clock(speed=1000), 1)
-        assert not tail.is_asked
-        waiting = asyncio.ensure_future(tail.wait_to_be_asked(Clock(), 60))
+def test_what_the_table_refuses_waits_no_more_and_rest_is_asked(rule):
+    decision = rule.on_refused(rule.on_closed(candle(11), LATER), "it breaks a rule")
+    assert decision == Decision(read=True, warning="it breaks a rule")
+    assert (rule.newest, rule.waiting, rule.written) == (10 * MINUTE, {}, 0)
+
+
+def test_what_waits_is_bounded_and_the_oldest_goes(rule):
+    rule.request_read()
+    for minute in range(12, 12 + MAX_WAITING + 5):
+        rule.on_closed(candle(minute), LATER)
+    assert len(rule.waiting) == MAX_WAITING
+    assert min(rule.waiting) == 17 * MINUTE
+
+
+def test_a_lost_table_makes_all_unknown_but_keeps_what_waits(rule):
+    to_write = rule.on_closed(candle(11), LATER)
+    read = rule.begin_read(None, 11 * MINUTE)
+    assert rule.on_table_lost() == Decision(read=True)
+    assert (rule.newest, rule.is_settled, rule.is_read_requested) == (None, False, True)
+    assert rule.write_next() == NOTHING
+    # What was on its way when it was lost says nothing of what the table has now.
+    assert rule.on_written(to_write) == rule.on_refused(to_write, "") == NOTHING
+    assert rule.on_page(read, [candle(11)], 1) is None
+    assert (rule.newest, rule.written) == (None, 0)
+    rule.on_table_read(10 * MINUTE)
+    assert rule.write_next().write == candle(11)
+
+
+def test_waiting_ends_with_a_request_or_with_its_time():
+    async def scene(speed, seconds, *events):
+        clock = Clock(speed)
+        feed = SymbolFeed("BTCUSDT", None, None, None, FeedOptions(), clock)
+        waiting = asyncio.ensure_future(feed._wait_for_request(seconds))
         await asyncio.sleep(0)
-        tail.ask(5 * MINUTE)
+        for event in events:
+            getattr(feed, event)()
         await asyncio.wait_for(waiting, 5)
-        assert tail.take_question() == 5 * MINUTE
+        return feed._rule.is_read_requested
 
-    asyncio.run(scene())
+    assert not asyncio.run(scene(1000, 1))
+    assert asyncio.run(scene(1, 60, "on_connected"))
+    assert asyncio.run(scene(1, 60, "on_table_lost"))
 
 
 @given(st.lists(st.tuples(st.integers(8, 30), st.sampled_from([100.0, 100.5])), max_size=60), st.data())
 def test_whatever_comes_in_whatever_order_no_hole_is_left_behind_the_newest(messages, data):
     """REST answers at any time, with the truth; the stream says anything. No minute is missing in what is stored."""
-    tail = Tail("BTCUSDT", newest=10 * MINUTE, settled=True)
+    rule = settled_at(10)
     table = {minute: candle(minute) for minute in range(11)}
 
-    def drain():
-        while (one := tail.next_waiting()) is not None:
-            table[one.open_time // MINUTE] = one
-            tail.stored([one])
+    def carry_out(decision):
+        while decision.write is not None:
+            table[decision.write.open_time // MINUTE] = decision.write
+            decision = rule.on_written(decision)
 
     def settle(over):
-        first = tail.take_question()
-        first = min(tail.newest // MINUTE + 1, tail.newest // MINUTE + 1 if first is None else first // MINUTE)
-        drain()
-        if came := [candle(minute) for minute in range(first, over + 1)]:
-            table.update((one.open_time // MINUTE, one) for one in came)
-            tail.stored(came)
-        drain()
-        tail.settled = True
+        read = rule.begin_read(rule.take_request(), over * MINUTE)
+        carry_out(rule.write_next())
+        while read is not None:
+            page = [candle(minute) for minute in range(read.first // MINUTE, over + 1)][:7]
+            table.update((one.open_time // MINUTE, one) for one in page)
+            read = rule.on_page(read, page, len(page))
+        carry_out(rule.write_next())
+        rule.end_read(over * MINUTE)
 
     for minute, close in messages:
-        if tail.offer(candle(minute, close)):
-            drain()
-        if tail.is_asked and data.draw(st.booleans()):
+        carry_out(rule.on_closed(candle(minute, close), LATER))
+        if rule.is_read_requested and data.draw(st.booleans()):
             settle(data.draw(st.integers(8, 30)))
-        assert sorted(table) == list(range(tail.newest // MINUTE + 1))
-        assert all(waiting > tail.newest for waiting in tail.waiting)
-    tail.ask(0)  # as every verification does, only further back
+        assert sorted(table) == list(range(rule.newest // MINUTE + 1))
+        assert all(waiting > rule.newest for waiting in rule.waiting)
+    rule.request_read(0)  # as every verification does, only further back
     settle(30)
     assert table == {minute: candle(minute) for minute in range(31)}

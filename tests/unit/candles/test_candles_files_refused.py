@@ -13,8 +13,9 @@ import pyarrow.parquet
 import pytest
 
 from candlecast.candles import file_formats as archives
+from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 from candlecast.candles.file_formats import read_table
-from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
+from candlecast.candles.files import read_candle_file
 from candlecast.core.errors import FileRefused
 from tests.support.candle_files import NAME, START, THREE, line, text, with_column, write, zipped
 

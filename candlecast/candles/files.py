@@ -8,7 +8,7 @@ without (the archive's twelve columns); times in seconds, milliseconds, microsec
 ISO 8601 (naive ones are UTC); further columns are ignored.
 
 This module says what a file's values are. Which values a candle may have is said once, by the CHECK
-constraints of ``candles_1m``; ``candlecast.candles.bulk_upsert`` puts them to the rows and names the line that breaks one.
+constraints of ``candles_1m``; ``bulk_upsert`` puts them to the rows and names the line that breaks one.
 """
 
 import re

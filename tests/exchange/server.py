@@ -277,6 +277,7 @@ class StandIn:
         connection = request.transport and request.transport.get_extra_info("peername")
         if refusal := self.limits.admit(weight, connection):
             return self._refuse(refusal)
+        counters.klines_drawn += path == "klines"
         request[_NUMBER] = sum(counters.requests[path] for path in ("time", "klines"))
         faults = self.market.faults
         fault = request[_FAULT] = faults.of_request(request[_NUMBER], self.clock.now())

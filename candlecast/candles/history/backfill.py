@@ -24,10 +24,9 @@ from candlecast.exchanges.base import Exchange
 
 
 def backfill(symbols: Sequence[str], days: int, exchange: Exchange, url: str | None = None) -> int:
-    """Fill each symbol's last ``days`` days, UTC, up to the last minute that is over; the exit status.
+    """Fill each symbol's last ``days`` days, UTC, up to the last minute that is over.
 
-    0: every minute that the exchange has is there. 1: one symbol is not through, an archive or candle was refused and
-    its minutes did not come another way. 128 and more: a signal. Raises CandlecastUserError; Unreachable (69).
+    The exit status, as ``run_symbols`` has it. Raises CandlecastUserError; Unreachable (69).
     """
     err = console(stderr=True)
 

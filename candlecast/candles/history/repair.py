@@ -36,7 +36,7 @@ class RepairOptions:
 
 
 def repair(symbols: Sequence[str], options: RepairOptions, exchange: Exchange, url: str | None = None) -> int:
-    """Mend each symbol's candles; the exit status, as ``backfill`` has it. Raises CandlecastUserError."""
+    """Mend each symbol's candles; the exit status, as ``run_symbols`` has it. Raises CandlecastUserError."""
     err = console(stderr=True)
 
     async def work(context: Context, outcome: Outcome) -> None:

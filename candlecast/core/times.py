@@ -34,6 +34,11 @@ def describe_time(time: int | datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
 
 
+def describe_span(first: datetime, last: datetime) -> str:
+    """For people, of two aware datetimes on the minute: 2026-03-01 00:04 to 2026-03-01 00:09."""
+    return " to ".join(f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" for time in (first, last))
+
+
 def format_timestamp(epoch: float) -> str:
     """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")

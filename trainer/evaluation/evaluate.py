@@ -16,7 +16,7 @@ from rich.table import Table
 
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain
 from candlecast.core.times import MINUTE_SECONDS
@@ -86,7 +86,7 @@ def evaluate(
         "look_ahead_guard": {"rows_checked": guarded},
         "options": asdict(options) | {"train_days": train_days, "folds": folds},
     }
-    stage = partial(shown, err)
+    stage = partial(show_progress, err)
     try:
         if shuffled_runs:
             seeds = range(options.seed, options.seed + shuffled_runs)
@@ -138,9 +138,9 @@ def _read(
     err = console(stderr=True)
     with connect(database_url) as connection:
         try:
-            with shown(err, f"Features of {symbol}"):
+            with show_progress(err, f"Features of {symbol}"):
                 dataset = read_dataset(connection, symbol, from_time, to_time)
-            with shown(err, "Look-ahead guard"):
+            with show_progress(err, "Look-ahead guard"):
                 return dataset, check_no_lookahead(connection, symbol, dataset)
         except psycopg.Error as error:
             raise explain(error) from error

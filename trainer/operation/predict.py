@@ -17,7 +17,7 @@ import numpy as np
 
 from candlecast.candles.files import read_candle_file
 from candlecast.client.display import console
-from candlecast.client.progress import shown as progress
+from candlecast.client.progress import show_progress
 from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
 from candlecast.core.forecast import Ensemble
@@ -143,7 +143,7 @@ def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
 def _rows(
     ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
 ) -> Iterator[ForecastRow]:
-    with progress(console(stderr=True), "Predictions") as tell:
+    with show_progress(console(stderr=True), "Predictions") as tell:
         for start in range(0, len(ends), BATCH):
             some = ends[start : start + BATCH]
             windows = windows_at(features, some)

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console, print_error
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 from candlecast.core.text import plain
 from candlecast.core.times import ONE_MINUTE, describe_time
@@ -137,13 +137,13 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
     _check_room(options.models)
     for folder in pruning.sweep(options.models):
         out.print(f"Removed {plain(folder)}, which a run that was killed left half written", soft_wrap=True)
-    with shown(err, f"Features of {run.symbol}"):
+    with show_progress(err, f"Features of {run.symbol}"):
         dataset, test_from = _read(run, options, out)
 
     @contextmanager
     def stage(title: str) -> Iterator[OnStep]:
         run.look(now=True)
-        with shown(err, title) as tell:
+        with show_progress(err, title) as tell:
 
             def on_step(done: int, total: int, note: str) -> None:
                 run.look()

@@ -235,7 +235,7 @@ def test_a_stream_brings_open_candles_the_closed_one_quotes_and_pings():
 
 def test_who_sends_no_pong_is_dropped_and_a_day_ends_with_an_announcement():
     async def run(hours, autoping):
-        async with standing_in(speed=600.0, connection_hours=hours, patience=0.1) as (exchange, _):
+        async with standing_in(speed=600.0, connection_hours=hours, pong_patience=0.1) as (exchange, _):
             async with aiohttp.ClientSession() as session:
                 url = f"{exchange.stream_url}/stream?streams=nosuch@kline_1m"
                 async with session.ws_connect(url, autoping=autoping) as socket:

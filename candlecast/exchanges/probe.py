@@ -1,6 +1,6 @@
 """Whether the exchange answers, within seconds: what `make up` asks before it counts on candles from there.
 
-    timeout 5 python -m candlecast.candles.history.probe && echo yes
+    timeout 5 python -m candlecast.exchanges.probe && echo yes
 
 Exit status 69 with the reason on standard output where it does not. ``timeout``, because nothing ends a look-up in the
 DNS that hangs.
@@ -16,7 +16,7 @@ from candlecast.exchanges import exchange_named
 from candlecast.exchanges.clock import Clock
 
 #: Seconds for all of it; and how much faster than usual a failed try is followed by the next.
-_PATIENCE, _HASTE = 4.0, 20.0
+_TIMEOUT_SECONDS, _RETRY_SPEED = 4.0, 20.0
 
 
 def main() -> int:
@@ -30,10 +30,10 @@ def main() -> int:
 
 async def _ask() -> int:
     try:
-        async with asyncio.timeout(_PATIENCE), exchange_named("binance", Clock(_HASTE)) as exchange:
+        async with asyncio.timeout(_TIMEOUT_SECONDS), exchange_named("binance", Clock(_RETRY_SPEED)) as exchange:
             await exchange.server_time()
     except TimeoutError:
-        return _say(f"no answer within {_PATIENCE:g} s")
+        return _say(f"no answer within {_TIMEOUT_SECONDS:g} s")
     except CandlecastUserError as error:
         return _say(error.message)  # here: the end of the loop may have to wait for the DNS
     return 0

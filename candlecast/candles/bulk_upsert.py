@@ -24,9 +24,9 @@ from candlecast.core.times import describe_time, moment
 Show = Callable[[int, int], None]
 #: In these settings nothing is lost of what comes as text and is read again: the catalog's expressions, and times.
 PLAIN_SETTINGS = "set local timezone = 'UTC'; set local datestyle = 'ISO'"
-_COPY_ROWS = 20_000
+_ROWS_PER_WRITE = 20_000
 #: PostgreSQL counts microseconds from here.
-_YEAR_2000 = 946_684_800_000_000
+_YEAR_2000_US = 946_684_800_000_000
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 
@@ -52,26 +52,26 @@ def write_candles(
     if not len(candles):
         return 0, 0
     with connection.transaction():
-        if _is_uniform(candles) and not _any_stored(connection, candles):
+        if _is_one_copy(candles) and not _are_any_stored(connection, candles):
             try:
                 with connection.transaction():
-                    copy(connection, candles, "candles_1m", show)
+                    copy_candles(connection, candles, "candles_1m", show)
                 return len(candles), 0
             except (psycopg.IntegrityError, psycopg.DataError):
                 pass  # a row breaks a rule, or somebody wrote one of these minutes meanwhile: the long way will tell
-        stage(connection, candles, show)
+        stage_candles(connection, candles, show)
         refuse_broken_row(connection, candles)
-        return move_staged(connection, candles)
+        return upsert_staged(connection, candles)
 
 
-def stage(connection: psycopg.Connection, candles: Candles, show: Show = lambda done, total: None) -> None:
+def stage_candles(connection: psycopg.Connection, candles: Candles, show: Show = lambda done, total: None) -> None:
     """Put them into the temporary table staged_candles, which lives until the transaction ends."""
     connection.execute("drop table if exists pg_temp.staged_candles")
     connection.execute("create temp table staged_candles (place bigint not null, like candles_1m) on commit drop")
-    copy(connection, candles, "staged_candles", show, place=candles.places)
+    copy_candles(connection, candles, "staged_candles", show, place=candles.places)
 
 
-def move_staged(connection: psycopg.Connection, candles: Candles) -> tuple[int, int]:
+def upsert_staged(connection: psycopg.Connection, candles: Candles) -> tuple[int, int]:
     """Move the staged rows into candles_1m: (inserted, changed)."""
     try:
         return connection.execute(upsert_from("staged_candles")).fetchone() or (0, 0)
@@ -79,11 +79,13 @@ def move_staged(connection: psycopg.Connection, candles: Candles) -> tuple[int, 
         raise FileRefused(candles.file, str(error.diag.message_primary), error.diag.message_detail) from error
 
 
-def copy(connection: psycopg.Connection, candles: Candles, table: str, show: Show, **further: np.ndarray) -> None:
+def copy_candles(
+    connection: psycopg.Connection, candles: Candles, table: str, show: Show, **further: np.ndarray
+) -> None:
     """COPY them into a table, with further columns of int64; show(rows copied, rows) is called as it goes."""
     columns = {
         **further,
-        "open_time": candles.open_time - _YEAR_2000,
+        "open_time": candles.open_time - _YEAR_2000_US,
         **{name: candles.columns[name] for name in (*NUMBERS, "number_of_trades")},
     }
     spread, done = candles.columns["spread_bps"], 0
@@ -97,8 +99,8 @@ def copy(connection: psycopg.Connection, candles: Candles, table: str, show: Sho
         )
         with connection.cursor().copy(command) as stream:
             stream.write(_HEADER)
-            for start in range(0, len(records), _COPY_ROWS):
-                part = records[start : start + _COPY_ROWS]
+            for start in range(0, len(records), _ROWS_PER_WRITE):
+                part = records[start : start + _ROWS_PER_WRITE]
                 stream.write(part.tobytes())
                 done += len(part)
                 show(done, len(candles))
@@ -118,13 +120,13 @@ def _records(symbol: str, columns: dict[str, np.ndarray]) -> np.ndarray:
     return records
 
 
-def _is_uniform(candles: Candles) -> bool:
+def _is_one_copy(candles: Candles) -> bool:
     """Whether one COPY brings all, so that rows are locked in the order of time and no two writers wait crosswise."""
     without = np.isnan(candles.columns["spread_bps"])
     return bool(without.all() or not without.any())
 
 
-def _any_stored(connection: psycopg.Connection, candles: Candles) -> bool:
+def _are_any_stored(connection: psycopg.Connection, candles: Candles) -> bool:
     """Whether the table has a candle between their first and their last."""
     found = connection.execute(
         "select exists (select from candles_1m where symbol = %s and open_time between %s and %s)",
@@ -160,12 +162,12 @@ def refuse_broken_row(connection: psycopg.Connection, candles: Candles) -> None:
         candles.file,
         f"the candle of {describe_time(int(candles.open_time[index]))} breaks {name}"
         + (f" ({values})" if values else ""),
-        f"candles_1m takes only rows where {readable(text)}",
+        f"candles_1m takes only rows where {format_check(text)}",
         f"{candles.unit} {place}",
     )
 
 
-def readable(check: str) -> str:
+def format_check(check: str) -> str:
     """A constraint as the catalog writes it, in one line, without the casts of its numbers."""
     words = re.sub(r"::(double precision|numeric|bigint|text|interval|timestamp with time zone)", "", check)
     return re.sub(r"(?<!\w)(?:\('?|')(-?[\d.]+)(?:'?\)|')", r"\1", " ".join(words.split()))

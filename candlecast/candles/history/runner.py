@@ -1,4 +1,4 @@
-"""Runs a command of this package: an exchange, a connection, signals, and the exit status.
+"""Runs backfill and repair: an exchange, a connection, each symbol in turn, signals, and the exit status.
 
 A signal ends it between two transactions or inside one, which is then rolled back: what was loaded stays, and the next
 run goes on from there.
@@ -7,14 +7,16 @@ run goes on from there.
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg
 
+from candlecast.candles.history.outcome import Outcome
 from candlecast.client.database import connect, explain
+from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.exchanges.base import Exchange
 
 Parameters = ParamSpec("Parameters")
@@ -22,14 +24,14 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Session:
-    """What a command works with."""
+class Context:
+    """What backfill and repair work with."""
 
     exchange: Exchange
     connection: psycopg.Connection
     now: float  #: seconds since the epoch by the exchange's clock, when the command began
 
-    async def database(
+    async def execute(
         self,
         work: Callable[Concatenate[psycopg.Connection, Parameters], Result],
         *args: Parameters.args,
@@ -48,17 +50,47 @@ class Session:
             raise
 
 
-def run(command: Callable[[Session], Awaitable[int]], exchange: Exchange, url: str | None) -> int:
-    """The command's exit status; 128 and the signal's number where one ended it. Raises CandlecastUserError."""
+def run_symbols(
+    symbols: Sequence[str],
+    work: Callable[[Context, Outcome], Awaitable[None]],
+    print_outcomes: Callable[[list[Outcome]], None],
+    exchange: Exchange,
+    url: str | None,
+) -> int:
+    """Do the work for each symbol, then print what came of it; the exit status.
+
+    0: every minute that the exchange has is there. 1: one symbol is not through, an archive or candle was refused and
+    its minutes did not come another way. 128 and more: a signal. Raises CandlecastUserError; Unreachable (69).
+    """
+
+    async def run_all(context: Context) -> int:
+        outcomes: list[Outcome] = []
+        try:
+            for symbol in dict.fromkeys(symbols):
+                outcome = Outcome(symbol)
+                outcomes.append(outcome)
+                try:
+                    await work(context, outcome)
+                except Unreachable:
+                    raise
+                except CandlecastUserError as error:
+                    outcome.failed = error
+        finally:  # whatever stopped it: say what is loaded
+            print_outcomes(outcomes)
+        return int(any(not outcome.is_complete for outcome in outcomes))
+
     try:
         with connect(url) as connection:
             connection.execute("set timezone = 'UTC'; set datestyle = 'ISO'")
-            return asyncio.run(_run(command, exchange, connection))
+            return asyncio.run(_run_until_signal(run_all, exchange, connection))
     except psycopg.Error as error:
         raise explain(error) from error
 
 
-async def _run(command: Callable[[Session], Awaitable[int]], exchange: Exchange, connection: psycopg.Connection) -> int:
+async def _run_until_signal(
+    command: Callable[[Context], Awaitable[int]], exchange: Exchange, connection: psycopg.Connection
+) -> int:
+    """The command's exit status; 128 and the signal's number where one ended it."""
     task, stopped_by = asyncio.current_task(), list[signal.Signals]()
     assert task is not None
 
@@ -75,7 +107,7 @@ async def _run(command: Callable[[Session], Awaitable[int]], exchange: Exchange,
     try:
         async with exchange:
             now = await exchange.server_time()
-            return await command(Session(exchange, connection, now))
+            return await command(Context(exchange, connection, now))
     except asyncio.CancelledError:
         if not stopped_by:
             raise

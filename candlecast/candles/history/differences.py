@@ -40,7 +40,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Differences:
     """Of the staged candles: how many the table lacks, how many it has otherwise, the first of these."""
 
     missing: int
@@ -48,12 +48,12 @@ class Comparison:
     examples: list[Difference]
 
 
-def compare_staged(connection: psycopg.Connection, most: int) -> Comparison:
+def find_differences(connection: psycopg.Connection, max_examples: int) -> Differences:
     """Hold staged_candles to candles_1m; at most so many examples (one at least)."""
-    rows = connection.execute(_DIFFERENCES, [most]).fetchall()
+    rows = connection.execute(_DIFFERENCES, [max_examples]).fetchall()
     examples = []
     for _, open_time, *values in rows:
         pairs = zip(_VALUES, values[::2], values[1::2], strict=True)
         examples.append(Difference(open_time, {name: (old, new) for name, old, new in pairs if old != new}))
     (missing,) = connection.execute(_MISSING).fetchone() or (0,)
-    return Comparison(missing, rows[0][0] if rows else 0, examples)
+    return Differences(missing, rows[0][0] if rows else 0, examples)

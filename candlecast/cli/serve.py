@@ -1,4 +1,4 @@
-"""`candlecast serve`; candlecast.cli.app registers it beside the other commands."""
+"""`candlecast serve`."""
 
 from typing import Annotated
 

@@ -107,7 +107,7 @@ _CANDLES_CAPTION = (
     "- where none ever ran. prediction: the newest one's candle. All times are UTC."
 )
 #: From so many symbols on, they are counted too.
-_MANY = 10
+_MIN_COUNTED = 10
 _TESTS_CAPTION = (
     "pairs: minutes of the last 24 hours that both predicted. points: how much more often the challenger was right at "
     "one minute since its test began, with a 95 % confidence sequence. next: as things stand now."
@@ -180,7 +180,7 @@ def _print_rows(
 
 
 def _candles_caption(rows: list[TupleRow]) -> str:
-    if len(rows) < _MANY:
+    if len(rows) < _MIN_COUNTED:
         return _CANDLES_CAPTION
     states = Counter(row[-1] or "none" for row in rows)
     feeds = ", ".join(f"{count} {state}" for state, count in states.most_common())

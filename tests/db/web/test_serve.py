@@ -18,7 +18,7 @@ from psycopg import conninfo, sql
 
 from bench.programs import CANDLECAST
 from candlecast.core.errors import QueryRefused
-from candlecast.web.database import Database
+from candlecast.web.pool import DatabasePool
 from tests.support.databases import with_database
 from tests.support.serving import ROOT, bring_up_to_now, next_minute, serving
 
@@ -213,17 +213,17 @@ def test_however_many_ask_the_database_is_asked_once_a_second(service):
 
 def test_it_reads_as_the_reader_and_nothing_else(now_url):
     async def ask():
-        database = Database(now_url)
-        await database.open()
+        pool = DatabasePool(now_url)
+        await pool.open()
         try:
             query = "select current_user::text as who, current_setting('statement_timeout') as patience"
-            found = await database.rows(query, seconds=1.5)
+            found = await pool.fetch(query, timeout=1.5)
             with pytest.raises(QueryRefused) as refused:
-                await database.rows("delete from candles_1m", seconds=1.5)
+                await pool.fetch("delete from candles_1m", timeout=1.5)
             with pytest.raises(QueryRefused, match="too long"):
-                await database.rows("select pg_sleep(5)", seconds=0.4)
+                await pool.fetch("select pg_sleep(5)", timeout=0.4)
         finally:
-            await database.close()
+            await pool.close()
         return found, refused.value
 
     (row,), refused = asyncio.run(ask())

@@ -18,6 +18,7 @@ from psycopg import conninfo, sql
 
 from bench.programs import CANDLECAST
 from candlecast.core.errors import QueryRefused
+from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
 from candlecast.web.pool import DatabasePool
 from tests.support.databases import with_database
 from tests.support.serving import ROOT, bring_up_to_now, next_minute, serving
@@ -77,7 +78,7 @@ def test_health_is_the_databases_word(service, now):
     assert (answer.status_code, said["reasons"]) == (200, [])
     assert said["ml_model_version"] == now.execute("select id from active_ensembles where is_active").fetchone()[0]
     assert said["ml_inference_enabled"] is True
-    assert 0 <= said["candle_age_seconds"] < 75
+    assert 0 <= said["candle_age_seconds"] < LATE_SECONDS
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -134,6 +135,7 @@ def test_live_is_what_the_tables_hold(service, now):
     shown = [(one["horizon"], one["predicted_price"], one["lower_price"]) for one in document["forecast"]]
     assert shown == stored.fetchall()
     assert {one["candle_time"] for one in document["forecast"]} == {newest}
+    assert (document["late_seconds"], document["missing_seconds"]) == (LATE_SECONDS, MISSING_SECONDS)
     right = [row[7] for row in document["past"] if row[1] == 1]
     wanted = now.execute(
         "select direction_hit from prediction_outcomes where horizon = 1 order by candle_time"

@@ -1,18 +1,12 @@
 """What the page reads, a query a section. Each reads a bounded stretch, so that none grows with the tables."""
 
-#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s. Not by way of
+#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s. Not those of
 #: candle_status: a lock on feed_status would take /api/live with it.
 SYMBOLS = """
-with recursive stored as (
-    (select symbol from public.candles_1m order by symbol limit 1)
-    union all
-    select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > stored.symbol)
-    from stored where stored.symbol is not null
-)
 select
     known.symbol,
     exists (select from public.active_ensembles as one where one.symbol = known.symbol and one.is_active) as forecast
-from (select symbol from stored where symbol is not null union select symbol from public.active_ensembles) as known
+from (select symbol from public.candle_symbols union select symbol from public.active_ensembles) as known
 order by forecast desc, known.symbol <> 'BTCUSDT', known.symbol
 """
 

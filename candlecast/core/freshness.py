@@ -1,7 +1,7 @@
 """How old is late, how old is missing: of a candle, a run and a prediction.
 
-Seconds since the end of its minute, or since a run began. symbol_health and health() judge by these, the page shows by
-them, and the alert rules of deploy/prometheus fire by them; tests hold all three to what stands here.
+Seconds since the end of its minute, or since a run began. The page goes by these. SQL has them in freshness_limits,
+deploy/prometheus in two recorded metrics, deploy/grafana in its thresholds; tests hold them to what stands here.
 """
 
 #: The candle of a minute comes within seconds, so the next one is 15 seconds overdue.

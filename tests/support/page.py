@@ -36,7 +36,7 @@ def closing_time(candle_time: datetime) -> str:
 
 
 def drawn_stretches(page: Page) -> list[tuple[int, int]]:
-    """From where to where, in pixels from the left, the chart shows the colour of past forecasts, a brown."""
+    """From where to where, in pixels from the left, the chart shows the color of past forecasts, a brown."""
     image = Image.open(io.BytesIO(page.locator("#chart").screenshot())).convert("RGB")
     red, green, blue = np.asarray(image).astype(int).transpose(2, 0, 1)
     columns = np.flatnonzero(((red - green > 10) & (green - blue > 25)).any(axis=0))

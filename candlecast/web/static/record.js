@@ -32,7 +32,7 @@ function scored(rows, name) {
   ]);
 }
 
-/** A colour is for what is neither chance nor a handful of minutes. */
+/** A color is for what is neither chance nor a handful of minutes. */
 const verdict = ({ low, high, rows }) =>
   `${rows < 100 ? "" : low > 0.5 ? "up " : high < 0.5 ? "down " : ""}strong`;
 

@@ -14,24 +14,24 @@ import uvicorn
 
 from candlecast.client.database import database_url
 from candlecast.core.errors import CandlecastUserError
-from candlecast.web.app import application
+from candlecast.web.application import create_application
 
 #: Connections that wait to be taken.
 _BACKLOG = 512
 
 
-def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
+def run_service(host: str, port: int, url: str | None, *, access_log: bool) -> None:
     """Answer until SIGTERM or SIGINT, whatever becomes of the database.
 
     Raises CandlecastUserError where no database is named, or the address cannot be had.
     """
-    app = application(database_url(url))
+    app = create_application(database_url(url))
     listener = _listen(host, port)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="candlecast serve: %(message)s")
-    # The pool would tell of every attempt; database.py tells when it went and when it came.
+    # The pool would tell of every attempt; pool.py tells when it went and when it came.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _end)
+        signal.signal(name, _stop)
     where = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"candlecast serves http://{where}:{listener.getsockname()[1]}/ (/health, /metrics)\n")
     sys.stdout.flush()
@@ -50,7 +50,7 @@ def serve(host: str, port: int, url: str | None, *, access_log: bool) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
+def _stop(_number: int, _frame: FrameType | None) -> None:
     """The server raises the signal again once it has closed what was open: being told to stop is no failure."""
     raise SystemExit(0)
 
@@ -69,7 +69,7 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
         return listener
     except socket.gaierror as error:
-        raise CandlecastUserError(f"{host} is no address of this machine: {error.strerror}", _OTHER) from None
+        raise CandlecastUserError(f"{host} is no address of this machine: {error.strerror}", _HINT) from None
     except OSError as error:
         reasons = {
             errno.EADDRINUSE: f"port {port} of {host} is taken",
@@ -77,7 +77,7 @@ def _listen(host: str, port: int) -> socket.socket:
             errno.EADDRNOTAVAIL: f"{host} is no address of this machine",
         }
         message = reasons.get(error.errno or 0, f"{host}:{port} cannot be listened on: {error.strerror}")
-        raise CandlecastUserError(message, _OTHER) from None
+        raise CandlecastUserError(message, _HINT) from None
 
 
-_OTHER = "Name another: `candlecast serve --host 127.0.0.1 --port 8081`."
+_HINT = "Name another: `candlecast serve --host 127.0.0.1 --port 8081`."

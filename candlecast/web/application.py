@@ -1,6 +1,6 @@
 """The ASGI application: /health, /metrics, /api/... and the page.
 
-uvicorn.run(application("postgresql://..."))
+uvicorn.run(create_application("postgresql://..."))
 """
 
 from collections.abc import AsyncIterator
@@ -16,11 +16,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from candlecast.web.answers import Cached
-from candlecast.web.api import Api
-from candlecast.web.database import Database
-from candlecast.web.exposition import metrics
-from candlecast.web.health import health
+from candlecast.web.caching import Cached
+from candlecast.web.documents import Documents
+from candlecast.web.health import read_health
+from candlecast.web.metrics import read_metrics
+from candlecast.web.pool import DatabasePool
 
 STATIC = Path(__file__).parent / "static"
 #: One query a second for each of /health and /metrics, however many ask.
@@ -40,27 +40,27 @@ _HEADERS = {
 }
 
 
-def application(url: str) -> Starlette:
+def create_application(url: str) -> Starlette:
     """The service over one database, which may come later, go away and return."""
-    database = Database(url)
-    api = Api(database)
-    of_health = Cached(lambda: health(database), CACHE_SECONDS)
-    of_metrics = Cached(lambda: metrics(database), CACHE_SECONDS)
+    pool = DatabasePool(url)
+    documents = Documents(pool)
+    health = Cached(lambda: read_health(pool), CACHE_SECONDS)
+    metrics = Cached(lambda: read_metrics(pool), CACHE_SECONDS)
 
     async def get_health(request: Request) -> Response:
-        return (await of_health.get()).to(request)
+        return (await health.get()).reply_to(request)
 
     async def get_metrics(request: Request) -> Response:
-        return (await of_metrics.get()).to(request)
+        return (await metrics.get()).reply_to(request)
 
     async def get_page(_request: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await database.open()
+        await pool.open()
         yield
-        await database.close()
+        await pool.close()
 
     # What is asked 200 times a second is small and not worth compressing.
     compressed = [Middleware(GZipMiddleware, minimum_size=1_000)]
@@ -68,8 +68,8 @@ def application(url: str) -> Starlette:
         routes=[
             Route("/health", get_health),
             Route("/metrics", get_metrics),
-            Route("/api/symbols", api.symbols),
-            Route("/api/{name}", api.document, middleware=compressed),
+            Route("/api/symbols", documents.get_symbols),
+            Route("/api/{name}", documents.get_document, middleware=compressed),
             Route("/", get_page, middleware=compressed),
             Mount("/static", _Revalidated(directory=STATIC), middleware=compressed),
         ],

@@ -14,24 +14,24 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from candlecast.core.errors import DatabaseGone, QueryRefused
-from candlecast.web.answers import Answer
-from candlecast.web.database import Database
+from candlecast.web.pool import DatabasePool
+from candlecast.web.responses import PreparedResponse
 
-#: deploy/prometheus waits four.
-SECONDS = 3.5
+#: Seconds; deploy/prometheus waits four.
+TIMEOUT = 3.5
 _HISTOGRAM = ("_bucket", "_sum", "_count")
 
 
-async def metrics(database: Database) -> Answer:
-    """The exposition, always 200."""
+async def read_metrics(pool: DatabasePool) -> PreparedResponse:
+    """All of them, always 200."""
     try:
-        rows = await database.rows("select name, labels, value, type, help from public.metrics()", seconds=SECONDS)
+        rows = await pool.fetch("select name, labels, value, type, help from public.metrics()", timeout=TIMEOUT)
     except (DatabaseGone, QueryRefused):
-        return Answer(200, exposition([], up=False), CONTENT_TYPE_PLAIN_0_0_4)
-    return Answer(200, exposition(rows, up=True), CONTENT_TYPE_PLAIN_0_0_4)
+        return PreparedResponse(200, format_metrics([], up=False), CONTENT_TYPE_PLAIN_0_0_4)
+    return PreparedResponse(200, format_metrics(rows, up=True), CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def exposition(rows: Iterable[dict[str, Any]], *, up: bool) -> bytes:
+def format_metrics(rows: Iterable[dict[str, Any]], *, up: bool) -> bytes:
     """Rows of metrics() as text, each family together, the buckets of a histogram in order."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
@@ -48,17 +48,17 @@ class _Rows(Collector):
         yield GaugeMetricFamily("ml_database_up", "1 while the database answers candlecast serve, else 0.", self._up)
         families: dict[str, Metric] = {}
         for row in self._rows:
-            name = family_of(row["name"], row["type"])
+            name = find_family(row["name"], row["type"])
             family = families.setdefault(name, Metric(name, row["help"], row["type"]))
             labels = {label: str(value) for label, value in (row["labels"] or {}).items()}
             family.add_sample(row["name"], labels, float("nan") if row["value"] is None else row["value"])
         for family in families.values():
             if family.type == "histogram":
-                family.samples.sort(key=lambda sample: _place(family.name, sample))
+                family.samples.sort(key=lambda sample: _sort_key(family.name, sample))
             yield family
 
 
-def family_of(name: str, of_type: str) -> str:
+def find_family(name: str, of_type: str) -> str:
     """The name that HELP and TYPE carry: of a histogram's samples without the suffix; prometheus_client adds _total."""
     if of_type == "counter":
         return name.removesuffix("_total")
@@ -69,7 +69,7 @@ def family_of(name: str, of_type: str) -> str:
     return name
 
 
-def _place(name: str, sample: Sample) -> tuple[Any, ...]:
+def _sort_key(name: str, sample: Sample) -> tuple[Any, ...]:
     """Each series together: its buckets from the smallest on, then sum and count."""
     series = sorted((label, value) for label, value in sample.labels.items() if label != "le")
     return (series, _HISTOGRAM.index(sample.name.removeprefix(name)), float(sample.labels.get("le", "0")))

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from candlecast.web.answers import Answer, Cached, json_answer
-from candlecast.web.app import STATIC
-from candlecast.web.database import _without_address
-from candlecast.web.exposition import exposition
-from candlecast.web.serve import _listen
+from candlecast.web.application import STATIC
+from candlecast.web.caching import Cached
+from candlecast.web.metrics import format_metrics
+from candlecast.web.refusals import strip_address
+from candlecast.web.responses import PreparedResponse, prepare_json
+from candlecast.web.service import _listen
 
 REFUSED = (
     'connection failed: connection to server at "10.0.0.1", port 5432 failed: Connection refused\n'
@@ -31,7 +32,7 @@ def row(name, value, of_type="gauge", **labels):
 
 
 def families(rows, *, up=True):
-    found = text_string_to_metric_families(exposition(rows, up=up).decode())
+    found = text_string_to_metric_families(format_metrics(rows, up=up).decode())
     return {family.name: family for family in found if family.name.startswith("ml_")}
 
 
@@ -97,7 +98,7 @@ def test_a_histogram_is_one_family_with_its_buckets_in_order():
             row("ml_x_ms_bucket", 7, "histogram", symbol=symbol, le="10"),
         ]
 
-    text = exposition(of("B") + of("A"), up=True).decode()
+    text = format_metrics(of("B") + of("A"), up=True).decode()
     lines = [line for line in text.splitlines() if "ml_x_ms" in line]
     assert lines[:2] == ["# HELP ml_x_ms about ml_x_ms_count", "# TYPE ml_x_ms histogram"]
     for at, symbol in ((2, "A"), (7, "B")):
@@ -134,7 +135,7 @@ def test_what_json_has_not_becomes_what_it_has():
         "d": Decimal("0.5"),
         "e": noon.date(),
     }
-    assert json.loads(json_answer(given).body) == {
+    assert json.loads(prepare_json(given).body) == {
         "a": "2026-05-02T12:00:00Z",
         "b": 120.0,
         "c": [None, None, 0.1],
@@ -144,7 +145,9 @@ def test_what_json_has_not_becomes_what_it_has():
 
 
 def test_an_etag_is_of_the_content():
-    assert Answer(200, b"one").etag == Answer(200, b"one").etag != Answer(200, b"two").etag
+    assert (
+        PreparedResponse(200, b"one").etag == PreparedResponse(200, b"one").etag != PreparedResponse(200, b"two").etag
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_an_etag_is_of_the_content():
     ],
 )
 def test_a_message_goes_out_without_the_servers_address(given, expected):
-    assert _without_address(str(psycopg.OperationalError(given))) == expected
+    assert strip_address(str(psycopg.OperationalError(given))) == expected
 
 
 def test_the_page_names_no_other_host_but_in_its_notice():

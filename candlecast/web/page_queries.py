@@ -1,17 +1,12 @@
-"""What the dashboard reads, a query a section. Each reads a bounded stretch, so that none grows with the tables."""
+"""What the page reads, a query a section. Each reads a bounded stretch, so that none grows with the tables."""
 
-#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s.
+#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s. Not those of
+#: candle_status: a lock on feed_status would take /api/live with it.
 SYMBOLS = """
-with recursive stored as (
-    (select symbol from public.candles_1m order by symbol limit 1)
-    union all
-    select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > stored.symbol)
-    from stored where stored.symbol is not null
-)
 select
     known.symbol,
     exists (select from public.active_ensembles as one where one.symbol = known.symbol and one.is_active) as forecast
-from (select symbol from stored where symbol is not null union select symbol from public.active_ensembles) as known
+from (select symbol from public.candle_symbols union select symbol from public.active_ensembles) as known
 order by forecast desc, known.symbol <> 'BTCUSDT', known.symbol
 """
 
@@ -158,25 +153,26 @@ select ensemble_id, live_from, live_to, came_by, came_because, went_by
 from public.ensemble_history where symbol = %(symbol)s order by live_from desc limit 8
 """
 
+
+def _newest_day(table: str) -> str:
+    """SQL: the newest day that is over, of those that the table has of the symbol."""
+    return f"(select max(day) from public.{table} where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date)"
+
+
 #: Of the newest day that is over; of each feature the model that it lies further from, by what is usual for it.
-DRIFT = """
+DRIFT = f"""
 with worst as (
     select distinct on (feature) day, feature, rows, psi, ks, threshold, drifted, reason
     from public.feature_drift
-    where symbol = %(symbol)s and day = (
-        select max(day) from public.feature_drift
-        where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date
-    )
+    where symbol = %(symbol)s and day = {_newest_day("feature_drift")}
     order by feature, psi / threshold desc nulls last
 )
 select * from worst order by psi / threshold desc nulls last, feature
 """
 
-CONSISTENCY = """
+CONSISTENCY = f"""
 select day, ensemble_id, sampled, mismatches, corrected, example_time, cause, reason
 from public.consistency_checks
-where symbol = %(symbol)s and day = (
-    select max(day) from public.consistency_checks where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date
-)
+where symbol = %(symbol)s and day = {_newest_day("consistency_checks")}
 order by ensemble_id
 """

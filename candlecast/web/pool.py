@@ -1,8 +1,8 @@
 """Reads from the database without ever waiting long: a small pool, read-only transactions, as candlecast_reader.
 
-database = Database(url)
-await database.open()
-rows = await database.rows("select symbol from candle_status", seconds=1.5)
+pool = DatabasePool(url)
+await pool.open()
+rows = await pool.fetch("select symbol from candle_status", timeout=1.5)
 """
 
 import asyncio
@@ -17,12 +17,13 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from candlecast.core.errors import DatabaseGone, QueryRefused
+from candlecast.web.refusals import find_hint, strip_address, to_query_refused
 
 _log = logging.getLogger(__name__)
 
-CONNECTIONS = 6
-#: Whoever waits longer for a connection is told that there is none.
-_CONNECT_SECONDS = 1.0
+MAX_CONNECTIONS = 6
+#: Seconds; whoever waits longer for a connection is told that there is none.
+_CONNECT_TIMEOUT = 1.0
 #: A connection that answers nothing, not even a keepalive, is given up after so long.
 _TCP = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 #: For the transaction alone, so that a pooler in transaction mode does no harm. Who may become the reader, does.
@@ -37,7 +38,7 @@ select
 """
 
 
-class Database:
+class DatabasePool:
     """One database, whether it is there or not: its absence ends nothing here, and its return is noticed."""
 
     def __init__(self, url: str) -> None:
@@ -70,9 +71,9 @@ class Database:
                 "row_factory": dict_row,
                 **_TCP,
             },
-            configure=_read_only,
+            configure=_set_read_only,
             min_size=1,
-            max_size=CONNECTIONS,
+            max_size=MAX_CONNECTIONS,
             reconnect_timeout=2,
             open=False,
         )
@@ -88,12 +89,12 @@ class Database:
         """Close every connection."""
         await self._pool.close(timeout=1)
 
-    async def rows(
+    async def fetch(
         self,
         query: str,
         values: Sequence[Any] | Mapping[str, Any] | None = None,
         *,
-        seconds: float,
+        timeout: float,
         name: str | None = None,
     ) -> list[dict[str, Any]]:
         """What the query gives, in so many seconds at most; the log calls it by its name, or its text.
@@ -102,20 +103,20 @@ class Database:
         """
         started = asyncio.get_running_loop().time()
         try:
-            found = await self._rows(query, values, seconds)
+            found = await self._fetch(query, values, timeout)
         except DatabaseGone as gone:
-            self._tell(gone.reason)
+            self._log_presence(gone.reason)
             raise
         except QueryRefused as refused:
-            self._tell(None)
+            self._log_presence(None)
             if refused.timed_out:
-                self._tell_timeout(name or query, asyncio.get_running_loop().time() - started)
+                self._log_timeout(name or query, asyncio.get_running_loop().time() - started)
             raise
-        self._tell(None)
-        self._tell_in_time(name or query)
+        self._log_presence(None)
+        self._log_recovery(name or query)
         return found
 
-    def _tell(self, gone: str | None) -> None:
+    def _log_presence(self, gone: str | None) -> None:
         """Log that the database went or came back: once, however often it is asked meanwhile."""
         if gone is not None and self._gone is None:
             _log.warning("the database does not answer: %s", gone)
@@ -123,39 +124,39 @@ class Database:
             _log.warning("the database answers again")
         self._gone = gone
 
-    def _tell_timeout(self, name: str, seconds: float) -> None:
+    def _log_timeout(self, name: str, seconds: float) -> None:
         """Log that a query timed out: once, until it has been answered in time again."""
         if name not in self._timed_out:
             _log.warning("the query timed out after %.1f s: %s", seconds, name)
             self._timed_out.add(name)
 
-    def _tell_in_time(self, name: str) -> None:
+    def _log_recovery(self, name: str) -> None:
         if name in self._timed_out:
             _log.warning("the query is answered in time again: %s", name)
             self._timed_out.remove(name)
 
-    async def _rows(self, query: str, values: Any, seconds: float) -> list[dict[str, Any]]:
-        deadline = asyncio.get_running_loop().time() + seconds
+    async def _fetch(self, query: str, values: Any, timeout: float) -> list[dict[str, Any]]:
+        deadline = asyncio.get_running_loop().time() + timeout
         # After a restart of the server every pooled connection is dead, and each is found out once.
-        for _ in range(CONNECTIONS + 1):
+        for _ in range(MAX_CONNECTIONS + 1):
             try:
-                return await self._rows_by(deadline, query, values)
+                return await self._fetch_by(deadline, query, values)
             except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, _Broken):
                 continue
         raise DatabaseGone("it ends every connection")
 
-    async def _rows_by(self, deadline: float, query: str, values: Any) -> list[dict[str, Any]]:
+    async def _fetch_by(self, deadline: float, query: str, values: Any) -> list[dict[str, Any]]:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
             # Within two thirds of the time at most, so that the query still has some.
-            patience = min(_CONNECT_SECONDS, (deadline - started) * 2 / 3)
-            async with self._pool.connection(timeout=max(0.01, patience)) as connection:
-                cut = loop.call_at(deadline, _cut, connection)
+            wait = min(_CONNECT_TIMEOUT, (deadline - started) * 2 / 3)
+            async with self._pool.connection(timeout=max(0.01, wait)) as connection:
+                cut = loop.call_at(deadline, _cut_off, connection)
                 try:
-                    return await _ask(connection, query, values, _milliseconds(deadline - loop.time()))
+                    return await _run_query(connection, query, values, _to_milliseconds(deadline - loop.time()))
                 except psycopg.errors.QueryCanceled as error:
-                    raise _refused(error) from None
+                    raise to_query_refused(error) from None
                 except psycopg.OperationalError as error:
                     if loop.time() >= deadline:
                         # What hung one has hung the others too, and each would cost its waiter as much.
@@ -167,23 +168,23 @@ class Database:
                 finally:
                     cut.cancel()
         except PoolTimeout:
-            raise self._not_reached(loop.time() - started) from None
+            raise self._explain_no_connection(loop.time() - started) from None
         except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown):
             raise
         except psycopg.OperationalError as error:
             if error.sqlstate is None:
-                raise DatabaseGone(_without_address(str(error))) from None
-            raise _refused(error) from None
+                raise DatabaseGone(strip_address(str(error))) from None
+            raise to_query_refused(error) from None
         except psycopg.Error as error:
-            raise _refused(error) from None
+            raise to_query_refused(error) from None
 
-    def _not_reached(self, seconds: float) -> DatabaseGone:
+    def _explain_no_connection(self, seconds: float) -> DatabaseGone:
         if self._last_error is None:
             return DatabaseGone(f"no connection within {seconds:.1f} s")
-        return DatabaseGone(_without_address(str(self._last_error)), _hint(self._last_error))
+        return DatabaseGone(strip_address(str(self._last_error)), find_hint(self._last_error))
 
 
-def _milliseconds(left: float) -> int:
+def _to_milliseconds(left: float) -> int:
     """For the server to end a statement in, and to say so before the connection is cut."""
     return max(1, int(left * 800))
 
@@ -192,52 +193,20 @@ class _Broken(Exception):
     """A pooled connection whose other end is gone."""
 
 
-async def _read_only(connection: psycopg.AsyncConnection[Any]) -> None:
+async def _set_read_only(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.set_read_only(True)
 
 
-async def _ask(connection: psycopg.AsyncConnection[Any], query: str, values: Any, milliseconds: int) -> list[Any]:
+async def _run_query(connection: psycopg.AsyncConnection[Any], query: str, values: Any, milliseconds: int) -> list[Any]:
     async with connection.transaction():
         await connection.execute(_BEGIN.format(milliseconds=milliseconds))
         return await (await connection.execute(query, values)).fetchall()
 
 
-def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+def _cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
     """End a connection that a server hangs on: waiting for a cancel request could hang as well."""
     try:
         with socket.socket(fileno=os.dup(connection.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
     except (OSError, psycopg.OperationalError):  # gone already
         return
-
-
-_NOBODY = {"Connection refused", "No such file or directory"}
-
-
-def _without_address(text: str) -> str:
-    """The message of libpq without host, port and address: 'connection to server at "h" (a), port 1 failed: REASON'."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    failed = [line.rpartition("failed: ")[2] for line in lines if "failed: " in line]
-    reason = (failed or lines or ["no connection"])[-1].removeprefix("FATAL:").strip()
-    return f"nothing listens there ({reason})" if reason in _NOBODY else reason
-
-
-def _message(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).removeprefix("plpy.Error: ")
-
-
-def _hint(error: psycopg.Error) -> str | None:
-    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction):
-        return "The database has no candlecast objects, or old ones: run `alembic upgrade head`."
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return "Let the service's login read: `grant candlecast_reader to LOGIN;`."
-    if "authentication failed" in str(error) or "no password supplied" in str(error):
-        return "The server refuses the user or the password of DATABASE_URL."
-    return None
-
-
-def _refused(error: psycopg.Error) -> QueryRefused:
-    timed_out = isinstance(error, psycopg.errors.QueryCanceled)
-    # A lock, or a table that grew: what the server says of its own time limit helps nobody.
-    reason = "it takes too long" if timed_out else _message(error)
-    return QueryRefused(reason, error.diag.message_hint or _hint(error), error.sqlstate, timed_out=timed_out)

@@ -11,6 +11,7 @@ import numpy as np
 
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
+from candlecast.core.times import DAY_SECONDS
 
 #: The field of facts.json.
 FIELD = "training_distribution"
@@ -24,7 +25,6 @@ MIN_SHARE = 1e-4
 MIN_DAY_ROWS = 720
 #: Counts beyond are no minutes of any market.
 MAX_ROWS = 10**12
-DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Distribution:
 
 def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
     """Normalized training rows (n, features) float32 at times (n,), epoch seconds -> what facts.json keeps of them."""
-    days, places, counts = np.unique(times // DAY, return_inverse=True, return_counts=True)
+    days, places, counts = np.unique(times // DAY_SECONDS, return_inverse=True, return_counts=True)
     whole = [rows[places == place] for place in range(len(days)) if counts[place] >= MIN_DAY_ROWS]
     features = {}
     for column, name in enumerate(FEATURES):

@@ -13,11 +13,10 @@ import math
 from dataclasses import dataclass
 
 from candlecast.core.settings import Settings
-from candlecast.core.times import format_timestamp
+from candlecast.core.times import DAY_SECONDS, format_timestamp
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence
 from candlecast.server.ab.figures import Accuracies, DayFigures
-from candlecast.server.ab.paired_minutes import DAY
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _judge(standing: Standing, one: Accuracies, settings: Settings) -> tuple[str
 def _keep_unless_over(standing: Standing, settings: Settings, why: str) -> Decision:
     """Keep an undecided one, or retire it where its days are over."""
     start = standing.challenge.together_since or standing.since
-    if start is not None and standing.at - start >= settings.ab_max_days * DAY:
+    if start is not None and standing.at - start >= settings.ab_max_days * DAY_SECONDS:
         return Decision("retire", f"undecided after {settings.ab_max_days} days (ab_max_days): {why}")
     return Decision("keep", why)
 

@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from candlecast.core.settings import Settings
-from candlecast.core.times import format_timestamp
+from candlecast.core.times import DAY_SECONDS, format_timestamp
 from candlecast.server.ab.decision import Decision, Standing
 from candlecast.server.ab.figures import Accuracies
-from candlecast.server.ab.paired_minutes import DAY
 from candlecast.server.session import Session
 
 Row = dict[str, Any]
@@ -51,7 +50,7 @@ def _build_columns(evaluation: Evaluation) -> Row:
         "challenger_id": challenge.challenger_id,
         "role": challenge.role,
         "since": None if standing.since is None else format_timestamp(standing.since),
-        "window_from": format_timestamp(standing.at - DAY),
+        "window_from": format_timestamp(standing.at - DAY_SECONDS),
         "pairs": day.pairs,
         **_build_accuracies(day.one_minute, "_1m"),
         "active_only_right": day.active_only_right,

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence
 from candlecast.server.session import Session
-
-DAY = 86_400
 
 # $1 symbol, $2 the active one, $3 the challenger, from $4 on, outcomes known at $5, horizons $6. Grouped, not joined:
 # predictions joined with themselves take seconds a day where the planner's statistics are behind.
@@ -82,13 +80,13 @@ class PairedMinutes:
 
 def load_day(session: Session, challenge: Challenge, at: float) -> PairedMinutes:
     """The 24 hours before ``at``, from where the challenge began."""
-    start = at - DAY
+    start = at - DAY_SECONDS
     rows = session.rows(_DAY, _TYPES, _parameters(challenge, start, at, HORIZONS))[0]
     minute, horizon = np.array(rows["minute"], dtype=np.intp), np.array(rows["horizon"], dtype=np.intp)
     seen = minute * MINUTE_SECONDS + start >= challenge.began
     arrays = {}
     for name in _ARRAYS:
-        arrays[name] = np.full((DAY // MINUTE_SECONDS, len(HORIZONS)), np.nan)
+        arrays[name] = np.full((DAY_SECONDS // MINUTE_SECONDS, len(HORIZONS)), np.nan)
         values = np.array(rows[name], dtype=np.float64)  # None becomes NaN
         arrays[name][minute[seen], horizon[seen]] = values[seen]
     return PairedMinutes(**arrays)

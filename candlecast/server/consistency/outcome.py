@@ -62,8 +62,9 @@ def build_outcome(session: Session, symbol: str, differences: Differences, missi
         return Outcome(*figures, time, "candle", reason)
     if corrected.any():
         place = int(corrected.argmax())
-        minute = format_timestamp(candles[place])
-        reason = f"{_describe(differences, place)}: the candle at {minute} was corrected since"
+        reason = (
+            f"{_describe(differences, place)}: the candle at {format_timestamp(candles[place])} was corrected since"
+        )
         return Outcome(*figures, float(times[place]), "candle", reason)
     return Outcome(*figures)
 
@@ -72,11 +73,11 @@ def _find_corrected(session: Session, symbol: str, times: np.ndarray) -> np.ndar
     """(n,): the last corrected candle that each of these minutes (n,), ascending, reads; -inf: none of them."""
     if not len(times):
         return times
-    start, end = float(times[0]) - LOOKBACK * MINUTE_SECONDS, float(times[-1]) + MINUTE_SECONDS
+    start, end = float(times[0]) - (LOOKBACK - 1) * MINUTE_SECONDS, float(times[-1]) + MINUTE_SECONDS
     rows = session.rows(_CORRECTED, ["text", "float8", "float8"], [symbol, start, end])
     minutes = np.array([-np.inf, *(row["minute"] for row in rows)])
     last = minutes[np.searchsorted(minutes, times, side="right") - 1]
-    return np.where(last >= times - LOOKBACK * MINUTE_SECONDS, last, -np.inf)
+    return np.where(last >= times - (LOOKBACK - 1) * MINUTE_SECONDS, last, -np.inf)
 
 
 def _describe(differences: Differences, place: int) -> str:

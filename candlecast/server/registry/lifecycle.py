@@ -5,7 +5,7 @@ Every change says why; a trigger keeps it in ensemble_events and tells who liste
 
 from candlecast.core.errors import EnsembleUnknown, InShadow, TestsFull
 from candlecast.core.settings import resolve
-from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_check import check_features
 from candlecast.server.registry.test_vectors import check_test_vectors
 from candlecast.server.session import Session
@@ -93,9 +93,10 @@ def prove(session: Session, ensemble_id: int) -> str:
     rows = session.rows(_PROVED, ["bigint"], [ensemble_id])
     if not len(rows):
         raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
-    check_features(session, rows[0])
-    check_test_vectors(session, rows[0], resolve(rows[0]["settings"]))
-    return rows[0]["ensemble_symbol"]
+    ensemble = EnsembleRow.of(rows[0])
+    check_features(session, ensemble)
+    check_test_vectors(session, ensemble, resolve(rows[0]["settings"]))
+    return ensemble.symbol
 
 
 def put_on_test(session: Session, ensemble_id: int) -> bool:

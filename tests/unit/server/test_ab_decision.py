@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from candlecast.core.settings import resolve
+from candlecast.core.times import DAY_SECONDS as DAY
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence, radius
 from candlecast.server.ab.decision import Decision, Standing, decide
 from candlecast.server.ab.figures import Accuracies, DayFigures
-from candlecast.server.ab.paired_minutes import DAY
 
 HOUR = 3_600
 AT = 1_777_853_400.0  # 2026-05-04 00:10 UTC

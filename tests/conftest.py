@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "candlecast_template"

@@ -15,7 +15,7 @@ import httpx
 import psycopg
 from live import load_demo
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import trainer.exchanges
 import trainer.progress
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from trainer.cli import app
 from trainer.exchanges.base import Unreachable
 from trainer.exchanges.clock import Clock

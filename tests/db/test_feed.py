@@ -19,7 +19,7 @@ from exchange import Faults, Market, Row, StandIn
 from feeding import DAY, HOUR, MINUTE, START, SYMBOLS, ReplayClock, difference, feeding, never_true, stored, watch
 from psycopg import sql
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from trainer.exchanges.clock import Clock
 from trainer.feed.run import FeedOptions
 

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo, sql
 from serving import ROOT, bring_up_to_now, next_minute, serving
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from monitor.database import Database, QueryRefused
 
 WATCHER = "candlecast_test_watcher"

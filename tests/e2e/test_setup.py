@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from history import fill, market_of
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 
 ROOT = Path(__file__).resolve().parents[2]
 

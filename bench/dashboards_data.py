@@ -1,46 +1,41 @@
 """Two weeks of BTCUSDT as if they had been predicted live: the database that docs/dashboards.md is asked of.
 
-``prepare`` makes it from the exchange's files of March and April 2026, in the time of its candles: models of 16 April
-are live, models of 23 April are on test; the last 28 hours are real run_inference() calls, one session each, as pg_cron
-makes them; the days before are predict_range(), stored two seconds after their candles' ends. Four minutes of candles
-are missing, and inference is switched off for five, so that there is something to see. ``present`` copies it and moves
+It is made from the exchange's files of March and April 2026, in the time of its candles: models of 16 April are live,
+models of 23 April are on test; the last 28 hours are real run_inference() calls, one session each, as pg_cron makes
+them; the days before are predict_range(), stored two seconds after their candles' ends. Four minutes of candles are
+missing, and inference is switched off for five, so that there is something to see. ``present`` copies it and moves
 every time on, so that its last minute is now.
 """
 
-import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
-from bench.programs import CANDLECAST, migrate
+from bench.database import address, scratch_database
+from bench.figures import OnStep, progress
+from bench.processes import CANDLECAST, migrate, run
+from trainer.database import connect
 
-ROOT = Path(__file__).resolve().parents[1]
+PREPARED, PRESENT = "candlecast_fortnight", "candlecast_dashboards"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LIVE_FROM, TEST_FROM, END = (datetime(2026, *day, tzinfo=UTC) for day in ((4, 16), (4, 23), (5, 1)))
 RUNS_FROM = END - 28 * HOUR
 #: Taken out: 209 minutes from the first one on cannot be predicted.
 GAP = (END - 27 * HOUR, END - 27 * HOUR + 4 * MINUTE)
 SWITCHED_OFF = (END - 9 * HOUR, END - 9 * HOUR + 5 * MINUTE)
-OnStep = Callable[[int, int, str], None]
 
-_BACKTEST = """
-insert into predictions (
-    symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price, reference_close,
+_COLUMNS = """symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price, reference_close,
     mamba_close, lgbm_close, confidence, probability_up, lower_price, upper_price, abstained, out_of_distribution,
-    furthest_feature, created_at
-)
-select
-    symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price, reference_close,
-    mamba_close, lgbm_close, confidence, probability_up, lower_price, upper_price, abstained, out_of_distribution,
-    furthest_feature, candle_time + interval '62 seconds'
+    furthest_feature"""
+_BACKTEST = f"""
+insert into predictions ({_COLUMNS}, created_at)
+select {_COLUMNS}, candle_time + interval '62 seconds'
 from predict_range('BTCUSDT', %s, %s, %s)
 order by candle_time, horizon"""
 #: As if each run had begun when its candle ended; what it took is what it took.
@@ -73,43 +68,15 @@ where table_schema = 'public' and table_type = 'BASE TABLE' and data_type = 'tim
 group by columns.table_name"""
 
 
-def prepare(url: str, files: Sequence[Path], on_step: OnStep) -> None:
-    """Fill the migrated, empty database at this URL; ``on_step`` hears of each step."""
-    command(url, "load", *map(str, files), "--symbol", "BTCUSDT")
-    on_step(1, 6, "models of 16 April")
-    training = ("--symbol", "BTCUSDT", "--threads", "1", "--time-budget-minutes", "1")
-    with tempfile.TemporaryDirectory(prefix="candlecast-fortnight-") as models, superuser(url) as db:
-        training = (*training, "--models-dir", models)
-        command(url, "train", *training, "--to", str(LIVE_FROM.date()), "--publish", "active")
-        on_step(2, 6, "models of 23 April")
-        db.execute("delete from candles_1m where open_time >= %s", [TEST_FROM])
-        command(url, "retrain", *training, "--max-candle-age-hours", "1000000")
-        command(url, "load", *map(str, files), "--symbol", "BTCUSDT")
-        db.execute("delete from candles_1m where open_time >= %s and open_time < %s", GAP)
-        active, test = (row[0] for row in db.execute("select id from active_ensembles order by id"))
-        backdate(db, active, LIVE_FROM)
-        backdate(db, test, TEST_FROM)
-        on_step(3, 6, "predictions")
-        for ensemble, since in ((active, LIVE_FROM), (test, TEST_FROM)):
-            db.execute(_BACKTEST, [since, RUNS_FROM, ensemble])
-        db.execute("analyze")
-        on_step(4, 6, "runs")
-        for night in range((RUNS_FROM - TEST_FROM).days):
-            evaluate(db, TEST_FROM + (night + 1) * DAY)
-        last_midnight = END - DAY
-        replay(url, db, RUNS_FROM, last_midnight + 10 * MINUTE)
-        evaluate(db, last_midnight)
-        on_step(5, 6, "runs")
-        replay(url, db, last_midnight + 10 * MINUTE, END)
-        on_step(6, 6, "")
-
-
-def present(admin: psycopg.Connection, server: str, prepared: str, name: str) -> str:
-    """A copy whose newest candle has just closed, its hours summed up; returns when it has."""
-    drop, create = sql.SQL("drop database if exists {} with (force)"), sql.SQL("create database {} template {}")
-    admin.execute(drop.format(sql.Identifier(name)))
-    admin.execute(create.format(sql.Identifier(name), sql.Identifier(prepared)))
-    url = conninfo.make_conninfo(server, dbname=name)
+def present(files: Sequence[Path]) -> str:
+    """The URL of a copy whose newest candle has just closed, its hours summed up. With files all is made anew."""
+    if files:
+        with scratch_database(PREPARED, keep=True) as prepared, progress("Fortnight") as on_step:
+            prepare(prepared, files, on_step)
+    with connect() as admin:
+        admin.execute(f"drop database if exists {PRESENT} with (force)")
+        admin.execute(f"create database {PRESENT} template {PREPARED}")
+        url = address(admin, PRESENT)
     migrate(url)
     with superuser(url) as db:
         # The copy takes seconds; the newest minute closes at the end of the next whole one.
@@ -121,7 +88,7 @@ def present(admin: psycopg.Connection, server: str, prepared: str, name: str) ->
             )
             db.execute(sql.SQL("update {} set {}").format(sql.Identifier(table), moved))
         for (error,) in db.execute("select distinct error from inference_runs where error is not null").fetchall():
-            told = moved_on(error, later)
+            told = _TIME.sub(lambda found: str(datetime.fromisoformat(found[0]) + later), error)
             db.execute("update inference_runs set error = %s where error = %s", [told, error])
         db.execute("vacuum (full, analyze)")
         db.execute("call summarise_hours()")
@@ -130,20 +97,39 @@ def present(admin: psycopg.Connection, server: str, prepared: str, name: str) ->
     return url
 
 
-def moved_on(text: str, later: timedelta) -> str:
-    """The text with every time in it that much later."""
-    return _TIME.sub(lambda time: str(datetime.fromisoformat(time[0]) + later), text)
+def prepare(url: str, files: Sequence[Path], on_step: OnStep) -> None:
+    """Fill the migrated, empty database at this URL; ``on_step`` hears of each step."""
+    load = ("load", *map(str, files), "--symbol", "BTCUSDT")
+    run(url, *CANDLECAST, *load)
+    on_step(1, 5, "models of 16 and 23 April")
+    with tempfile.TemporaryDirectory(prefix="candlecast-fortnight-") as models, superuser(url) as db:
+        training = ("--symbol", "BTCUSDT", "--threads", "1", "--time-budget-minutes", "1", "--models-dir", models)
+        run(url, *CANDLECAST, "train", *training, "--to", str(LIVE_FROM.date()), "--publish", "active")
+        db.execute("delete from candles_1m where open_time >= %s", [TEST_FROM])
+        run(url, *CANDLECAST, "retrain", *training, "--max-candle-age-hours", "1000000")
+        run(url, *CANDLECAST, *load)
+        db.execute("delete from candles_1m where open_time >= %s and open_time < %s", GAP)
+        on_step(2, 5, "predictions")
+        ensembles = [row[0] for row in db.execute("select id from active_ensembles order by id")]
+        for ensemble, since in zip(ensembles, (LIVE_FROM, TEST_FROM), strict=True):
+            with psycopg.ClientCursor(db) as cursor:  # which takes several statements with values
+                cursor.execute(_DEPLOYED, {"id": ensemble, "at": since})
+            db.execute(_BACKTEST, [since, RUNS_FROM, ensemble])
+        db.execute("analyze")
+        on_step(3, 5, "runs")
+        for night in range((RUNS_FROM - TEST_FROM).days):
+            evaluate(db, TEST_FROM + (night + 1) * DAY)
+        last_midnight = END - DAY
+        replay(url, db, RUNS_FROM, last_midnight + 10 * MINUTE)
+        evaluate(db, last_midnight)
+        on_step(4, 5, "runs")
+        replay(url, db, last_midnight + 10 * MINUTE, END)
+        on_step(5, 5, "")
 
 
 def superuser(url: str) -> psycopg.Connection:
     """A connection whose changes fire no trigger: times are set here as nothing else may set them."""
     return psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica")
-
-
-def backdate(db: psycopg.Connection, ensemble: int, at: datetime) -> None:
-    """As if the ensemble had been published then."""
-    with psycopg.ClientCursor(db) as cursor:  # which takes several statements with values
-        cursor.execute(_DEPLOYED, {"id": ensemble, "at": at})
 
 
 def evaluate(db: psycopg.Connection, midnight: datetime) -> None:
@@ -166,13 +152,3 @@ def replay(url: str, db: psycopg.Connection, start: datetime, end: datetime) -> 
             session.execute("call run_inference(%s)", [candle_time])
     with psycopg.ClientCursor(db) as cursor:
         cursor.execute(_REPLAYED, {"since": since})
-
-
-def command(url: str, *arguments: str) -> None:
-    """`candlecast ARGUMENTS` on that database; its output on standard error."""
-    subprocess.run(
-        [*CANDLECAST, *arguments],
-        env=os.environ | {"DATABASE_URL": url},
-        stdout=sys.stderr,
-        check=True,
-    )

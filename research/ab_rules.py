@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.ab_pairs import MINUTES, Days, radii
 from candlecast.ab.sequence import NARROWEST_AT
 from candlecast.features import HORIZONS
+from research.ab_pairs import MINUTES, Days, radii
 
 #: The setting promotion_margin.
 MARGIN = 0.005

@@ -1,7 +1,7 @@
 """What a user would write instead of candlecast: candles fetched by psycopg, features in pandas, the same model files.
 
-    python bench/peer.py --database-url URL --models DIR --symbol BENCH            predict once, print it, end
-    python bench/peer.py --database-url URL --models DIR --symbol BENCH --serve    stay warm, obey lines on stdin:
+    python bench/baseline.py --database-url URL --models DIR --symbol BENCH            predict once, print it, end
+    python bench/baseline.py --database-url URL --models DIR --symbol BENCH --serve    stay warm, obey lines on stdin:
         predict        from the newest candle         await EPOCH    from that candle, as soon as it is there
 
 Each answer is a line of JSON with the milliseconds from the query (or from the candle seen) to the commit. It imports
@@ -102,13 +102,8 @@ class Models:
         """A raw window (60, features) and the pair's scaled returns (5,) -> probabilities (5,), half widths of the
         intervals in scaled returns (5,), and the feature that lies furthest outside of training, if one lies far.
         """
-        probability, seen = self.calibration["probability"], self.calibration["seen"]
-        if probability["method"] == "platt":
-            line = np.array(probability["slope"]) * scaled + np.array(probability["intercept"])
-            probability_up = 1 / (1 + np.exp(-line))
-        else:
-            knots = zip(scaled, probability["x"], probability["y"], strict=True)
-            probability_up = np.array([np.interp(value, x, y) for value, x, y in knots])
+        line, seen = self.calibration["probability"], self.calibration["seen"]
+        probability_up = 1 / (1 + np.exp(-(np.array(line["slope"]) * scaled + np.array(line["intercept"]))))
         row = _standardized(window[np.newaxis], self.params)[0, -1]
         low, high = np.array(seen["low"]), np.array(seen["high"])
         outside = np.maximum(low - row, row - high) / np.maximum(high - low, 1e-6)

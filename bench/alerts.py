@@ -13,7 +13,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -78,12 +77,13 @@ def main(
             others = ", ".join(sorted(_alerts() - {alert})) or "no other"
             end()
             over, well = _until(lambda: _alerts() == set(), lambda: _health() == "ok")
-            figures += [
-                Figure(f"{what}: the alert fires", "s", [told], _LIMIT, note=f"{alert} and {others}"),
-                Figure(f"{what}: /health is not ok", "s", [said], _LIMIT),
-                Figure(f"{what}: after its end no alert is left", "s", [over], _LIMIT),
-                Figure(f"{what}: after its end /health is ok", "s", [well], _LIMIT),
-            ]
+            samples = {
+                f"the alert fires ({alert}, {others})": told,
+                "/health is not ok": said,
+                "after its end no alert is left": over,
+                "after its end /health is ok": well,
+            }
+            figures += [Figure(f"{what}: {when}", "s", [seconds], _LIMIT) for when, seconds in samples.items()]
     return figures
 
 
@@ -99,33 +99,24 @@ def _running(url: str) -> Iterator[None]:
             [*CANDLECAST, "serve", "--database-url", url],
             [prometheus, *settings, f"--web.listen-address={_PROMETHEUS}", "--log.level=error"],
         ]
-        started = [subprocess.Popen(command) for command in commands]
-        try:
-            yield
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(timeout=20)
+        with subprocess.Popen(commands[0]) as service, subprocess.Popen(commands[1]) as scraper:
+            try:
+                yield
+            finally:
+                service.terminate()
+                scraper.terminate()
 
 
 @contextmanager
 def _candles(url: str) -> Iterator[None]:
     """Generated candles each second, meanwhile."""
-    over = threading.Event()
-
-    def generate() -> None:
-        with psycopg.connect(url, autocommit=True) as db:
-            while not over.wait(1):
-                db.execute("select generate_demo_candles()")
-
-    thread = threading.Thread(target=generate)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    with subprocess.Popen(["psql", "-Xq", "-d", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as psql:
+        psql.stdin.write(b"select generate_demo_candles() \\watch 1\n")
+        psql.stdin.flush()
+        try:
+            yield
+        finally:
+            psql.terminate()
 
 
 def _until(*conditions: Callable[[], bool]) -> list[float]:

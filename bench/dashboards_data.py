@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from bench.database import address, scratch_database
-from bench.figures import OnStep, progress
+from bench.figures import progress
 from bench.processes import CANDLECAST, migrate, run
 from trainer.database import connect
 
@@ -71,8 +71,8 @@ group by columns.table_name"""
 def present(files: Sequence[Path]) -> str:
     """The URL of a copy whose newest candle has just closed, its hours summed up. With files all is made anew."""
     if files:
-        with scratch_database(PREPARED, keep=True) as prepared, progress("Fortnight") as on_step:
-            prepare(prepared, files, on_step)
+        with scratch_database(PREPARED, keep=True) as prepared:
+            prepare(prepared, files)
     with connect() as admin:
         admin.execute(f"drop database if exists {PRESENT} with (force)")
         admin.execute(f"create database {PRESENT} template {PREPARED}")
@@ -97,11 +97,10 @@ def present(files: Sequence[Path]) -> str:
     return url
 
 
-def prepare(url: str, files: Sequence[Path], on_step: OnStep) -> None:
-    """Fill the migrated, empty database at this URL; ``on_step`` hears of each step."""
+def prepare(url: str, files: Sequence[Path]) -> None:
+    """Fill the migrated, empty database at this URL."""
     load = ("load", *map(str, files), "--symbol", "BTCUSDT")
     run(url, *CANDLECAST, *load)
-    on_step(1, 5, "models of 16 and 23 April")
     with tempfile.TemporaryDirectory(prefix="candlecast-fortnight-") as models, superuser(url) as db:
         training = ("--symbol", "BTCUSDT", "--threads", "1", "--time-budget-minutes", "1", "--models-dir", models)
         run(url, *CANDLECAST, "train", *training, "--to", str(LIVE_FROM.date()), "--publish", "active")
@@ -109,22 +108,18 @@ def prepare(url: str, files: Sequence[Path], on_step: OnStep) -> None:
         run(url, *CANDLECAST, "retrain", *training, "--max-candle-age-hours", "1000000")
         run(url, *CANDLECAST, *load)
         db.execute("delete from candles_1m where open_time >= %s and open_time < %s", GAP)
-        on_step(2, 5, "predictions")
         ensembles = [row[0] for row in db.execute("select id from active_ensembles order by id")]
         for ensemble, since in zip(ensembles, (LIVE_FROM, TEST_FROM), strict=True):
             with psycopg.ClientCursor(db) as cursor:  # which takes several statements with values
                 cursor.execute(_DEPLOYED, {"id": ensemble, "at": since})
             db.execute(_BACKTEST, [since, RUNS_FROM, ensemble])
         db.execute("analyze")
-        on_step(3, 5, "runs")
         for night in range((RUNS_FROM - TEST_FROM).days):
             evaluate(db, TEST_FROM + (night + 1) * DAY)
         last_midnight = END - DAY
         replay(url, db, RUNS_FROM, last_midnight + 10 * MINUTE)
         evaluate(db, last_midnight)
-        on_step(4, 5, "runs")
         replay(url, db, last_midnight + 10 * MINUTE, END)
-        on_step(5, 5, "")
 
 
 def superuser(url: str) -> psycopg.Connection:
@@ -144,11 +139,13 @@ def evaluate(db: psycopg.Connection, midnight: datetime) -> None:
 def replay(url: str, db: psycopg.Connection, start: datetime, end: datetime) -> None:
     """run_inference() for every minute from ``start`` to ``end``, each in a session of its own."""
     since = datetime.now(UTC)
-    for number in range(int((end - start) / MINUTE)):
-        candle_time = start + number * MINUTE
-        off = SWITCHED_OFF[0] <= candle_time < SWITCHED_OFF[1]
-        with psycopg.connect(url, autocommit=True) as session:
-            session.execute("update ml_settings set value = %s where name = 'enabled'", ["false" if off else None])
-            session.execute("call run_inference(%s)", [candle_time])
+    minutes = [start + number * MINUTE for number in range((end - start) // MINUTE)]
+    with progress("Runs") as on_step:
+        for number, candle_time in enumerate(minutes):
+            off = SWITCHED_OFF[0] <= candle_time < SWITCHED_OFF[1]
+            with psycopg.connect(url, autocommit=True) as session:
+                session.execute("update ml_settings set value = %s where name = 'enabled'", ["false" if off else None])
+                session.execute("call run_inference(%s)", [candle_time])
+            on_step(number + 1, len(minutes), "")
     with psycopg.ClientCursor(db) as cursor:
         cursor.execute(_REPLAYED, {"since": since})

@@ -18,12 +18,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
+import psutil
 import psycopg
 import typer
 
 from bench.database import scratch_database
 from bench.figures import Figure, Limit
-from bench.processes import CANDLECAST, ROOT, cost_of
+from bench.processes import CANDLECAST, ROOT
 from trainer.exchanges.clock import Clock
 
 # The stand-in exchange is the tests': one exchange, one notion of what the table must hold.
@@ -49,12 +50,13 @@ async def _measure(url: str, symbols: list[str], minutes: float) -> list[Figure]
     async with StandIn(market, Clock(), update_every=2.0) as exchange, feed(exchange, url, symbols) as pid:
         await until_stored(url, symbols, time.time() - 2 * _MINUTE)
         await asyncio.sleep(5)
+        process = psutil.Process(pid)
         began, frames = time.monotonic(), exchange.counters.frames.total()
         while (left := began + minutes * _MINUTE - time.monotonic()) > 0:
-            before, at = cost_of(pid), time.monotonic()
-            await asyncio.sleep(min(10.0, max(0.1, left)))
-            memory.append(cost_of(pid))
-            shares.append(100 * (memory[-1].seconds - before.seconds) / (time.monotonic() - at))
+            process.cpu_percent()  # since the last call
+            await asyncio.sleep(min(10.0, max(0.5, left)))
+            shares.append(process.cpu_percent())
+            memory.append(process.memory_full_info())
         rate = (exchange.counters.frames.total() - frames) / (time.monotonic() - began)
     last = time.time() // _MINUTE * _MINUTE - 2 * _MINUTE
     with psycopg.connect(url) as db:
@@ -63,8 +65,8 @@ async def _measure(url: str, symbols: list[str], minutes: float) -> list[Figure]
     what = "differences of the table from what happened"
     return [
         cpu,
-        Figure("memory, RSS", "MB", [cost.rss for cost in memory], (Limit("max", 150.0),)),
-        Figure("memory, PSS", "MB", [cost.pss for cost in memory]),
+        Figure("memory, RSS", "MB", [cost.rss / 1e6 for cost in memory], (Limit("max", 150.0),)),
+        Figure("memory, PSS", "MB", [cost.pss / 1e6 for cost in memory]),
         Figure(what, "", [len(differing)], (Limit("max", 0),), note="; ".join(differing[:5])),
     ]
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,18 +70,13 @@ class Figure:
 
     def document(self) -> dict[str, Any]:
         """What goes into the JSON."""
-        return {
-            "what": self.what,
-            "unit": self.unit,
+        return asdict(self) | {
             "runs": len(self.samples),
             "candlecast": _statistics(self.samples),
-            "baseline": _statistics(self.baseline),
+            "plain": _statistics(self.baseline),
             "ratio": self.statistic("ratio") if len(self.samples) and len(self.baseline) else None,
-            "limits": {limit.statistic: limit.at_most for limit in self.limits},
             "verdict": self.verdict(),
-            "note": self.note,
             "samples": [float(sample) for sample in self.samples],
-            "baseline_samples": [float(sample) for sample in self.baseline],
         }
 
 
@@ -141,7 +136,7 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
     colors = {"met": "green", "missed": "red", "not run": "yellow", "-": "default"}
     for figure in figures:
         document, several = figure.document(), len(figure.samples) > 1
-        own, other, ratio = document["candlecast"], document["baseline"], document["ratio"]
+        own, other, ratio = document["candlecast"], document["plain"], document["ratio"]
         cells = [
             f"{figure.what}, {figure.unit}" if figure.unit else figure.what,
             str(len(figure.samples) or ""),

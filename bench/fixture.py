@@ -115,19 +115,15 @@ class Fixture:
         """A new session in autocommit mode."""
         return psycopg.connect(self.url, autocommit=True)
 
-    def start_baseline(self, *arguments: str) -> "Baseline":
-        """The baseline as a new process, one thread like the server's own."""
-        command = [
-            sys.executable, str(Path(__file__).with_name("baseline.py")), "--database-url", self.url, "--models",
-            str(self.folder), "--symbol", SYMBOL, "--weight", str(self.measured.weight), *arguments,
-        ]  # fmt: skip
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        return Baseline(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
     @contextmanager
     def baseline(self, runtime: str = "onnx") -> Iterator["Baseline"]:
-        """A warm baseline; it ends with its input."""
-        with self.start_baseline("--serve", "--runtime", runtime) as process:
+        """The baseline as a new process that is ready, one thread like the server's own; it ends with its input."""
+        command = [
+            sys.executable, str(Path(__file__).with_name("baseline.py")), "--database-url", self.url, "--models",
+            str(self.folder), "--symbol", SYMBOL, "--weight", str(self.measured.weight), "--runtime", runtime,
+        ]  # fmt: skip
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        with Baseline(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             process.answer()
             yield process
 

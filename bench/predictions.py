@@ -1,5 +1,8 @@
 """One prediction: in a warm session, in a new one, the memory of its backend, and whether plain Python agrees."""
 
+import time
+from contextlib import nullcontext
+
 import numpy as np
 import psycopg
 from numpy.lib.stride_tricks import sliding_window_view
@@ -44,22 +47,21 @@ def first(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
     """The first prediction of a new session, from connecting to its rows, and its memory then; both runtimes."""
     figures = []
     for number, (runtime, name) in enumerate(_RUNTIMES.items()):
-        own, other, memory = [], [], []
+        own, other = [], []
         for run in range(runs):
             fixture.next_candle()
             try:
-                own.append(milliseconds(lambda: memory.append(_predict_once(fixture, runtime))))  # noqa: B023
+                own.append(_first_prediction(fixture, runtime))
             except psycopg.Error as error:
                 return [*figures, _not_allowed(error, "first prediction of a new session, TorchScript")]
-            other.append(milliseconds(lambda: _baseline_once(fixture, runtime)))  # noqa: B023
+            other.append(_first_baseline(fixture, runtime))
             on_step(number * runs + run + 1, 2 * runs, name)
-        with fixture.baseline(runtime) as baseline:
-            baseline.ask("predict")
-            other_memory = [memory_of(baseline.pid)]
+        taken, memory = zip(*own, strict=True)
+        other_taken, other_memory = zip(*other, strict=True)
         limits = ((Limit("max", 400.0),), _MEMORY_LIMITS) if runtime == "onnx" else ((), ())
         what = f"memory of a backend after its first prediction, {name}"
         figures += [
-            Figure(f"first prediction of a new session, {name}", "ms", own, limits[0], other),
+            Figure(f"first prediction of a new session, {name}", "ms", taken, limits[0], other_taken),
             memory_figure(what, memory, other_memory, limits[1]),
         ]
     return figures
@@ -97,20 +99,20 @@ def predict_now(session: psycopg.Connection) -> float:
     return taken
 
 
-def _predict_once(fixture: Fixture, runtime: str) -> float:
-    """Connect, predict; the backend's MB then."""
-    with fixture.connect() as session:
-        if runtime == "onnx":
-            predict_now(session)
-        else:
-            with with_runtime(session, runtime):
-                predict_now(session)
-        return memory_of(session.info.backend_pid)
+def _first_prediction(fixture: Fixture, runtime: str) -> tuple[float, float]:
+    """Milliseconds from connecting to five rows, and the backend's MB then."""
+    started = time.perf_counter()
+    with fixture.connect() as session, with_runtime(session, runtime) if runtime != "onnx" else nullcontext():
+        predict_now(session)
+        return 1000 * (time.perf_counter() - started), memory_of(session.info.backend_pid)
 
 
-def _baseline_once(fixture: Fixture, runtime: str) -> None:
-    with fixture.start_baseline("--runtime", runtime) as process:
-        process.answer()
+def _first_baseline(fixture: Fixture, runtime: str) -> tuple[float, float]:
+    """Milliseconds from starting the process to its five rows, and its MB then."""
+    started = time.perf_counter()
+    with fixture.baseline(runtime) as baseline:
+        baseline.ask("predict")
+        return 1000 * (time.perf_counter() - started), memory_of(baseline.pid)
 
 
 def _not_allowed(error: psycopg.Error, what: str) -> Figure:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
@@ -49,18 +48,3 @@ def memory_of(pid: int) -> float:
     if name != "postgres" and not name.startswith("python"):
         return float("nan")
     return sum(int(values[part].split()[0]) for part in ("RssAnon", "RssFile")) * 1024 / 1e6
-
-
-class Cost(NamedTuple):
-    """What a process has cost so far, and holds."""
-
-    seconds: float  #: CPU, user and system
-    rss: float  #: MB
-    pss: float  #: MB; what several processes map is shared out
-
-
-def cost_of(pid: int) -> Cost:
-    """Of a process of this machine."""
-    process = psutil.Process(pid)
-    times, memory = process.cpu_times(), process.memory_full_info()
-    return Cost(times.user + times.system, memory.rss / 1e6, memory.pss / 1e6)

@@ -1,5 +1,6 @@
 """What ``python -m bench scale`` measures: symbols, ensembles, years of candles, millions of predictions."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -144,37 +145,31 @@ where indrelid = 'predictions'::regclass
 
 
 def fill(url: str, rows: int, on_step: OnStep) -> None:
-    """Fill the migrated, empty database at this URL; ``on_step`` hears of each step."""
+    """Fill the migrated, empty database at this URL; ``on_step`` hears of the days that have their predictions."""
     days = rows / ROWS_A_MINUTE / 1_440
     fill_and_train(url, 0.1, 0, days=10)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("set timezone = 'UTC'; set work_mem = '256MB'; set maintenance_work_mem = '1GB'")
-        on_step(1, 6, "candles")
         _ensembles(db)
         for symbol in SYMBOLS:
             db.execute(_CANDLES, {"symbol": symbol, "days": CANDLE_DAYS})
         with psycopg.ClientCursor(db) as cursor:
             cursor.execute(_STRETCHES, {"symbols": list(SYMBOLS), "days": max(int(days) + 1, MEASURED_DAYS)})
-        on_step(2, 6, "predictions")
         indexes = db.execute(_INDEXES).fetchall()
         for drop, _ in indexes:
             db.execute(drop)
         until = datetime.now(UTC).replace(second=0, microsecond=0)
         since, fresh = until - timedelta(days=days), until - timedelta(days=min(FRESH_DAYS, days / 4))
-        _predict(db, since, fresh)
-        on_step(3, 6, "indexes")
+        _predict(db, since, fresh, on_step)
         for _, create in indexes:
             db.execute(create)
         db.execute("vacuum (analyze)")
-        on_step(4, 6, "predictions of the last days")
-        _predict(db, fresh, until)
-        on_step(5, 6, "runs and measurements")
+        _predict(db, fresh, until, on_step)
         db.execute(_RUNS)
         db.execute(_RUN_HOURS, {"since": since})
         db.execute(_DRIFT, {"features": list(FEATURES)})
         db.execute(_CHECKS)
         db.execute("analyze")
-        on_step(6, 6, "")
 
 
 def _ensembles(db: psycopg.Connection) -> None:
@@ -191,9 +186,10 @@ def _ensembles(db: psycopg.Connection) -> None:
     db.execute(f"update active_ensembles set created_at = {since}, changed_at = {since}")
 
 
-def _predict(db: psycopg.Connection, since: datetime, until: datetime) -> None:
+def _predict(db: psycopg.Connection, since: datetime, until: datetime, on_step: OnStep) -> None:
     """Ten days at a time."""
-    while since < until:
-        to_time = min(since + timedelta(days=10), until)
-        db.execute(_PREDICTIONS, {"from_time": since, "to_time": to_time})
-        since = to_time
+    for day in range(0, math.ceil((until - since) / timedelta(days=1)), 10):
+        on_step(day, (until - since).days, "predictions")
+        from_time = since + timedelta(days=day)
+        to_time = min(from_time + timedelta(days=10), until)
+        db.execute(_PREDICTIONS, {"from_time": from_time, "to_time": to_time})

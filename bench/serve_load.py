@@ -76,20 +76,20 @@ def _in_turns(
     loaded: list[float] = []
     share = []
     with fixture.connect() as session, progress("Stretches") as on_step:
-        for stretch in range(-1, stretches):  # the first one warms up
+        for _ in range(20):  # warm up
+            fixture.next_candle()
+            predict_now(session)
+        for stretch in range(stretches):
             for latencies in (idle, loaded) if stretch % 2 else (loaded, idle):
                 started, before = time.perf_counter(), sum(process.cpu_times()[:2])
-                turn.value = time.monotonic() if latencies is loaded and stretch >= 0 else 0.0
-                while time.perf_counter() - started < (_STRETCH if stretch >= 0 else 1):
+                turn.value = time.monotonic() if latencies is loaded else 0.0
+                while time.perf_counter() - started < _STRETCH:
                     fixture.next_candle()
                     latencies.append(predict_now(session))
                     time.sleep(_PAUSE)
                 if turn.value:
                     share.append((sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - started))
             turn.value = 0.0
-            if stretch < 0:
-                idle.clear()
-                loaded.clear()
             on_step(stretch + 1, stretches, "")
     return idle, loaded, share
 

@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--symbol", required=True)
     parser.add_argument("--weight", type=float, default=0.5, help="Mamba's part of the ensemble")
     parser.add_argument("--runtime", choices=("onnx", "torchscript"), default="onnx")
-    options, _ = parser.parse_known_args()
+    options = parser.parse_args()
     models = Models(options.models, options.runtime)
     with psycopg.connect(options.database_url) as connection:
         _serve(connection, models, options.symbol, options.weight)

@@ -7,8 +7,7 @@
 its own that calls run_inference(), as pg_cron's are: it has its models and waits when the frame is sent. There is one
 minute to wait for in sixty seconds, so the symbols take turns: each has an ensemble of the same versions, active for
 its turn alone, and its minute's candle is held back until then. Commit times are PostgreSQL's own, which needs
-track_commit_timestamp; the frame's is this process's, just before it sends. A commit's time is taken just before its
-flush to disk: the candle's flush is counted, the predictions' is not.
+track_commit_timestamp (bench/minutes.py); the frame's is this process's, just before it sends.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""How the cost grows: a year of features, and the newest prediction at 3 months against 5 years of candles.
-
-Generated candles stand in a transaction that is rolled back. That leaves dead rows behind: VACUUM afterwards.
-"""
+"""How the cost grows with the candles; they stand in a transaction that is rolled back: VACUUM afterwards."""
 
 import time
 

@@ -2,16 +2,14 @@
 
 The sessions are measured with the active ensemble alone, beside the baseline, and again with three test ensembles.
 Each test has versions of its own (copies of the measured files under other names), so a session loads four pairs
-and shares nothing between them: what four different models of this kind cost. Its figures stand beside those of the
-active ensemble alone, for that is what a test adds; no process outside the database predicts with four.
+and shares nothing between them. Their baseline is the active ensemble alone: that is what a test adds.
 
 Both times are PostgreSQL's own (track_commit_timestamp), so no poll of ours is in them. A commit's time is taken
 just before its flush to disk: the candle's flush is counted, the predictions' is not.
 
 run_inference() awaits the candle of the minute that just closed, and there is one such minute in sixty seconds. So the
 candle and its predictions are taken back after each session, and the next session awaits the same minute. The candle
-comes half a second to a second after the session began to run; it has its models then, as it would in real life, where
-candles come a second or two after their minute.
+comes half a second to a second after the session began to run: it has its models then, as in real life.
 """
 
 import random
@@ -43,19 +41,6 @@ from candles_1m as candle
 join {table} as written on written.symbol = candle.symbol and written.candle_time = candle.open_time
 where candle.symbol = %s and candle.open_time = to_timestamp(%s)
 group by candle.xmin having count(*) = %s"""
-_PARTS = ("load", "features", "models", "write", "latency")
-# A run has a row per ensemble: they load, predict and write one after the other; the features are computed once, and
-# the last row's latency is the whole run's.
-_INSIDE = f"""
-select {", ".join(f"percentile_cont(0.5) within group (order by {part})" for part in _PARTS)}
-from (
-    select
-        sum(load_ms) as load, max(features_ms) as features, sum(models_ms) as models, sum(write_ms) as write,
-        max(latency_ms) as latency
-    from inference_runs
-    where symbol = '{SYMBOL}' and status = 'predicted' and id > %s
-    group by backend_pid, candle_time
-) as runs"""
 
 
 def sessions(fixture: Fixture, runs: int, seed: int, on_step: OnStep) -> list[Figure]:
@@ -65,7 +50,6 @@ def sessions(fixture: Fixture, runs: int, seed: int, on_step: OnStep) -> list[Fi
     """
     clock = random.Random(seed)
     alone, with_tests, other = [], [], []
-    start = _newest_run(fixture)
     with fixture.baseline() as baseline:
         for run in range(runs):
             candle_time = _awaited_minute(fixture)
@@ -74,23 +58,21 @@ def sessions(fixture: Fixture, runs: int, seed: int, on_step: OnStep) -> list[Fi
             other.append(_one_baseline(fixture, baseline, candle_time, clock.uniform(0.1, 0.2)))
             fixture.take_back()
             on_step(run + 1, 2 * runs, "")
-    inside, start = _inside(fixture, start), _newest_run(fixture)
     with fixture.tests(TESTS):
         for run in range(runs):
             with_tests.append(_one_session(fixture, _awaited_minute(fixture), clock.uniform(0.5, 1.0), 1 + TESTS))
             fixture.take_back()
             on_step(runs + run + 1, 2 * runs, f"with {TESTS} tests")
     what, beside = f"{WHAT}, fresh sessions", "the baseline is the active ensemble alone"
-    committed, answered, memory = zip(*alone, strict=True)
-    committed_with_tests, _, memory_with_tests = zip(*with_tests, strict=True)
+    committed, memory = zip(*alone, strict=True)
+    committed_with_tests, memory_with_tests = zip(*with_tests, strict=True)
+    with_what, limits = f"{what}, {TESTS} tests beside the active one", (LIMIT,)
     memory_what = f"memory of a backend that ran run_inference() with {TESTS} tests"
     return [
-        Figure(what, "ms", committed, (LIMIT,), other, inside),
-        Figure("candle committed to call run_inference() answered", "ms", answered, note="by the client's clock"),
-        Figure(f"{what}, {TESTS} tests beside the active one", "ms", committed_with_tests, (LIMIT,), committed,
-               f"{beside}; {_inside(fixture, start)}"),
+        Figure(what, "ms", committed, limits, other),
+        Figure(with_what, "ms", committed_with_tests, limits, committed, beside),
         memory_figure(memory_what, memory_with_tests, memory, note=f"{beside}; pg_cron's sessions end with the minute"),
-    ]  # fmt: skip
+    ]
 
 
 def cron(fixture: Fixture, minutes: int, seed: int, on_step: OnStep) -> list[Figure]:
@@ -135,16 +117,6 @@ def is_running(fixture: Fixture, symbol: str, session: psycopg.Connection) -> bo
     return fixture.db.execute(_RUNNING, [symbol, session.info.backend_pid]).fetchone() is not None
 
 
-def _newest_run(fixture: Fixture) -> int:
-    return fixture.db.execute("select coalesce(max(id), 0) from inference_runs").fetchone()[0]
-
-
-def _inside(fixture: Fixture, after: int) -> str:
-    """What the sessions since run ``after`` of inference_runs spent their time on."""
-    medians = zip(_PARTS, fixture.db.execute(_INSIDE, [after]).fetchone(), strict=True)
-    return f"medians inside run_inference(), ms: {', '.join(f'{part} {median:.1f}' for part, median in medians)}"
-
-
 def _awaited_minute(fixture: Fixture) -> int:
     """Far from the minute's ends: candles up to the one before the last closed minute; returns that minute's time."""
     if not 2 <= time.time() % MINUTE <= 54:
@@ -154,19 +126,13 @@ def _awaited_minute(fixture: Fixture) -> int:
     return closed * MINUTE
 
 
-def _one_session(fixture: Fixture, candle_time: int, delay: float, ensembles: int = 1) -> tuple[float, float, float]:
+def _one_session(fixture: Fixture, candle_time: int, delay: float, ensembles: int = 1) -> tuple[float, float]:
     """A new session's run, its candle ``delay`` seconds after it began; ``ensembles`` predict.
 
-    Returns ms from the candle's commit to the predictions' commit and to the call's answer, and the backend's MB then.
+    Returns ms from the candle's commit to the predictions' commit, and the backend's MB then.
     """
-    answered: list[float] = []
     with fixture.connect() as session:
-
-        def call() -> None:
-            session.execute("call run_inference()")
-            answered.append(time.perf_counter())
-
-        thread = threading.Thread(target=call)
+        thread = threading.Thread(target=session.execute, args=["call run_inference()"])
         thread.start()
         deadline = time.monotonic() + 10
         while not is_running(fixture, SYMBOL, session):
@@ -175,13 +141,12 @@ def _one_session(fixture: Fixture, candle_time: int, delay: float, ensembles: in
             time.sleep(0.01)
         time.sleep(delay)
         assert fixture.next_candle() == candle_time
-        committed = time.perf_counter()
         thread.join()
         memory = memory_of(session.info.backend_pid)
     times = commit_times(fixture, SYMBOL, candle_time, ensembles)
-    if not answered or not times:
+    if not times:
         raise SystemExit(f"run_inference() did not predict {SYMBOL}: select * from inference_runs order by id desc")
-    return 1000 * (times[1] - times[0]), 1000 * (answered[0] - committed), memory
+    return 1000 * (times[1] - times[0]), memory
 
 
 def _one_baseline(fixture: Fixture, baseline: Baseline, candle_time: int, delay: float) -> float:

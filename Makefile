@@ -39,5 +39,5 @@ lint: ## ruff, import-linter, sqlfluff, mypy, bash -n
 format: ## let ruff rewrite what it can
 	@scripts/lint.sh fix
 
-bench: ## latency, memory and throughput beside a plain Python process; BENCH_ARGS passes through
+bench: ## latency, memory and volume beside a plain Python process; BENCH_ARGS=--help lists other benchmarks
 	@scripts/bench.sh

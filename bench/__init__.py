@@ -1,1 +1,1 @@
-"""What candlecast costs, beside what a user would write instead: `make bench`, or ``python -m bench --help``."""
+"""Benchmarks, one command: ``python -m bench --help``, or `make bench` on a throw-away server."""

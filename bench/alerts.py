@@ -1,6 +1,6 @@
 """How soon /health and the alerts say that something has stopped, and that it is over again.
 
-    python -m bench.alerts --stop 'pg_ctlcluster 15 x stop -m fast' --start 'pg_ctlcluster 15 x start'
+    python -m bench alerts --stop 'pg_ctlcluster 15 x stop -m fast' --start 'pg_ctlcluster 15 x start'
 
 Takes ten minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
 database is one that `make up` made with generated candles (pg_cron's jobs candlecast-demo, candlecast-inference), and
@@ -13,156 +13,125 @@ import json
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
 
-from bench.programs import CANDLECAST
-from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
-from candlecast.client.database import database_url as url_of
+from bench.figures import Figure, Limit
+from bench.processes import CANDLECAST, ROOT
+from candlecast.client.database import database_url
 
-_ETC = Path(__file__).resolve().parents[1] / "deploy" / "prometheus"
-_SERVE = "127.0.0.1:8080"  # as prometheus.yml has it
+_SERVE = "http://127.0.0.1:8080/health"  # as prometheus.yml has it
 _PROMETHEUS = "127.0.0.1:9095"
 _LIMIT = (Limit("max", 90.0),)
-#: Until the next full minute, and what comes after it.
-_PATIENCE = 200.0
-_JOB = "select cron.alter_job(jobid, active := %s) from cron.job where jobname = %s"
+#: Seconds, until the next full minute and what comes after it.
+_TIMEOUT = 200.0
+_JOB = "select cron.alter_job(jobid, active := {}) from cron.job where jobname = '{}'"
 _END = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pg_cron launcher'"
-_ENABLED = "update ml_settings set value = %s where name = 'enabled'"
+_ENABLED = "update ml_settings set value = {} where name = 'enabled'"
 
 
 def main(
     stop: Annotated[str, typer.Option(help="The command that stops PostgreSQL.")],
     start: Annotated[str, typer.Option(help="The command that starts it.")],
-    database_url: DatabaseUrl = None,
-    json_file: JsonFile = None,
-) -> None:
+) -> list[Figure]:
     """Stop five things in turn, and measure what is said of it."""
-    url = url_of(database_url)
+    url = database_url()
 
-    def execute(query: str, *values: object) -> None:
-        with psycopg.connect(url, autocommit=True) as db:
-            db.execute(query, values)
+    def sql(query: str) -> Callable[[], None]:
+        def work() -> None:
+            with psycopg.connect(url, autocommit=True) as db:
+                db.execute(query)
 
-    def run(command: str) -> None:
-        subprocess.run(command, shell=True, check=True)  # noqa: S602 - the user's own command
+        return work
 
-    outages: list[tuple[str, str, Callable[[], object], Callable[[], object]]] = [
-        (
-            "inference switched off",
-            "CandlecastInferenceOff",
-            lambda: execute(_ENABLED, "false"),
-            lambda: execute(_ENABLED, None),
-        ),
-        (
-            "candles stopped",
-            "CandlecastCandleLate",
-            lambda: execute(_JOB, False, "candlecast-demo"),
-            lambda: execute(_JOB, True, "candlecast-demo"),
-        ),
-        (
-            "the scheduler's job stopped",
-            "CandlecastRunLate",
-            lambda: execute(_JOB, False, "candlecast-inference"),
-            lambda: execute(_JOB, True, "candlecast-inference"),
-        ),
-        ("PostgreSQL stopped", "CandlecastDatabaseGone", lambda: run(stop), lambda: run(start)),
-        ("pg_cron ended", "CandlecastRunLate", lambda: execute(_END), lambda: (run(stop), run(start))),
+    def shell(command: str) -> Callable[[], object]:
+        return lambda: subprocess.run(command, shell=True, check=True)  # noqa: S602 - the user's own command
+
+    def switch(job: str) -> list[Callable[[], None]]:
+        return [sql(_JOB.format(active, job)) for active in ("false", "true")]
+
+    outages = [
+        ("inference switched off", "InferenceOff", sql(_ENABLED.format("'false'")), sql(_ENABLED.format("null"))),
+        ("candles stopped", "CandleLate", *switch("candlecast-demo")),
+        ("the scheduler's job stopped", "RunLate", *switch("candlecast-inference")),
+        ("PostgreSQL stopped", "DatabaseGone", shell(stop), shell(start)),
+        ("pg_cron ended", "RunLate", sql(_END), shell(f"{stop} && {start}")),
     ]
     figures = []
     with _running(url):
-        _seconds_until(lambda: _health() == "ok" and _alerts() == set())
-        for what, alert, begin, end in outages:
+        if _until(lambda: _health() == "ok" and not _alerts()) == [float("inf")]:
+            raise SystemExit(f"the database is not well to begin with: {_health()}, {sorted(_alerts())}")
+        for what, name, begin, end in outages:
+            alert = f"Candlecast{name}"
             begin()
             # Those of `make up` come by pg_cron; a feed's do not.
             with _candles(url) if what == "pg_cron ended" else nullcontext():
-                told, said = _both(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
-            others = _alerts() - {alert}
+                told, said = _until(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
+            others = ", ".join(sorted(_alerts() - {alert})) or "no other"
             end()
-            over, well = _both(lambda: _alerts() == set(), lambda: _health() == "ok")
-            note = f"{alert} alone" if not others else f"{alert}, and {', '.join(sorted(others))}"
-            figures += [
-                Figure(f"{what}: the alert fires", "s", [told], _LIMIT, note=note),
-                Figure(f"{what}: /health is not ok", "s", [said], _LIMIT),
-                Figure(f"{what}: after its end no alert is left", "s", [over], _LIMIT),
-                Figure(f"{what}: after its end /health is ok", "s", [well], _LIMIT),
-            ]
-    tell("what is said when something stops", url, figures, json_file)
+            over, well = _until(lambda: _alerts() == set(), lambda: _health() == "ok")
+            samples = {
+                f"the alert fires ({alert}, {others})": told,
+                "/health is not ok": said,
+                "after its end no alert is left": over,
+                "after its end /health is ok": well,
+            }
+            figures += [Figure(f"{what}: {when}", "s", [seconds], _LIMIT) for when, seconds in samples.items()]
+    return figures
 
 
 @contextmanager
 def _running(url: str) -> Iterator[None]:
+    """`candlecast serve` and Prometheus."""
     prometheus = shutil.which("prometheus")
     if not prometheus:
         raise typer.BadParameter("prometheus is not here: scripts/packages.sh --tests installs it")
     with tempfile.TemporaryDirectory() as folder:
-        options = [f"--config.file={_ETC / 'prometheus.yml'}", f"--storage.tsdb.path={folder}"]
+        settings = [f"--config.file={ROOT / 'deploy/prometheus/prometheus.yml'}", f"--storage.tsdb.path={folder}"]
         commands = [
             [*CANDLECAST, "serve", "--database-url", url],
-            [prometheus, *options, f"--web.listen-address={_PROMETHEUS}", "--log.level=error"],
+            [prometheus, *settings, f"--web.listen-address={_PROMETHEUS}", "--log.level=error"],
         ]
-        started = [subprocess.Popen(command) for command in commands]
-        try:
-            yield
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(timeout=20)
+        with subprocess.Popen(commands[0]) as service, subprocess.Popen(commands[1]) as scraper:
+            try:
+                yield
+            finally:
+                service.terminate()
+                scraper.terminate()
 
 
 @contextmanager
 def _candles(url: str) -> Iterator[None]:
     """Generated candles each second, meanwhile."""
-    over = threading.Event()
-
-    def generate() -> None:
-        with psycopg.connect(url, autocommit=True) as db:
-            while not over.wait(1):
-                db.execute("select generate_demo_candles()")
-
-    thread = threading.Thread(target=generate)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    with subprocess.Popen(["psql", "-Xq", "-d", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as psql:
+        psql.stdin.write(b"select generate_demo_candles() \\watch 1\n")
+        psql.stdin.flush()
+        try:
+            yield
+        finally:
+            psql.terminate()
 
 
-def _both(first: Callable[[], bool], second: Callable[[], bool]) -> tuple[float, float]:
-    """Seconds until each holds, the other one too."""
-    began, found = time.monotonic(), [0.0, 0.0]
-    while not all(found):
-        for place, holds in enumerate((first, second)):
-            if not found[place] and holds():
+def _until(*conditions: Callable[[], bool]) -> list[float]:
+    """Seconds until each has held, the others or not; infinite where one did not in time."""
+    began, found = time.monotonic(), [float("inf")] * len(conditions)
+    while max(found) == float("inf") and time.monotonic() - began < _TIMEOUT:
+        for place, holds in enumerate(conditions):
+            if found[place] == float("inf") and holds():
                 found[place] = time.monotonic() - began
-        if time.monotonic() - began > _PATIENCE:
-            return (found[0] or float("inf"), found[1] or float("inf"))
         time.sleep(0.2)
-    return (found[0], found[1])
-
-
-def _seconds_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not holds():
-        if time.monotonic() > until:
-            raise typer.BadParameter(f"the database is not well to begin with: {_health()}, {sorted(_alerts())}")
-        time.sleep(0.2)
+    return found
 
 
 def _health() -> str:
-    answer = _get(f"http://{_SERVE}/health")
+    answer = _get(_SERVE)
     return json.loads(answer)["status"] if answer else "no answer"
 
 
@@ -181,7 +150,3 @@ def _get(url: str) -> str | None:
         except urllib.error.HTTPError as error:
             return error.read().decode()
     return None
-
-
-if __name__ == "__main__":
-    typer.run(main)

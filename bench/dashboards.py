@@ -1,29 +1,23 @@
 """Asks every query of docs/dashboards.md and writes what came back beneath it.
 
-    python -m bench.dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip           prints the page
-    python -m bench.dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip --write   writes it
-    python -m bench.dashboards --write            again, of the models and predictions that are there already
+    python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip           prints the page
+    python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip --write   writes it
+    python -m bench dashboards --write            again, of the models and predictions that are there already
 
-bench/fortnight.py says what they are asked of. The first run takes a quarter of an hour on one core, a later one a
-minute. It needs a superuser's URL of a throw-away server, and makes two databases there that it leaves.
+bench/dashboards_data.py says what they are asked of. The first run takes a quarter of an hour on one core, a later one
+a minute. It needs a superuser's URL of a throw-away server, and makes two databases there that it leaves.
 """
 
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-import psycopg
 import typer
-from psycopg import conninfo
-from rich.console import Console
 
-from bench import fortnight
-from candlecast.client.progress import shown
+from bench.processes import ROOT
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "dashboards.md"
-PREPARED, PRESENT = "candlecast_fortnight", "candlecast_dashboards"
+PAGE = ROOT / "docs" / "dashboards.md"
 #: A heading, or a query with the output beneath it.
 _ASKED = re.compile(
     r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>.*?)^```\n\n```\n(?P<output>.*?)^```$", flags=re.MULTILINE | re.DOTALL
@@ -33,22 +27,15 @@ _WIDTH = 150
 
 
 def main(
-    database_url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="A superuser's, of a throw-away server.")],
     files: Annotated[list[Path] | None, typer.Argument(help="Candles of March and April 2026.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Into docs/dashboards.md, instead of printing.")] = False,
 ) -> None:
     """Make the page's output again."""
-    with psycopg.connect(database_url, autocommit=True) as admin, shown(Console(stderr=True), "Fortnight") as on_step:
-        if files:
-            admin.execute(f"drop database if exists {PREPARED} with (force)")
-            admin.execute(f"create database {PREPARED}")
-            prepared = conninfo.make_conninfo(database_url, dbname=PREPARED)
-            fortnight.migrate(prepared)
-            fortnight.prepare(prepared, files, on_step)
-        present = fortnight.present(admin, database_url, PREPARED, PRESENT)
+    from bench import dashboards_data
+
+    url = dashboards_data.present(files or [])
     page = _ASKED.sub(
-        lambda found: answered(present, found["query"]) if found["query"] else found[0],
-        PAGE.read_text(encoding="utf-8"),
+        lambda found: answered(url, found["query"]) if found["query"] else found[0], PAGE.read_text(encoding="utf-8")
     )
     if write:
         PAGE.write_text(page, encoding="utf-8")
@@ -56,8 +43,7 @@ def main(
         print(page)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """A query of the page and the output beneath it. The title is its heading; a second query there has its number."""
 
     title: str
@@ -86,7 +72,3 @@ def answered(url: str, query: str) -> str:
     done = subprocess.run(command, input=as_reader, stdout=subprocess.PIPE, text=True, check=True)
     output = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
     return f"```sql\n{query}```\n\n```\n{output}\n```"
-
-
-if __name__ == "__main__":
-    typer.run(main)

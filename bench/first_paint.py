@@ -1,41 +1,37 @@
 """How soon the dashboard is on the screen: headless Chromium, each time with an empty cache and a service just started.
 
-    python -m bench.first_paint                 the database of .env
-    python -m bench.first_paint --loads 40
+    python -m bench first-paint
+    python -m bench first-paint --loads 40
 
 `candlecast serve` runs as its users run it; no answer is cached when the page comes. Three moments, counted from the
 navigation's start: the browser's first contentful paint, the price and its forecast drawn, and every section filled.
-bench.scale measures the same beside 20 million predictions.
+`scale` measures the same beside 20 million predictions.
 """
 
 import os
 import shutil
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from playwright.sync_api import Browser, sync_playwright
-from rich.console import Console
 
-from bench.report import DatabaseUrl, Figure, JsonFile, Limit, tell
-from bench.serve_load import served
-from candlecast.client.database import database_url as url_of
-from candlecast.client.progress import shown
+from bench.figures import Figure, Limit, OnStep, progress
+from bench.processes import served
+from candlecast.client.database import database_url
 
-_DESKTOP = {"width": 1440, "height": 900}
-#: Conditions in the page, and what each is called.
-MOMENTS = {
-    "the page's first contentful paint": "performance.getEntriesByName('first-contentful-paint').length",
-    "price, candles and forecast drawn": (
-        "/UTC/.test(document.querySelector('#candle-time').textContent) && document.querySelector('#chart canvas')"
-    ),
-    "every section filled": (
-        "[...document.querySelectorAll('#forecast, #horizons, #coverage, #board, #drift')]"
-        ".every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Not read yet.'))"
-        " && document.querySelector('#latency dd') && document.querySelector('#health-facts dd')"
-    ),
-}
-#: Milliseconds since the navigation's start when a condition is first met; of the first paint, as the browser has it.
+_PAINTED = "performance.getEntriesByName('first-contentful-paint')"
+_DRAWN = "/UTC/.test(document.querySelector('#candle-time').textContent) && document.querySelector('#chart canvas')"
+_FILLED = """
+[...document.querySelectorAll('#forecast, #horizons, #coverage, #board, #drift')]
+.every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Not read yet.'))
+&& document.querySelector('#latency dd') && document.querySelector('#health-facts dd')"""
+#: What each moment is called, its condition in the page, its time, its limit.
+_MOMENTS = (
+    ("the page's first contentful paint", f"{_PAINTED}.length", f"{_PAINTED}[0].startTime", (Limit("max", 1_000.0),)),
+    ("price, candles and forecast drawn", _DRAWN, "performance.now()", ()),
+    ("every section filled", _FILLED, "performance.now()", ()),
+)
+#: Milliseconds since the navigation's start when a condition is first met.
 _WHEN = """async () => {
   while (!(%s)) {
     if (performance.now() > 30_000) throw new Error("not so after 30 s");
@@ -43,21 +39,15 @@ _WHEN = """async () => {
   }
   return %s;
 }"""
-_NOW, _PAINTED = "performance.now()", "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-_LIMITS = ((Limit("max", 1_000.0),), (), ())
 
 
 def main(
-    database_url: DatabaseUrl = None,
     symbol: Annotated[str | None, typer.Option(help="Default: the leading one.")] = None,
     loads: Annotated[int, typer.Option(min=1, help="Each starts the service anew.")] = 20,
-    json_file: JsonFile = None,
-) -> None:
+) -> list[Figure]:
     """Load the page again and again."""
-    url = url_of(database_url)
-    with shown(Console(stderr=True), "Loading") as on_step:
-        figures = painting(url, on_step, loads, symbol)
-    tell("the page in headless Chromium", url, figures, json_file)
+    with progress("Loading") as on_step:
+        return painting(database_url(), on_step, loads, symbol)
 
 
 def chromium() -> str:
@@ -68,31 +58,25 @@ def chromium() -> str:
     return found
 
 
-def painting(
-    url: str, on_step: Callable[[int, int, str], None], loads: int = 20, symbol: str | None = None
-) -> list[Figure]:
+def painting(url: str, on_step: OnStep, loads: int = 20, symbol: str | None = None) -> list[Figure]:
     """Milliseconds of each moment; raises typer.BadParameter where Chromium is not here."""
-    samples: dict[str, list[float]] = {moment: [] for moment in MOMENTS}
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium(), args=options)
+    samples = []
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium(), args=options) as browser,
+    ):
         for load in range(loads):
-            for moment, milliseconds in _load(browser, url, symbol).items():
-                samples[moment].append(milliseconds)
+            samples.append(_load(browser, url, symbol))
             on_step(load + 1, loads, "")
-        browser.close()
-    return [Figure(moment, "ms", each, limits) for (moment, each), limits in zip(samples.items(), _LIMITS, strict=True)]
+    return [
+        Figure(what, "ms", each, limits)
+        for (what, _, _, limits), each in zip(_MOMENTS, zip(*samples, strict=True), strict=True)
+    ]
 
 
-def _load(browser: Browser, url: str, symbol: str | None) -> dict[str, float]:
-    with served(url) as (address, _), browser.new_context(viewport=_DESKTOP) as context:
+def _load(browser: Browser, url: str, symbol: str | None) -> list[float]:
+    with served(url) as (address, _), browser.new_context(viewport={"width": 1440, "height": 900}) as context:
         page = context.new_page()
         page.goto(address + (f"?symbol={symbol}" if symbol else ""), wait_until="commit")
-        return {
-            moment: page.evaluate(_WHEN % (condition, _PAINTED if "first-contentful-paint" in condition else _NOW))
-            for moment, condition in MOMENTS.items()
-        }
-
-
-if __name__ == "__main__":
-    typer.run(main)
+        return [page.evaluate(_WHEN % (condition, at)) for _, condition, at, _ in _MOMENTS]

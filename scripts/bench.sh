@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Latency, memory and volume, beside a plain Python process with the same models: `make bench`.
+# One benchmark on a throw-away server that does fsync: `make bench`.
 #
-#   make bench                                             on a throw-away cluster that does fsync, with models trained there
-#   make bench BENCH_ARGS='--cron-minutes 10'              and ten real minutes of pg_cron
+#   make bench                                             limits: latency, memory and volume against DESIGN 10's limits
+#   make bench BENCH_ARGS='--cron-minutes 10'              the same, and ten real minutes of pg_cron
+#   make bench BENCH_ARGS='feed-latency --sessions 10'     another one: NAME, its options
 #   make bench BENCH_ARGS='--database-url postgresql://..' on that database instead, under a symbol of the benchmark's own
-#   make bench BENCH_ARGS=--help                           the rest
+#   make bench BENCH_ARGS=--help                           their names; BENCH_ARGS='NAME --help' the options
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Named as the tests' are, so that what a killed run leaves is swept with theirs.
@@ -33,10 +34,16 @@ cd "$project"
 scripts/packages.sh
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-if [[ " ${BENCH_ARGS:-}" == *" --database-url"* || " ${BENCH_ARGS:-}" == *" --help"* ]]; then
+read -ra arguments <<<"${BENCH_ARGS:-}" # words, as the user wrote them
+if [[ ${arguments[0]:-} != --help && ${arguments[0]:--} == -* ]]; then
+  arguments=(limits "${arguments[@]}")
+fi
+if [[ " ${arguments[*]}" == *" --database-url"* || " ${arguments[*]}" == *" --help"* ]]; then
   scripts/environment.sh dev
-  # shellcheck disable=SC2086  # words, as the user wrote them
-  exec "$python" -m bench $BENCH_ARGS
+  exec "$python" -m bench "${arguments[@]}"
+fi
+if [[ ${arguments[0]} == limits ]]; then
+  arguments+=(--throw-away)
 fi
 
 scripts/cluster.sh sweep
@@ -63,6 +70,5 @@ export DATABASE_URL PYTHONPATH=$installed
 
 # A limit that is missed is status 1, and no failure of this script.
 status=0
-# shellcheck disable=SC2086  # words, as the user wrote them
-"$python" -m bench --throw-away ${BENCH_ARGS:-} || status=$?
+"$python" -m bench "${arguments[@]}" || status=$?
 exit "$status"

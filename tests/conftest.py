@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from tests.support.databases import alembic, with_database
 from tests.support.paths import ROOT, SHARED_DATA
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from tests.support.history import fill, market_of
 from tests.support.paths import ROOT
 

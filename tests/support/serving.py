@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from tests.support.live import load_demo
 from tests.support.paths import ROOT
 

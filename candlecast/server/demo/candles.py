@@ -11,7 +11,7 @@ minute gives the same candles.
 
 Whoever knew the hidden order flow would get the direction 1, 2, 3, 4 and 5 minutes ahead right in
 59.1, 59.7, 59.3, 58.7 and 58.1 per cent of cases: the ceiling of any model. The sign of the last candle's
-taker share alone gets 56.7, 57.3, 57.0, 56.4 and 56.0. ``python bench/demo_signal.py`` measures both.
+taker share alone gets 56.7, 57.3, 57.0, 56.4 and 56.0. tests/unit/server/test_demo.py measures both.
 """
 
 import math

@@ -9,7 +9,7 @@ import sys
 import psycopg
 import pytest
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from tests.support.databases import alembic
 from tests.support.golden import dump
 from tests.support.migrating import migrate

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import candlecast.client.progress
 import candlecast.exchanges
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from candlecast.candles.history.backfill import backfill
 from candlecast.cli.app import app
 from candlecast.core.errors import Unreachable

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from candlecast.candles.feed.options import FeedOptions
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, Row, StandIn

@@ -16,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg import conninfo, sql
 
-from bench.programs import CANDLECAST
+from bench.processes import CANDLECAST
 from candlecast.core.errors import QueryRefused
 from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
 from candlecast.web.pool import DatabasePool

@@ -1,4 +1,4 @@
-"""The benchmark's peer computes what candlecast computes, and its report says what it measured."""
+"""The benchmark's baseline computes what candlecast computes, and its report says what it measured."""
 
 import json
 import os
@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import peer
-from bench.memory import memory_figure, memory_of
-from bench.report import Figure, Limit
+from bench import baseline
+from bench.figures import Figure, Limit, memory_figure
+from bench.processes import memory_of
 from candlecast.core.calibration import MAX_DISTANCE, parse_calibration
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import parse_facts
@@ -19,11 +19,11 @@ from candlecast.trainer.features import compute_features
 from tests.support.artifacts import generated_candles, generated_dataset, make_artifacts
 
 
-def test_the_peers_features_are_the_reference():
+def test_the_baselines_features_are_the_reference():
     candles = generated_candles(400)
     _, expected = compute_features(candles)
     frame = pd.DataFrame(candles | {"taker_buy_ratio": candles["taker_buy_base_asset_volume"] / candles["volume"]})
-    found = peer.features(frame)[list(FEATURES)].to_numpy()[149:]
+    found = baseline.features(frame)[list(FEATURES)].to_numpy()[149:]
     reaching_further = [name.startswith("ema_") or name == "rsi_14" for name in FEATURES]  # past 150 candles
     tolerance = np.where(reaching_further, 5e-5, 1e-9 * np.abs(expected).max(axis=0))
     apart = np.abs(found - expected).max(axis=0)
@@ -31,34 +31,31 @@ def test_the_peers_features_are_the_reference():
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torchscript"])
-def test_the_peers_models_are_candlecasts(tmp_path, monkeypatch, runtime):
+def test_the_baselines_models_are_candlecasts(tmp_path, monkeypatch, runtime):
     monkeypatch.setenv("ML_TORCHSCRIPT", "on")
     folders = make_artifacts(tmp_path)
     for name, folder in zip(("mamba", "lgbm"), folders, strict=True):
-        (tmp_path / "peer").mkdir(exist_ok=True)
-        (tmp_path / "peer" / name).symlink_to(folder)
+        (tmp_path / "baseline").mkdir(exist_ok=True)
+        (tmp_path / "baseline" / name).symlink_to(folder)
     readers = [lambda name, folder=folder: (folder / name).read_bytes() for folder in folders]
     windows = generated_dataset().windows(np.arange(50))
     facts = parse_facts(readers[1]("facts.json"))
     models = load_mamba(readers[0], runtime, "cpu"), load_lgbm(readers[1], facts)
     expected = [model.scaled_returns(windows) for model in models]
-    found = peer.Models(tmp_path / "peer", runtime).scaled_returns(windows)
+    found = baseline.Models(tmp_path / "baseline", runtime).scaled_returns(windows)
     for own, others in zip(expected, found, strict=True):
         assert np.abs(own - others).max() <= 1e-5
 
 
-@pytest.mark.parametrize("method", ["platt", "isotonic"])
-def test_the_peers_calibration_is_candlecasts(tmp_path, method):
+def test_the_baselines_calibration_is_candlecasts(tmp_path):
     mamba, _ = make_artifacts(tmp_path)
     document = json.loads((tmp_path / "ensemble" / mamba.name / "calibration.json").read_text())
-    if method == "isotonic":
-        document["probability"] = {"method": method, "x": [[-0.2, 0.0, 0.2]] * 5, "y": [[0.3, 0.5, 0.8]] * 5}
     text = json.dumps(document)
     for name in ("mamba", "lgbm"):
-        (tmp_path / "peer").mkdir(exist_ok=True)
-        (tmp_path / "peer" / name).symlink_to(tmp_path / name / mamba.name)
-    (tmp_path / "peer" / "calibration.json").write_text(text)
-    models, calibration = peer.Models(tmp_path / "peer"), parse_calibration(text)
+        (tmp_path / "baseline").mkdir(exist_ok=True)
+        (tmp_path / "baseline" / name).symlink_to(tmp_path / name / mamba.name)
+    (tmp_path / "baseline" / "calibration.json").write_text(text)
+    models, calibration = baseline.Models(tmp_path / "baseline"), parse_calibration(text)
     windows = generated_dataset().windows(np.arange(20))
     windows[7, -1, FEATURES.index("volume")] *= 1e6
     ours, theirs = models.scaled_returns(windows)
@@ -88,13 +85,13 @@ def test_the_peers_calibration_is_candlecasts(tmp_path, method):
     ],
 )
 def test_a_verdict_is_what_the_samples_say(samples, limits, verdict):
-    assert Figure("it", "ms", samples, limits, peer=[2.0]).verdict() == verdict
+    assert Figure("it", "ms", samples, limits, baseline=[2.0]).verdict() == verdict
 
 
 def test_memory_is_this_machines_or_no_figure():
     assert 10 < memory_of(os.getpid()) < 10_000, "megabytes of this interpreter"
     assert np.isnan(memory_of(2**22 + 1)), "no process has this id"
-    assert np.isnan(memory_of(1)), "neither a server's process nor the peer's"
-    seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "its peer is itself")
-    assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; its peer is itself")
+    assert np.isnan(memory_of(1)), "neither a server's process nor the baseline's"
+    seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "the baseline is itself")
+    assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; the baseline is itself")
     assert memory_figure("it", [90.0, float("nan")], [80.0], [Limit("max", 100.0)]).verdict() == "not run"

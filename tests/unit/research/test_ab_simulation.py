@@ -6,12 +6,12 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from bench import ab_year
-from bench.ab_pairs import MINUTES, Days, Minutes, Pair, radii, simulate
-from bench.ab_report import WITHIN, pairs
-from bench.ab_rules import ALONE, DAY_INTERVAL, GUARDED, MARGIN, NEVER, RULES, fate, rolled_back, wilson
-from bench.ab_simulation import BEGIN, DOCS, END, between_marks
 from candlecast.server.ab.confidence_sequence import radius
+from research import ab_year
+from research.ab_pairs import MINUTES, Days, Minutes, Pair, radii, simulate
+from research.ab_report import WITHIN, pairs
+from research.ab_rules import ALONE, DAY_INTERVAL, GUARDED, MARGIN, NEVER, RULES, fate, rolled_back, wilson
+from research.ab_simulation import BEGIN, DOCS, END, between_marks
 
 EQUAL, BETTER = Pair(0.3, 0.0), Pair(0.3, 0.02)
 RUNS, DAYS = 300, 14

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench import ab_year
-from bench.ab_pairs import Days, Pair
-from bench.ab_rules import (
+from candlecast.trainer.evaluation.plots import DPI, SETTINGS
+from research import ab_year
+from research.ab_pairs import Days, Pair
+from research.ab_rules import (
     ALONE,
     DAY_INTERVAL,
     GUARDED,
@@ -24,8 +25,7 @@ from bench.ab_rules import (
     guarded_at,
     rolled_back,
     wilson,
-)
-from candlecast.trainer.evaluation.plots import DPI, SETTINGS
+)  # fmt: skip
 
 Simulated = Mapping[Pair, Days]
 DISAGREEMENTS = (0.1, 0.3, 0.5)
@@ -53,16 +53,8 @@ def pairs() -> list[Pair]:
 
 def tables(simulated: Simulated, year_runs: int, seed: int) -> str:
     """Every table, each with its heading."""
-    parts = [
-        _about(simulated),
-        _wrongly(simulated),
-        _rightly(simulated),
-        _by_disagreement(simulated),
-        _demotion(simulated),
-        _year(year_runs, seed),
-        _narrowest(simulated),
-    ]
-    return "\n\n".join(parts)
+    parts = [part(simulated) for part in (_about, _wrongly, _rightly, _by_disagreement, _demotion)]
+    return "\n\n".join([*parts, _year(year_runs, seed), _narrowest(simulated)])
 
 
 def plot(simulated: Simulated, path: Path) -> None:
@@ -89,9 +81,8 @@ def plot(simulated: Simulated, path: Path) -> None:
         for difference, colour in _BETTER.items():
             better.plot([], [], color=colour, linewidth=2, label=f"better by {100 * difference:g}")
         for share, (dashes, width) in _WIDTHS.items():
-            better.plot(
-                [], [], color="#666666", linestyle=dashes, linewidth=width, label=f"differ on {100 * share:.0f} %"
-            )
+            label = f"differ on {100 * share:.0f} %"
+            better.plot([], [], color="#666666", linestyle=dashes, linewidth=width, label=label)
         better.set_title("A better challenger: promoted by the default", loc="left")
         better.set_ylabel("promoted by then, % of tests")
         better.set_ylim(0, 101)
@@ -100,12 +91,10 @@ def plot(simulated: Simulated, path: Path) -> None:
             axes.set_xticks(WITHIN, [str(day) for day in WITHIN])
             axes.set_xlabel("days on test")
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, columnspacing=1.0)
-        figure.suptitle(
-            "Simulated tests; differences in points of accuracy at one minute. Left: directions differ on 30 % of them",
-            x=0.01,
-            ha="left",
-            fontsize=10,
+        told = (
+            "Simulated tests; differences in points of accuracy at one minute. Left: directions differ on 30 % of them"
         )
+        figure.suptitle(told, x=0.01, ha="left", fontsize=10)
         figure.savefig(path)
 
 
@@ -148,13 +137,9 @@ def _rightly(simulated: Simulated) -> str:
 def _by_disagreement(simulated: Simulated) -> str:
     rows = []
     for share in DISAGREEMENTS:
-        for name, difference, swap in (
-            *((f"worse by {100 * difference:g}", difference, True) for difference in DIFFERENCES[:0:-1]),
-            ("equal", 0.0, False),
-            *((f"better by {100 * difference:g}", difference, False) for difference in DIFFERENCES[1:]),
-        ):
-            days = simulated[Pair(share, difference)]
-            days = days.swapped() if swap else days
+        for difference in (*(-one for one in DIFFERENCES[:0:-1]), *DIFFERENCES):
+            name = f"{'worse' if difference < 0 else 'better'} by {100 * abs(difference):g}" if difference else "equal"
+            days = _days_of(simulated, share, difference)
             one = fate(RULES[GUARDED], days)
             low, high = wilson(one.promoted_within(60), len(days.missed))
             interval = f"{_share(one.promoted_within(60))} ({_share(low)} to {_share(high)})"
@@ -172,16 +157,8 @@ def _demotion(simulated: Simulated) -> str:
     rows = []
     for name in (ALONE, DAY_INTERVAL, GUARDED):
         rows.append([name])
-        for difference, swap in (
-            (0.02, True),
-            (0.01, True),
-            (0.005, True),
-            (0.0, False),
-            (0.005, False),
-            (0.01, False),
-        ):
-            days = simulated[Pair(USUAL, difference)]
-            rows[-1].append(_share(rolled_back(RULES[name], days.swapped() if swap else days)))
+        for difference in (-0.02, -0.01, -0.005, 0.0, 0.005, 0.01):
+            rows[-1].append(_share(rolled_back(RULES[name], _days_of(simulated, USUAL, difference))))
     head = ["", "worse by 2", "by 1", "by 0.5", "equal", "better by 0.5", "by 1"]
     told = "how often the ensemble before comes back after its day in shadow, by what the new one is"
     return f"**Rolled back**: {told}. {_usual()}\n\n{_table(head, rows)}"
@@ -201,16 +178,8 @@ def _year(runs: int, seed: int) -> str:
                 year = ab_year.simulate(promotes, back, max_days, mean, 0.003, runs, seed)
                 rows[-1] += [f"{year.live:+.2f}", f"{year.promotions:.1f}", f"{year.to_a_worse:.2f}"]
                 errors.append(1.96 * year.live_error)
-    head = [
-        "",
-        "`ab_max_days`",
-        "mean 0: live",
-        "promotions",
-        "to a worse",
-        "mean -0.3: live",
-        "promotions",
-        "to a worse",
-    ]
+    counts = ["promotions", "to a worse"]
+    head = ["", "`ab_max_days`", "mean 0: live", *counts, "mean -0.3: live", *counts]
     told = (
         "a new challenger each night that one of three places is free, true accuracies normal with sd 0.3 points about "
         "0 or -0.3; live: mean true accuracy of what was live, in points above the first one, by chance off by at most "
@@ -245,13 +214,14 @@ def _median(one: Fate) -> str:
 
 def _share(share: float) -> str:
     percent = 100 * share
-    return (
-        f"{percent:.0f}"
-        if percent >= 9.95
-        else f"{percent:.1f}"
-        if percent >= 0.95 or not percent
-        else f"{percent:.2f}"
-    )
+    digits = 0 if percent >= 9.95 else 1 if percent >= 0.95 or not percent else 2
+    return f"{percent:.{digits}f}"
+
+
+def _days_of(simulated: Simulated, disagreement: float, difference: float) -> Days:
+    """A negative difference is a worse challenger."""
+    days = simulated[Pair(disagreement, abs(difference))]
+    return days.swapped() if difference < 0 else days
 
 
 def _by_day(one: Fate) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.ab_pairs import MINUTES, Days, radii
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.confidence_sequence import NARROWEST_AT
+from research.ab_pairs import MINUTES, Days, radii
 
 #: The setting promotion_margin.
 MARGIN = 0.005

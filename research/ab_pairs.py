@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.confidence_sequence import ALPHA, NARROWEST_AT, RHO, radius
 
 MINUTES = 1_440

@@ -1,4 +1,4 @@
-"""What is measured on: a symbol of the benchmark's own, its ensemble, its candles, and the peer's files and table.
+"""What is measured on: a symbol of the benchmark's own, its ensemble, its candles, and the baseline's files and table.
 
 Nothing else in the database is written, and ``close()`` removes all of it.
 """
@@ -17,22 +17,25 @@ from typing import Any
 
 import psycopg
 
+from bench.database import Ensemble
 from candlecast.client.database import connect
 from candlecast.server.demo.candles import generate
 
 SYMBOL = "BENCH"
 MINUTE = 60
-PEER = Path(__file__).parent / "peer.py"
+#: Minutes that the newest candles stay behind the clock: run_inference() skips symbols that are over an hour old,
+#: so a pg_cron job of an installation leaves BENCH alone.
+OVER_AN_HOUR = 120
+PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"
 _COLUMNS = (
     "open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base_asset_volume",
     "taker_buy_quote_asset_volume", "number_of_trades",
 )  # fmt: skip
-_CANDLES = f"insert into candles_1m (symbol, open_time, {', '.join(_COLUMNS)})"
-_VERSIONS = """
-select mamba_version_id, lgbm_version_id, coalesce(mamba_weight, 0.5)::float8, calibration, golden::text, symbol
-from active_ensembles
-where symbol <> %s order by is_active desc, id desc limit 1"""
-_PEER_TABLE = """
+_INSERT = f"""
+insert into candles_1m (symbol, open_time, {", ".join(_COLUMNS)})
+select '{SYMBOL}', to_timestamp(minute * 60), {", ".join(_COLUMNS)}
+from unnest(%s::bigint[], {"%s::float8[], " * 8}%s::bigint[]) as made (minute, {", ".join(_COLUMNS)})"""
+_BASELINE_TABLE = """
 create table bench_predictions (
     symbol text, candle_time timestamptz, horizon int, reference_close float8, predicted_close float8,
     predicted_price float8, mamba_close float8, lgbm_close float8, confidence float8,
@@ -40,14 +43,6 @@ create table bench_predictions (
     created_at timestamptz default now(),
     primary key (symbol, candle_time, horizon)
 )"""
-# The measured version again, as one of the benchmark's symbol under another name.
-_COPY = """
-select register_model(
-    model_type, %(version)s, %(symbol)s, model_path, facts || jsonb_build_object('symbol', %(symbol)s::text),
-    (select array_agg(name order by name) from model_artifacts where model_version_id = measured.id),
-    (select array_agg(content order by name) from model_artifacts where model_version_id = measured.id)
-)
-from model_versions as measured where id = %(id)s"""
 _TAKE_BACK = (
     "delete from predictions where symbol = %s and candle_time = to_timestamp(%s)",
     "delete from bench_predictions where symbol = %s and candle_time = to_timestamp(%s)",
@@ -67,21 +62,18 @@ _REMOVE = (
 )
 
 
-class Stage:
+class Fixture:
     """The benchmark's symbol. ``db`` is the feeder: a connection of its own, in autocommit mode."""
 
-    def __init__(self, url: str | None, history: int) -> None:
+    def __init__(self, history: int = OVER_AN_HOUR, url: str | None = None) -> None:
         """Candles up to ``history`` minutes before now are still to come; 1,500 minutes lie before them."""
         self.db = connect(url)
         self.url = self.db.info.dsn
         self.folder = Path(tempfile.mkdtemp(prefix="candlecast-bench-"))
-        measured = self.db.execute(_VERSIONS, [SYMBOL]).fetchone()
-        if measured is None:
-            raise SystemExit("there is no ensemble to measure: `candlecast train --publish active` makes one")
-        *self.versions, self.weight, self.calibration, self.golden, self.trained_on = measured
+        self.measured = Ensemble.newest(self.db, SYMBOL)
         remove(self.db, SYMBOL)
-        self.db.execute(_PEER_TABLE)
-        self.ensemble = self.ensemble_for(SYMBOL)
+        self.db.execute(_BASELINE_TABLE)
+        self.ensemble = self.measured.create(self.db, SYMBOL)
         self.db.execute("select activate_ensemble(%s)", [self.ensemble])
         self._write_models()
         self.minute = int(time.time()) // MINUTE - history - 1_500
@@ -89,39 +81,21 @@ class Stage:
         self._closes: list[float | None] = []
         self.feed(self.minute + 1_500)
 
-    def ensemble_for(self, symbol: str) -> int:
-        """The measured versions joined for a symbol, calibrated as they were; not active yet."""
-        return self._join(self.versions, symbol, is_test=False)
-
     @contextmanager
     def tests(self, count: int) -> Iterator[None]:
         """So many test ensembles beside the active one, each of versions of its own that cost what the measured do."""
-        made = []
-        for number in range(1, count + 1):
-            values = {"version": f"copy {number}", "symbol": SYMBOL}
-            copies = [self.db.execute(_COPY, values | {"id": one}).fetchone()[0] for one in self.versions]
-            made.append(self._join(copies, SYMBOL, is_test=True))
+        copies = [self.measured.copied(self.db, SYMBOL, f"copy {number + 1}") for number in range(count)]
+        made = [copy.create(self.db, SYMBOL, is_test=True) for copy in copies]
         yield
         for ensemble in made:
             self.db.execute("select withdraw_ensemble(%s)", [ensemble])
-
-    def _join(self, versions: list[int], symbol: str, *, is_test: bool) -> int:
-        query = "select create_ensemble(%s, %s, %s, %s, %s, %s, %s)"
-        values = [*versions, self.weight, is_test, symbol, self.calibration, self.golden]
-        return self.db.execute(query, values).fetchone()[0]
 
     def feed(self, until: int) -> int:
         """Commit the candles before minute ``until``; returns the newest open_time in epoch seconds."""
         if until > self.minute:
             made = generate(self.minute, until, self._close)
             columns = [made["minute"].tolist(), *(made[name].tolist() for name in _COLUMNS)]
-            arrays = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *["float8"] * 8, "bigint"))
-            names = ", ".join(_COLUMNS)
-            self.db.execute(
-                f"{_CANDLES} select '{SYMBOL}', to_timestamp(minute * 60), {names} from unnest({arrays})"
-                f" as made (minute, {names})",
-                columns,
-            )
+            self.db.execute(_INSERT, columns)
             self._closes = [self._close, *columns[4]][-2:]
             self.minute, self._close = until, self._closes[-1]
         return (self.minute - 1) * MINUTE
@@ -141,27 +115,17 @@ class Stage:
         """A new session in autocommit mode."""
         return psycopg.connect(self.url, autocommit=True)
 
-    def start_peer(self, *arguments: str) -> subprocess.Popen[str]:
-        """The peer as a new process, one thread like the server's own."""
+    @contextmanager
+    def baseline(self, runtime: str = "onnx") -> Iterator["Baseline"]:
+        """The baseline as a new process that is ready, one thread like the server's own; it ends with its input."""
         command = [
-            sys.executable, str(PEER), "--database-url", self.url, "--models", str(self.folder),
-            "--symbol", SYMBOL, "--weight", str(self.weight), *arguments,
+            sys.executable, str(Path(__file__).with_name("baseline.py")), "--database-url", self.url, "--models",
+            str(self.folder), "--symbol", SYMBOL, "--weight", str(self.measured.weight), "--runtime", runtime,
         ]  # fmt: skip
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    @contextmanager
-    def peer(self, runtime: str = "onnx") -> Iterator["Peer"]:
-        """A warm peer."""
-        process = self.start_peer("--serve", "--runtime", runtime)
-        try:
-            peer = Peer(process)
-            peer.answer()
-            yield peer
-        finally:
-            process.stdin.close()
-            process.wait()
-            process.stdout.close()
+        with Baseline(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            process.answer()
+            yield process
 
     def close(self) -> None:
         """Remove everything that the benchmark made."""
@@ -170,9 +134,9 @@ class Stage:
         shutil.rmtree(self.folder)
 
     def _write_models(self) -> None:
-        if self.calibration is not None:
-            (self.folder / "calibration.json").write_text(self.calibration)
-        for model_type, version_id in zip(("mamba", "lgbm"), self.versions, strict=True):
+        if self.measured.calibration is not None:
+            (self.folder / "calibration.json").write_text(self.measured.calibration)
+        for model_type, version_id in (("mamba", self.measured.mamba), ("lgbm", self.measured.lgbm)):
             folder = self.folder / model_type
             folder.mkdir()
             files = "select name, content from model_artifacts where model_version_id = %s"
@@ -182,11 +146,8 @@ class Stage:
             (folder / "facts.json").write_text(json.dumps(facts))
 
 
-class Peer:
-    """Speaks with a serving peer."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+class Baseline(subprocess.Popen):
+    """The baseline's process: lines of JSON for lines of text."""
 
     def ask(self, command: str) -> dict[str, Any]:
         """Send a command, wait for its answer."""
@@ -195,14 +156,14 @@ class Peer:
 
     def send(self, command: str) -> None:
         """Send a command."""
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
+        self.stdin.write(f"{command}\n")
+        self.stdin.flush()
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> Any:
         """The next answer."""
-        line = self.process.stdout.readline()
+        line = self.stdout.readline()
         if not line:
-            raise SystemExit(f"the peer ended with status {self.process.wait()}: its message is above")
+            raise SystemExit(f"the baseline ended with status {self.wait()}: its message is above")
         return json.loads(line)
 
 

@@ -1,10 +1,10 @@
 """How often a rule of promotion errs, on simulated pairs of ensembles: the tables and the plot of docs/ab-testing.md.
 
-    python -m bench.ab_simulation                      4,000 runs of 60 days, two minutes on one core: prints the tables
-    python -m bench.ab_simulation --runs 250 --seed 1  ten seconds
-    python -m bench.ab_simulation --docs               writes them into docs/ab-testing.md, and docs/ab-testing.png
+    python -m research.ab_simulation                      4,000 runs of 60 days, two minutes: prints the tables
+    python -m research.ab_simulation --runs 250 --seed 1  ten seconds
+    python -m research.ab_simulation --docs               writes them into docs/ab-testing.md, and docs/ab-testing.png
 
-bench/ab_pairs.py says what a pair is, bench/ab_rules.py what the rules are, bench/ab_year.py what a year is.
+research/ab_pairs.py says what a pair is, research/ab_rules.py what the rules are, research/ab_year.py what a year is.
 """
 
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import ab_report
-from bench.ab_pairs import simulate
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
+from research import ab_report
+from research.ab_pairs import simulate
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: The tables stand between these lines of docs/ab-testing.md.
-BEGIN, END = "<!-- by python -m bench.ab_simulation --docs: begin -->", "<!-- end -->"
+BEGIN, END = "<!-- by python -m research.ab_simulation --docs: begin -->", "<!-- end -->"
 
 
 def main(
@@ -30,9 +30,9 @@ def main(
 ) -> None:
     """Simulate pairs of ensembles and tell what each rule of promotion does with them.
 
-    Examples: python -m bench.ab_simulation --runs 250; python -m bench.ab_simulation --docs
+    Examples: python -m research.ab_simulation --runs 250; python -m research.ab_simulation --docs
     """
-    with shown(Console(stderr=True), "Simulating") as on_step:
+    with show_progress(Console(stderr=True), "Simulating") as on_step:
         simulated = simulate(ab_report.pairs(), runs, days, seed, on_step)
     tables = ab_report.tables(simulated, year_runs=runs, seed=seed)
     if not docs:

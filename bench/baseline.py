@@ -1,7 +1,6 @@
 """What a user would write instead of candlecast: candles fetched by psycopg, features in pandas, the same model files.
 
-    python bench/peer.py --database-url URL --models DIR --symbol BENCH            predict once, print it, end
-    python bench/peer.py --database-url URL --models DIR --symbol BENCH --serve    stay warm, obey lines on stdin:
+    python bench/baseline.py --database-url URL --models DIR --symbol BENCH     ready to obey lines on stdin:
         predict        from the newest candle         await EPOCH    from that candle, as soon as it is there
 
 Each answer is a line of JSON with the milliseconds from the query (or from the candle seen) to the commit. It imports
@@ -102,13 +101,8 @@ class Models:
         """A raw window (60, features) and the pair's scaled returns (5,) -> probabilities (5,), half widths of the
         intervals in scaled returns (5,), and the feature that lies furthest outside of training, if one lies far.
         """
-        probability, seen = self.calibration["probability"], self.calibration["seen"]
-        if probability["method"] == "platt":
-            line = np.array(probability["slope"]) * scaled + np.array(probability["intercept"])
-            probability_up = 1 / (1 + np.exp(-line))
-        else:
-            knots = zip(scaled, probability["x"], probability["y"], strict=True)
-            probability_up = np.array([np.interp(value, x, y) for value, x, y in knots])
+        line, seen = self.calibration["probability"], self.calibration["seen"]
+        probability_up = 1 / (1 + np.exp(-(np.array(line["slope"]) * scaled + np.array(line["intercept"]))))
         row = _standardized(window[np.newaxis], self.params)[0, -1]
         low, high = np.array(seen["low"]), np.array(seen["high"])
         outside = np.maximum(low - row, row - high) / np.maximum(high - low, 1e-6)
@@ -211,21 +205,17 @@ def _serve(connection: psycopg.Connection, models: Models, symbol: str, weight: 
 
 
 def main() -> None:
-    """Predict once, or serve."""
+    """Load the models, connect, serve."""
     parser = argparse.ArgumentParser(description="Predict without candlecast: psycopg, pandas, ONNX Runtime or torch.")
     parser.add_argument("--database-url", required=True)
     parser.add_argument("--models", type=Path, required=True, help="a folder with mamba/, lgbm/ and calibration.json")
     parser.add_argument("--symbol", required=True)
     parser.add_argument("--weight", type=float, default=0.5, help="Mamba's part of the ensemble")
     parser.add_argument("--runtime", choices=("onnx", "torchscript"), default="onnx")
-    parser.add_argument("--serve", action="store_true", help="stay, and predict at each line of stdin")
     options = parser.parse_args()
     models = Models(options.models, options.runtime)
     with psycopg.connect(options.database_url) as connection:
-        if options.serve:
-            _serve(connection, models, options.symbol, options.weight)
-        else:
-            print(json.dumps(predict(connection, models, options.symbol, options.weight)), flush=True)
+        _serve(connection, models, options.symbol, options.weight)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.ab_pairs import MINUTES, radii
-from bench.ab_rules import MARGIN, SIGMAS
 from candlecast.server.ab.confidence_sequence import ALPHA
+from research.ab_pairs import MINUTES, radii
+from research.ab_rules import MARGIN, SIGMAS
 
 #: Of disagreements and hits more since a test began: whether it may be decided.
 Guard = Callable[[np.ndarray, np.ndarray], np.ndarray]

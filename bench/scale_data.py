@@ -1,17 +1,14 @@
-"""Fills a database for ``python -m bench.scale``: symbols, ensembles, years of candles, millions of predictions."""
+"""What ``python -m bench scale`` measures: symbols, ensembles, years of candles, millions of predictions."""
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+import math
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from bench.programs import migrate
+from bench.database import Ensemble, fill_and_train
+from bench.figures import OnStep
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.models.training import TrainingOptions
-from candlecast.trainer.operation.train import train
 
-ROOT = Path(__file__).resolve().parents[1]
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 CANDLE_DAYS = 3 * 365
 #: Two ensembles of each symbol predict five horizons every minute.
@@ -24,7 +21,6 @@ RUN_DAYS = 30
 MEASURED_DAYS = 365
 #: Days whose predictions are inserted after the tables were vacuumed, with all indexes there, as live ones are.
 FRESH_DAYS = 10
-OnStep = Callable[[int, int, str], None]
 
 #: Of a number, another one in [-1, 1] that looks random; the same each time.
 _NOISE = "(hashint8({}) / 2147483648.0::float8)"
@@ -47,17 +43,6 @@ from (
     cross join lateral (values (extract(epoch from minute)::bigint + hashtext(%(symbol)s))) as numbered (number)
 ) as made
 order by open_time"""
-_VERSIONS = """
-select mamba_version_id, lgbm_version_id, mamba_weight::float8, calibration, golden::text
-from active_ensembles where symbol = 'DEMO'"""
-#: The trained version again under another name.
-_COPY = """
-select register_model(
-    model_type, %(version)s, %(symbol)s, model_path, facts || jsonb_build_object('symbol', %(symbol)s::text),
-    (select array_agg(name order by name) from model_artifacts where model_version_id = measured.id),
-    (select array_agg(content order by name) from model_artifacts where model_version_id = measured.id)
-)
-from model_versions as measured where id = %(id)s"""
 #: Ensembles of before, one after the other; and who predicted when.
 _STRETCHES = f"""
 create temp table stretches as
@@ -115,9 +100,9 @@ cross join stretches
 cross join lateral (values ({_NOISE.format("extract(epoch from minute)::bigint + ensemble_id")})) as made (noise)
 cross join lateral (values (noise > 0.999)) as fate (fails)
 where slice = 0"""
-#: The sums of runs that were pruned: aggregate_hours() cannot make them.
+#: The sums of runs that were pruned: summarise_hours() cannot make them.
 _RUN_HOURS = f"""
-insert into runs_hourly
+insert into run_hours
 select symbol, ensemble_id, 'predicted', hour, 60, 60, 420, 10, 50, 60, 60, 60, 60, 60, 60, 60
 from stretches
 cross join lateral generate_series(
@@ -140,18 +125,12 @@ cross join lateral (
 ) as made (noise)
 where not is_test and measured_at >= from_time and measured_at < to_time
 order by day, symbol, feature"""
-#: Of all that predicted on the day; one in a hundred saw a candle that was corrected afterwards.
+#: Of all that predicted on the day.
 _CHECKS = f"""
-insert into consistency_checks (symbol, day, ensemble_id, sampled, mismatches, corrected, worst, tolerance,
-    example_time, cause, reason, checked_at)
-select symbol, day, ensemble_id, 60, coalesce(wrong, 0), coalesce(wrong, 0), coalesce(worst, 1e-7), 1e-5,
-    example_time, cause, reason, day + interval '1 day 20 minutes'
+insert into consistency_checks (symbol, day, ensemble_id, sampled, mismatches, worst, tolerance, checked_at)
+select symbol, day, ensemble_id, 60, 0, 1e-7, 1e-5, day + interval '1 day 20 minutes'
 from stretches
 cross join generate_series(current_date - {MEASURED_DAYS}, current_date - 1, interval '1 day') as day
-left join lateral (
-    values (6, 0.8, day + interval '13 hours', 'candle', 'the candle at 12:50 was corrected since')
-) as corrected (wrong, worst, example_time, cause, reason)
-    on {_NOISE.format("extract(epoch from day)::bigint + ensemble_id")} > 0.98
 where from_time < day + interval '1 day' and to_time > day
 order by day, symbol, ensemble_id"""
 _INDEXES = """
@@ -166,76 +145,51 @@ where indrelid = 'predictions'::regclass
 
 
 def fill(url: str, rows: int, on_step: OnStep) -> None:
-    """Migrate the empty database at this URL, and fill it; ``on_step`` hears of each step."""
-    migrate(url)
+    """Fill the migrated, empty database at this URL; ``on_step`` hears of the days that have their predictions."""
     days = rows / ROWS_A_MINUTE / 1_440
+    fill_and_train(url, 0.1, 0, days=10)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("set timezone = 'UTC'; set work_mem = '256MB'; set maintenance_work_mem = '1GB'")
-        db.execute("select generate_demo_candles(now(), 10)")
-        on_step(1, 8, "models")
-        _train(url)
-        on_step(2, 8, "ensembles")
-        measured = db.execute(_VERSIONS).fetchone()
-        for symbol in SYMBOLS:
-            active, _ = (_ensemble(db, measured, symbol, is_test=is_test) for is_test in (False, True))
-            db.execute("select activate_ensemble(%s)", [active])
-        db.execute("delete from predictions")
-        on_step(3, 8, "candles")
-        db.execute("set session_replication_role = replica")  # no key is looked up 20 million times
+        _ensembles(db)
         for symbol in SYMBOLS:
             db.execute(_CANDLES, {"symbol": symbol, "days": CANDLE_DAYS})
-        db.execute("update active_ensembles set is_active = false, is_retired = true where symbol = 'DEMO'")
-        since = "now() - interval '29 days'"
-        db.execute(f"update active_ensembles set created_at = {since}, changed_at = {since}")
         with psycopg.ClientCursor(db) as cursor:
             cursor.execute(_STRETCHES, {"symbols": list(SYMBOLS), "days": max(int(days) + 1, MEASURED_DAYS)})
-        on_step(4, 8, "predictions")
         indexes = db.execute(_INDEXES).fetchall()
         for drop, _ in indexes:
             db.execute(drop)
-        (since, fresh, until) = db.execute(
-            "select date_bin('1 minute', now() - %s * interval '1 day', '2000-01-01 00:00+00'),"
-            " date_bin('1 minute', now() - %s * interval '1 day', '2000-01-01 00:00+00'), now()",
-            [days, min(FRESH_DAYS, days / 4)],
-        ).fetchone()
-        _predict(db, since, fresh)
-        on_step(5, 8, "indexes")
+        until = datetime.now(UTC).replace(second=0, microsecond=0)
+        since, fresh = until - timedelta(days=days), until - timedelta(days=min(FRESH_DAYS, days / 4))
+        _predict(db, since, fresh, on_step)
         for _, create in indexes:
             db.execute(create)
         db.execute("vacuum (analyze)")
-        on_step(6, 8, "predictions of the last days")
-        _predict(db, fresh, until)
-        on_step(7, 8, "runs and measurements")
+        _predict(db, fresh, until, on_step)
         db.execute(_RUNS)
         db.execute(_RUN_HOURS, {"since": since})
         db.execute(_DRIFT, {"features": list(FEATURES)})
         db.execute(_CHECKS)
         db.execute("analyze")
-        on_step(8, 8, "")
 
 
-def _predict(db: psycopg.Connection, since, until) -> None:
-    edges = db.execute(
-        "select edge, least(edge + interval '10 days', %(until)s)"
-        " from generate_series(%(since)s, %(until)s, interval '10 days') as edge where edge < %(until)s",
-        {"since": since, "until": until},
-    )
-    for from_time, to_time in edges.fetchall():
+def _ensembles(db: psycopg.Connection) -> None:
+    """One live and one on test for each symbol, since 29 days; DEMO's are over."""
+    measured = Ensemble.newest(db)
+    for symbol in SYMBOLS:
+        active = measured.copied(db, symbol, "live").create(db, symbol)
+        measured.copied(db, symbol, "test").create(db, symbol, is_test=True)
+        db.execute("select activate_ensemble(%s)", [active])
+    db.execute("delete from predictions")
+    db.execute("set session_replication_role = replica")  # from here on: no key is looked up 20 million times
+    db.execute("update active_ensembles set is_active = false, is_retired = true where symbol = 'DEMO'")
+    since = "now() - interval '29 days'"
+    db.execute(f"update active_ensembles set created_at = {since}, changed_at = {since}")
+
+
+def _predict(db: psycopg.Connection, since: datetime, until: datetime, on_step: OnStep) -> None:
+    """Ten days at a time."""
+    for day in range(0, math.ceil((until - since) / timedelta(days=1)), 10):
+        on_step(day, (until - since).days, "predictions")
+        from_time = since + timedelta(days=day)
+        to_time = min(from_time + timedelta(days=10), until)
         db.execute(_PREDICTIONS, {"from_time": from_time, "to_time": to_time})
-
-
-def _train(url: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="candlecast-scale-") as models:
-        train(
-            symbol="DEMO", from_time=None, to_time=None, test_from=None, time_budget_minutes=0.1, seed=0,
-            mamba_seeds=TrainingOptions().mamba_seeds, threads=1, publish_as="active", models=Path(models),
-            database_url=url,
-        )  # fmt: skip
-
-
-def _ensemble(db: psycopg.Connection, measured: tuple, symbol: str, *, is_test: bool) -> int:
-    *versions, weight, calibration, golden = measured
-    names = {"symbol": symbol, "version": "test" if is_test else "live"}
-    copies = [db.execute(_COPY, names | {"id": one}).fetchone()[0] for one in versions]
-    query = "select create_ensemble(%s, %s, %s, %s, %s, %s, %s)"
-    return db.execute(query, [*copies, weight, is_test, symbol, calibration, golden]).fetchone()[0]

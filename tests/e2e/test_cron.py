@@ -93,7 +93,7 @@ def test_every_minute_gets_its_five_predictions(live, feeder):
     assert ask(live, "select count(*) from inference_runs where status = 'failed'") == [(0,)]
 
 
-def test_a_backend_killed_in_the_middle_loses_nothing_and_the_next_minute_is_predicted(live, feeder):
+def test_a_killed_backend_loses_nothing_the_next_run_predicts(live, feeder):
     feeder.set()
     running = "select id, backend_pid from inference_runs where status = 'running'"
     before = ask(live, "select count(*) from predictions")

@@ -12,7 +12,7 @@ from tests.support.clusters import LAUNCHER, section, wait_for
 pytestmark = pytest.mark.cron
 
 
-def test_a_scheduler_that_was_ended_comes_back_with_a_restart_only(restored):
+def test_an_ended_scheduler_comes_back_with_a_restart_only(restored):
     wait_for(restored, LAUNCHER, seconds=20)
     ((pid,),) = restored.ask(LAUNCHER)
     restored.ask("select pg_terminate_backend(%s, 5000)", pid)

@@ -276,7 +276,7 @@ class Told:
 
 @pytest.mark.parametrize("guard", ["none", "confidence"])
 @pytest.mark.parametrize("at", EVALUATED, ids=[f"{at:%d %b}" for at in EVALUATED])
-def test_every_figure_and_decision_is_what_pandas_scipy_and_statsmodels_give(replayed, at, guard):
+def test_figures_and_decisions_equal_pandas_scipy_statsmodels(replayed, at, guard):
     rows = (replayed.acted if guard == "none" else replayed.guarded)[at]
     given = Told(replayed, at).judged[guard]
     assert {row["challenger_id"] for row in rows} == set(given)

@@ -90,7 +90,7 @@ def test_status_is_empty_without_tests(running):
     assert status(db) == []
 
 
-def test_history_says_what_was_live_when_why_it_came_and_why_it_went(duel):
+def test_history_says_what_was_live_when_and_why(duel):
     predicted(duel, 2, 58)
     promotion = judged(duel)
     duel.execute("select activate_ensemble(3)")
@@ -153,7 +153,7 @@ def test_the_leaderboard_ranks_within_symbol_window_and_horizon(duel):
     assert {(row.ensemble_id, row.state) for row in rows} == {(1, "active"), (2, "test"), (3, "test")}
 
 
-def test_the_leaderboard_leaves_out_what_its_models_were_fitted_on(duel):
+def test_the_leaderboard_leaves_out_minutes_trained_on(duel):
     predicted(duel, 2, 60)
     version = new_version(duel, "mamba")
     duel.execute("update model_versions set training_to = %s where id = %s", (END - 2 * HOUR - 5 * MINUTE, version))
@@ -164,7 +164,7 @@ def test_the_leaderboard_leaves_out_what_its_models_were_fitted_on(duel):
     }  # fmt: skip
 
 
-def test_equals_share_a_place_and_prices_that_stood_still_do_not_count(duel):
+def test_equals_share_a_rank_and_flat_minutes_do_not_count(duel):
     predicted(duel, 2, EVEN)
     last = "open_time >= timestamptz '2026-05-05 23:30:00+00'"
     duel.execute(f"update candles_1m set (open, high, low, close) = (select 100, 100, 100, 100) where {last}")

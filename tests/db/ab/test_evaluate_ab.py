@@ -167,7 +167,7 @@ def test_in_a_flat_market_nothing_is_decided(duel):
     assert (row.loss, row.loss_difference) == ("squared_error", 0), "a forecast has a size error there too"
 
 
-def test_minutes_that_did_not_move_count_as_pairs_and_not_as_hits(duel):
+def test_flat_minutes_count_as_pairs_and_not_as_hits(duel):
     """Two of three minutes stand still: a third is still, the others lead there or away."""
     unmoved(duel, "m % 3 > 0")
     predicted(duel, 2, 70)

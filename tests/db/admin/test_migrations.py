@@ -34,7 +34,7 @@ def test_history_is_one_line_of_numbered_files():
         assert f"Revises: {script.down_revision or 'nothing'}" in script.module.__doc__
 
 
-def test_migrations_name_sql_files_that_are_there_and_leave_none_over():
+def test_migrations_name_every_sql_file_and_no_other():
     named = {  # a step down may name what a step up before it named
         f"{name}_v{int(version):02d}.sql"
         for path in (ROOT / "db/migrations/versions").glob("*.py")
@@ -82,7 +82,7 @@ insert into inference_runs (candle_time, status) values (now(), 'no_ensemble');
 create view mine as select symbol, direction_hit from prediction_outcomes"""
 
 
-def test_what_was_predicted_before_calibration_stays_and_claims_nothing(make_database):
+def test_predictions_before_calibration_stay_without_claims(make_database):
     url = make_database()
     migrate(url, "0007")
     rows = "select row_to_json(p) from {} as p"
@@ -229,7 +229,7 @@ def test_roles_go_unless_something_uses_them(make_database, operations, monkeypa
         operations.commit()
 
 
-def test_roles_that_the_template_uses_stay_and_the_downgrade_says_so(make_database, template):
+def test_a_downgrade_keeps_roles_the_template_uses_and_says_so(make_database, template):
     url = make_database()
     alembic(url, "upgrade", "head")
     done = alembic(url, "downgrade", "base")
@@ -240,7 +240,7 @@ def test_roles_that_the_template_uses_stay_and_the_downgrade_says_so(make_databa
         assert db.execute("select count(*) from pg_roles where rolname like 'candlecast\\_%'").fetchone() >= (6,)
 
 
-def test_a_downgrade_that_would_break_a_users_view_is_refused_whole(make_database):
+def test_a_downgrade_that_breaks_a_users_view_is_refused_whole(make_database):
     url = make_database()
     migrate(url, "head")
     with psycopg.connect(url, autocommit=True) as db:

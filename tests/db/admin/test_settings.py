@@ -200,6 +200,6 @@ LIKE_A_VALUE = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(name=st.sampled_from(NAMES), value=LIKE_A_VALUE)
-def test_nothing_that_the_table_takes_is_refused_by_the_functions(db, name, value):
+def test_functions_accept_every_value_the_table_accepts(db, name, value):
     if accepted(db, name, value):
         resolve(json.dumps({name: value}), {})  # raises SettingInvalid where they disagree

@@ -4,7 +4,7 @@ from tests.support.databases import alembic
 from tests.support.live import NEWEST
 
 
-def test_an_open_session_predicts_on_through_the_newest_migration(live, live_url):
+def test_an_open_session_keeps_predicting_through_an_upgrade(live, live_url):
     """Where it cannot, CHANGELOG.md has to say that sessions must connect again."""
     forecast = ("select * from predict('DEMO', %s)", (NEWEST,))
     assert alembic(live_url, "downgrade", "-1").returncode == 0

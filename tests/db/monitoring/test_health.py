@@ -86,7 +86,7 @@ def test_a_prediction_that_does_not_come(fresh, minutes, status, said):
     assert health(fresh)["status"] == "ok"
 
 
-def test_runs_that_do_not_begin_are_a_reason_where_something_is_late_and_no_verdict(fresh):
+def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):
     fresh.execute("update inference_runs set started_at = now() - interval '80 s'")
     found = health(fresh)
     assert (found["status"], found["reasons"], found["scheduler"]["state"]) == ("ok", [], "silent")

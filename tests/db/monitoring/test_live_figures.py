@@ -69,7 +69,7 @@ def test_accuracy_by_coverage_is_what_counting_gives(db, closes):
         assert given[key] == pytest.approx(figures, rel=1e-9), key
 
 
-def test_flat_minutes_replays_open_outcomes_and_what_has_no_probability_do_not_count(db, closes):
+def test_flat_replayed_open_and_uncalibrated_rows_do_not_count(db, closes):
     at = NEWEST - 20 * MINUTE
     counted = prediction(closes, at, 1, 0.6)
     others = [

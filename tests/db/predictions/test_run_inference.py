@@ -31,7 +31,7 @@ def predictions(db):
     return db.execute("select * from predictions order by candle_time, ensemble_id, horizon").fetchall()
 
 
-def test_a_replayed_minute_is_predicted_once_by_active_and_test_ensembles(live, artifacts):
+def test_a_replayed_minute_is_predicted_once_by_each_ensemble(live, artifacts):
     challenger = create(live, artifacts, 0.0, is_test=True)
     at = NEWEST - 30 * MINUTE
     live.execute("call run_inference(%s)", (at,))
@@ -117,7 +117,7 @@ def test_a_setting_that_cannot_be_read_is_a_failed_row(live):
     assert "abacus" in run.error
 
 
-def test_a_cancelled_run_is_cancelled(now_live):
+def test_a_canceled_run_is_canceled(now_live):
     db, _ = now_live
     db.execute("set statement_timeout = '2s'")
     with pytest.raises(psycopg.errors.QueryCanceled):
@@ -177,7 +177,7 @@ def test_disabled_and_nothing_to_run_are_rows_too(db):
     ]
 
 
-def test_a_run_whose_backend_is_killed_is_marked_lost_and_the_next_one_predicts(now_live, database_url):
+def test_a_killed_run_is_marked_lost_and_the_next_one_predicts(now_live, database_url):
     db, awaited = now_live
     with psycopg.connect(database_url, autocommit=True) as doomed:
         pid = doomed.info.backend_pid

@@ -93,9 +93,7 @@ def plant_leak(db):
     db.execute(newest.replace(honest, "ln(coalesce(lead(close) over (order by open_time), close) / close_5)"))
 
 
-def test_a_feature_that_looks_one_candle_ahead_is_named_before_anything_is_trained(
-    five_days, database_url, run_cli, tmp_path
-):
+def test_a_feature_that_looks_ahead_is_named_before_training(five_days, database_url, run_cli, tmp_path):
     plant_leak(five_days)
     done = run_cli(database_url, *EVALUATE, *FOLDS, "--output-dir", tmp_path / "evaluation")
     assert done.returncode == 1

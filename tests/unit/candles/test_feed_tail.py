@@ -32,7 +32,7 @@ def test_the_next_minute_is_written_at_once(tail):
     assert (tail.newest, tail.next_waiting(), tail.is_asked) == (11 * MINUTE, None, False)
 
 
-def test_a_minute_further_on_waits_until_rest_has_brought_the_others(tail):
+def test_a_later_minute_waits_until_rest_brought_the_others(tail):
     assert not tail.offer(candle(13))
     assert (tail.is_asked, tail.settled, tail.take_question()) == (True, False, None)
     tail.stored([candle(11), candle(12)])
@@ -52,7 +52,7 @@ def test_an_older_minute_than_is_remembered_asks_rest(tail):
     assert tail.take_question() == 3 * MINUTE
 
 
-def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known(tail):
+def test_an_old_minute_is_too_old_unless_it_repeats_known_data(tail):
     window = 5 * MINUTE
     tail.stored([candle(4)])
     assert tail.is_too_old(candle(4, close=99.5), window)
@@ -69,7 +69,7 @@ def test_the_earliest_question_counts(tail):
     assert not tail.is_asked
 
 
-def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(tail):
+def test_the_next_minute_is_written_while_rest_still_reads(tail):
     """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
     tail.ask(5 * MINUTE)
     assert tail.offer(candle(11))
@@ -123,7 +123,7 @@ def test_waiting_ends_with_a_question_or_with_its_time(tail):
 
 
 @given(st.lists(st.tuples(st.integers(8, 30), st.sampled_from([100.0, 100.5])), max_size=60), st.data())
-def test_whatever_comes_in_whatever_order_no_hole_is_left_behind_the_newest(messages, data):
+def test_no_order_of_arrival_leaves_a_gap_behind_the_newest(messages, data):
     """REST answers at any time, with the truth; the stream says anything. No minute is missing in what is stored."""
     tail = Tail("BTCUSDT", newest=10 * MINUTE, settled=True)
     table = {minute: candle(minute) for minute in range(11)}

@@ -6,14 +6,14 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
+from tests.support.ab_days import EVEN, moving_candles, predicted
 from tests.support.databases import with_database
-from tests.support.duel import EVEN, moving_candles, predicted
-from tests.support.live import create, deploy, deploy_calibrated, load_demo, readable_copies
+from tests.support.deployment import create, deploy, deploy_calibrated, load_demo, readable_copies
 
 
 @pytest.fixture(scope="session")
 def live_template(cluster_url, template, artifacts):
-    """A database to clone: a day of DEMO up to live.NEWEST, and an active ensemble."""
+    """A database to clone: a day of DEMO up to deployment.NEWEST, and an active ensemble."""
     name = "candlecast_live"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {template}")
@@ -68,7 +68,7 @@ def copies(artifacts):
 
 @pytest.fixture(scope="session")
 def duel_template(cluster_url, live_template, artifacts):
-    """Five synthetic days (duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    """Five synthetic days (ab_days.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
     name = "candlecast_duel"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")

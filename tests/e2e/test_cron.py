@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from tests.support.deployment import MINUTE, deploy, load_demo
 from tests.support.lifecycle import add_day, judge_daily, pair
-from tests.support.live import MINUTE, deploy, load_demo
 from tests.support.paths import ROOT
 
 #: The server's processes belong to the postgres user.

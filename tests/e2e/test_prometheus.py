@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.support.clusters import NEWEST, ROOT, free_port
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron

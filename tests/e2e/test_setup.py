@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from bench.programs import CANDLECAST
-from tests.support.history import fill, market_of
+from tests.support.backfilling import fill, market_of
 from tests.support.paths import ROOT
 
 

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.support.clusters import LAUNCHER, NEWEST, section, wait_for
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 pytestmark = pytest.mark.cron
 FORECAST = "select * from predict('DEMO', %s)"

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from tests.support.duel import AT, DAY, judged, new_version, predicted, put_on_test, setting, share, states
-from tests.support.live import MINUTE, NEWEST, create, in_backend
+from tests.support.ab_days import AT, DAY, judged, new_version, predicted, put_on_test, setting, share, states
+from tests.support.deployment import MINUTE, NEWEST, create, in_backend
 
 
 class Listener:

@@ -26,7 +26,7 @@ from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.training import TrainingOptions, train_and_export
 from tests.support.artifacts import SMALL_MAMBA
-from tests.support.live import MINUTE, create_calibrated, deploy_calibrated
+from tests.support.deployment import MINUTE, create_calibrated, deploy_calibrated
 
 DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import lambertw
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.support.duel import (
+from tests.support.ab_days import (
     AT,
     DAY,
     EVEN,
@@ -21,7 +21,7 @@ from tests.support.duel import (
     put_on_test,
     setting,
 )
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 END = START + 5 * DAY
 WINDOWS = {"1 h": HOUR, "24 h": DAY, "7 d": 7 * DAY}

@@ -1,12 +1,12 @@
 """What evaluations change over days: who of two winners goes live, refusals, probation, the cooldown, and no flapping.
 
-Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/duel.py has the days.
+Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/ab_days.py has the days.
 """
 
 import psycopg
 import pytest
 
-from tests.support.duel import (
+from tests.support.ab_days import (
     AT,
     DAY,
     HOUR,
@@ -22,7 +22,7 @@ from tests.support.duel import (
     share,
     states,
 )
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 LATER = AT + DAY
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from db.migrations import objects, roles
 from tests.support.databases import alembic
-from tests.support.golden import assert_golden, dump
-from tests.support.migrating import CONFIG, migrate
+from tests.support.golden_files import assert_golden, dump
+from tests.support.migrations import CONFIG, migrate
 from tests.support.paths import ROOT
 
 SCRIPTS = list(reversed(list(ScriptDirectory.from_config(CONFIG).walk_revisions())))

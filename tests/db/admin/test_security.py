@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.support.live import NEWEST, deploy, load_demo
+from tests.support.deployment import NEWEST, deploy, load_demo
 
 DEFINERS = {
     "activate_ensemble",

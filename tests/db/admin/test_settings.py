@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from candlecast.core.settings import resolve
-from tests.support.live import in_backend
-from tests.support.migrating import migrate
+from tests.support.deployment import in_backend
+from tests.support.migrations import migrate
 
 NAMES = [
     "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",

@@ -21,8 +21,7 @@ from candlecast.core.errors import Unreachable
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, StandIn
 from tests.exchange.frames import kline_row
-from tests.support.feeding import difference
-from tests.support.history import (
+from tests.support.backfilling import (
     DAY,
     END,
     NOW,
@@ -33,9 +32,10 @@ from tests.support.history import (
     fill,
     loaded,
     market_of,
-    serving,
+    running_exchange,
     standing,
 )
+from tests.support.feeding import difference
 from tests.support.paths import ROOT
 
 #: The archive that follows so many others stops amid its transaction: its candles are copied, its row is not written.
@@ -180,7 +180,7 @@ def test_every_refusal_of_the_menu_on_the_way(db, database_url) -> None:
     clock, met = Clock(1200, NOW), set()
     for seed, symbol in enumerate(("AVAXUSDT", "FILUSDT", "NEARUSDT", "ETHUSDT")):
         market = Market([symbol], TODAY - 12 * DAY, NOW + 5 * DAY, Faults(seed, requests | downloads))
-        with serving(StandIn(market, clock)) as exchange:
+        with running_exchange(StandIn(market, clock)) as exchange:
             assert backfill([symbol], 12, binance(exchange, clock), database_url) == 0
             newest = "select extract(epoch from max(open_time))::int8 from candles_1m where symbol = %s"
             (newest,) = db.execute(newest, [symbol]).fetchone()
@@ -194,7 +194,7 @@ def test_every_refusal_of_the_menu_on_the_way(db, database_url) -> None:
 def test_limits_are_kept_where_all_comes_by_rest(db, database_url) -> None:
     clock = Clock(1200, NOW)
     market = Market(["BTCUSDT"], TODAY - 40 * DAY, NOW + 5 * DAY)
-    with serving(StandIn(market, clock, weight_limit=60)) as exchange:
+    with running_exchange(StandIn(market, clock, weight_limit=60)) as exchange:
         nowhere = binance(exchange, clock, archive_url=f"{exchange.rest_url}/nowhere")
         assert backfill(["BTCUSDT"], 40, nowhere, database_url) == 0
         assert db.execute("select count(*) from candles_1m").fetchone()[0] > 40 * 1440

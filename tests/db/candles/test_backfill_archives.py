@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from tests.exchange import StandIn
+from tests.support.backfilling import DAY, END, NOW, TODAY, Altered, fill, loaded, market_of
 from tests.support.feeding import difference
-from tests.support.history import DAY, END, NOW, TODAY, Altered, fill, loaded, market_of
 
 
 def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url, caplog) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from candlecast.candles.load import LoadReport, load_file
 from candlecast.core.errors import FileRefused
-from tests.support.loading import GOOD, HEADER, START, counts, line, stored, write
+from tests.support.csv_files import GOOD, HEADER, START, counts, line, stored, write
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from candlecast.candles.history.fill import _together
 from candlecast.candles.history.repair import RepairOptions, _whole_days, repair
 from candlecast.candles.history.stored import without
 from candlecast.candles.load import Gap
+from tests.support.backfilling import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of
 from tests.support.feeding import difference
-from tests.support.history import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of
 
 MINUTE = timedelta(minutes=1)
 #: A whole day and more, the edge of a day, one minute, one of today.

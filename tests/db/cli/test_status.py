@@ -6,7 +6,7 @@ import re
 import pytest
 from psycopg import conninfo
 
-from tests.support.live import MINUTE, NEWEST, create
+from tests.support.deployment import MINUTE, NEWEST, create
 
 
 def test_an_empty_database_says_so(database_url, run_cli):

@@ -11,7 +11,7 @@ import pytest
 
 from bench.dashboards import PAGE, asked
 from candlecast.trainer.evaluation.costs import book
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
 #: What grows without end: nothing may read it from one end to the other.

@@ -16,7 +16,7 @@ from psycopg import conninfo
 from typer.main import get_command
 
 from candlecast.cli.app import app
-from tests.support.live import MINUTE, NEWEST
+from tests.support.deployment import MINUTE, NEWEST
 from tests.support.paths import ROOT
 
 DOCUMENT = (ROOT / "docs/feeds.md").read_text()

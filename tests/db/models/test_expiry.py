@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.support.live import NEWEST, create
+from tests.support.deployment import NEWEST, create
 
 AGE = "update model_versions set trained_at = now() - %s::interval where id = any (%s)"
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from candlecast.core.feature_names import FEATURES
-from tests.support.live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
 
 OTHER_FEATURES = b'{"version": 1, "feature_hash": "0", "sequence_length": 60, "features": []}'
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from candlecast.server.consistency.check import SAMPLE, sample_of
-from tests.support.live import MINUTE, NEWEST, create, forget_models, register
+from tests.support.deployment import MINUTE, NEWEST, create, forget_models, register
 
 DAY = NEWEST.date()
 #: 11:00 to 11:59 are predicted: as many minutes as a sample has.

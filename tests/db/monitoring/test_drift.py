@@ -17,7 +17,7 @@ from scipy import stats
 from candlecast.core.distribution import FIELD, LEAST_SHARE, STEPS
 from candlecast.core.feature_names import FEATURES
 from tests.support.artifacts import FIRST_MINUTE
-from tests.support.live import MINUTE, NEWEST, register
+from tests.support.deployment import MINUTE, NEWEST, register
 from tests.support.paths import ROOT
 
 DAY = NEWEST.date()

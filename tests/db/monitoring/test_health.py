@@ -7,7 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 
 def minute():

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.support.live import MINUTE, NEWEST, load_demo
+from tests.support.deployment import MINUTE, NEWEST, load_demo
 
 COVERAGES = (100, 50, 20, 10, 5)
 INSERT = """

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from candlecast.candles.upsert import COLUMNS
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 
 def minutes_ago(minutes):

@@ -12,7 +12,7 @@ from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M
 from candlecast.core.models import NORMALIZATION, facts_from, output_mapping
 from candlecast.core.normalization import normalize, parse
 from candlecast.core.returns import scale_of
-from tests.support.live import deploy, forget_models
+from tests.support.deployment import deploy, forget_models
 
 WINDOWS = 1000
 

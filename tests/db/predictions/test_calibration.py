@@ -16,7 +16,7 @@ from candlecast.core.feature_names import VOLATILITY_30M
 from candlecast.core.models import facts_from
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.models.artifacts import golden_ensemble
-from tests.support.live import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
+from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from tests.support.artifacts import make_artifacts
+from tests.support.deployment import MINUTE, NEWEST, load_demo
 from tests.support.lifecycle import add_day, check, connect, judge_daily, pair, states
-from tests.support.live import MINUTE, NEWEST, load_demo
 
 CONNECTIONS = 10
 ACTIVE = "select id from active_ensembles where symbol = 'DEMO' and is_active"

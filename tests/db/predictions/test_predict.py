@@ -5,7 +5,7 @@ from math import exp, isclose
 import psycopg
 import pytest
 
-from tests.support.live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load_demo
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load_demo
 
 COLUMNS = (
     "symbol", "candle_time", "target_time", "horizon", "reference_close", "predicted_close", "predicted_price",

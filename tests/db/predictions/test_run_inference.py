@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from tests.support.live import MINUTE, NEWEST, create, deploy, in_backend, load_demo
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, in_backend, load_demo
 
 
 def last_minute():

@@ -11,7 +11,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.trainer.models.artifacts import read_version
 from candlecast.trainer.operation.card import card
 from candlecast.trainer.operation.publish import publish_ensemble
-from tests.support.live import create, register
+from tests.support.deployment import create, register
 
 SECTIONS = (
     "Data",

@@ -18,7 +18,7 @@ from candlecast.trainer.evaluation.evaluate import evaluate as run_evaluation
 from candlecast.trainer.evaluation.report import evaluate
 from candlecast.trainer.evaluation.walk_forward import FORECASTS, concatenate, read
 from candlecast.trainer.models.training import TrainingOptions
-from tests.support.live import load_demo
+from tests.support.deployment import load_demo
 from tests.support.paths import ROOT
 
 EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "1", "--time-budget-minutes", "0.02")

@@ -22,7 +22,7 @@ from candlecast.trainer.operation.publish import publish_on_test_or_waiting
 from candlecast.trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
 from candlecast.trainer.operation.training_runs import begin
 from tests.support.databases import with_database
-from tests.support.live import MINUTE, NEWEST, create, deploy, load_demo, register
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, load_demo, register
 from tests.support.retraining import runs, small, start, wait_for, whole_versions
 
 ENSEMBLES = "select id, state from active_ensembles order by id"
@@ -32,7 +32,7 @@ NOTHING_NEW = "select (select count(*) from model_versions), (select count(*) fr
 
 @pytest.fixture(scope="module")
 def five_days_template(cluster_url, template):
-    """A database to clone: five days of DEMO up to live.NEWEST, no models."""
+    """A database to clone: five days of DEMO up to deployment.NEWEST, no models."""
     name = "candlecast_five_days"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {template}")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from tests.support.live import load_demo
+from tests.support.deployment import load_demo
 from tests.support.serving import serving
 
 

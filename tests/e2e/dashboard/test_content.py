@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.live import MINUTE
-from tests.support.page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.dashboard_page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.deployment import MINUTE
 from tests.support.serving import next_minute
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import psycopg
 from playwright.sync_api import expect
 
-from tests.support.live import load_demo
-from tests.support.page import assert_live, serious, shot
+from tests.support.dashboard_page import assert_live, serious, shot
+from tests.support.deployment import load_demo
 from tests.support.serving import next_minute, serving
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from candlecast.candles.file_formats import read_table
 from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
 from candlecast.candles.upsert import NUMBERS
-from tests.support.candle_files import HEADER, NAME, START, THREE, line, text, with_column, write, zipped
+from tests.support.archive_files import HEADER, NAME, START, THREE, line, text, with_column, write, zipped
 
 
 def assert_is_three(path: Path, symbol: str = "BTCUSDT") -> None:

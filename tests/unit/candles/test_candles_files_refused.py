@@ -16,7 +16,7 @@ from candlecast.candles import file_formats as archives
 from candlecast.candles.file_formats import read_table
 from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
 from candlecast.core.errors import FileRefused
-from tests.support.candle_files import NAME, START, THREE, line, text, with_column, write, zipped
+from tests.support.archive_files import NAME, START, THREE, line, text, with_column, write, zipped
 
 REFUSED = [
     # what, file name, content, what the message says

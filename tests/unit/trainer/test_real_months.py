@@ -13,7 +13,7 @@ from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
 from candlecast.trainer.models.training import TrainingOptions, train_and_export
 from tests.support.artifacts import SMALL_MAMBA
-from tests.support.leaves import leaf_numbers
+from tests.support.lgbm_leaves import leaf_numbers
 
 #: 2026-04-01 00:00 UTC.
 APRIL = 1_775_001_600

@@ -1,4 +1,4 @@
-"""What the tests of the page share: how it looks when it is live, what axe-core says of it, what its chart shows."""
+"""Checks of the dashboard's page in a browser: that it is live, what its chart shows, what axe-core finds."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 DESKTOP = {"width": 1440, "height": 900}
 LAPTOP = {"width": 1280, "height": 720}
@@ -36,7 +36,7 @@ def closing_time(candle_time: datetime) -> str:
 
 
 def drawn_stretches(page: Page) -> list[tuple[int, int]]:
-    """From where to where, in pixels from the left, the chart shows the colour of past forecasts, a brown."""
+    """From where to where, in pixels from the left, the chart shows the color of past forecasts, a brown."""
     image = Image.open(io.BytesIO(page.locator("#chart").screenshot())).convert("RGB")
     red, green, blue = np.asarray(image).astype(int).transpose(2, 0, 1)
     columns = np.flatnonzero(((red - green > 10) & (green - blue > 25)).any(axis=0))

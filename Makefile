@@ -30,7 +30,7 @@ serve: ## /health, /metrics and the dashboard on http://127.0.0.1:8080/, until C
 test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh
 
-golden: ## write the golden files of the tests anew (schema, rights, frozen hashes): read the diff before you commit
+golden: ## write the golden files of the tests anew (schema, rights; at a release the frozen hashes): read the diff before you commit
 	@GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## ruff, import-linter, sqlfluff, mypy, bash -n

@@ -124,7 +124,7 @@ def present(admin: psycopg.Connection, server: str, prepared: str, name: str) ->
             told = moved_on(error, later)
             db.execute("update inference_runs set error = %s where error = %s", [told, error])
         db.execute("vacuum (full, analyze)")
-        db.execute("call summarise_hours()")
+        db.execute("call aggregate_hours()")
         db.execute("analyze")
         time.sleep(max(0.0, (ends_at - datetime.now(UTC)).total_seconds()) + 5)
     return url

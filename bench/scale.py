@@ -63,9 +63,9 @@ def main(
             with psycopg.connect(url, autocommit=True) as db:
                 if not filled:
                     figures.append(
-                        timed("summarise_hours(), the first time", lambda: db.execute("call summarise_hours()"))
+                        timed("aggregate_hours(), the first time", lambda: db.execute("call aggregate_hours()"))
                     )
-                    db.execute("analyze prediction_hours, run_hours")
+                    db.execute("analyze predictions_hourly, runs_hourly")
                 facts = machine(db, tables=sizes(db))
             for title, measure in (("Reading", reading), ("Loading the page", painting), ("Writing", writing)):
                 with shown(err, title) as on_step:
@@ -135,7 +135,7 @@ def writing(url: str, on_step: Callable[[int, int, str], None]) -> list[Figure]:
             samples.append(milliseconds(db, "select * from predict_now(%(symbol)s)", {"symbol": SYMBOL}))
             on_step(len(samples), PREDICTED + 2, "predict_now()")
         figures = [Figure("predict_now() on a new candle, warm session", "ms", samples[20:], PREDICTION)]
-        figures.append(timed("summarise_hours(), hourly", lambda: db.execute("call summarise_hours()")))
+        figures.append(timed("aggregate_hours(), hourly", lambda: db.execute("call aggregate_hours()")))
         (oldest,) = db.execute(
             "select extract(epoch from now() - min(candle_time)) / 86400 from predictions"
         ).fetchone()
@@ -164,7 +164,7 @@ def timed(what: str, work: Callable[[], object]) -> Figure:
 def sizes(db: psycopg.Connection) -> dict[str, str]:
     """Rows and bytes of the tables."""
     names = (
-        "predictions", "candles_1m", "inference_runs", "prediction_hours", "run_hours", "active_ensembles",
+        "predictions", "candles_1m", "inference_runs", "predictions_hourly", "runs_hourly", "active_ensembles",
         "feature_drift", "consistency_checks",
     )  # fmt: skip
     query = "select format('%s rows, %s', (select count(*) from {0}), pg_size_pretty(pg_total_relation_size('{0}')))"

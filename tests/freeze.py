@@ -1,9 +1,10 @@
-"""Writes tests/frozen.txt: the sha256 of every SQL file and migration, with the version that brings it.
+"""Writes tests/frozen.txt at a release: the sha256 of every SQL file and migration, with the version that released it.
 
 python tests/freeze.py     (make golden runs it too)
 
-A file whose version CHANGELOG.md has a heading for is released: databases exist that ran it. It never changes again;
-what has to change goes into a new file. A file of a version still to come may change, and frozen.txt says so in review.
+A version is released once CHANGELOG.md has a heading for it. Until the first one there is nothing to freeze, and no
+frozen.txt: files are edited in place. From then on databases exist that ran what is listed. It never changes again:
+what has to change goes into a new file, which may change until the next release lists it.
 """
 
 import re
@@ -26,7 +27,7 @@ def listed(text: str) -> Frozen:
 
 def found() -> dict[str, str]:
     """By path, the sha256 of every file that a migration runs or is."""
-    files = [*(ROOT / "db/functions").glob("*.sql"), *(ROOT / "db/migrations/versions").glob("*.py")]
+    files = [*(ROOT / "db/functions").rglob("*.sql"), *(ROOT / "db/migrations/versions").glob("*.py")]
     return {str(path.relative_to(ROOT)): sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 
@@ -35,34 +36,50 @@ def released(changelog: str) -> set[str]:
     return set(re.findall(r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.MULTILINE))
 
 
-def broken(frozen: Frozen, files: dict[str, str], versions: set[str]) -> list[str]:
-    """Released files that were edited or removed."""
-    return [
-        f"{path} was released with {version} and {'is gone' if path not in files else 'was edited'}"
-        for path, (digest, version) in sorted(frozen.items())
-        if version in versions and files.get(path) != digest
+def broken(frozen: Frozen, files: dict[str, str], version: str, versions: set[str]) -> list[str]:
+    """What breaks the rule: released files that changed, and files that a released version does not list."""
+    problems = [
+        f"{path} was released with {known} and {'is gone' if path not in files else 'was edited'}: "
+        "restore it, and put what has to change into a new file, the next _vNN"
+        for path, (digest, known) in sorted(frozen.items())
+        if files.get(path) != digest
     ]
+    if version in versions:
+        problems += [
+            f"{path} is not of the released {version}: raise the version in pyproject.toml, or where {version} "
+            "is just being released: make golden"
+            for path in sorted(set(files) - set(frozen))
+        ]
+    elif versions and not frozen:
+        problems.append(f"{', '.join(sorted(versions))} is released, and its files are not in tests/frozen.txt")
+    return problems
 
 
 def frozen_text(frozen: Frozen, files: dict[str, str], version: str) -> str:
     """The new frozen.txt: known files keep their version, new ones get `version`."""
     rows = [f"{digest}  {frozen.get(path, ('', version))[1]}  {path}" for path, digest in sorted(files.items())]
-    return "# sha256, the version that brings the file, path: see tests/freeze.py\n" + "\n".join(rows) + "\n"
+    return "# sha256, the version that released the file, path: see tests/freeze.py\n" + "\n".join(rows) + "\n"
+
+
+def read() -> tuple[Frozen, dict[str, str], str, set[str]]:
+    """frozen.txt, the files as they are, the version of pyproject.toml, and the released ones: what `broken` judges."""
+    return (
+        listed(LIST.read_text()) if LIST.exists() else {},
+        found(),
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"],
+        released((ROOT / "CHANGELOG.md").read_text()),
+    )
 
 
 def main() -> None:
-    """Freeze, or refuse."""
-    frozen = listed(LIST.read_text()) if LIST.exists() else {}
-    files = found()
-    versions = released((ROOT / "CHANGELOG.md").read_text())
-    problems = broken(frozen, files, versions)
+    """Freeze what a release brings, or refuse."""
+    frozen, files, version, versions = read()
+    is_new = version in versions and version not in {known for _, known in frozen.values()}
+    problems = broken(frozen, files, version, versions - {version} if is_new else versions)
     if problems:
-        sys.exit("\n".join([*problems, "Restore it, and put what has to change into a new file, the next _vNN."]))
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    new = sorted(set(files) - set(frozen))
-    if new and version in versions:
-        sys.exit(f"{version} is released and cannot bring {new[0]}: raise the version in pyproject.toml first.")
-    LIST.write_text(frozen_text(frozen, files, version))
+        sys.exit("\n".join(problems))
+    if is_new:
+        LIST.write_text(frozen_text(frozen, files, version))
 
 
 if __name__ == "__main__":

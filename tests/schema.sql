@@ -36,6 +36,153 @@ $$;
 
 ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
 
+CREATE PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+declare
+    zero constant timestamptz := '2000-01-01 00:00:00+00';
+    ends_at constant timestamptz := pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - interval '6 minutes', zero);
+    again constant interval := case
+        when extract(hour from pg_catalog.clock_timestamp() at time zone 'UTC') = 0 then interval '30 hours'
+        else interval '3 hours'
+    end;
+    whose text;
+    oldest timestamptz;
+    start_hour timestamptz;
+    stop_hour timestamptz;
+begin
+    for whose, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
+        select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - again), oldest), zero)
+        into start_hour
+        from public.predictions_hourly as h where h.symbol = whose;
+        while start_hour < ends_at loop
+            stop_hour := least(start_hour + interval '1 day', ends_at);
+            perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast aggregate_hours', 0));
+            delete from public.predictions_hourly as h
+            where h.symbol = whose and h.hour >= start_hour and h.hour < stop_hour;
+            insert into public.predictions_hourly
+            select * from public.aggregate_predictions_hourly(whose, start_hour, stop_hour);
+            commit;
+            start_hour := stop_hour;
+        end loop;
+    end loop;
+    select pg_catalog.date_bin('1 hour', greatest(
+        coalesce(from_time, (select max(h.hour) from public.runs_hourly as h) - again),
+        (select min(r.started_at) from public.inference_runs as r)
+    ), zero) into start_hour;
+    while start_hour < ends_at loop
+        stop_hour := least(start_hour + interval '1 day', ends_at);
+        perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast aggregate_hours', 0));
+        delete from public.runs_hourly as h where h.hour >= start_hour and h.hour < stop_hour;
+        insert into public.runs_hourly select * from public.aggregate_runs_hourly(start_hour, stop_hour);
+        commit;
+        start_hour := stop_hour;
+    end loop;
+end
+$$;
+
+ALTER PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE TABLE public.predictions_hourly (
+    symbol text NOT NULL,
+    ensemble_id bigint,
+    horizon smallint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    predictions integer NOT NULL,
+    abstained integer NOT NULL,
+    outcomes integer NOT NULL,
+    moved integer NOT NULL,
+    rose integer NOT NULL,
+    hits integer NOT NULL,
+    interval_rows integer NOT NULL,
+    interval_hits integer NOT NULL,
+    squared_error double precision NOT NULL,
+    squared_return double precision NOT NULL,
+    brier_rows integer NOT NULL,
+    brier double precision NOT NULL
+);
+
+ALTER TABLE public.predictions_hourly OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.predictions_hourly
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select
+    symbol,
+    ensemble_id,
+    horizon,
+    date_bin('1 hour', candle_time, timestamptz '2000-01-01 00:00:00+00'),
+    count(*)::integer,
+    (count(*) filter (where abstained))::integer,
+    count(actual_return)::integer,
+    count(direction_hit)::integer,
+    (count(*) filter (where actual_return > 0))::integer,
+    (count(*) filter (where direction_hit))::integer,
+    count(interval_hit)::integer,
+    (count(*) filter (where interval_hit))::integer,
+    coalesce(sum(error ^ 2), 0),
+    coalesce(sum(actual_return ^ 2), 0),
+    (count(*) filter (where direction_hit is not null and probability_up is not null))::integer,
+    coalesce(
+        sum((probability_up - (actual_return > 0)::integer) ^ 2) filter (where direction_hit is not null), 0
+    )
+from public.prediction_outcomes
+where symbol = for_symbol and candle_time >= from_hour and candle_time < to_hour
+group by 1, 2, 3, 4
+$$;
+
+ALTER FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
+
+CREATE TABLE public.runs_hourly (
+    symbol text,
+    ensemble_id bigint,
+    status text NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    runs integer NOT NULL,
+    timed integer NOT NULL,
+    latency_ms double precision NOT NULL,
+    within_5 integer NOT NULL,
+    within_10 integer NOT NULL,
+    within_25 integer NOT NULL,
+    within_50 integer NOT NULL,
+    within_100 integer NOT NULL,
+    within_250 integer NOT NULL,
+    within_500 integer NOT NULL,
+    within_1000 integer NOT NULL,
+    within_5000 integer NOT NULL
+);
+
+ALTER TABLE public.runs_hourly OWNER TO candlecast_owner;
+
+CREATE FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.runs_hourly
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select
+    symbol,
+    ensemble_id,
+    status,
+    date_bin('1 hour', started_at, timestamptz '2000-01-01 00:00:00+00'),
+    count(*)::integer,
+    count(latency_ms)::integer,
+    coalesce(sum(latency_ms), 0),
+    (count(*) filter (where latency_ms <= 5))::integer,
+    (count(*) filter (where latency_ms <= 10))::integer,
+    (count(*) filter (where latency_ms <= 25))::integer,
+    (count(*) filter (where latency_ms <= 50))::integer,
+    (count(*) filter (where latency_ms <= 100))::integer,
+    (count(*) filter (where latency_ms <= 250))::integer,
+    (count(*) filter (where latency_ms <= 500))::integer,
+    (count(*) filter (where latency_ms <= 1000))::integer,
+    (count(*) filter (where latency_ms <= 5000))::integer
+from public.inference_runs
+where started_at >= from_hour and started_at < to_hour and status <> 'running'
+group by 1, 2, 3, 4
+$$;
+
+ALTER FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(first_missing timestamp with time zone, last_missing timestamp with time zone, minutes bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -436,13 +583,13 @@ CREATE FUNCTION public.inference_metrics() RETURNS TABLE(name text, labels jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 with runs as (
-    select done.* from public.run_hours as done
+    select done.* from public.runs_hourly as done
     union all
-    select fresh.* from public.runs_by_hour((
+    select fresh.* from public.aggregate_runs_hourly((
         select coalesce(
             max(done.hour) + interval '1 hour', (select min(run.started_at) from public.inference_runs as run)
         )
-        from public.run_hours as done
+        from public.runs_hourly as done
     ), now() + interval '1 hour') as fresh
 ),
 latency as (
@@ -604,7 +751,7 @@ CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
     LANGUAGE plpython3u STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-from candlecast.core.settings import ml_setting
+from candlecast.server.settings import ml_setting
 return ml_setting(plpy, GD, setting_name)
 $$;
 
@@ -682,6 +829,18 @@ $$;
 
 ALTER FUNCTION public.monitoring_metrics() OWNER TO candlecast_owner;
 
+CREATE FUNCTION public.out_of_sample_from(of_ensemble bigint) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+select max(version.training_to) + interval '5 minutes'
+from public.active_ensembles as ensemble
+inner join public.model_versions as version on version.id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
+where ensemble.id = of_ensemble
+$$;
+
+ALTER FUNCTION public.out_of_sample_from(of_ensemble bigint) OWNER TO candlecast_owner;
+
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -718,57 +877,6 @@ $$;
 
 ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
-CREATE TABLE public.prediction_hours (
-    symbol text NOT NULL,
-    ensemble_id bigint,
-    horizon smallint NOT NULL,
-    hour timestamp with time zone NOT NULL,
-    predictions integer NOT NULL,
-    abstained integer NOT NULL,
-    outcomes integer NOT NULL,
-    moved integer NOT NULL,
-    rose integer NOT NULL,
-    hits integer NOT NULL,
-    interval_rows integer NOT NULL,
-    interval_hits integer NOT NULL,
-    squared_error double precision NOT NULL,
-    squared_return double precision NOT NULL,
-    brier_rows integer NOT NULL,
-    brier double precision NOT NULL
-);
-
-ALTER TABLE public.prediction_hours OWNER TO candlecast_owner;
-
-CREATE FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.prediction_hours
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-select
-    symbol,
-    ensemble_id,
-    horizon,
-    date_bin('1 hour', candle_time, timestamptz '2000-01-01 00:00:00+00'),
-    count(*)::integer,
-    (count(*) filter (where abstained))::integer,
-    count(actual_return)::integer,
-    count(direction_hit)::integer,
-    (count(*) filter (where actual_return > 0))::integer,
-    (count(*) filter (where direction_hit))::integer,
-    count(interval_hit)::integer,
-    (count(*) filter (where interval_hit))::integer,
-    coalesce(sum(error ^ 2), 0),
-    coalesce(sum(actual_return ^ 2), 0),
-    (count(*) filter (where direction_hit is not null and probability_up is not null))::integer,
-    coalesce(
-        sum((probability_up - (actual_return > 0)::integer) ^ 2) filter (where direction_hit is not null), 0
-    )
-from public.prediction_outcomes
-where symbol = for_symbol and candle_time >= from_hour and candle_time < to_hour
-group by 1, 2, 3, 4
-$$;
-
-ALTER FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
-
 CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -797,7 +905,7 @@ begin
             pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_predictions, zero),
             max(h.hour) + interval '1 hour'
         ) into until
-        from public.prediction_hours as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
+        from public.predictions_hourly as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
         loop
             delete from public.predictions as old using (
                 select p.id from public.predictions as p
@@ -812,7 +920,7 @@ begin
     select least(
         pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_runs, zero), max(h.hour) + interval '1 hour'
     ) into until
-    from public.run_hours as h having count(*) > 0 and keep_runs is not null;
+    from public.runs_hourly as h having count(*) > 0 and keep_runs is not null;
     loop
         delete from public.inference_runs as old using (
             select r.id from public.inference_runs as r where r.started_at < until order by r.started_at limit batch
@@ -947,102 +1055,6 @@ $$;
 
 ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
 
-CREATE TABLE public.run_hours (
-    symbol text,
-    ensemble_id bigint,
-    status text NOT NULL,
-    hour timestamp with time zone NOT NULL,
-    runs integer NOT NULL,
-    timed integer NOT NULL,
-    latency_ms double precision NOT NULL,
-    within_5 integer NOT NULL,
-    within_10 integer NOT NULL,
-    within_25 integer NOT NULL,
-    within_50 integer NOT NULL,
-    within_100 integer NOT NULL,
-    within_250 integer NOT NULL,
-    within_500 integer NOT NULL,
-    within_1000 integer NOT NULL,
-    within_5000 integer NOT NULL
-);
-
-ALTER TABLE public.run_hours OWNER TO candlecast_owner;
-
-CREATE FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.run_hours
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-select
-    symbol,
-    ensemble_id,
-    status,
-    date_bin('1 hour', started_at, timestamptz '2000-01-01 00:00:00+00'),
-    count(*)::integer,
-    count(latency_ms)::integer,
-    coalesce(sum(latency_ms), 0),
-    (count(*) filter (where latency_ms <= 5))::integer,
-    (count(*) filter (where latency_ms <= 10))::integer,
-    (count(*) filter (where latency_ms <= 25))::integer,
-    (count(*) filter (where latency_ms <= 50))::integer,
-    (count(*) filter (where latency_ms <= 100))::integer,
-    (count(*) filter (where latency_ms <= 250))::integer,
-    (count(*) filter (where latency_ms <= 500))::integer,
-    (count(*) filter (where latency_ms <= 1000))::integer,
-    (count(*) filter (where latency_ms <= 5000))::integer
-from public.inference_runs
-where started_at >= from_hour and started_at < to_hour and status <> 'running'
-group by 1, 2, 3, 4
-$$;
-
-ALTER FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
-
-CREATE PROCEDURE public.summarise_hours(IN from_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
-    LANGUAGE plpgsql
-    AS $$
-declare
-    zero constant timestamptz := '2000-01-01 00:00:00+00';
-    ends_at constant timestamptz := pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - interval '6 minutes', zero);
-    again constant interval := case
-        when extract(hour from pg_catalog.clock_timestamp() at time zone 'UTC') = 0 then interval '30 hours'
-        else interval '3 hours'
-    end;
-    whose text;
-    oldest timestamptz;
-    start_hour timestamptz;
-    stop_hour timestamptz;
-begin
-    for whose, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
-        select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - again), oldest), zero)
-        into start_hour
-        from public.prediction_hours as h where h.symbol = whose;
-        while start_hour < ends_at loop
-            stop_hour := least(start_hour + interval '1 day', ends_at);
-            perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
-            delete from public.prediction_hours as h
-            where h.symbol = whose and h.hour >= start_hour and h.hour < stop_hour;
-            insert into public.prediction_hours
-            select * from public.predictions_by_hour(whose, start_hour, stop_hour);
-            commit;
-            start_hour := stop_hour;
-        end loop;
-    end loop;
-    select pg_catalog.date_bin('1 hour', greatest(
-        coalesce(from_time, (select max(h.hour) from public.run_hours as h) - again),
-        (select min(r.started_at) from public.inference_runs as r)
-    ), zero) into start_hour;
-    while start_hour < ends_at loop
-        stop_hour := least(start_hour + interval '1 day', ends_at);
-        perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast summarise_hours', 0));
-        delete from public.run_hours as h where h.hour >= start_hour and h.hour < stop_hour;
-        insert into public.run_hours select * from public.runs_by_hour(start_hour, stop_hour);
-        commit;
-        start_hour := stop_hour;
-    end loop;
-end
-$$;
-
-ALTER PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) OWNER TO candlecast_owner;
-
 CREATE FUNCTION public.test_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1052,18 +1064,6 @@ return test_ensemble(plpy, GD, ensemble_id)
 $$;
 
 ALTER FUNCTION public.test_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
-
-CREATE FUNCTION public.unseen_from(of_ensemble bigint) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-select max(version.training_to) + interval '5 minutes'
-from public.active_ensembles as ensemble
-inner join public.model_versions as version on version.id in (ensemble.mamba_version_id, ensemble.lgbm_version_id)
-where ensemble.id = of_ensemble
-$$;
-
-ALTER FUNCTION public.unseen_from(of_ensemble bigint) OWNER TO candlecast_owner;
 
 CREATE FUNCTION public.wilson_interval(share double precision, trials double precision) RETURNS TABLE(low double precision, high double precision)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1154,13 +1154,6 @@ CREATE TABLE public.active_ensembles (
     mamba_weight numeric(5,4) DEFAULT 0.5,
     is_active boolean DEFAULT false NOT NULL,
     is_test boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    activated_at timestamp with time zone,
-    deactivated_at timestamp with time zone,
-    rolled_back_at timestamp with time zone,
-    calibration text,
-    calibration_sha256 text,
-    golden jsonb,
     is_shadow boolean DEFAULT false NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     state text GENERATED ALWAYS AS (
@@ -1171,10 +1164,17 @@ CASE
     WHEN is_retired THEN 'retired'::text
     ELSE 'waiting'::text
 END) STORED NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    activated_at timestamp with time zone,
+    deactivated_at timestamp with time zone,
+    rolled_back_at timestamp with time zone,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     change_event text DEFAULT 'created'::text NOT NULL,
     change_reason text,
     change_evaluation_id bigint,
+    calibration text,
+    calibration_sha256 text,
+    golden jsonb,
     CONSTRAINT active_ensembles_active_or_test CHECK ((NOT (is_active AND is_test))),
     CONSTRAINT active_ensembles_calibration_of_a_weight CHECK (((calibration IS NULL) OR (mamba_weight IS NOT NULL))),
     CONSTRAINT active_ensembles_calibration_sha256_check CHECK ((calibration_sha256 ~ '^[0-9a-f]{64}$'::text)),
@@ -1229,14 +1229,14 @@ CREATE TABLE public.predictions (
     mamba_close double precision NOT NULL,
     lgbm_close double precision NOT NULL,
     confidence double precision NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    latency_ms double precision,
     probability_up double precision,
     lower_price double precision,
     upper_price double precision,
     abstained boolean DEFAULT false NOT NULL,
     out_of_distribution boolean,
     furthest_feature text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    latency_ms double precision,
     CONSTRAINT predictions_abstained_by_probability CHECK (((probability_up IS NOT NULL) OR (NOT abstained))),
     CONSTRAINT predictions_calibrated_or_not CHECK ((num_nulls(probability_up, lower_price, upper_price, out_of_distribution) = ANY (ARRAY[0, 4]))),
     CONSTRAINT predictions_check CHECK ((target_time = (candle_time + ((horizon)::double precision * '00:01:00'::interval)))),
@@ -1378,23 +1378,23 @@ ALTER TABLE public.predicted_symbols OWNER TO candlecast_owner;
 
 CREATE VIEW public.accuracy_hourly AS
  WITH summed AS (
-         SELECT prediction_hours.symbol,
-            prediction_hours.ensemble_id,
-            prediction_hours.horizon,
-            prediction_hours.hour,
-            prediction_hours.predictions,
-            prediction_hours.abstained,
-            prediction_hours.outcomes,
-            prediction_hours.moved,
-            prediction_hours.rose,
-            prediction_hours.hits,
-            prediction_hours.interval_rows,
-            prediction_hours.interval_hits,
-            prediction_hours.squared_error,
-            prediction_hours.squared_return,
-            prediction_hours.brier_rows,
-            prediction_hours.brier
-           FROM public.prediction_hours
+         SELECT predictions_hourly.symbol,
+            predictions_hourly.ensemble_id,
+            predictions_hourly.horizon,
+            predictions_hourly.hour,
+            predictions_hourly.predictions,
+            predictions_hourly.abstained,
+            predictions_hourly.outcomes,
+            predictions_hourly.moved,
+            predictions_hourly.rose,
+            predictions_hourly.hits,
+            predictions_hourly.interval_rows,
+            predictions_hourly.interval_hits,
+            predictions_hourly.squared_error,
+            predictions_hourly.squared_return,
+            predictions_hourly.brier_rows,
+            predictions_hourly.brier
+           FROM public.predictions_hourly
         UNION ALL
          SELECT fresh.symbol,
             fresh.ensemble_id,
@@ -1414,9 +1414,9 @@ CREATE VIEW public.accuracy_hourly AS
             fresh.brier
            FROM ((public.predicted_symbols predicted
              CROSS JOIN LATERAL ( SELECT COALESCE((max(done.hour) + '01:00:00'::interval), predicted.first_candle_time) AS since
-                   FROM public.prediction_hours done
+                   FROM public.predictions_hourly done
                   WHERE (done.symbol = predicted.symbol)) newest)
-             CROSS JOIN LATERAL public.predictions_by_hour(predicted.symbol, newest.since, (predicted.newest_candle_time + '00:01:00'::interval)) fresh(symbol, ensemble_id, horizon, hour, predictions, abstained, outcomes, moved, rose, hits, interval_rows, interval_hits, squared_error, squared_return, brier_rows, brier))
+             CROSS JOIN LATERAL public.aggregate_predictions_hourly(predicted.symbol, newest.since, (predicted.newest_candle_time + '00:01:00'::interval)) fresh(symbol, ensemble_id, horizon, hour, predictions, abstained, outcomes, moved, rose, hits, interval_rows, interval_hits, squared_error, squared_return, brier_rows, brier))
           WHERE (predicted.symbol = fresh.symbol)
         )
  SELECT summed.symbol,
@@ -1602,7 +1602,7 @@ CREATE VIEW public.ensemble_leaderboard AS
                  LIMIT 1) newest)
         ), unseen AS MATERIALIZED (
          SELECT active_ensembles.id AS ensemble_id,
-            public.unseen_from(active_ensembles.id) AS unseen_from
+            public.out_of_sample_from(active_ensembles.id) AS out_of_sample_from
            FROM public.active_ensembles
         ), counted AS (
          SELECT live.symbol,
@@ -1618,7 +1618,7 @@ CREATE VIEW public.ensemble_leaderboard AS
                     count(*) AS rows,
                     count(*) FILTER (WHERE outcome.direction_hit) AS hits
                    FROM (public.prediction_outcomes outcome
-                     JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.unseen_from))))
+                     JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.out_of_sample_from))))
                   WHERE ((outcome.symbol = live.symbol) AND (outcome.candle_time >= (live.ends_at - windows.window_length)) AND (outcome.candle_time < live.ends_at) AND (outcome.direction_hit IS NOT NULL))
                   GROUP BY outcome.horizon, outcome.ensemble_id) seen)
         ), scored AS (
@@ -2086,8 +2086,8 @@ ALTER TABLE ONLY public.model_versions
 ALTER TABLE ONLY public.model_versions
     ADD CONSTRAINT model_versions_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY public.prediction_hours
-    ADD CONSTRAINT prediction_hours_symbol_ensemble_id_horizon_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, horizon, hour);
+ALTER TABLE ONLY public.predictions_hourly
+    ADD CONSTRAINT predictions_hourly_symbol_ensemble_id_horizon_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, horizon, hour);
 
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_pkey PRIMARY KEY (id);
@@ -2095,8 +2095,8 @@ ALTER TABLE ONLY public.predictions
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_symbol_candle_time_horizon_ensemble_id_key UNIQUE NULLS NOT DISTINCT (symbol, candle_time, horizon, ensemble_id);
 
-ALTER TABLE ONLY public.run_hours
-    ADD CONSTRAINT run_hours_symbol_ensemble_id_status_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, status, hour);
+ALTER TABLE ONLY public.runs_hourly
+    ADD CONSTRAINT runs_hourly_symbol_ensemble_id_status_hour_key UNIQUE NULLS NOT DISTINCT (symbol, ensemble_id, status, hour);
 
 ALTER TABLE ONLY public.training_runs
     ADD CONSTRAINT training_runs_pkey PRIMARY KEY (id);
@@ -2119,11 +2119,11 @@ CREATE INDEX inference_runs_by_symbol ON public.inference_runs USING btree (symb
 
 CREATE INDEX inference_runs_running ON public.inference_runs USING btree (id) WHERE (status = 'running'::text);
 
-CREATE INDEX prediction_hours_by_hour ON public.prediction_hours USING btree (hour);
-
 CREATE INDEX predictions_by_target ON public.predictions USING btree (symbol, target_time);
 
-CREATE INDEX run_hours_by_hour ON public.run_hours USING btree (hour);
+CREATE INDEX predictions_hourly_by_hour ON public.predictions_hourly USING btree (hour);
+
+CREATE INDEX runs_hourly_by_hour ON public.runs_hourly USING btree (hour);
 
 CREATE INDEX training_runs_by_symbol ON public.training_runs USING btree (symbol, id DESC);
 
@@ -2166,14 +2166,14 @@ ALTER TABLE ONLY public.inference_runs
 ALTER TABLE ONLY public.model_artifacts
     ADD CONSTRAINT model_artifacts_model_version_id_fkey FOREIGN KEY (model_version_id) REFERENCES public.model_versions(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY public.prediction_hours
-    ADD CONSTRAINT prediction_hours_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
-
 ALTER TABLE ONLY public.predictions
     ADD CONSTRAINT predictions_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
-ALTER TABLE ONLY public.run_hours
-    ADD CONSTRAINT run_hours_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+ALTER TABLE ONLY public.predictions_hourly
+    ADD CONSTRAINT predictions_hourly_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
+
+ALTER TABLE ONLY public.runs_hourly
+    ADD CONSTRAINT runs_hourly_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
 
 ALTER TABLE ONLY public.training_runs
     ADD CONSTRAINT training_runs_ensemble_id_fkey FOREIGN KEY (ensemble_id) REFERENCES public.active_ensembles(id);
@@ -2192,6 +2192,32 @@ GRANT ALL ON TYPE public.forecast TO candlecast_trainer;
 
 REVOKE ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.activate_ensemble(ensemble_id bigint) TO candlecast_operator;
+
+REVOKE ALL ON PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) TO candlecast_operator;
+
+GRANT SELECT ON TABLE public.predictions_hourly TO candlecast_trainer;
+GRANT SELECT ON TABLE public.predictions_hourly TO candlecast_operator;
+GRANT SELECT ON TABLE public.predictions_hourly TO candlecast_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE public.predictions_hourly TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.runs_hourly TO candlecast_trainer;
+GRANT SELECT ON TABLE public.runs_hourly TO candlecast_operator;
+GRANT SELECT ON TABLE public.runs_hourly TO candlecast_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE public.runs_hourly TO candlecast_cron;
+
+REVOKE ALL ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) TO candlecast_cron;
@@ -2276,6 +2302,12 @@ GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_operator;
 GRANT ALL ON FUNCTION public.monitoring_metrics() TO candlecast_reader;
 
+REVOKE ALL ON FUNCTION public.out_of_sample_from(of_ensemble bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.out_of_sample_from(of_ensemble bigint) TO candlecast_cron;
+GRANT ALL ON FUNCTION public.out_of_sample_from(of_ensemble bigint) TO candlecast_trainer;
+GRANT ALL ON FUNCTION public.out_of_sample_from(of_ensemble bigint) TO candlecast_operator;
+GRANT ALL ON FUNCTION public.out_of_sample_from(of_ensemble bigint) TO candlecast_reader;
+
 REVOKE ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
 GRANT ALL ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
@@ -2290,17 +2322,6 @@ REVOKE ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_reader;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_operator;
 GRANT ALL ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) TO candlecast_trainer;
-
-GRANT SELECT ON TABLE public.prediction_hours TO candlecast_trainer;
-GRANT SELECT ON TABLE public.prediction_hours TO candlecast_operator;
-GRANT SELECT ON TABLE public.prediction_hours TO candlecast_reader;
-GRANT SELECT,INSERT,DELETE ON TABLE public.prediction_hours TO candlecast_cron;
-
-REVOKE ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
-GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
-GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
-GRANT ALL ON FUNCTION public.predictions_by_hour(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.preview_ab(at_time timestamp with time zone) TO candlecast_cron;
@@ -2330,30 +2351,9 @@ GRANT ALL ON FUNCTION public.rollback_ensemble(for_symbol text) TO candlecast_op
 REVOKE ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) TO candlecast_cron;
 
-GRANT SELECT ON TABLE public.run_hours TO candlecast_trainer;
-GRANT SELECT ON TABLE public.run_hours TO candlecast_operator;
-GRANT SELECT ON TABLE public.run_hours TO candlecast_reader;
-GRANT SELECT,INSERT,DELETE ON TABLE public.run_hours TO candlecast_cron;
-
-REVOKE ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_cron;
-GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_trainer;
-GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_operator;
-GRANT ALL ON FUNCTION public.runs_by_hour(from_hour timestamp with time zone, to_hour timestamp with time zone) TO candlecast_reader;
-
-REVOKE ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) TO candlecast_cron;
-GRANT ALL ON PROCEDURE public.summarise_hours(IN from_time timestamp with time zone) TO candlecast_operator;
-
 REVOKE ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) TO candlecast_trainer;
 GRANT ALL ON FUNCTION public.test_ensemble(ensemble_id bigint) TO candlecast_operator;
-
-REVOKE ALL ON FUNCTION public.unseen_from(of_ensemble bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_cron;
-GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_trainer;
-GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_operator;
-GRANT ALL ON FUNCTION public.unseen_from(of_ensemble bigint) TO candlecast_reader;
 
 REVOKE ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.wilson_interval(share double precision, trials double precision) TO candlecast_cron;
@@ -2397,6 +2397,7 @@ GRANT SELECT ON TABLE public.predictions TO candlecast_trainer;
 GRANT SELECT ON TABLE public.predictions TO candlecast_operator;
 GRANT SELECT ON TABLE public.predictions TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_cron;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_trainer;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_operator;
 GRANT SELECT ON TABLE public.prediction_outcomes TO candlecast_reader;

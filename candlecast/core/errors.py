@@ -1,6 +1,6 @@
 """All errors that a user can meet. What is not one of these is a defect and keeps its traceback.
 
-``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, and a HINT with the remedy.
+``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, a HINT with the remedy.
                       The docstring is the message; ``{names}`` in it are the facts that it is raised with.
                       ``server.reporting`` turns it into a PostgreSQL error.
 ``CandlecastUserError``   raised by the programs outside the database: the command line prints message and hint, and

@@ -1,6 +1,6 @@
 """The features' names and order, and the lengths that windows are made of.
 
-The formulas live in one place only, ``db/functions/features_between_vNN.sql``. ``FEATURE_HASH`` names the
+The formulas live in one place only, ``db/functions/features/features_between_vNN.sql``. ``FEATURE_HASH`` names the
 list and that text's version: models trained on other features never load beside these.
 """
 

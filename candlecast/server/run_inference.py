@@ -27,6 +27,8 @@ STALE = 3600
 
 _CLOCK = "select extract(epoch from clock_timestamp())::float8 as now"
 _SETTINGS = f"select {STORED_SETTINGS}"
+# For the rest of the transaction: a predict_now() of this minute that is not committed yet holds the rows to write.
+_LOCK_TIMEOUT = "select set_config('lock_timeout', '2s', true)"
 
 
 @reported
@@ -94,6 +96,7 @@ def _predict(session: Session, symbol: str, candle_time: float, ready: list[Read
     """Predict one symbol's minute with all of its ensembles, and commit."""
     arrived = session.rows(_CLOCK)[0]["now"]
     clock = time.perf_counter()
+    session.rows(_LOCK_TIMEOUT)
     try:
         windows = sequence(session, symbol, candle_time)
     except (CandlecastError, session.plpy.SPIError) as error:

@@ -11,6 +11,11 @@ from candlecast.server.session import Session
 from candlecast.server.targets import Target
 
 QUERY_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
+_HELD = (
+    ": an open transaction holds what this run waited for, a predict_now() that is not committed perhaps."
+    " select * from pg_stat_activity where state like 'idle in transaction%' finds it."
+)
 
 
 @dataclass
@@ -34,6 +39,8 @@ class Run:
         """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A cancelled run is raised again."""
         raise_cancel(error)
         self.error, self.error_sqlstate = in_words(error), getattr(error, "sqlstate", None)
+        if self.error_sqlstate == LOCK_NOT_AVAILABLE:
+            self.error += _HELD
 
 
 _BEGIN = """

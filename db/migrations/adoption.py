@@ -1,8 +1,8 @@
 """Takes over a candles_1m that was there before, and gives it back as it was.
 
-What the table must look like is read from `candles_1m_v01.sql` itself, created for a moment in a schema of its own.
-`adopt` notes what it changed, `release` undoes exactly that. A column that `adopt` added goes with what was written
-into it since; the table and all other columns keep their rows.
+What the table must look like is read from `candles/candles_1m_v01.sql` itself, created for a moment in a schema of its
+own. `adopt` notes what it changed, `release` undoes exactly that. A column that `adopt` added goes with what was
+written into it since; the table and all other columns keep their rows.
 """
 
 from typing import Any
@@ -72,7 +72,7 @@ def adopt() -> None:
 
 
 def release() -> None:
-    """Undo what `adopt` and candles_1m_rights did; the table and its rows stay."""
+    """Undo what `adopt` and the grants of the file did; the table and its rows stay."""
     note = notes.read(NOTE)
     for name in note["constraints"]:
         execute(f"alter table candles_1m drop constraint if exists {name}")
@@ -95,7 +95,7 @@ def release() -> None:
 def _wanted() -> tuple[Columns, list[Any]]:
     """Columns and CHECKs of the file's table."""
     execute("create schema candlecast_adoption; set local search_path = candlecast_adoption")
-    execute((FUNCTIONS / "candles_1m_v01.sql").read_text())
+    execute((FUNCTIONS / "candles/candles_1m_v01.sql").read_text())
     execute("set local search_path = public")
     columns = _columns("candlecast_adoption")
     checks = execute("""

@@ -12,6 +12,8 @@ import psycopg
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool
 
+from db.migrations.unreleased import VERSION_TABLE, refuse_unreleased
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,9 +56,15 @@ def run_migrations() -> None:
         if not superuser:
             sys.exit("alembic: migrations create PL/Python functions and roles: connect as a superuser")
         connection.rollback()
-        context.configure(connection=connection, target_metadata=None, version_table_schema="public")
+        context.configure(
+            connection=connection,
+            target_metadata=None,
+            version_table=VERSION_TABLE,
+            version_table_schema="public",
+        )
         with context.begin_transaction():
             wait_for_others(connection)
+            refuse_unreleased(connection)
             connection.exec_driver_sql("set local search_path = public")
             context.run_migrations()
 

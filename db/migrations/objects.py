@@ -1,6 +1,6 @@
 """Applies SQL files by name and version, so that no body of a function or a view lives in Python.
 
-`create("features_between", version=1)` runs `db/functions/features_between_v01.sql` as it stands.
+`create("features/features_between", version=1)` runs `db/functions/features/features_between_v01.sql` as it stands.
 `no_parameters` lets `%`, `::` and several statements through psycopg unharmed.
 """
 
@@ -18,7 +18,7 @@ def execute(sql: str) -> Any:
 
 
 def create(name: str, *, version: int) -> None:
-    """Create the object `name` from its file of that version."""
+    """Create the object `name`, which is topic/object, from its file of that version."""
     execute((FUNCTIONS / f"{name}_v{version:02d}.sql").read_text())
 
 

@@ -12,7 +12,7 @@ depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else 'create("object", version=1)'}
+    ${upgrades if upgrades else 'create("topic/object", version=1)'}
 
 
 def downgrade() -> None:

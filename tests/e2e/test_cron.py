@@ -138,13 +138,13 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
 
 def test_the_jobs_are_there_with_their_schedules(cron_url):
     assert ask(cron_url, "select jobname, schedule, username from cron.job order by jobname") == [
+        ("candlecast-aggregate", "11 * * * *", "candlecast_cron"),
         ("candlecast-consistency", "20 0 * * *", "candlecast_cron"),
         ("candlecast-drift", "20 0 * * *", "candlecast_cron"),
         ("candlecast-evaluate", "10 0 * * *", "candlecast_cron"),
         ("candlecast-inference", "* * * * *", "candlecast_cron"),
         ("candlecast-prune", "41 2 * * *", "candlecast_cron"),
         ("candlecast-prune-measurements", "43 2 * * *", "candlecast_cron"),
-        ("candlecast-summarise", "11 * * * *", "candlecast_cron"),
     ]
 
 
@@ -184,15 +184,39 @@ def test_the_jobs_that_sum_up_and_prune_run_as_their_role(cron_url):
             "insert into inference_runs (candle_time, status, started_at) values"
             " (now(), 'no_ensemble', now() - interval '31 days'), (now(), 'no_ensemble', now() - interval '29 days')"
         )
-        db.execute("call summarise_hours(now() - interval '32 days')")
+        db.execute("call aggregate_hours(now() - interval '32 days')")
         commands = dict(db.execute("select jobname, command from cron.job").fetchall())
         db.execute("set session authorization candlecast_cron")
-        db.execute(commands["candlecast-summarise"])
+        db.execute(commands["candlecast-aggregate"])
         db.execute(commands["candlecast-prune"])
         db.execute("reset session authorization")
         ages = db.execute("select count(*) from inference_runs where started_at < now() - interval '28 days'")
         assert ages.fetchone()[0] == 1
-        kept = db.execute("select sum(runs) from run_hours where hour < now() - interval '28 days'")
+        kept = db.execute("select sum(runs) from runs_hourly where hour < now() - interval '28 days'")
         assert kept.fetchone()[0] == 2
         db.execute("delete from inference_runs where started_at < now() - interval '28 days'")
-        db.execute("delete from run_hours where hour < now() - interval '28 days'")
+        db.execute("delete from runs_hourly where hour < now() - interval '28 days'")
+
+
+def test_every_job_does_its_work_as_the_role_that_runs_it(live):
+    """Whatever cron.job lists, on a database that has candles, predictions and runs to work on."""
+    with psycopg.connect(live, autocommit=True) as db:
+        load_demo(db, datetime.now(UTC))
+        last = db.execute("select coalesce(max(id), 0) from inference_runs").fetchone()
+        db.execute("call run_inference(now() - interval '3 hours')")
+        db.execute("delete from predictions_hourly")
+        jobs = db.execute("select jobname, command, username from cron.job order by jobid").fetchall()
+    assert len(jobs) >= 7
+    failed = {}
+    for name, command, role in jobs:
+        with psycopg.connect(live, autocommit=True) as db:
+            db.execute(f"set session authorization {role}")
+            try:
+                db.execute(command)
+            except psycopg.Error as error:
+                failed[name] = str(error)
+    assert failed == {}
+    assert ask(live, "select count(*) from predictions_hourly where symbol = 'DEMO'")[0][0] > 0
+    statuses = ask(live, "select status from inference_runs where id > %s", last)
+    assert len(statuses) >= 2
+    assert {status for (status,) in statuses} <= {"predicted", "already"}

@@ -32,7 +32,7 @@ def assert_golden(name: str, text: str) -> None:
 def dump(url: str, *options: str) -> str:
     """What pg_dump says of a database, without what differs between two runs, servers or superusers."""
     done = subprocess.run(
-        ["pg_dump", "--dbname", url, "--exclude-table=public.alembic_version", *options],
+        ["pg_dump", "--dbname", url, "--exclude-table=public.candlecast_version", *options],
         capture_output=True,
         text=True,
         check=True,

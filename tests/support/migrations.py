@@ -15,8 +15,8 @@ CONFIG = Config(ROOT / "alembic.ini")
 def migrate(url: str, revision: str) -> None:
     """Take the database to a revision (or head, base), up or down as it needs."""
     with psycopg.connect(url) as db:
-        known = db.execute("select to_regclass('public.alembic_version') is not null").fetchone()[0]
-        now = (known and db.execute("select max(version_num) from public.alembic_version").fetchone()[0]) or ""
+        known = db.execute("select to_regclass('public.candlecast_version') is not null").fetchone()[0]
+        now = (known and db.execute("select max(version_num) from public.candlecast_version").fetchone()[0]) or ""
     up = revision == "head" or (revision != "base" and revision > now)
     with mock.patch.dict(os.environ, {"DATABASE_URL": url}):
         (command.upgrade if up else command.downgrade)(CONFIG, revision)

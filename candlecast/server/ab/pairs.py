@@ -44,7 +44,8 @@ _COMPARISONS = """
 select
     challenger.symbol, active.id as active_id, challenger.id as challenger_id, challenger.state as role,
     extract(epoch from greatest(
-        public.unseen_from(challenger.id), public.unseen_from(active.id), known.challenger_since, known.active_since
+        public.out_of_sample_from(challenger.id), public.out_of_sample_from(active.id),
+        known.challenger_since, known.active_since
     ))::float8 as began,
     extract(epoch from case
         when known.challenger_since is not null then greatest(known.challenger_since, known.active_since)

@@ -1,4 +1,4 @@
-"""candles_1m, made or adopted.
+"""candles_1m, made or adopted, and what keeps candles coming: the feed's state, loaded archives, gaps, generated ones.
 
 Revises: 0001
 """
@@ -13,15 +13,24 @@ depends_on = None
 
 
 def upgrade() -> None:
-    if scalar("select to_regclass('public.candles_1m')") is None:
-        create("candles_1m", version=1)
-        execute("alter table candles_1m owner to candlecast_owner")
-    else:
+    is_new = scalar("select to_regclass('public.candles_1m')") is None
+    if not is_new:
         adoption.adopt()
-    create("candles_1m_rights", version=1)
+    create("candles/candles_1m", version=1)
+    if is_new:
+        execute("alter table candles_1m owner to candlecast_owner")
+    create("candles/feed_status", version=1)
+    create("candles/loaded_archives", version=1)
+    create("candles/candle_gaps", version=1)
+    create("candles/generate_demo_candles", version=1)
 
 
 def downgrade() -> None:
+    execute("""
+    drop function generate_demo_candles(timestamptz, integer);
+    drop function candle_gaps(text, timestamptz, timestamptz);
+    drop table loaded_archives; drop table feed_status;
+    """)
     if adoption.adopted():
         adoption.release()
     else:

@@ -12,12 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    create("decayed_sums_add", version=1)
-    create("decayed_sums_remove", version=1)
-    create("decayed_sums", version=1)
-    create("paired_moments", version=1)
-    create("features_between", version=1)
-    create("features_1m", version=1)
+    create("features/decayed_sums_add", version=1)
+    create("features/decayed_sums_remove", version=1)
+    create("features/decayed_sums", version=1)
+    create("features/paired_moments", version=1)
+    create("features/features_between", version=1)
+    create("features/features_1m", version=1)
 
 
 def downgrade() -> None:

@@ -301,7 +301,7 @@ def test_figures_and_decisions_equal_pandas_scipy_statsmodels(replayed, at, guar
 
 def test_the_replay_is_worth_judging(replayed):
     """Real ensembles that differ on a fair share of the minutes, neither of them trained on what it is judged by."""
-    (unseen,) = replayed.rows("select max(unseen_from(id)) as from_here from active_ensembles")
+    (unseen,) = replayed.rows("select max(out_of_sample_from(id)) as from_here from active_ensembles")
     assert unseen["from_here"] <= APRIL
     minutes = replayed.predictions.groupby("ensemble_id")["candle_time"].agg(["min", "nunique"])
     assert dict(minutes["min"]) == {replayed.first: APRIL, replayed.winner: LATE}

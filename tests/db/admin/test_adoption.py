@@ -242,7 +242,7 @@ def test_refused_with_every_reason_and_nothing_changed(old_database, ddl, reason
     for reason in reasons:
         assert any(line.startswith(f"  - {reason}") for line in lines), refusal.value
     assert dump(url) == before
-    assert db.execute("select to_regclass('alembic_version')").fetchone() == (None,)
+    assert db.execute("select to_regclass('candlecast_version')").fetchone() == (None,)
     assert db.execute("select array_agg(rolname::text order by rolname) from pg_roles").fetchone() == roles
 
 

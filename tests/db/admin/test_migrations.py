@@ -38,9 +38,25 @@ def test_migrations_name_every_sql_file_and_no_other():
     named = {  # a step down may name what a step up before it named
         f"{name}_v{int(version):02d}.sql"
         for path in (ROOT / "db/migrations/versions").glob("*.py")
-        for name, version in re.findall(r'create\("(\w+)", version=(\d+)\)', path.read_text())
+        for name, version in re.findall(r'create\("(\w+/\w+)", version=(\d+)\)', path.read_text())
     }
-    assert sorted(named) == sorted(path.name for path in (ROOT / "db/functions").glob("*.sql"))
+    there = {str(path.relative_to(objects.FUNCTIONS)) for path in objects.FUNCTIONS.rglob("*.sql")}
+    assert sorted(named) == sorted(there)
+
+
+def test_an_object_has_one_file_with_all_of_its_text():
+    """What is altered was created in the same file; of a table elsewhere only the foreign key that closes a circle."""
+    circle = {("ab/ab_evaluations_v01.sql", "active_ensembles")}
+    altered = set()
+    for path in objects.FUNCTIONS.rglob("*.sql"):
+        text = path.read_text()
+        name = str(path.relative_to(objects.FUNCTIONS))
+        tables = re.findall(r"^create table (?:if not exists )?(\w+)", text, re.MULTILINE)
+        assert len(tables) <= 1, name
+        assert re.search(r"^create ", text, re.MULTILINE) or name in {"admin/roles_v01.sql", "admin/jobs_v01.sql"}, name
+        named = set(re.findall(r"^alter table (\w+)", text, re.MULTILINE))
+        altered |= {(name, table) for table in named - set(tables)}
+    assert altered == circle
 
 
 def test_no_body_of_a_function_or_view_lives_in_python():
@@ -59,7 +75,7 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
         migrate(url, script.revision)
         states.append(dump(url))
     idle = [script.revision for n, script in enumerate(SCRIPTS) if states[n] == states[n + 1]]
-    assert idle == ["0007"], "a migration did nothing"  # that one schedules jobs, where pg_cron is
+    assert idle == ["0008"], "a migration did nothing"  # that one schedules jobs, where pg_cron is
     for number, script in reversed(list(enumerate(SCRIPTS))):
         migrate(url, script.down_revision or "base")
         assert dump(url) == states[number], f"after the downgrade of {script.revision}"
@@ -68,43 +84,25 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
         assert dump(url) == states[number], f"after the second upgrade to {script.revision}"
 
 
-BEFORE_CALIBRATION = """
-insert into model_versions (model_type, version, symbol, model_path, trained_at, training_from, training_to, features,
-    feature_hash, facts)
-select kind, 'v', 'DEMO', '/', now(), now() - interval '2 days', now() - interval '1 day', '{}', 'h', '{}'
-from unnest(array['mamba', 'lgbm']) as kind;
-insert into active_ensembles (symbol, mamba_version_id, lgbm_version_id, feature_hash, is_active)
-values ('DEMO', 1, 2, 'h', true);
-insert into predictions (symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price,
-    reference_close, mamba_close, lgbm_close, confidence)
-values ('DEMO', 1, '2026-05-01 00:00+00', '2026-05-01 00:01+00', 1, 0, 1, 1, 0, 0, 0);
-insert into inference_runs (candle_time, status) values (now(), 'no_ensemble');
-create view mine as select symbol, direction_hit from prediction_outcomes"""
+KEPT = ("model_versions", "active_ensembles", "predictions", "inference_runs")
 
 
-def test_predictions_before_calibration_stay_without_claims(make_database):
-    url = make_database()
-    migrate(url, "0007")
-    rows = "select row_to_json(p) from {} as p"
-    tables = ("active_ensembles", "predictions", "inference_runs")
-    with psycopg.connect(url, autocommit=True) as db:
-        db.execute(BEFORE_CALIBRATION)
-        before = [db.execute(rows.format(table)).fetchone()[0] for table in tables]
-        migrate(url, "0008")
-        for table, old in zip(tables, before, strict=True):
-            new = db.execute(rows.format(table)).fetchone()[0]
-            added = {name: value for name, value in new.items() if name not in old}
-            assert new == old | added
-            assert added
-            assert {value for name, value in added.items() if name != "abstained"} == {None}, table
-            assert added.get("abstained", False) is False
-        assert db.execute("select * from mine").fetchall() == [("DEMO", None)], "a view of a user's own stands on ours"
-        db.execute("drop view mine")
-        migrate(url, "0007")
-        assert [db.execute(rows.format(table)).fetchone()[0] for table in tables] == before
+def test_what_is_below_a_downgrade_stays_with_its_rows(committed_duel, duel_url):
+    """Down to below the A/B tests and up again, with ensembles that an evaluation changed."""
+    evaluated = "update active_ensembles set change_evaluation_id = (select max(id) from ab_evaluations)"
+    committed_duel.execute("select from evaluate_ab((select max(open_time) from candles_1m))")
+    assert committed_duel.execute(evaluated).rowcount == 4
+    assert committed_duel.execute("select count(change_evaluation_id) from active_ensembles").fetchone()[0] == 4
+    counts = "select array[" + ", ".join(f"(select count(*) from {name})" for name in KEPT) + "] as rows"
+    before = committed_duel.execute(counts).fetchone()
+    assert before.rows[2] > 0
+    for revision in ("0005", "head"):
+        migrate(duel_url, revision)
+        assert committed_duel.execute(counts).fetchone() == before
+        assert committed_duel.execute("select count(change_evaluation_id) from active_ensembles").fetchone()[0] == 0
 
 
-def test_downgrade_to_base_leaves_alembic_version_alone(make_database):
+def test_downgrade_to_base_leaves_the_version_table_alone(make_database):
     url = make_database()
     migrate(url, "head")
     migrate(url, "base")
@@ -115,7 +113,7 @@ def test_downgrade_to_base_leaves_alembic_version_alone(make_database):
                 (select count(*) from pg_proc where pronamespace = 'public'::regnamespace),
                 (select count(*) from pg_namespace where nspname like 'candlecast%'),
                 (select count(*) from pg_default_acl)
-        """).fetchone() == (["alembic_version"], ["plpgsql"], 0, 0, 0)
+        """).fetchone() == (["candlecast_version"], ["plpgsql"], 0, 0, 0)
 
 
 def test_extensions_that_were_there_before_stay(make_database):
@@ -137,15 +135,15 @@ def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
         before, found = dump(cron_url, "--schema-only"), db.execute(jobs).fetchall()
         name = db.info.dbname
         assert [row[:2] + row[3:] for row in found] == [
+            ("candlecast-aggregate", "11 * * * *", name, "candlecast_cron", True),
             ("candlecast-consistency", "20 0 * * *", name, "candlecast_cron", True),
             ("candlecast-drift", "20 0 * * *", name, "candlecast_cron", True),
             ("candlecast-evaluate", "10 0 * * *", name, "candlecast_cron", True),
             ("candlecast-inference", "* * * * *", name, "candlecast_cron", True),
             ("candlecast-prune", "41 2 * * *", name, "candlecast_cron", True),
             ("candlecast-prune-measurements", "43 2 * * *", name, "candlecast_cron", True),
-            ("candlecast-summarise", "11 * * * *", name, "candlecast_cron", True),
         ]
-        migrate(cron_url, "0006")
+        migrate(cron_url, "0007")
         assert db.execute(jobs).fetchall() == []
         migrate(cron_url, "base")
         assert db.execute("select array(select extname from pg_extension)").fetchone() == (["plpgsql"],)
@@ -307,7 +305,7 @@ def test_two_upgrades_at_once_take_turns(make_database):
         assert "returncode=0" in output
         assert "another migration of this database is running: waiting for it" in output
     with psycopg.connect(url) as db:
-        assert db.execute("select version_num from alembic_version").fetchall() == [(SCRIPTS[-1].revision,)]
+        assert db.execute("select version_num from candlecast_version").fetchall() == [(SCRIPTS[-1].revision,)]
         assert db.execute("select count(*) from ml_settings").fetchone() == (17,)
 
 

@@ -161,7 +161,7 @@ ASKED = {
     FEATURES: dict.fromkeys(MODEL_READERS, 2),
     "select from features_1m limit 1": dict.fromkeys(MODEL_READERS, 1),
     "select from predictions": dict.fromkeys(MODEL_READERS, 0),
-    "select from prediction_outcomes": dict.fromkeys(USERS, 0),
+    "select from prediction_outcomes": dict.fromkeys(MODEL_READERS, 0),
     "select from latest_predictions": dict.fromkeys(USERS, 0),
     "select from accuracy_by_coverage": dict.fromkeys(USERS, 0),
     "select from inference_runs": dict.fromkeys(MODEL_READERS, 0),
@@ -181,7 +181,7 @@ ASKED = {
     "select from preview_ab()": dict.fromkeys(MODEL_READERS, 0),
     "select from ab_evaluations": dict.fromkeys(MODEL_READERS, 0),
     "select from ensemble_events where event = 'activated'": dict.fromkeys(MODEL_READERS, 1),
-    "select unseen_from(1)": dict.fromkeys(MODEL_READERS, 1),
+    "select out_of_sample_from(1)": dict.fromkeys(MODEL_READERS, 1),
     "select from feature_drift": dict.fromkeys(MODEL_READERS, 0),
     "select from consistency_checks": dict.fromkeys(MODEL_READERS, 0),
     "select from monitoring_metrics()": dict.fromkeys(USERS, 0),
@@ -282,13 +282,13 @@ HEADS = re.compile(r"create or replace (function|procedure) (.*?)\nas \$\$\n(.*?
 def test_functions_state_what_they_are_and_their_bodies_are_thin():
     heads = [
         (path.name, *match.groups())
-        for path in sorted((ROOT / "db/functions").glob("*.sql"))
+        for path in sorted((ROOT / "db/functions").rglob("*.sql"))
         for match in HEADS.finditer(path.read_text())
     ]
     assert len(heads) >= 12
     assert len(heads) == sum(
         len(re.findall(r"^create (or replace )?(?:function|procedure)", path.read_text(), re.MULTILINE))
-        for path in (ROOT / "db/functions").glob("*.sql")
+        for path in (ROOT / "db/functions").rglob("*.sql")
     ), "a function is written in another form than this test reads"
     for name, kind, head, body in heads:
         assert re.search(r"\blanguage (sql|plpgsql|plpython3u)\b", head), name

@@ -19,8 +19,8 @@ GROWING = {
     "predictions": ("candle_time", "target_time"),
     "candles_1m": ("open_time",),
     "inference_runs": ("started_at",),
-    "prediction_hours": ("hour",),
-    "run_hours": ("hour",),
+    "predictions_hourly": ("hour",),
+    "runs_hourly": ("hour",),
 }
 #: Every third minute of sixteen days, by both ensembles; the older half hour runs badly.
 FILL = """
@@ -72,7 +72,7 @@ def filled(make_shared_database, calibrated_template):
         db.execute("update active_ensembles set changed_at = now() - interval '15 days'")
         db.execute(FILL)
         db.execute("select from evaluate_ab()")
-        db.execute("call summarise_hours()")
+        db.execute("call aggregate_hours()")
         db.execute("vacuum analyze")
         db.execute("set session authorization candlecast_reader")
         db.execute("set timezone = 'UTC'")

@@ -43,7 +43,7 @@ def asked(make_shared_database, calibrated_template):
             db.execute("call run_inference(%s)", (NEWEST - back * MINUTE,))
         # As if it had been then.
         db.execute("update inference_runs set started_at = candle_time - interval '1 hour'")
-        db.execute("call summarise_hours()")
+        db.execute("call aggregate_hours()")
         db.execute("set session authorization candlecast_reader; set default_transaction_read_only = on")
         yield db
 
@@ -69,7 +69,7 @@ def test_the_symbols_to_choose_from_are_those_with_ensembles(asked):
 
 def test_no_panel_reads_more_than_its_time_range():
     """Of tables that grow for ever. Views with a window of their own (24 hours, 7 days) need none."""
-    growing = ("candles_1m", "prediction_outcomes", "accuracy_hourly", "inference_runs", "run_hours", "training_runs")
+    growing = ("candles_1m", "prediction_outcomes", "accuracy_hourly", "inference_runs", "runs_hourly", "training_runs")
     for title, _, query, _ in TARGETS:
         for table in growing:
             for part in re.split(r"\bunion all\b", query):

@@ -88,10 +88,10 @@ def check(db):
 
 def test_hours_equal_pandas_before_and_after_aggregation(predicted):
     check(predicted)
-    assert predicted.execute("select count(*) from prediction_hours").fetchone() == (0,)
+    assert predicted.execute("select count(*) from predictions_hourly").fetchone() == (0,)
     for _ in range(2):
-        predicted.execute("call summarise_hours()")
-        hours, newest = predicted.execute("select count(*), max(hour) from prediction_hours").fetchone()
+        predicted.execute("call aggregate_hours()")
+        hours, newest = predicted.execute("select count(*), max(hour) from predictions_hourly").fetchone()
         assert hours > 5 * 24 * 4
         assert newest < minutes_ago(60)
         check(predicted)
@@ -105,19 +105,19 @@ def test_hours_equal_pandas_before_and_after_aggregation(predicted):
 def test_a_late_outcome_counts_when_its_hour_is_aggregated_again(predicted):
     predicted.execute("create temp table late as select * from candles_1m where open_time < now() - interval '2 days'")
     predicted.execute("delete from candles_1m where open_time < now() - interval '2 days'")
-    predicted.execute("call summarise_hours()")
-    few = predicted.execute("select sum(outcomes) from prediction_hours").fetchone()[0]
+    predicted.execute("call aggregate_hours()")
+    few = predicted.execute("select sum(outcomes) from predictions_hourly").fetchone()[0]
     columns = ", ".join(COLUMNS)
     predicted.execute(f"insert into candles_1m ({columns}) select {columns} from late")
-    predicted.execute("call summarise_hours()")
-    assert predicted.execute("select sum(outcomes) from prediction_hours").fetchone()[0] == few
-    predicted.execute("call summarise_hours(now() - interval '6 days')")
+    predicted.execute("call aggregate_hours()")
+    assert predicted.execute("select sum(outcomes) from predictions_hourly").fetchone()[0] == few
+    predicted.execute("call aggregate_hours(now() - interval '6 days')")
     check(predicted)
 
 
 def test_what_is_pruned_stays_in_the_sums_and_in_the_counters(predicted):
     counters = "select name, labels, value from metrics() where type = 'counter' order by 1, 2"
-    predicted.execute("call summarise_hours()")
+    predicted.execute("call aggregate_hours()")
     before, figures = predicted.execute(counters).fetchall(), hourly(predicted)
     predicted.execute("update ml_settings set value = '2 d' where name = 'keep_predictions'")
     predicted.execute("call prune_history(100)")
@@ -127,7 +127,7 @@ def test_what_is_pruned_stays_in_the_sums_and_in_the_counters(predicted):
     for _ in range(2):
         assert predicted.execute(counters).fetchall() == before
         pd.testing.assert_frame_equal(hourly(predicted), figures)
-        predicted.execute("call summarise_hours(now() - interval '6 days')")
+        predicted.execute("call aggregate_hours(now() - interval '6 days')")
 
 
 def test_rows_not_aggregated_or_kept_for_good_are_not_pruned(predicted):
@@ -137,7 +137,7 @@ def test_rows_not_aggregated_or_kept_for_good_are_not_pruned(predicted):
     predicted.execute("call prune_history()")
     assert predicted.execute(count).fetchone() == rows
     predicted.execute("update ml_settings set value = 'none' where name in ('keep_predictions', 'keep_runs')")
-    predicted.execute("call summarise_hours()")
+    predicted.execute("call aggregate_hours()")
     predicted.execute("call prune_history()")
     assert predicted.execute(count).fetchone() == rows
 
@@ -159,12 +159,12 @@ def test_the_histogram_of_latencies_adds_up(live):
         rest = "select value from metrics() where name = %s"
         assert live.execute(rest, ("ml_inference_latency_ms_sum",)).fetchone()[0] == 2 * sum(milliseconds)
         assert live.execute(rest, ("ml_inference_latency_ms_count",)).fetchone()[0] == 12
-        live.execute("call summarise_hours()")
+        live.execute("call aggregate_hours()")
 
 
 @pytest.mark.parametrize("role", ["candlecast_reader", "candlecast_feeder", "candlecast_trainer"])
 def test_who_may_not(db, role):
     db.execute(f"set session authorization {role}")
-    for call in ("call prune_history()", "call summarise_hours()"):
+    for call in ("call prune_history()", "call aggregate_hours()"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             db.execute(call)

@@ -12,7 +12,7 @@ CALLS = [
     "predict('DEMO')",
     "predict_range('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
     "preview_ab()",
-    "unseen_from((select min(id) from active_ensembles))",
+    "out_of_sample_from((select min(id) from active_ensembles))",
     "features_between('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
     "candle_gaps('DEMO', %(newest)s - interval '3 minutes', %(newest)s)",
     "symbol_health",

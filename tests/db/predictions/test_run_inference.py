@@ -63,6 +63,26 @@ def test_a_replayed_minute_is_predicted_once_by_each_ensemble(live, artifacts):
     assert [run.status for run in runs(live)[2:]] == ["already", "already"]
 
 
+def test_a_predict_now_that_is_not_committed_holds_no_run_up(live, live_url):
+    """The minute fails after two seconds, as a row that says why, and is there when the reader commits."""
+    with psycopg.connect(live_url) as reader, psycopg.connect(live_url, autocommit=True) as job:
+        reader.execute("set session authorization candlecast_reader")
+        assert len(reader.execute("select from predict_now('DEMO')").fetchall()) == 5
+        job.execute("set session authorization candlecast_cron")
+        began = time.monotonic()
+        job.execute("call run_inference(%s)", (NEWEST,))
+        assert 1.5 < time.monotonic() - began < 15
+        (run,) = runs(live)
+        assert (run.status, run.error_sqlstate) == ("failed", "55P03")
+        assert "lock timeout: an open transaction holds what this run waited for, a predict_now()" in run.error
+        assert predictions(live) == []
+        assert job.execute("show lock_timeout").fetchone() == ("0",), "a limit of the run's own"
+        reader.commit()
+        assert len(predictions(live)) == 5
+        job.execute("call run_inference(%s)", (NEWEST,))
+        assert [run.status for run in runs(live)] == ["failed", "already"]
+
+
 def test_a_replay_reads_no_later_candle(live):
     at = NEWEST - 30 * MINUTE
     live.execute("call run_inference(%s)", (at,))

@@ -26,7 +26,7 @@ EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "
 FOLDS = ("--folds", "2", "--test-from", "2026-05-01")
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 PLOTS = {"accuracy_by_fold.png", "accuracy_by_coverage.png", "reliability.png", "returns.png"}
-SQL = ROOT / "db" / "functions"
+SQL = ROOT / "db/functions/features"
 
 
 @pytest.fixture

@@ -1,41 +1,45 @@
-"""What is released never changes: every SQL file and migration has the hash that tests/frozen.txt says."""
+"""What is released never changes: tests/frozen.txt has the hash of every SQL file and migration of a release."""
 
 import pytest
 
-from tests.freeze import LIST, ROOT, broken, found, frozen_text, listed, released
+from tests import freeze
+from tests.freeze import broken, found, frozen_text, listed, read, released
 
 
-def test_files_are_as_frozen():
-    frozen, files = listed(LIST.read_text()), found()
-    assert broken(frozen, files, released((ROOT / "CHANGELOG.md").read_text())) == []
-    assert {path: digest for path, (digest, _) in frozen.items()} == files, "meant, and not released yet: make golden"
+def test_released_files_are_as_they_were_released():
+    assert broken(*read()) == []
 
 
-def test_the_list_holds_every_object_and_migration():
-    paths = set(listed(LIST.read_text()))
-    assert {"db/functions/candles_1m_v01.sql", "db/migrations/versions/0001_roles_and_extensions.py"} <= paths
+def test_nothing_is_frozen_before_the_first_release():
+    frozen, _, _, versions = read()
+    assert {version for _, version in frozen.values()} <= versions
+
+
+def test_every_object_and_migration_is_looked_at():
+    assert {"db/functions/candles/candles_1m_v01.sql", "db/migrations/versions/0001_admin.py"} <= set(found())
 
 
 FROZEN = {"a_v01.sql": ("1", "0.1.0"), "b_v01.sql": ("2", "0.2.0")}
+AS_RELEASED = {"a_v01.sql": "1", "b_v01.sql": "2"}
 
 
 @pytest.mark.parametrize(
-    ("files", "versions", "expected"),
+    ("frozen", "files", "version", "expected"),
     [
-        ({"a_v01.sql": "1", "b_v01.sql": "2"}, {"0.1.0"}, []),
-        ({"a_v01.sql": "9", "b_v01.sql": "2"}, {"0.1.0"}, ["a_v01.sql was released with 0.1.0 and was edited"]),
-        ({"b_v01.sql": "2"}, {"0.1.0"}, ["a_v01.sql was released with 0.1.0 and is gone"]),
-        ({"a_v01.sql": "1", "b_v01.sql": "9"}, {"0.1.0"}, []),  # 0.2.0 is still to come
-        (
-            {"a_v01.sql": "1", "b_v01.sql": "9"},
-            {"0.1.0", "0.2.0"},
-            ["b_v01.sql was released with 0.2.0 and was edited"],
-        ),
-        ({"a_v01.sql": "9", "b_v01.sql": "9"}, set(), []),
+        ({}, AS_RELEASED, "0.3.0", []),  # nothing is released
+        (FROZEN, AS_RELEASED, "0.2.0", []),
+        (FROZEN, AS_RELEASED | {"c_v01.sql": "3"}, "0.3.0", []),  # 0.3.0 is still to come
+        (FROZEN, AS_RELEASED | {"c_v01.sql": "3"}, "0.2.0", ["c_v01.sql is not of the released 0.2.0"]),
+        (FROZEN, AS_RELEASED | {"a_v01.sql": "9"}, "0.3.0", ["a_v01.sql was released with 0.1.0 and was edited"]),
+        (FROZEN, {"b_v01.sql": "2"}, "0.3.0", ["a_v01.sql was released with 0.1.0 and is gone"]),
     ],
 )
-def test_only_what_is_released_is_untouchable(files, versions, expected):
-    assert broken(FROZEN, files, versions) == expected
+def test_what_is_released_is_untouchable_and_the_rest_is_not(frozen, files, version, expected):
+    versions = {version for _, version in frozen.values()}
+    problems = broken(frozen, files, version, versions)
+    assert len(problems) == len(expected)
+    for problem, start in zip(problems, expected, strict=True):
+        assert problem.startswith(start)
 
 
 def test_a_version_is_released_by_its_heading():
@@ -46,5 +50,39 @@ def test_a_version_is_released_by_its_heading():
 
 
 def test_freezing_keeps_versions_and_reads_back():
-    text = frozen_text(FROZEN, {"a_v01.sql": "1", "b_v01.sql": "9", "c_v01.sql": "3"}, "0.3.0")
-    assert listed(text) == {"a_v01.sql": ("1", "0.1.0"), "b_v01.sql": ("9", "0.2.0"), "c_v01.sql": ("3", "0.3.0")}
+    text = frozen_text(FROZEN, {"a_v01.sql": "1", "b_v01.sql": "2", "c_v01.sql": "3"}, "0.3.0")
+    assert listed(text) == {"a_v01.sql": ("1", "0.1.0"), "b_v01.sql": ("2", "0.2.0"), "c_v01.sql": ("3", "0.3.0")}
+
+
+def test_a_release_freezes_once_and_then_refuses(tmp_path, monkeypatch):
+    """Before the heading nothing is written; with it all is; a file that comes or changes after that is refused."""
+    (tmp_path / "db/functions/topic").mkdir(parents=True)
+    (tmp_path / "db/migrations/versions").mkdir(parents=True)
+    one = tmp_path / "db/functions/topic/one_v01.sql"
+    one.write_text("create table one ();")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n')
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("## [Unreleased]\n")
+    monkeypatch.setattr(freeze, "ROOT", tmp_path)
+    monkeypatch.setattr(freeze, "LIST", tmp_path / "frozen.txt")
+    freeze.main()
+    assert not freeze.LIST.exists()
+
+    changelog.write_text("## [0.1.0]\n")
+    assert len(broken(*read())) == 1, "a release that froze nothing"
+    (frozen, files, _, versions) = read()
+    assert len(broken(frozen, files, "0.2.0", versions)) == 1, "nor may the next version go on from there"
+    freeze.main()
+    assert listed(freeze.LIST.read_text()).keys() == {"db/functions/topic/one_v01.sql"}
+    freeze.main()
+
+    one.write_text("create table one (x int);")
+    with pytest.raises(SystemExit, match=r"was released with 0\.1\.0 and was edited"):
+        freeze.main()
+    one.write_text("create table one ();")
+    one.with_name("two_v01.sql").write_text("create table two ();")
+    with pytest.raises(SystemExit, match=r"two_v01\.sql is not of the released 0\.1\.0: raise the version"):
+        freeze.main()
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.2.0"\n')
+    freeze.main()
+    assert len(listed(freeze.LIST.read_text())) == 1, "0.2.0 is still to come"

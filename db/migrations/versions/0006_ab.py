@@ -1,0 +1,39 @@
+"""Champion and challengers: the history of their states, the daily evaluation, and their views.
+
+Revises: 0005
+"""
+
+from db.migrations.extensions import notice
+from db.migrations.objects import create, execute, scalar
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create("ab/ab_evaluations", version=1)
+    create("ab/ensemble_events", version=1)
+    create("ab/record_ensemble_event", version=1)
+    create("ab/evaluate_ab", version=1)
+    create("ab/preview_ab", version=1)
+    create("ab/ab_status", version=1)
+    create("ab/ensemble_history", version=1)
+    create("ab/ensemble_leaderboard", version=1)
+
+
+def downgrade() -> None:
+    events, evaluations = (scalar(f"select count(*) from {name}") for name in ("ensemble_events", "ab_evaluations"))
+    if evaluations:
+        notice(f"the history goes: {events} rows of ensemble_events and {evaluations} of ab_evaluations")
+    execute("""
+    drop view ensemble_leaderboard; drop view ensemble_history; drop view ab_status;
+    drop function preview_ab(timestamptz); drop function evaluate_ab(timestamptz);
+    drop trigger ensemble_created on active_ensembles; drop trigger ensemble_changed on active_ensembles;
+    drop function record_ensemble_event();
+    drop table ensemble_events;
+    alter table active_ensembles drop constraint active_ensembles_change_evaluation_id_fkey;
+    update active_ensembles set change_evaluation_id = null where change_evaluation_id is not null;
+    drop table ab_evaluations;
+    """)

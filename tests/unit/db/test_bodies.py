@@ -1,0 +1,24 @@
+"""PL/Python bodies: import, call, return, from the server's room."""
+
+import importlib
+import re
+
+import pytest
+
+from tests.support.paths import ROOT
+
+IMPORTS = [
+    (path.stem, module, name)
+    for path in sorted((ROOT / "db/functions").rglob("*.sql"))
+    for module, name in re.findall(r"^from (candlecast[\w.]*) import (\w+)$", path.read_text(), re.MULTILINE)
+]
+
+
+def test_there_are_bodies():
+    assert len(IMPORTS) >= 15
+
+
+@pytest.mark.parametrize(("function", "module", "name"), IMPORTS)
+def test_what_a_body_imports_is_there(function, module, name):
+    assert module.startswith("candlecast.server."), function
+    assert callable(getattr(importlib.import_module(module), name)), function

@@ -13,8 +13,7 @@ MAX_SERVER_LINES = 160
 #: The longest that a fixture may sleep at a time: it polls for what it waits for.
 MAX_FIXTURE_SLEEP = 1
 PACKAGES = {path.parent.name for path in (ROOT / "candlecast").glob("*/__init__.py")}
-#: Of the SQL: the folders of db/functions.
-TOPICS = {"candles", "features", "models", "predictions", "ab", "monitoring", "admin"}
+TOPICS = {path.name for path in (ROOT / "db/functions").iterdir() if path.is_dir()}
 TOP_FOLDERS = {"bench", "db", "deploy", "docs"}
 
 

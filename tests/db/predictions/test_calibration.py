@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
+from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 from candlecast.core.calibration import parse
@@ -20,6 +21,21 @@ from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, 
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")
+
+
+@pytest.fixture(scope="module")
+def session(make_shared_database, live_template):
+    with psycopg.connect(
+        make_shared_database(live_template), autocommit=True, row_factory=namedtuple_row
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def warm(session):
+    """A transaction in one clone of `live_template`, rolled back; its session has loaded both runtimes."""
+    with session.transaction(force_rollback=True):
+        yield session
 
 
 def refused(db, query, values=()):
@@ -157,25 +173,25 @@ def test_what_is_no_calibrated_pair_is_refused_at_the_door(live, artifacts, chan
 
 @pytest.mark.parametrize("output", ["predicted_close", "probability_up", "lower", "upper"])
 @pytest.mark.parametrize("row", [0, -1])
-def test_a_pair_that_fails_its_golden_rows_is_refused(live, artifacts, output, row):
+def test_a_pair_that_fails_its_golden_rows_is_refused(warm, artifacts, output, row):
     golden = ensemble_of(artifacts)[1]["golden"]
     unit = 1.0 if output == "probability_up" else golden["windows"][row][-1][VOLATILITY_30M] * 5**0.5
     exact = golden[output][row][4]
     golden[output][row][4] = exact + 2e-5 * unit
-    pair = create_calibrated(live, artifacts, golden=Jsonb(golden))
-    before = active(live)
+    pair = create_calibrated(warm, artifacts, golden=Jsonb(golden))
+    before = active(warm)
     for call in (f"select activate_ensemble({pair})", None):
-        with pytest.raises(psycopg.Error) as error:
-            live.execute(call) if call else create_calibrated(live, artifacts, golden=Jsonb(golden), is_test=True)
+        with pytest.raises(psycopg.Error) as error, warm.transaction():
+            warm.execute(call) if call else create_calibrated(warm, artifacts, golden=Jsonb(golden), is_test=True)
         assert error.value.sqlstate == "CC012"
         assert f"ensemble {pair} does not give its own golden outputs (onnx)" in error.value.diag.message_primary
         assert error.value.diag.message_detail.startswith(f"{output} is off")
         assert error.value.diag.message_hint
-    assert active(live) == before
-    assert live.execute("select count(*) from active_ensembles where is_test").fetchone()[0] == 0
+    assert active(warm) == before
+    assert warm.execute("select count(*) from active_ensembles where is_test").fetchone()[0] == 0
     golden[output][row][4] = exact + 0.5e-5 * unit
-    live.execute("update active_ensembles set golden = %s where id = %s", (Jsonb(golden), pair))
-    live.execute("select activate_ensemble(%s)", (pair,))
+    warm.execute("update active_ensembles set golden = %s where id = %s", (Jsonb(golden), pair))
+    warm.execute("select activate_ensemble(%s)", (pair,))
 
 
 def test_a_torchscript_only_pair_is_checked_by_golden_rows(live, artifacts):

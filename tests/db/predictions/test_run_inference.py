@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 
-from tests.support.deployment import MINUTE, NEWEST, create, deploy, in_backend, load_demo
+from tests.support.deployment import MINUTE, NEWEST, create, in_backend, load_demo
 
 
 def last_minute():
@@ -17,12 +16,11 @@ def last_minute():
 
 
 @pytest.fixture
-def now_live(db, artifacts):
+def now_live(live):
     """DEMO up to the minute before last: the one that run_inference() waits for is missing."""
-    deploy(db, artifacts)
-    db.row_factory = namedtuple_row
-    load_demo(db, last_minute())
-    return db
+    live.execute("truncate candles_1m")
+    load_demo(live, last_minute())
+    return live
 
 
 def awaited_by_run(db):
@@ -94,11 +92,11 @@ def test_a_replay_reads_no_later_candle(live):
     assert [row.predicted_close for row in after] == [row.predicted_close for row in before]
 
 
-def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, database_url):
+def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, live_url):
     db = now_live
 
     def insert():
-        with psycopg.connect(database_url, autocommit=True) as feeder:
+        with psycopg.connect(live_url, autocommit=True) as feeder:
             awaited = awaited_by_run(feeder)
             time.sleep(2.5)  # the models are loaded by then
             load_demo(feeder, awaited + MINUTE)
@@ -152,7 +150,7 @@ def test_a_setting_that_cannot_be_read_is_a_failed_row(live):
 
 
 def test_a_canceled_run_is_canceled(now_live):
-    db, _ = now_live
+    db = now_live
     db.execute("set statement_timeout = '2s'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         db.execute("call run_inference()")
@@ -211,9 +209,9 @@ def test_disabled_and_nothing_to_run_are_rows_too(db):
     ]
 
 
-def test_a_killed_run_is_marked_lost_and_the_next_one_predicts(now_live, database_url):
+def test_a_killed_run_is_marked_lost_and_the_next_one_predicts(now_live, live_url):
     db = now_live
-    with psycopg.connect(database_url, autocommit=True) as doomed, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(live_url, autocommit=True) as doomed, ThreadPoolExecutor(1) as pool:
         pid = doomed.info.backend_pid
 
         def terminate():

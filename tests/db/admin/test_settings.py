@@ -87,9 +87,9 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("keep_measurements", "99999 d", 99999 * 86400.0),
     ],
 )
-def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expected):
-    assert accepted(db, name, value)
-    assert getattr(read_back(db), name) == expected
+def test_what_the_table_takes_is_what_the_functions_read(shared_db, name, value, expected):
+    assert accepted(shared_db, name, value)
+    assert getattr(read_back(shared_db), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("ab_max_days", "1.5"),
     ],
 )
-def test_what_the_table_refuses(db, name, value):
-    assert not accepted(db, name, value)
+def test_what_the_table_refuses(shared_db, name, value):
+    assert not accepted(shared_db, name, value)
 
 
 def test_no_other_setting_can_be_added(db):

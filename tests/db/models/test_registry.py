@@ -103,12 +103,12 @@ def test_the_row_says_what_was_trained(db, artifacts):
         ({"symbol": None}, "CC016", "an argument is null"),
     ],
 )
-def test_what_makes_no_version_is_refused(db, artifacts, change, sqlstate, says):
-    with pytest.raises(psycopg.Error) as error:
-        register(db, Path(artifacts[1]), **change)
+def test_what_makes_no_version_is_refused(shared_db, artifacts, change, sqlstate, says):
+    with pytest.raises(psycopg.Error) as error, shared_db.transaction():
+        register(shared_db, Path(artifacts[1]), **change)
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
-    assert db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
+    assert shared_db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
 
 
 def looping_onnx() -> bytes:

@@ -114,7 +114,7 @@ VALID = {
         ({"furthest_feature": "volume"}, "furthest_feature_where_out"),
     ],
 )
-def test_predictions_hold_nothing_that_contradicts_itself(db, change, constraint):
+def test_predictions_hold_nothing_that_contradicts_itself(shared_db, change, constraint):
     values = VALID | change
     names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
     query = f"""
@@ -122,10 +122,10 @@ def test_predictions_hold_nothing_that_contradicts_itself(db, change, constraint
         reference_close, mamba_close, lgbm_close, confidence, {names})
     values ('DEMO', '{NEWEST}', '{NEWEST + MINUTE}', 1, 0, 100, 100, 0, 0, 0, {places})"""
     if constraint is None:
-        assert db.execute(query, values).rowcount == 1
+        assert shared_db.execute(query, values).rowcount == 1
         return
     with pytest.raises(psycopg.errors.CheckViolation, match=constraint):
-        db.execute(query, values)
+        shared_db.execute(query, values)
 
 
 def test_outcomes_say_whether_the_interval_held_the_price(db, closes):

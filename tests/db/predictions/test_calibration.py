@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
 from candlecast.core.calibration import parse
@@ -21,21 +20,6 @@ from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, 
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")
-
-
-@pytest.fixture(scope="module")
-def session(make_shared_database, live_template):
-    with psycopg.connect(
-        make_shared_database(live_template), autocommit=True, row_factory=namedtuple_row
-    ) as connection:
-        yield connection
-
-
-@pytest.fixture
-def warm(session):
-    """A transaction in one clone of `live_template`, rolled back; its session has loaded both runtimes."""
-    with session.transaction(force_rollback=True):
-        yield session
 
 
 def refused(db, query, values=()):
@@ -162,13 +146,13 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
         ({"golden": Jsonb({"windows": []})}, "CC007", "windows has the shape (0,)"),
     ],
 )
-def test_what_is_no_calibrated_pair_is_refused_at_the_door(live, artifacts, change, sqlstate, says):
-    with pytest.raises(psycopg.Error) as error:
-        create_calibrated(live, artifacts, **change)
+def test_what_is_no_calibrated_pair_is_refused_at_the_door(warm, artifacts, change, sqlstate, says):
+    with pytest.raises(psycopg.Error) as error, warm.transaction():
+        create_calibrated(warm, artifacts, **change)
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
     assert error.value.diag.message_hint
-    assert live.execute("select count(*) from active_ensembles").fetchone()[0] == 1
+    assert warm.execute("select count(*) from active_ensembles").fetchone()[0] == 1
 
 
 @pytest.mark.parametrize("output", ["predicted_close", "probability_up", "lower", "upper"])

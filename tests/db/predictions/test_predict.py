@@ -92,8 +92,8 @@ def test_a_range_across_batches_has_every_minute_once(live):
 @pytest.mark.parametrize(
     "bounds", ["'-infinity', '-infinity'", "'infinity', '-infinity'", "'infinity', now()", "now(), now()"]
 )
-def test_an_empty_stretch_gives_no_rows(live, bounds):
-    assert live.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
+def test_an_empty_stretch_gives_no_rows(warm, bounds):
+    assert warm.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
 
 
 def test_a_candle_from_a_wrong_clock_blocks_nothing_and_can_go(live, live_url, connect_as):
@@ -172,15 +172,15 @@ def test_a_gap_yields_no_prediction_and_names_its_first_minute(live):
          "inference is disabled"),
     ],
 )  # fmt: skip
-def test_refusals_say_what_and_what_to_do(live, prepare, call, sqlstate, says):
+def test_refusals_say_what_and_what_to_do(warm, prepare, call, sqlstate, says):
     if prepare:
-        live.execute(prepare)
-    with pytest.raises(psycopg.Error) as error:
-        live.execute(f"select * from {call}").fetchall()
+        warm.execute(prepare)
+    with pytest.raises(psycopg.Error) as error, warm.transaction():
+        warm.execute(f"select * from {call}").fetchall()
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
     assert error.value.diag.message_hint
-    assert live.execute("select count(*) from predictions").fetchone()[0] == 0
+    assert warm.execute("select count(*) from predictions").fetchone()[0] == 0
 
 
 def test_two_sessions_predict_the_same_candle_once(live, live_url):

@@ -156,7 +156,7 @@ def test_a_reader_cannot_hold_up_an_activation(live, live_url, connect_as, artif
         reader.execute("begin; lock table active_ensembles in share row exclusive mode")
     reader.execute("rollback")
     reader.execute("begin; select * from active_ensembles; lock table active_ensembles in access share mode")
-    live.execute("set statement_timeout = '5s'")
+    live.execute("set lock_timeout = '5s'")
     live.execute("select activate_ensemble(%s)", (create(live, artifacts, 0.25),))
 
 

@@ -1,4 +1,4 @@
-"""Rules of the house that need no database: how long a name or a module may be, where tests lie, how fixtures wait."""
+"""Rules of the house that need no database: how long names and code may be, where tests lie, how fixtures wait."""
 
 import ast
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 from tests.support.paths import ROOT, TESTS
 
 MAX_TEST_NAME = 60
+MAX_FUNCTION_LINES = 60
 MAX_SERVER_LINES = 160
 #: The longest that a fixture may sleep at a time: it polls for what it waits for.
 MAX_FIXTURE_SLEEP = 1
@@ -62,3 +63,10 @@ def test_fixtures_poll_instead_of_sleeping():
     }
     assert len(fixtures) > 50
     assert [where for where, fixture in fixtures.items() if sleeps_long(fixture)] == []
+
+
+def test_functions_of_the_product_are_short():
+    found = (one for folder in ("candlecast", "trainer", "db") for one in functions(folder))
+    lengths = {where: function.end_lineno - function.lineno + 1 for where, function in found}
+    assert len(lengths) > 500
+    assert {where: lines for where, lines in lengths.items() if lines > MAX_FUNCTION_LINES} == {}

@@ -30,8 +30,8 @@ serve: ## /health, /metrics and the dashboard on http://127.0.0.1:8080/, until C
 test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh
 
-golden: ## write the golden files of the tests anew (schema, rights; at a release the frozen hashes): read the diff before you commit
-	@GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
+golden: ## write anew what tests compare (schema, rights, settings; at a release the frozen hashes): read the diff before you commit
+	@python3 -m tests.support.settings_texts && GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## ruff, import-linter, sqlfluff, mypy, bash -n
 	@scripts/lint.sh

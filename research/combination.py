@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from candlecast.core.calibration import Calibration
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.models.calibration import Method, fit_calibration
 from candlecast.trainer.models.training import TrainingOptions, forecast, train_pair
 from research.stretch import describe, log_loss_gain, read

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import normalised_last_rows
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset, normalised_last_rows
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon

@@ -18,7 +18,8 @@ from scipy.special import expit, logit
 from torch import Tensor, nn
 from torch.nn import functional
 
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.models.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba

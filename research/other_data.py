@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalised_last_rows
 from candlecast.trainer.data.splits import PURGE, Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset, dataset_from_files
 from candlecast.trainer.data.splits import Split, walk_forward
 

@@ -39,7 +39,7 @@ print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv
 # Says why the exchange does not answer, and fails; within five seconds, whatever the network does.
 ask_exchange() {
   local why
-  why=$(cd "$project" && timeout -k 1 5 "$python" -m candlecast.candles.history.probe) || {
+  why=$(cd "$project" && timeout -k 1 5 "$python" -m candlecast.exchanges.probe) || {
     printf '%s\n' "${why:-no answer within 5 s}"
     return 1
   }

@@ -381,7 +381,7 @@ CREATE FUNCTION public.evaluate_ab(at_time timestamp with time zone DEFAULT NULL
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.server.ab.evaluate import evaluate_ab
+from candlecast.server.ab.evaluate_ab import evaluate_ab
 return evaluate_ab(plpy, GD, at_time)
 $$;
 
@@ -472,6 +472,7 @@ declare
     unknown text;
     each_symbol jsonb;
     lead_symbol jsonb;
+    late_seconds integer := (select limits.late_seconds from public.freshness_limits as limits);
     last_run timestamptz;
     last_status text;
     is_running boolean;
@@ -479,7 +480,7 @@ declare
 begin
     select run.started_at, run.status into last_run, last_status
     from public.inference_runs as run order by run.started_at desc limit 1;
-    is_running := coalesce(last_run > now() - interval '75 seconds', false);
+    is_running := coalesce(last_run > now() - make_interval(secs => late_seconds), false);
     begin
         is_enabled := public.ml_setting('enabled')::boolean;
         expiry := extract(epoch from nullif(public.ml_setting('model_expiry'), 'none')::interval);
@@ -527,8 +528,8 @@ begin
     if verdict <> 'ok' and not is_running and (
         select bool_or((found.value ->> 'candle_age')::double precision < case
             when last_run > now() - interval '1 day' then 3600
-            when (found.value ->> 'prediction_age')::double precision < 75 then 0
-            else 75
+            when (found.value ->> 'prediction_age')::double precision < late_seconds then 0
+            else late_seconds
         end)
         from jsonb_array_elements(each_symbol) as found
     ) then
@@ -883,7 +884,7 @@ CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL:
     SET "DateStyle" TO 'ISO, YMD'
     SET "TimeZone" TO 'UTC'
     AS $$
-from candlecast.server.ab.evaluate import preview_ab
+from candlecast.server.ab.evaluate_ab import preview_ab
 return preview_ab(plpy, GD, at_time)
 $$;
 
@@ -1451,6 +1452,25 @@ ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE VIEW public.candle_symbols AS
+ WITH RECURSIVE symbols AS (
+        ( SELECT candle.symbol
+           FROM public.candles_1m candle
+          ORDER BY candle.symbol
+         LIMIT 1)
+        UNION ALL
+         SELECT ( SELECT min(candle.symbol) AS min
+                   FROM public.candles_1m candle
+                  WHERE (candle.symbol > symbols_1.symbol)) AS min
+           FROM symbols symbols_1
+          WHERE (symbols_1.symbol IS NOT NULL)
+        )
+ SELECT symbols.symbol
+   FROM symbols
+  WHERE (symbols.symbol IS NOT NULL);
+
+ALTER TABLE public.candle_symbols OWNER TO candlecast_owner;
+
 CREATE TABLE public.feed_status (
     symbol text NOT NULL,
     exchange text NOT NULL,
@@ -1473,21 +1493,9 @@ CREATE TABLE public.feed_status (
 ALTER TABLE public.feed_status OWNER TO candlecast_owner;
 
 CREATE VIEW public.candle_status AS
- WITH RECURSIVE stored AS (
-        ( SELECT candle.symbol
-           FROM public.candles_1m candle
-          ORDER BY candle.symbol
-         LIMIT 1)
-        UNION ALL
-         SELECT ( SELECT min(candle.symbol) AS min
-                   FROM public.candles_1m candle
-                  WHERE (candle.symbol > stored.symbol)) AS min
-           FROM stored
-          WHERE (stored.symbol IS NOT NULL)
-        ), symbols AS (
+ WITH symbols AS (
          SELECT stored.symbol
-           FROM stored
-          WHERE (stored.symbol IS NOT NULL)
+           FROM public.candle_symbols stored
         UNION
          SELECT feed_1.symbol
            FROM public.feed_status feed_1
@@ -1700,6 +1708,12 @@ CREATE VIEW public.features_1m WITH (security_invoker='true') AS
   WHERE (s.symbol IS NOT NULL);
 
 ALTER TABLE public.features_1m OWNER TO candlecast_owner;
+
+CREATE VIEW public.freshness_limits AS
+ SELECT 75 AS late_seconds,
+    180 AS missing_seconds;
+
+ALTER TABLE public.freshness_limits OWNER TO candlecast_owner;
 
 CREATE TABLE public.inference_runs (
     id bigint NOT NULL,
@@ -1936,24 +1950,26 @@ CREATE VIEW public.symbol_health AS
             measured.accuracy_24h,
             measured.accuracy_low,
             measured.accuracy_high,
+            freshness_limits.late_seconds,
+            freshness_limits.missing_seconds,
             array_remove(ARRAY[
                 CASE
                     WHEN (measured.newest_candle IS NULL) THEN 'there is no candle'::text
-                    WHEN (measured.candle_age >= (180)::double precision) THEN ('no candle for '::text || justify_hours(make_interval(secs => floor(measured.candle_age))))
+                    WHEN (measured.candle_age >= (freshness_limits.missing_seconds)::double precision) THEN ('no candle for '::text || justify_hours(make_interval(secs => floor(measured.candle_age))))
                     ELSE NULL::text
                 END,
                 CASE
                     WHEN (measured.newest_predicted IS NULL) THEN 'nothing was predicted in 7 days'::text
-                    WHEN (measured.prediction_age >= (180)::double precision) THEN ('no prediction for '::text || justify_hours(make_interval(secs => floor(measured.prediction_age))))
+                    WHEN (measured.prediction_age >= (freshness_limits.missing_seconds)::double precision) THEN ('no prediction for '::text || justify_hours(make_interval(secs => floor(measured.prediction_age))))
                     ELSE NULL::text
                 END], NULL::text) AS failures,
             array_remove(ARRAY[
                 CASE
-                    WHEN ((measured.candle_age >= (75)::double precision) AND (measured.candle_age < (180)::double precision)) THEN 'the candle is late'::text
+                    WHEN ((measured.candle_age >= (freshness_limits.late_seconds)::double precision) AND (measured.candle_age < (freshness_limits.missing_seconds)::double precision)) THEN 'the candle is late'::text
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN ((measured.prediction_age >= (75)::double precision) AND (measured.prediction_age < (180)::double precision)) THEN 'the prediction is late'::text
+                    WHEN ((measured.prediction_age >= (freshness_limits.late_seconds)::double precision) AND (measured.prediction_age < (freshness_limits.missing_seconds)::double precision)) THEN 'the prediction is late'::text
                     ELSE NULL::text
                 END,
                 CASE
@@ -1972,7 +1988,8 @@ CREATE VIEW public.symbol_health AS
                     WHEN ((measured.rows_24h >= 300) AND (measured.accuracy_high < (0.5)::double precision)) THEN (('right in '::text || round(((100)::numeric * (measured.accuracy_24h)::numeric), 1)) || ' % of 24 hours: worse than chance'::text)
                     ELSE NULL::text
                 END], NULL::text) AS doubts
-           FROM measured
+           FROM (measured
+             CROSS JOIN public.freshness_limits)
         )
  SELECT judged.symbol,
         CASE
@@ -2419,6 +2436,11 @@ GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_trainer;
 GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_operator;
 GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.candle_symbols TO candlecast_feeder;
+GRANT SELECT ON TABLE public.candle_symbols TO candlecast_trainer;
+GRANT SELECT ON TABLE public.candle_symbols TO candlecast_operator;
+GRANT SELECT ON TABLE public.candle_symbols TO candlecast_reader;
+
 GRANT SELECT ON TABLE public.feed_status TO candlecast_cron;
 GRANT SELECT ON TABLE public.feed_status TO candlecast_trainer;
 GRANT SELECT,DELETE ON TABLE public.feed_status TO candlecast_operator;
@@ -2447,6 +2469,10 @@ GRANT SELECT ON TABLE public.features_1m TO candlecast_cron;
 GRANT SELECT ON TABLE public.features_1m TO candlecast_trainer;
 GRANT SELECT ON TABLE public.features_1m TO candlecast_operator;
 GRANT SELECT ON TABLE public.features_1m TO candlecast_reader;
+
+GRANT SELECT ON TABLE public.freshness_limits TO candlecast_trainer;
+GRANT SELECT ON TABLE public.freshness_limits TO candlecast_operator;
+GRANT SELECT ON TABLE public.freshness_limits TO candlecast_reader;
 
 GRANT SELECT ON TABLE public.inference_runs TO candlecast_trainer;
 GRANT SELECT ON TABLE public.inference_runs TO candlecast_operator;

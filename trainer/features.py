@@ -16,7 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from candlecast.core.feature_names import FEATURES, WINDOW
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import FEATURE_WINDOW, whole_windows
 
 __all__ = ["RAW_COLUMNS", "compute_features"]
 
@@ -50,10 +51,10 @@ def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.in
     Raises ValueError where a column is missing, the lengths differ, or the times don't ascend.
     """
     open_time, raw = _checked(candles)
-    if len(open_time) < WINDOW:
+    if len(open_time) < FEATURE_WINDOW:
         return np.empty(0, np.int64), np.empty((0, len(FEATURES)))
-    ends = np.arange(WINDOW - 1, len(open_time))  # rows that have 150 candles, whole or not
-    whole = open_time[ends] - open_time[ends - (WINDOW - 1)] == 60 * (WINDOW - 1)
+    ends = np.arange(FEATURE_WINDOW - 1, len(open_time))  # rows that have 150 candles, whole or not
+    whole = whole_windows(open_time, FEATURE_WINDOW) - ends[0]
 
     columns = _columns(raw, ends)
     matrix = np.column_stack([columns[name] for name in FEATURES])[whole]
@@ -129,7 +130,7 @@ def _decayed_sum(values: Floats, decay: float, length: int) -> Floats:
 def _exponential_mean(close: Floats, span: int) -> Floats:
     """Mean of the last 150 closes, the one k minutes back weighted by (1 - 2 / (span + 1))^k."""
     decay = 1 - 2 / (span + 1)
-    return _decayed_sum(close, decay, WINDOW) / float(np.sum(decay ** np.arange(WINDOW)))
+    return _decayed_sum(close, decay, FEATURE_WINDOW) / float(np.sum(decay ** np.arange(FEATURE_WINDOW)))
 
 
 def _rsi(close: Floats, span: int) -> Floats:
@@ -138,8 +139,8 @@ def _rsi(close: Floats, span: int) -> Floats:
     The weights' sum is the same in Wilder's two means and cancels.
     """
     change, decay = np.diff(close), 1 - 1 / span
-    gains = _decayed_sum(np.maximum(change, 0), decay, WINDOW - 1)
-    losses = _decayed_sum(np.maximum(-change, 0), decay, WINDOW - 1)
+    gains = _decayed_sum(np.maximum(change, 0), decay, FEATURE_WINDOW - 1)
+    losses = _decayed_sum(np.maximum(-change, 0), decay, FEATURE_WINDOW - 1)
     return np.concatenate([[np.nan], _ratio(gains, gains + losses, otherwise=0.5)])
 
 

@@ -28,9 +28,9 @@ from candlecast.core.errors import FileRefused
 _MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gz", b"PAR1": "parquet"}
 _SUFFIXES = {".zip": "zip", ".gz": "gz", ".parquet": "parquet"}
 #: Bytes of a file, packed and unpacked: over ten years of one symbol's candles. More is an accident or an attack.
-MOST_BYTES = 2**30
+MAX_BYTES = 2**30
 #: Characters of the first line; what has more is not a table of candles.
-_LONGEST_FIRST_LINE = 65_536
+_MAX_FIRST_LINE_LENGTH = 65_536
 _BOM = b"\xef\xbb\xbf"
 _DAMAGED = "The file is incomplete or damaged: download or copy it again."
 
@@ -60,10 +60,10 @@ def read_table(path: Path) -> Table:
         raise FileRefused(file, "there is no such file", "Check the path.") from None
     except OSError as error:
         raise FileRefused(file, f"it cannot be read: {error.strerror}", "Check the path.") from None
-    return table_of(file, content)
+    return parse_table(file, content)
 
 
-def table_of(file: str, content: bytes) -> Table:
+def parse_table(file: str, content: bytes) -> Table:
     """The table in a file of this name. Raises FileRefused where it is damaged, empty, too large or not a table."""
     container = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "csv")
     promised = _SUFFIXES.get(Path(file).suffix.lower())
@@ -81,15 +81,15 @@ def table_of(file: str, content: bytes) -> Table:
 
 
 def _read(file: str, read: Callable[[int], bytes], what: str) -> bytes:
-    """The whole of a stream, unless it is larger than MOST_BYTES: then no more than that is ever held."""
+    """The whole of a stream, unless it is larger than MAX_BYTES: then no more than that is ever held."""
     chunks: list[bytes] = []
     size = 0
     while chunk := read(2**20):
         size += len(chunk)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise FileRefused(
                 file,
-                f"{what} is larger than {MOST_BYTES / 2**30:g} GiB, more than ten years of candles",
+                f"{what} is larger than {MAX_BYTES / 2**30:g} GiB, more than ten years of candles",
                 "Load the exchange's monthly archives, or split it.",
             )
         chunks.append(chunk)
@@ -132,11 +132,11 @@ def _parquet(file: str, content: bytes) -> Table:
     try:
         parquet = pyarrow.parquet.ParquetFile(pa.BufferReader(content))
         cells = parquet.metadata.num_rows * parquet.metadata.num_columns
-        if 8 * cells > MOST_BYTES:
+        if 8 * cells > MAX_BYTES:
             raise FileRefused(
                 file,
                 f"it has {parquet.metadata.num_rows:,} rows of {parquet.metadata.num_columns:,} columns",
-                f"Split it into files of less than {MOST_BYTES / 2**30:g} GiB.",
+                f"Split it into files of less than {MAX_BYTES / 2**30:g} GiB.",
             )
         table = parquet.read()
     except (pa.ArrowException, OSError) as error:
@@ -206,7 +206,7 @@ def _csv(file: str, content: bytes) -> Table:
 def _first_line(file: str, body: bytes, place: str) -> list[str]:
     end = body.find(b"\n")
     length = end if end >= 0 else len(body)
-    if length > _LONGEST_FIRST_LINE:
+    if length > _MAX_FIRST_LINE_LENGTH:
         raise FileRefused(
             file, f"its first line has {length:,} characters: not a candle file", "Check how the file was made.", place
         )

@@ -3,12 +3,11 @@
     with connect() as connection:
         report = load_file(connection, "BTCUSDT-1m-2026-03.zip")
 
-Each file in one transaction, by ``candlecast.candles.write``.
+Each file in one transaction, by ``candlecast.candles.bulk_upsert``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -16,59 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from candlecast.candles.files import Candles, read_candle_file
-from candlecast.candles.write import PLAIN_SETTINGS, write_candles
+from candlecast.candles.bulk_upsert import PLAIN_SETTINGS, write_candles
+from candlecast.candles.files import read_candle_file
+from candlecast.candles.gaps import Gap, find_gaps_around
 from candlecast.client.database import connect, explain
 from candlecast.client.display import cell, console, print_error
 from candlecast.core.errors import FileRefused
 from candlecast.core.text import plain
 from candlecast.core.times import moment
 
-_GAPS_SHOWN = 5
-
-_GAPS = """
-with edges as (
-    select
-        coalesce(max(open_time) filter (where open_time < %(first)s), %(first)s) as earliest,
-        coalesce(min(open_time) filter (where open_time > %(last)s), %(last)s) as latest
-    from (
-        (select open_time from candles_1m where symbol = %(symbol)s and open_time < %(first)s
-        order by open_time desc limit 1)
-        union all
-        (select open_time from candles_1m where symbol = %(symbol)s and open_time > %(last)s
-        order by open_time limit 1)
-    ) as neighbours
-),
-
-pairs as (
-    select open_time, lead(open_time) over (order by open_time) as next_open_time
-    from candles_1m
-    where
-        symbol = %(symbol)s
-        and open_time between (select earliest from edges) and (select latest from edges)
-)
-
-select open_time + interval '1 minute', next_open_time - interval '1 minute'
-from pairs
-where next_open_time > open_time + interval '1 minute'
-order by open_time
-"""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Minutes that the table lacks, from the first missing one to the last."""
-
-    first: datetime
-    last: datetime
-
-    @property
-    def minutes(self) -> int:
-        """How many minutes are missing."""
-        return (self.last - self.first) // timedelta(minutes=1) + 1
-
-    def __str__(self) -> str:
-        return f"{self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M} ({self.minutes:,} min)"
+_MAX_GAPS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -128,7 +84,7 @@ def load_file(
     """Load one file in one transaction; ``show(rows copied, rows)`` is called as it goes.
 
     A row that is there already is changed where a value differs; a known spread_bps stays where the file
-    has none. Needs select, insert and update on candles_1m and TEMP on the database.
+    has none. Needs the rights of candlecast_feeder.
     Raises FileRefused, with nothing written, and psycopg.Error.
     """
     with connection.transaction():
@@ -138,7 +94,8 @@ def load_file(
         if not len(candles):
             return LoadReport(candles.file, candles.symbol, 0, 0, 0, candles.unclosed, candles.duplicates)
         inserted, changed = write_candles(connection, candles, show)
-        gaps = _gaps(connection, candles)
+        span = (moment(candles.open_time[0]), moment(candles.open_time[-1]))
+        gaps = find_gaps_around(connection, candles.symbol, *span)
     return LoadReport(
         file=candles.file,
         symbol=candles.symbol,
@@ -149,18 +106,6 @@ def load_file(
         duplicates=candles.duplicates,
         gaps=gaps,
     )
-
-
-def _gaps(connection: psycopg.Connection, candles: Candles) -> list[Gap]:
-    rows = connection.execute(
-        _GAPS,
-        {
-            "symbol": candles.symbol,
-            "first": moment(candles.open_time[0]),
-            "last": moment(candles.open_time[-1]),
-        },
-    )
-    return [Gap(start, end) for start, end in rows]
 
 
 def _load_with_bar(connection: psycopg.Connection, file: Path, symbol: str | None, err: Console) -> LoadReport:
@@ -188,7 +133,7 @@ def _print_details(out: Console, report: LoadReport) -> None:
     name = plain(Path(report.file).name)
     if report.unclosed:
         out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", soft_wrap=True)
-    for gap in report.gaps[:_GAPS_SHOWN]:
+    for gap in report.gaps[:_MAX_GAPS_SHOWN]:
         out.print(f"{name}: {report.symbol} lacks {gap}", soft_wrap=True)
-    if len(report.gaps) > _GAPS_SHOWN:
-        out.print(f"{name}: and {len(report.gaps) - _GAPS_SHOWN:,} more gaps", soft_wrap=True)
+    if len(report.gaps) > _MAX_GAPS_SHOWN:
+        out.print(f"{name}: and {len(report.gaps) - _MAX_GAPS_SHOWN:,} more gaps", soft_wrap=True)

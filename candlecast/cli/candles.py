@@ -63,7 +63,7 @@ def feed(
     Example: `candlecast feed --symbol BTCUSDT --symbol ETHUSDT`
     """
     from candlecast.candles.feed.command import feed as run
-    from candlecast.candles.feed.run import FeedOptions
+    from candlecast.candles.feed.options import FeedOptions
 
     run(exchange, [symbol_of(symbol) for symbol in symbols or ["BTCUSDT"]], database_url, FeedOptions(quotes=quotes))
 

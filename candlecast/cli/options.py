@@ -69,15 +69,4 @@ ToTime = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")]
-MambaSeeds = Annotated[int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")]
-Threads = Annotated[int, typer.Option(min=1, help="Processor threads to use.")]
-ModelsDir = Annotated[Path, typer.Option(help="Where versions are written.")]
-
-Fold = Annotated[
-    int | None, typer.Option(min=1, help="Train and measure this fold alone; default: all.", show_default=False)
-]
-TrainDays = Annotated[
-    float | None,
-    typer.Option(min=1, help="Train on so many days before each test part; default: on all.", show_default=False),
-]
+ModelsDir = Annotated[Path, typer.Option("--models-dir", help="Where versions are written.")]

@@ -1,4 +1,4 @@
-"""`candlecast serve`; candlecast.cli.app registers it beside the other commands."""
+"""`candlecast serve`."""
 
 from typing import Annotated
 
@@ -27,6 +27,6 @@ def serve(
 
     Example: `candlecast serve --port 8081 --database-url postgresql://watcher@db.example/candlecast`
     """
-    from candlecast.web.serve import serve as run
+    from candlecast.web.service import run_service
 
-    run(host, port, database_url, access_log=access_log)
+    run_service(host, port, database_url, access_log=access_log)

@@ -9,12 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from candlecast.core.text import plain
 
-#: Seconds between two lines where there is no terminal.
-LINE_EVERY = 15.0
+#: Between two lines where there is no terminal.
+LINE_INTERVAL_SECONDS = 15.0
 
 
 @contextmanager
-def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
+def show_progress(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
     """Show one stage; the function it gives takes (done, total, note)."""
     started, title = time.monotonic(), plain(title)
     if console.is_terminal:
@@ -33,7 +33,7 @@ def shown(console: Console, title: str) -> Iterator[Callable[[int, int, str], No
 
         def tell(done: int, total: int, note: str) -> None:
             nonlocal told
-            if time.monotonic() - told >= LINE_EVERY:
+            if time.monotonic() - told >= LINE_INTERVAL_SECONDS:
                 told = time.monotonic()
                 _line(console, f"{title}: {done:,} of {total:,}" + (f", {note}" if note else ""))
 

@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import CalibrationInvalid
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 
 FORMAT = 1
 #: A candle's feature lies far outside beyond this share of the width that it had on training rows.
-FAR = 0.1
+MAX_DISTANCE = 0.1
 #: A feature that never varied has no width; beyond this it is outside.
-LEAST_WIDTH = 1e-6
+MIN_WIDTH = 1e-6
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Fitted numbers. ``knots`` are isotonic's (x, y) per horizon; where there are none, Platt's line counts.
 
-    slope, intercept, half_width (5,); low, high (features,): the range of standardised features on training rows.
+    slope, intercept, half_width (5,); low, high (features,): the range of standardized features on training rows.
     """
 
     mamba_weight: float
@@ -54,17 +55,17 @@ class Calibration:
         return scaled - self.half_width, scaled + self.half_width
 
     def outside(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standardised rows (batch, features) -> (how far the furthest feature lies outside, which one it is).
+        """Standardized rows (batch, features) -> (how far the furthest feature lies outside, which one it is).
 
-        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``FAR``.
+        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``MAX_DISTANCE``.
         """
-        width = np.maximum(self.high - self.low, LEAST_WIDTH)
+        width = np.maximum(self.high - self.low, MIN_WIDTH)
         distance = np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / width
         furthest = distance.argmax(axis=1)
         return distance[np.arange(len(rows)), furthest], furthest
 
 
-def parse(content: str) -> Calibration:
+def parse_calibration(content: str) -> Calibration:
     """Parse ``calibration.json``. Raises CalibrationInvalid, which says what is wrong."""
     try:
         document = json.loads(content)

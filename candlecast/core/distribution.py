@@ -1,6 +1,6 @@
 """How each feature was distributed over a version's training rows, and how far other rows lie from that.
 
-Of the normalised last rows, float32, as the models read them: price levels drift by nature, what a model sees need not.
+Of the normalized last rows, float32, as the models read them: price levels drift by nature, what a model sees need not.
 The trainer keeps ``describe(...)`` in facts.json as ``training_distribution``, some 10 kB; measure_drift() parses it.
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
+from candlecast.core.times import DAY_SECONDS
 
 #: The field of facts.json.
 FIELD = "training_distribution"
@@ -19,12 +20,11 @@ FORMAT = 1
 STEPS = 20
 DECILES = 10
 #: An empty bin counts as this share, in training and since, so that the logarithm exists; as Evidently has it.
-LEAST_SHARE = 1e-4
+MIN_SHARE = 1e-4
 #: Training rows that a day must have to be one of those that the days since are held beside: half of its minutes.
-LEAST_DAY = 720
+MIN_DAY_ROWS = 720
 #: Counts beyond are no minutes of any market.
-MOST_ROWS = 10**12
-DAY = 86_400
+MAX_ROWS = 10**12
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Distribution:
         1 / STEPS under the true one.
         """
         upto = np.searchsorted(np.sort(values), self.edges, side="right")
-        bins = self._bins()
-        expected = _shares(self.upto[bins], self.rows)
-        actual = _shares(upto[bins], len(values))
+        bins = self._find_bins()
+        expected = _compute_shares(self.upto[bins], self.rows)
+        actual = _compute_shares(upto[bins], len(values))
         index = float(((actual - expected) * np.log(actual / expected)).sum())
         return index, float(np.abs(upto / len(values) - self.upto / self.rows).max())
 
-    def _bins(self) -> np.ndarray:
+    def _find_bins(self) -> np.ndarray:
         """Positions of the edges that bound bins: the training deciles; a value that fills one has a bin of its own."""
         wanted = np.arange(1, DECILES) * self.rows
         deciles = np.searchsorted(self.upto * DECILES, wanted)
@@ -63,12 +63,12 @@ class Distribution:
 
 
 def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    """Normalised training rows (n, features) float32 at times (n,), epoch seconds -> what facts.json keeps of them."""
-    days, places, counts = np.unique(times // DAY, return_inverse=True, return_counts=True)
-    whole = [rows[places == place] for place in range(len(days)) if counts[place] >= LEAST_DAY]
+    """Normalized training rows (n, features) float32 at times (n,), epoch seconds -> what facts.json keeps of them."""
+    days, places, counts = np.unique(times // DAY_SECONDS, return_inverse=True, return_counts=True)
+    whole = [rows[places == place] for place in range(len(days)) if counts[place] >= MIN_DAY_ROWS]
     features = {}
     for column, name in enumerate(FEATURES):
-        edges, upto = _quantiles(rows[:, column])
+        edges, upto = _compute_quantiles(rows[:, column])
         plain = Distribution(len(rows), edges, upto)
         indices = [plain.compare(day[:, column])[0] for day in whole]
         features[name] = {
@@ -79,22 +79,22 @@ def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
     return {"format": FORMAT, "rows": len(rows), "days": len(whole), "features": features}
 
 
-def parse(document: Any) -> dict[str, Distribution]:
+def parse_distribution(document: Any) -> dict[str, Distribution]:
     """By feature, from the parsed field of facts.json. Raises DistributionInvalid, which says what is wrong."""
     try:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise DistributionInvalid(reason=f"it is not of format {FORMAT}")
         rows, features = document["rows"], document["features"]
-        if not _is_count(rows) or not 0 < rows < MOST_ROWS:
+        if not _is_count(rows) or not 0 < rows < MAX_ROWS:
             raise DistributionInvalid(reason=f"rows is {rows!r}, not a number above 0")
         if set(features) != set(FEATURES):
             raise DistributionInvalid(reason="its features are not the ones that this server computes")
-        return {name: _parsed(name, rows, features[name]) for name in FEATURES}
+        return {name: _parse_feature(name, rows, features[name]) for name in FEATURES}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DistributionInvalid(reason=repr(error)) from None
 
 
-def _parsed(name: str, rows: int, given: dict[str, Any]) -> Distribution:
+def _parse_feature(name: str, rows: int, given: dict[str, Any]) -> Distribution:
     edges, upto, furthest = np.asarray(given["edges"], np.float32), given["upto"], given["furthest_day"]
     if edges.ndim != 1 or not len(edges) or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
         raise DistributionInvalid(reason=f"the edges of {name} are not ascending numbers")
@@ -107,7 +107,7 @@ def _parsed(name: str, rows: int, given: dict[str, Any]) -> Distribution:
     return Distribution(rows, edges, np.asarray(upto, np.int64), furthest)
 
 
-def _quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compute_quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Edges and counts: the quantiles 1 / STEPS .. , each a value; below one that fills a step, the float before it."""
     ordered = np.sort(values)
     marks = ordered[-(-np.arange(1, STEPS) * len(ordered) // STEPS) - 1]
@@ -116,9 +116,9 @@ def _quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return edges, np.searchsorted(ordered, edges, side="right")
 
 
-def _shares(upto: np.ndarray, total: int) -> np.ndarray:
-    """Counts up to each inner edge -> the share in each bin, ``LEAST_SHARE`` at least."""
-    return np.maximum(np.diff(upto, prepend=0, append=total) / total, LEAST_SHARE)
+def _compute_shares(upto: np.ndarray, total: int) -> np.ndarray:
+    """Counts up to each inner edge -> the share in each bin, ``MIN_SHARE`` at least."""
+    return np.maximum(np.diff(upto, prepend=0, append=total) / total, MIN_SHARE)
 
 
 def _is_count(value: Any) -> bool:

@@ -42,7 +42,10 @@ class GapInCandles(CandlecastError):
     """{symbol} has no candle at {minute}, so nothing can be predicted from {candle_time}"""
 
     sqlstate = "CC003"
-    hint = "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over 209 minutes back."
+    hint = (
+        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over {lookback} "
+        "minutes back."
+    )
 
 
 class StaleCandles(CandlecastError):
@@ -104,11 +107,11 @@ class InferenceDisabled(CandlecastError):
     hint = "update ml_settings set value = 'true' where name = 'enabled';"
 
 
-class GoldenRowsFailed(CandlecastError):
-    """{what} does not give its own golden outputs ({runtime}): off by {difference}"""
+class TestVectorsFailed(CandlecastError):
+    """{what} does not give the outputs of its test vectors ({runtime}): off by {difference}"""
 
     sqlstate = "CC012"
-    hint = "The files are not the model that was evaluated, or a runtime differs. Train and publish again."
+    hint = "Its files are not the evaluated ones, or this server's runtime computes otherwise. Publish it anew."
 
 
 class SettingInvalid(CandlecastError):

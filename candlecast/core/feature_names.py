@@ -1,17 +1,10 @@
-"""The features' names and order, and the lengths that windows are made of.
+"""The features' names and order.
 
 The formulas live in one place only, ``db/functions/features/features_between_vNN.sql``. ``FEATURE_HASH`` names the
 list and that text's version: models trained on other features never load beside these.
 """
 
 from hashlib import sha256
-
-#: Minutes ahead that are predicted.
-HORIZONS = (1, 2, 3, 4, 5)
-#: Feature rows that a prediction reads, a minute apart.
-SEQUENCE_LENGTH = 60
-#: Candles that one feature row reads, its own included.
-WINDOW = 150
 
 FEATURES = (
     "open",

@@ -52,7 +52,7 @@ class Ensemble:
         """Raw feature windows (batch, 60, features) float64 -> what is forecast for five horizons.
 
         ensemble = w * mamba + (1 - w) * lgbm; confidence = 1 - |m - l| / (|m| + |l|), 0 where both are 0. What
-        lies outside of training is judged by Mamba's normalisation.
+        lies outside of training is judged by Mamba's normalization.
         """
         volatility = windows[:, -1, VOLATILITY_30M]
         standardized = standardize(windows, self.mamba.normalization)

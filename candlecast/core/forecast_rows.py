@@ -1,66 +1,99 @@
 """Forecasts as rows of the type ``forecast``: what the predict functions return, and predictions keeps."""
 
-from typing import Any
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.core.calibration import FAR
-from candlecast.core.feature_names import CLOSE, FEATURES, HORIZONS
-from candlecast.core.forecast import Calibrated, Ensemble
+from candlecast.core.calibration import MAX_DISTANCE
+from candlecast.core.feature_names import CLOSE, FEATURES
+from candlecast.core.forecast import Calibrated, Ensemble, Forecast
+from candlecast.core.times import MINUTE_SECONDS, format_timestamps
+from candlecast.core.windows import HORIZONS
 
-Row = tuple[Any, ...]
-#: The type ``forecast``, in its order.
-COLUMNS = (
-    "symbol", "candle_time", "target_time", "horizon", "reference_close", "predicted_close", "predicted_price",
-    "mamba_close", "lgbm_close", "confidence", "ensemble_id",
-    "probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature",
-)  # fmt: skip
-_UNCALIBRATED = (None, None, None, False, None, None)
+
+class ForecastRow(NamedTuple):
+    """The type ``forecast``, in its order. Times as PostgreSQL reads them.
+
+    A tuple, for PL/Python reads it by position, and predict_range() makes hundreds of thousands: a frozen dataclass
+    costs six times as much to make. The defaults are what an uncalibrated ensemble says.
+    """
+
+    symbol: str
+    candle_time: str
+    target_time: str
+    horizon: int
+    reference_close: float
+    predicted_close: float
+    predicted_price: float
+    mamba_close: float
+    lgbm_close: float
+    confidence: float
+    ensemble_id: int | None
+    probability_up: float | None = None
+    lower_price: float | None = None
+    upper_price: float | None = None
+    abstained: bool = False
+    out_of_distribution: bool | None = None
+    furthest_feature: str | None = None
+
+
+#: By name of the columns of ForecastRow: a value for each candle and horizon, the horizons of a candle side by side.
+Columns = dict[str, Iterable[Any]]
 
 
 def forecast_rows(
     ensemble: Ensemble, symbol: str, times: np.ndarray | float, windows: np.ndarray, min_confidence: float
-) -> list[Row]:
+) -> list[ForecastRow]:
     """Raw windows (batch, 60, features) that end at times (epoch seconds) -> a row per candle time and horizon."""
-    times = np.atleast_1d(times)
     forecast, closes = ensemble.forecast(windows), windows[:, -1, CLOSE]
-    columns = (
-        forecast.ensemble,
-        _prices(closes, forecast.ensemble),
-        forecast.mamba,
-        forecast.lgbm,
-        forecast.confidence,
-    )
-    candle_times = _texts(times)
-    targets = [_texts(times + horizon * 60) for horizon in HORIZONS]
-    values = np.stack(columns, axis=-1).tolist()
-    more = [[_UNCALIBRATED] * len(HORIZONS)] * len(times)
+    columns: Columns = {name: repeat(value) for name, value in ForecastRow._field_defaults.items()}
+    columns |= {"symbol": repeat(symbol), "ensemble_id": repeat(ensemble.id)}
+    columns |= _times(np.atleast_1d(times)) | _prices(forecast, closes)
     if forecast.calibrated is not None:
-        more = _calibrated(closes, forecast.calibrated, min_confidence)
-    return [
-        (symbol, candle_times[i], targets[j][i], horizon, close, *values[i][j], ensemble.id, *more[i][j])
-        for i, close in enumerate(closes.tolist())
-        for j, horizon in enumerate(HORIZONS)
-    ]
+        columns |= _calibrated(forecast.calibrated, closes, min_confidence)
+    return list(map(ForecastRow._make, zip(*(columns[name] for name in ForecastRow._fields), strict=False)))
 
 
-def _calibrated(closes: np.ndarray, calibrated: Calibrated, min_confidence: float) -> list[list[Row]]:
-    """The last six columns, by candle and horizon."""
+def _times(times: np.ndarray) -> Columns:
+    targets = times[:, np.newaxis] + MINUTE_SECONDS * np.array(HORIZONS)
+    return {
+        "candle_time": _each(format_timestamps(times)),
+        "target_time": format_timestamps(targets.ravel()),
+        "horizon": HORIZONS * len(times),
+    }
+
+
+def _prices(forecast: Forecast, closes: np.ndarray) -> Columns:
+    return {
+        "reference_close": _each(closes.tolist()),
+        "predicted_close": forecast.ensemble.ravel().tolist(),
+        "predicted_price": _price(closes, forecast.ensemble),
+        "mamba_close": forecast.mamba.ravel().tolist(),
+        "lgbm_close": forecast.lgbm.ravel().tolist(),
+        "confidence": forecast.confidence.ravel().tolist(),
+    }
+
+
+def _calibrated(calibrated: Calibrated, closes: np.ndarray, min_confidence: float) -> Columns:
     probability = calibrated.probability_up
-    columns = (probability, _prices(closes, calibrated.lower), _prices(closes, calibrated.upper))
-    values = np.stack(columns, axis=-1).tolist()
-    abstained = (np.abs(probability - 0.5) < min_confidence).tolist()
-    outside = [
-        (True, FEATURES[feature]) if far else (False, None)
-        for far, feature in zip((calibrated.distance > FAR).tolist(), calibrated.furthest.tolist(), strict=True)
-    ]
-    return [[(*values[i][j], abstained[i][j], *out) for j in range(len(HORIZONS))] for i, out in enumerate(outside)]
+    far = (calibrated.distance > MAX_DISTANCE).tolist()
+    furthest = [FEATURES[feature] if out else None for out, feature in zip(far, calibrated.furthest, strict=True)]
+    return {
+        "probability_up": probability.ravel().tolist(),
+        "lower_price": _price(closes, calibrated.lower),
+        "upper_price": _price(closes, calibrated.upper),
+        "abstained": (np.abs(probability - 0.5) < min_confidence).ravel().tolist(),
+        "out_of_distribution": _each(far),
+        "furthest_feature": _each(furthest),
+    }
 
 
-def _prices(closes: np.ndarray, log_returns: np.ndarray) -> np.ndarray:
-    return closes[:, np.newaxis] * np.exp(log_returns)
+def _each(values: list[Any]) -> list[Any]:
+    """A candle's value, for each of its horizons."""
+    return [value for value in values for _ in HORIZONS]
 
 
-def _texts(times: np.ndarray) -> list[str]:
-    """Epoch seconds (n,) as PostgreSQL reads them in any DateStyle and time zone."""
-    return [f"{text}+00" for text in np.datetime_as_string(times.astype("datetime64[s]")).tolist()]
+def _price(closes: np.ndarray, log_returns: np.ndarray) -> list[float]:
+    return (closes[:, np.newaxis] * np.exp(log_returns)).ravel().tolist()

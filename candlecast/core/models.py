@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, RegistrationRefused
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.normalization import Normalization, normalize
+from candlecast.core.windows import HORIZONS
 
 NORMALIZATION = "normalization_params_v1.json"
 LGBM_FILES = tuple(f"lgbm_horizon_{horizon}.onnx" for horizon in HORIZONS)
@@ -20,7 +20,7 @@ Reader = Callable[[str], bytes | None]
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version. ``run`` maps normalised (batch, 60, features) float32 to scaled returns (batch, 5)."""
+    """A loaded version. ``run`` maps normalized (batch, 60, features) float32 to scaled returns (batch, 5)."""
 
     model_type: str
     runtime: str
@@ -33,7 +33,7 @@ class Model:
         return self.from_normalized(normalize(windows, self.normalization))
 
     def from_normalized(self, rows: np.ndarray) -> np.ndarray:
-        """Normalised windows (batch, 60, features) float32 -> scaled returns (batch, 5) float64.
+        """Normalized windows (batch, 60, features) float32 -> scaled returns (batch, 5) float64.
 
         Raises ArtifactDamaged where the model fails, or gives anything but finite numbers of that shape.
         """
@@ -61,7 +61,7 @@ def output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
     )
 
 
-def facts_from(content: bytes, name: str = "facts.json") -> dict:
+def parse_facts(content: bytes, name: str = "facts.json") -> dict:
     """Parse facts.json. Raises ArtifactDamaged."""
     try:
         facts = json.loads(content)

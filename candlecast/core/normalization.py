@@ -1,7 +1,7 @@
 """Raw feature windows to what the models read. Training and serving both call ``normalize``.
 
 Parameters are a version's own ``normalization_params_v1.json``, fitted on training rows only:
-a method, a centre, a scale and a clip for each feature.
+a method, a center, a scale and a clip for each feature.
 """
 
 import json
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, ArtifactRefused
-from candlecast.core.feature_names import CLOSE, FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
+from candlecast.core.feature_names import CLOSE, FEATURE_HASH, FEATURES
+from candlecast.core.windows import SEQUENCE_LENGTH
 
 METHODS = ("relative_to_last_close", "log1p", "identity")
 
@@ -26,7 +27,7 @@ class Normalization:
     clip: np.ndarray
 
 
-def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normalization:
+def parse_normalization(content: bytes, name: str = "normalization_params_v1.json") -> Normalization:
     """Read the file's bytes. Raises ArtifactDamaged, or ArtifactRefused where it is of other features."""
     try:
         document = json.loads(content)
@@ -50,7 +51,7 @@ def parse(content: bytes, name: str = "normalization_params_v1.json") -> Normali
         raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
     center, scale, clip = numbers.T
     if not np.isfinite(numbers).all() or (scale <= 0).any() or (clip <= 0).any():
-        raise ArtifactDamaged(name=name, reason="a centre is not finite, or a scale or clip is not positive")
+        raise ArtifactDamaged(name=name, reason="a center is not finite, or a scale or clip is not positive")
     return Normalization(
         relative=np.array([method == "relative_to_last_close" for method in methods]),
         log1p=np.array([method == "log1p" for method in methods]),
@@ -66,10 +67,10 @@ def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
 
 
 def standardize(windows: np.ndarray, params: Normalization) -> np.ndarray:
-    """Raw windows (batch, 60, features) float64 -> the same transformed, centred and scaled, not clipped, float64.
+    """Raw windows (batch, 60, features) float64 -> the same transformed, centered and scaled, not clipped, float64.
 
     Price levels become x / last close - 1, so that a level outside the training range does not
-    matter; volumes go through log1p; then (x - centre) / scale.
+    matter; volumes go through log1p; then (x - center) / scale.
     """
     values = np.array(windows, dtype=np.float64)
     last_close = values[:, -1, CLOSE][:, np.newaxis, np.newaxis]
@@ -81,5 +82,5 @@ def standardize(windows: np.ndarray, params: Normalization) -> np.ndarray:
 
 
 def clip(values: np.ndarray, params: Normalization) -> np.ndarray:
-    """Standardised values (..., features) -> clipped to each feature's bounds, float32."""
+    """Standardized values (..., features) -> clipped to each feature's bounds, float32."""
     return np.clip(values, -params.clip, params.clip).astype(np.float32)

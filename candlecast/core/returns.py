@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 
 #: Below this a minute counts as this volatile: a flat market has no scale of its own.
 VOLATILITY_FLOOR = 1e-6

@@ -19,7 +19,7 @@ def plain_lines(value: object) -> str:
     return "\n".join(plain(line) for line in str(value).split("\n"))
 
 
-def shown(value: object, most: int = 60) -> str:
+def shorten(value: object, max_length: int = 60) -> str:
     """A value as Python writes it, cut where it is long: a broken file may hold megabytes between two commas."""
     text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+    return text if len(text) <= max_length else f"{text[:max_length]}... ({len(text):,} characters)"

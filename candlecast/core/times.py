@@ -1,8 +1,19 @@
-"""Minutes as the candles name them: microseconds since 1970-01-01 UTC."""
+"""Minutes as the candles name them, in each unit once, and times as text: for PostgreSQL and for people.
+
+The database's times are epoch seconds (float), those of candle files and feeds microseconds (int), since 1970 UTC.
+"""
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
-MINUTE = 60_000_000
+import numpy as np
+
+from candlecast.core.errors import TimeUnreadable
+
+MINUTE_SECONDS = 60
+MINUTE_US = 60_000_000
+ONE_MINUTE = timedelta(minutes=1)
+DAY_SECONDS = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -16,7 +27,47 @@ def microseconds_of(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def describe_time(microseconds: int) -> str:
-    """2026-03-01 00:04 UTC; seconds only where there are any."""
-    whole = microseconds % MINUTE == 0
-    return moment(microseconds).strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
+def describe_time(time: int | datetime) -> str:
+    """For people, of microseconds or an aware datetime: 2026-03-01 00:04 UTC; seconds only where there are any."""
+    time = time.astimezone(UTC) if isinstance(time, datetime) else moment(time)
+    whole = not time.second and not time.microsecond
+    return time.strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
+
+
+def describe_span(first: datetime, last: datetime) -> str:
+    """For people, of two aware datetimes on the minute: 2026-03-01 00:04 to 2026-03-01 00:09."""
+    return " to ".join(f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" for time in (first, last))
+
+
+def format_timestamp(epoch: float) -> str:
+    """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def format_timestamps(epochs: np.ndarray) -> list[str]:
+    """The same of many, whole seconds (n,): 2026-04-30T23:59:00+00."""
+    return [f"{text}+00" for text in np.datetime_as_string(epochs.astype("datetime64[s]")).tolist()]
+
+
+@overload
+def parse_timestamp(text: str) -> float: ...
+@overload
+def parse_timestamp(text: None) -> None: ...
+def parse_timestamp(text: str | None) -> float | None:
+    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO.
+
+    The functions set it, a procedure cannot, and other styles name time zones by ambiguous letters.
+    """
+    if text is None:
+        return None
+    if text.lstrip("-") == "infinity":
+        return float("-inf") if text.startswith("-") else float("inf")
+    if text.endswith(" BC"):
+        return float("-inf")
+    if not text[4:5] == "-":  # five digits and more of a year
+        raise TimeUnreadable(text=text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise TimeUnreadable(text=text) from None
+    return time.timestamp()

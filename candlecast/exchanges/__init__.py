@@ -1,4 +1,4 @@
-"""The exchanges that candles come from: ``base`` says what one is, ``clock`` and ``http`` are what they share."""
+"""The exchanges that candles come from: ``base`` says what one is, the others but ``binance`` are what they share."""
 
 from candlecast.core.errors import CandlecastUserError
 from candlecast.exchanges.base import Exchange

@@ -81,7 +81,7 @@ class Exchange(Protocol):
     """
 
     name: str
-    symbols_at_once: int  #: streams that one connection can carry
+    max_symbols: int  #: that one connection of the stream can carry
 
     async def __aenter__(self) -> Self:
         """Open what is needed."""

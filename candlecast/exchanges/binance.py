@@ -27,24 +27,25 @@ from candlecast.core.errors import (
     UnknownSymbol,
     Unreachable,
 )
-from candlecast.core.text import shown
-from candlecast.core.times import MINUTE
+from candlecast.core.text import shorten
+from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Alive, Archive, Candle, Closed, Ending, Message, Unreadable
 from candlecast.exchanges.clock import Clock
-from candlecast.exchanges.http import HttpClient, Limits
+from candlecast.exchanges.http import HttpClient
+from candlecast.exchanges.rate_limits import Limits
 
 _LOG = logging.getLogger("candlecast.exchanges")
 #: Where public market data are served; the environment's CANDLECAST_BINANCE_{REST,STREAM,ARCHIVE}_URL replace these.
 REST_URL = "https://data-api.binance.vision"
 STREAM_URL = "wss://data-stream.binance.vision"
 ARCHIVE_URL = "https://data.binance.vision"
-WEIGHT_A_MINUTE = 6000
+WEIGHT_PER_MINUTE = 6000
 _PAGE = 1000
 #: Of an answer that refuses: no such symbol; characters that no symbol has.
 _INVALID_SYMBOL = {-1121, -1100}
 #: Seconds, real ones: for the opening handshake, and for a connection that we close to say good-bye.
-_OPENING, _CLOSING = 10.0, 1.0
-_DOWNLOADS = 3
+_OPEN_TIMEOUT, _CLOSE_TIMEOUT = 10.0, 1.0
+_MAX_DOWNLOADS = 3
 _QUOTE = "@bookTicker"
 #: How every message of a combined stream begins; the stream's name follows.
 _ENVELOPE = '{"stream":"'
@@ -55,7 +56,7 @@ class Binance:
 
     name = "binance"
     #: The exchange carries 1024 streams a connection; a request line with more than about 400 names is refused before.
-    symbols_at_once = 200
+    max_symbols = 200
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Binance:
         rest_url: str = REST_URL,
         stream_url: str = STREAM_URL,
         archive_url: str = ARCHIVE_URL,
-        weight_limit: int = WEIGHT_A_MINUTE,
+        weight_limit: int = WEIGHT_PER_MINUTE,
     ) -> None:
         self._clock = clock
         self._stream_url = stream_url.rstrip("/")
@@ -116,7 +117,7 @@ class Binance:
         except RequestRefused as error:
             if _code(error.answer) in _INVALID_SYMBOL:
                 raise UnknownSymbol(
-                    f"Binance has no symbol {shown(symbol)}", "Name one that is traded there, as BTCUSDT."
+                    f"Binance has no symbol {shorten(symbol)}", "Name one that is traded there, as BTCUSDT."
                 ) from None
             raise
 
@@ -130,8 +131,8 @@ class Binance:
             # The exchange's pings are answered by the library; silence is judged by who reads, on the clock.
             connection = await connect(
                 f"{self._stream_url}/stream?streams={'/'.join(names)}",
-                open_timeout=_OPENING,
-                close_timeout=_CLOSING,
+                open_timeout=_OPEN_TIMEOUT,
+                close_timeout=_CLOSE_TIMEOUT,
                 ping_interval=None,
                 compression=None,  # a candle is 400 bytes: what deflate keeps in memory is more
                 max_queue=1024,  # while the database is slow pings are heard, and answered
@@ -171,7 +172,7 @@ class Binance:
         """As ``Exchange``: NAME.zip, and NAME.zip.CHECKSUM with its SHA-256."""
         path = archive.url.removeprefix(self._archive_url)
         why = ""
-        for number in range(1, _DOWNLOADS + 1):
+        for number in range(1, _MAX_DOWNLOADS + 1):
             try:
                 content = await self._files.download(path)
                 promised = (await self._files.download(f"{path}.CHECKSUM")).decode(errors="replace").split()
@@ -180,10 +181,10 @@ class Binance:
             found = hashlib.sha256(content).hexdigest()
             if promised[:1] == [found]:
                 return content
-            said = shown(" ".join(promised[:1])[:12])
+            said = shorten(" ".join(promised[:1])[:12])
             why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {said}"
-            _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _DOWNLOADS, why)
-        raise ArchiveRefused(f"{archive.name}: {why}, {_DOWNLOADS} times", "Try later, or load it by hand.")
+            _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _MAX_DOWNLOADS, why)
+        raise ArchiveRefused(f"{archive.name}: {why}, {_MAX_DOWNLOADS} times", "Try later, or load it by hand.")
 
     def _archive(self, symbol: str, first: date, last: date) -> Archive:
         period, stamp = ("daily", f"{first:%Y-%m-%d}") if first == last else ("monthly", f"{first:%Y-%m}")
@@ -194,7 +195,7 @@ class Binance:
 def _address(variable: str, default: str, scheme: str) -> str:
     address = os.environ.get(variable) or default
     if not re.fullmatch(rf"{scheme}s?://[^\s/?#]+[^\s?#]*", address):
-        raise CandlecastUserError(f"{variable} is no address: {shown(address)}", f"Write it like {default}.")
+        raise CandlecastUserError(f"{variable} is no address: {shorten(address)}", f"Write it like {default}.")
     return address
 
 
@@ -220,7 +221,7 @@ def _candle_of_row(symbol: str, row: Sequence[Any]) -> Candle:
 
 
 def _require_minute(open_time: int, close_time: int) -> None:
-    if (open_time * 1000) % MINUTE or close_time - open_time != MINUTE // 1000 - 1:
+    if (open_time * 1000) % MINUTE_US or close_time - open_time != MINUTE_US // 1000 - 1:
         raise ValueError(f"no minute: {open_time} to {close_time}")
 
 
@@ -264,7 +265,7 @@ def _read(text: str, newest_quote: dict[str, str]) -> Message:
         spread = _spread(newest_quote.pop(symbol, None))
         return Closed(Candle(symbol, kline["t"] * 1000, *prices, *volumes, int(kline["n"]), spread))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shown(text)}")
+        return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shorten(text)}")
 
 
 def _spread(text: str | None) -> float | None:

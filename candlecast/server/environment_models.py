@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from candlecast.core.errors import ArtifactDamaged, SettingInvalid
+from candlecast.core.errors import ArtifactDamaged, NoActiveEnsemble, SettingInvalid
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import facts_from
+from candlecast.core.models import parse_facts
 from candlecast.core.settings import Settings
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.server.session import Session
@@ -22,7 +22,7 @@ class ModelPaths:
     normalization: str
 
 
-def model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | None:
+def read_model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | None:
     """The three paths, or None where the environment names none of them."""
     names = ("ML_MAMBA_MODEL_PATH", "ML_LGBM_MODELS_DIR", "ML_NORM_PARAMS_PATH")
     values = [environment.get(name, "") for name in names]
@@ -36,8 +36,14 @@ def model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | Non
     return ModelPaths(*values)
 
 
-def from_environment(session: Session, paths: ModelPaths, settings: Settings) -> Ensemble:
-    """Both models, uncalibrated, joined by the setting mamba_weight; files that change on disk are loaded anew."""
+def load_environment_models(session: Session, symbol: str, settings: Settings) -> Ensemble:
+    """Both models, uncalibrated, joined by the setting mamba_weight; files that change on disk are loaded anew.
+
+    Raises NoActiveEnsemble where the environment names none, and what loading raises.
+    """
+    paths = read_model_paths()
+    if paths is None:
+        raise NoActiveEnsemble(symbol=symbol)
     folder = Path(paths.lgbm)
     try:
         files = [Path(paths.mamba), Path(paths.normalization), *sorted(folder.iterdir())]
@@ -57,6 +63,6 @@ def from_environment(session: Session, paths: ModelPaths, settings: Settings) ->
             except OSError as error:
                 raise ArtifactDamaged(name=str(path), reason=str(error.strerror)) from None
 
-        facts = facts_from(read("facts.json") or b"", str(folder / "facts.json"))
+        facts = parse_facts(read("facts.json") or b"", str(folder / "facts.json"))
         pair = session.keep(key, (load_mamba(read, runtime, settings.device), load_lgbm(read, facts)))
     return Ensemble(id=None, mamba_weight=settings.mamba_weight, mamba=pair[0], lgbm=pair[1])

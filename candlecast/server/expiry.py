@@ -1,43 +1,41 @@
 """Models that are older than the setting model_expiry allows: a warning, never a refusal."""
 
-from collections.abc import Mapping
-
 from candlecast.core.errors import ModelExpired
 from candlecast.core.settings import Settings
+from candlecast.core.times import DAY_SECONDS, format_timestamp
+from candlecast.server.ensemble_row import EnsembleRow
 from candlecast.server.reporting import warn
-from candlecast.server.session import Session, minute_text
-
-_DAY = 86_400
+from candlecast.server.session import Session
 
 
-def expired(row: Mapping | None, settings: Settings, now: float) -> ModelExpired | None:
-    """What to warn of, at ``now`` (epoch seconds), for a row with ENSEMBLE_COLUMNS: the older version's age counts.
+def check_expiry(row: EnsembleRow | None, settings: Settings, now: float) -> ModelExpired | None:
+    """What to warn of, at ``now`` (epoch seconds), for an ensemble: the older version's age counts.
 
     None as row stands for files of the server's environment: their age is not known.
     """
     limit = settings.model_expiry
-    if row is None or limit is None or now - (trained_at := row["trained_at"]) <= limit:
+    if row is None or limit is None or now - row.trained_at <= limit:
         return None
     return ModelExpired(
-        f"The older of its two versions was trained at {minute_text(trained_at)}.",
-        ensemble_id=row["ensemble_id"],
-        symbol=row["ensemble_symbol"],
-        age=_length(now - trained_at),
+        f"The older of its two versions was trained at {format_timestamp(row.trained_at)}.",
+        ensemble_id=row.id,
+        symbol=row.symbol,
+        age=_length(now - row.trained_at),
         limit=_length(limit),
     )
 
 
 def _length(seconds: float) -> str:
     """Days from one day on, hours from one hour on, else minutes."""
-    for unit, size in (("d", _DAY), ("h", 3_600)):
+    for unit, size in (("d", DAY_SECONDS), ("h", 3_600)):
         if seconds >= size:
             return f"{round(seconds / size, 1):g} {unit}"
     return f"{round(seconds / 60, 1):g} min"
 
 
-def warn_once(session: Session, row: Mapping, settings: Settings, now: float) -> None:
+def warn_once(session: Session, row: EnsembleRow, settings: Settings, now: float) -> None:
     """A WARNING to the caller, the first time that this session meets the expired ensemble."""
-    if row["ensemble_id"] in session.warned or (warning := expired(row, settings, now)) is None:
+    if row.id in session.warned or (warning := check_expiry(row, settings, now)) is None:
         return
-    session.warned.add(row["ensemble_id"])
+    session.warned.add(row.id)
     warn(session.plpy, warning)

@@ -6,7 +6,7 @@ import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged
 from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model, Reader, output_mapping
-from candlecast.core.normalization import parse
+from candlecast.core.normalization import parse_normalization
 from candlecast.server.runtimes import load_onnx, load_torchscript
 
 
@@ -17,7 +17,7 @@ def load_mamba(read: Reader, runtime: str, device: str) -> Model:
         run = load_torchscript("mamba.pt", _required(read, "mamba.pt"), device)
     else:
         run = load_onnx("mamba.onnx", _required(read, "mamba.onnx"), device)
-    return Model("mamba", runtime, parse(source), run, source)
+    return Model("mamba", runtime, parse_normalization(source), run, source)
 
 
 def load_lgbm(read: Reader, facts: Mapping) -> Model:
@@ -31,7 +31,7 @@ def load_lgbm(read: Reader, facts: Mapping) -> Model:
         outputs = [np.asarray(horizon(last), dtype=np.float64).reshape(len(rows)) for horizon in horizons]
         return to_scaled_return(np.stack(outputs, axis=1))
 
-    return Model("lgbm", "onnx", parse(source), run, source)
+    return Model("lgbm", "onnx", parse_normalization(source), run, source)
 
 
 def _required(read: Reader, name: str) -> bytes:

@@ -20,9 +20,10 @@ _HELD = (
 
 @dataclass
 class Run:
-    """One row being filled; times in milliseconds, ``started`` in epoch seconds."""
+    """One row being filled, of one target; times in milliseconds, ``started`` in epoch seconds."""
 
     id: int
+    target: Target
     started: float
     mamba_runtime: str | None = None
     load_ms: float | None = None
@@ -36,7 +37,7 @@ class Run:
     warning: str | None = None
 
     def fail(self, error: Exception) -> None:
-        """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A cancelled run is raised again."""
+        """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A canceled run is raised again."""
         raise_cancel(error)
         self.error, self.error_sqlstate = in_words(error), getattr(error, "sqlstate", None)
         if self.error_sqlstate == LOCK_NOT_AVAILABLE:
@@ -80,7 +81,7 @@ _TYPES = ["text", "bigint", "float8", "text"]
 def begin(session: Session, candle_time: float, target: Target) -> Run:
     """Write a row that says 'running'."""
     row = session.rows(_BEGIN, _TYPES, [target.symbol, target.ensemble_id, candle_time, "running"])[0]
-    return Run(row["id"], row["started"])
+    return Run(row["id"], target, row["started"])
 
 
 def note(
@@ -122,7 +123,7 @@ def was_stale(session: Session, target: Target) -> bool:
 
 
 def raise_cancel(error: Exception) -> None:
-    """Raise an error again that says that somebody cancelled the query: it is not the run's to handle."""
+    """Raise an error again that says that somebody canceled the query: it is not the run's to handle."""
     if getattr(error, "sqlstate", None) == QUERY_CANCELED:
         raise error
 

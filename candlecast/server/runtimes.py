@@ -5,12 +5,12 @@ One thread everywhere: a database has its own processes to keep the cores busy.
 
 import io
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, ArtifactRefused, RuntimeMissing, TorchScriptNotAllowed
+from candlecast.core.models import Runner
 from candlecast.core.settings import torchscript_allowed
 
 #: The largest artifact that is loaded, in bytes.
@@ -23,8 +23,6 @@ _REFUSED_WORDS = {
     b"Scan": "it may loop (operator Scan)",
     b"SequenceMap": "it may loop (operator SequenceMap)",
 }
-
-Runner = Callable[[np.ndarray], np.ndarray]
 
 
 def check_artifact(name: str, content: bytes) -> None:
@@ -40,7 +38,7 @@ def check_artifact(name: str, content: bytes) -> None:
 def load_onnx(name: str, content: bytes, device: str = "cpu") -> Runner:
     """An ONNX graph with one input and one output: (batch, ...) float32 in, (batch, n) float32 out."""
     check_artifact(name, content)
-    onnxruntime = _onnxruntime()
+    onnxruntime = _import_onnxruntime()
     providers = ["CUDAExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(content, _onnx_options(onnxruntime), providers=providers)
@@ -61,7 +59,7 @@ def load_torchscript(name: str, content: bytes, device: str = "cpu") -> Runner:
     if not torchscript_allowed():
         raise TorchScriptNotAllowed()
     check_artifact(name, content)
-    torch = _torch()
+    torch = _import_torch()
     try:
         module = torch.jit.load(io.BytesIO(content), map_location=device).eval()
     except Exception as error:  # a damaged archive shows as RuntimeError, ValueError and others
@@ -74,7 +72,7 @@ def load_torchscript(name: str, content: bytes, device: str = "cpu") -> Runner:
     return run
 
 
-def _onnxruntime() -> Any:
+def _import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
@@ -95,7 +93,7 @@ def _onnx_options(onnxruntime: Any) -> Any:
     return options
 
 
-def _torch() -> Any:
+def _import_torch() -> Any:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         import torch

@@ -5,14 +5,14 @@ Both live in PL/Python's GD, so they last as long as the connection.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, overload
-
-from candlecast.core.errors import TimeUnreadable
+from typing import Any
 
 #: Loaded models and calibrations that a session keeps; the least recently used goes first. The parts of six ensembles:
 #: an active one, a shadow, three on test, and one that is proved.
 CACHE_SIZE = 18
+
+
+_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
 class Session:
@@ -40,6 +40,10 @@ class Session:
             plan = self.plans[query] = self.plpy.prepare(query, list(types))
         return self.plpy.execute(plan, list(values))
 
+    def now(self) -> float:
+        """The server's clock, epoch seconds."""
+        return self.rows(_NOW)[0]["now"]
+
     def settle(self) -> None:
         """For this transaction, what a procedure that commits cannot SET: names are PostgreSQL's, plans are reused.
 
@@ -63,32 +67,3 @@ class Session:
         while len(self.models) > CACHE_SIZE:
             self.models.popitem(last=False)
         return model
-
-
-def minute_text(epoch: float) -> str:
-    """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
-
-
-@overload
-def epoch_of(text: str) -> float: ...
-@overload
-def epoch_of(text: None) -> None: ...
-def epoch_of(text: str | None) -> float | None:
-    """Epoch seconds of a timestamptz that arrived as text. Raises TimeUnreadable where DateStyle is not ISO.
-
-    The functions set it, a procedure cannot, and other styles name time zones by ambiguous letters.
-    """
-    if text is None:
-        return None
-    if text.lstrip("-") == "infinity":
-        return float("-inf") if text.startswith("-") else float("inf")
-    if text.endswith(" BC"):
-        return float("-inf")
-    if not text[4:5] == "-":  # five digits and more of a year
-        raise TimeUnreadable(text=text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise TimeUnreadable(text=text) from None
-    return moment.timestamp()

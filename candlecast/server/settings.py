@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from candlecast.core.settings import in_effect
+from candlecast.core.settings import Settings, in_effect, resolve
 from candlecast.server.reporting import reported
 from candlecast.server.session import Session
 
@@ -11,8 +11,16 @@ from candlecast.server.session import Session
 STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
 
 
+_QUERY = f"select {STORED_SETTINGS}"
+
+
+def read_settings(session: Session) -> Settings:
+    """The settings of this moment. Raises SettingInvalid."""
+    return resolve(session.rows(_QUERY)[0]["settings"])
+
+
 @reported
 def ml_setting(plpy: Any, cache: dict, name: str) -> str:
     """What the server goes by, for those who cannot see its environment."""
-    stored = Session.of(plpy, cache).rows(f"select {STORED_SETTINGS}")[0]["settings"]
+    stored = Session.of(plpy, cache).rows(_QUERY)[0]["settings"]
     return in_effect(name, json.loads(stored))

@@ -1,6 +1,7 @@
 """Writes forecasts to predictions, and reads stored ones back in the same form."""
 
-from candlecast.core.forecast_rows import COLUMNS, Row
+from candlecast.core.forecast_rows import ForecastRow
+from candlecast.core.times import MINUTE_SECONDS
 from candlecast.server.session import Session
 
 # What differs between the rows of one candle, with its type.
@@ -15,8 +16,8 @@ insert into public.predictions (
     symbol, candle_time, target_time, reference_close, ensemble_id, latency_ms, {_NAMES}
 )
 select
-    $1, to_timestamp($2), to_timestamp($2 + 60 * horizon), $3, $4, (extract(epoch from clock_timestamp()) - $5) * 1000,
-    {_NAMES}
+    $1, to_timestamp($2), to_timestamp($2 + {MINUTE_SECONDS} * horizon), $3, $4,
+    (extract(epoch from clock_timestamp()) - $5) * 1000, {_NAMES}
 from unnest({", ".join(f"${number}" for number, _ in enumerate(_EACH, start=6))}) as forecast ({_NAMES})
 on conflict do nothing"""
 _INSERT_TYPES = ["text", "float8", "float8", "bigint", "float8", *(f"{kind}[]" for kind in _EACH.values())]
@@ -25,30 +26,29 @@ _TIMES = {
     for name in ("candle_time", "target_time")
 }
 _STORED = f"""
-select {", ".join(_TIMES.get(name, name) for name in COLUMNS)}
+select {", ".join(_TIMES.get(name, name) for name in ForecastRow._fields)}
 from public.predictions
 where symbol = $1 and candle_time = to_timestamp($2) and ensemble_id is not distinct from $3
 order by horizon"""
 
 
-def write(session: Session, symbol: str, candle_time: float, rows: list[Row], started: float) -> int:
+def write_predictions(session: Session, rows: list[ForecastRow], candle_time: float, started: float) -> int:
     """Store the five rows of one candle; latency counts from ``started`` (epoch seconds).
 
     Returns how many were new: rows that another session stored first stay as they are.
     """
-    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-    reference, ensemble_id = columns["reference_close"][0], columns["ensemble_id"][0]
-    values = [symbol, candle_time, reference, ensemble_id, started, *(columns[name] for name in _EACH)]
+    same, each = rows[0], [[getattr(row, name) for row in rows] for name in _EACH]
+    values = [same.symbol, candle_time, same.reference_close, same.ensemble_id, started, *each]
     return session.rows(_INSERT, _INSERT_TYPES, values).nrows()
 
 
-def warm(session: Session) -> None:
+def warm_insert(session: Session) -> None:
     """Run the insert with no rows, so that its plan and its tables are at hand when a candle lands."""
     empty: list[list] = [[] for _ in _EACH]
     session.rows(_INSERT, _INSERT_TYPES, ["", 0.0, 1.0, None, 0.0, *empty])
 
 
-def stored_rows(session: Session, symbol: str, candle_time: float, ensemble_id: int | None) -> list[Row]:
-    """What is stored for one candle and ensemble, in the order of the type `forecast`."""
+def read_predictions(session: Session, symbol: str, candle_time: float, ensemble_id: int | None) -> list[ForecastRow]:
+    """What is stored for one candle and ensemble."""
     result = session.rows(_STORED, ["text", "float8", "bigint"], [symbol, candle_time, ensemble_id])
-    return [tuple(row.values()) for row in result]
+    return [ForecastRow(**row) for row in result]

@@ -1,22 +1,29 @@
 """What one run_inference() has to predict: every symbol with its active, test and shadow ensembles."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from candlecast.server.ensembles import ENSEMBLE_COLUMNS
-from candlecast.server.environment_models import model_paths
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
+from candlecast.server.environment_models import read_model_paths
 from candlecast.server.session import Session
+from candlecast.server.stored_candles import newest_candle
 
 
 @dataclass(frozen=True)
 class Target:
-    """A symbol and one of its ensembles; ``row`` is None for the models of the server's environment paths."""
+    """A symbol and one of its ensembles, None for the models of the server's environment paths.
+
+    newest: the symbol's newest candle up to the minute, epoch seconds; predicted: whether the minute is already.
+    """
 
     symbol: str
-    ensemble_id: int | None
-    row: Mapping | None
+    ensemble: EnsembleRow | None
     newest: float | None
     predicted: bool
+
+    @property
+    def ensemble_id(self) -> int | None:
+        """None as in predictions and inference_runs."""
+        return None if self.ensemble is None else self.ensemble.id
 
 
 # $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too. $3: how many
@@ -28,48 +35,38 @@ with recursive symbols as (
     select (select symbol from public.candles_1m where symbol > symbols.symbol order by symbol limit 1)
     from symbols where symbols.symbol is not null
 ),
-pairs as (
+placed as (
     select
-        {ENSEMBLE_COLUMNS}, ensemble.state,
-        row_number() over (partition by ensemble.symbol, ensemble.state order by changed_at, ensemble.id) as place
-    from public.active_ensembles as ensemble
-    where ensemble.state in ('active', 'test', 'shadow')
+        symbol, id, state, row_number() over (partition by symbol, state order by changed_at, id) as place
+    from public.active_ensembles
+    where state in ('active', 'test', 'shadow')
 ),
 wanted as (
-    select * from pairs where state <> 'test' or place <= $3
+    select symbol, id as ensemble_id, state from placed where state <> 'test' or place <= $3
     union all
-    select null, symbol, null, null, null, null, null, null, null, null, 'active', 1
+    select symbol, null as ensemble_id, 'active' as state
     from symbols
     where symbol is not null and not exists (
-        select from pairs where pairs.ensemble_symbol = symbols.symbol and pairs.state = 'active'
+        select from placed where placed.symbol = symbols.symbol and placed.state = 'active'
     )
 )
 select
-    wanted.*,
-    (
-        select extract(epoch from open_time)::float8 from public.candles_1m
-        where symbol = wanted.ensemble_symbol and open_time <= to_timestamp($1) order by open_time desc limit 1
-    ) as newest,
+    wanted.symbol as wanted_symbol,
+    extract(epoch from newest.open_time)::float8 as newest,
     exists (
         select from public.predictions
-        where symbol = wanted.ensemble_symbol and candle_time = to_timestamp($1)
+        where symbol = wanted.symbol and candle_time = to_timestamp($1)
             and ensemble_id is not distinct from wanted.ensemble_id
-    ) as predicted
+    ) as predicted,
+    {ENSEMBLE_COLUMNS}
 from wanted
-order by ensemble_symbol, state, ensemble_id"""
+left join public.active_ensembles as ensemble on wanted.ensemble_id = ensemble.id
+left join lateral {newest_candle("wanted.symbol", "to_timestamp($1)")} as newest on true
+order by wanted.symbol, wanted.state, wanted.ensemble_id"""
 
 
-def targets(session: Session, candle_time: float, max_tests: int) -> list[Target]:
+def find_targets(session: Session, candle_time: float, max_tests: int) -> list[Target]:
     """All targets of the minute candle_time (epoch seconds), the active ensemble of a symbol first."""
-    values = [candle_time, model_paths() is not None, max_tests]
+    values = [candle_time, read_model_paths() is not None, max_tests]
     rows = session.rows(_TARGETS, ["float8", "boolean", "int"], values)
-    return [
-        Target(
-            symbol=row["ensemble_symbol"],
-            ensemble_id=row["ensemble_id"],
-            row=row if row["ensemble_id"] is not None else None,
-            newest=row["newest"],
-            predicted=row["predicted"],
-        )
-        for row in rows
-    ]
+    return [Target(row["wanted_symbol"], EnsembleRow.of_joined(row), row["newest"], row["predicted"]) for row in rows]

@@ -4,25 +4,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from candlecast.core.errors import DatabaseGone, QueryRefused
-from candlecast.web.answers import Answer, json_answer
-from candlecast.web.database import Database
+from candlecast.web.pool import DatabasePool
+from candlecast.web.responses import PreparedResponse, prepare_json
 
-#: A load balancer or a person waits no longer.
-SECONDS = 1.5
+#: Seconds: a load balancer or a person waits no longer.
+TIMEOUT = 1.5
 
 
-async def health(database: Database) -> Answer:
+async def read_health(pool: DatabasePool) -> PreparedResponse:
     """200 for ok and degraded, 503 for down and for a database that does not answer."""
     try:
-        (row,) = await database.rows("select public.health() as health", seconds=SECONDS)
+        (row,) = await pool.fetch("select public.health() as health", timeout=TIMEOUT)
     except DatabaseGone as gone:
-        return json_answer(_down(f"the database does not answer: {gone.reason}", gone.hint), 503)
+        return prepare_json(_describe_down(f"the database does not answer: {gone.reason}", gone.hint), 503)
     except QueryRefused as refused:
-        return json_answer(_down(f"the database does not give health(): {refused.reason}", refused.hint), 503)
-    return json_answer(row["health"], 503 if row["health"]["status"] == "down" else 200)
+        return prepare_json(_describe_down(f"the database does not give health(): {refused.reason}", refused.hint), 503)
+    return prepare_json(row["health"], 503 if row["health"]["status"] == "down" else 200)
 
 
-def _down(reason: str, hint: str | None) -> dict[str, Any]:
+def _describe_down(reason: str, hint: str | None) -> dict[str, Any]:
     """The keys that are always there, as health() names them; nothing is known."""
     return {
         "status": "down",

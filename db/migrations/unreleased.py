@@ -19,7 +19,9 @@ Nothing was changed. Its candles can be kept; models and predictions are made an
          psql -X "$DATABASE_URL" -c "copy (select * from candles_1m where symbol = '$symbol') to stdout csv header" \
            > candles.$n.csv
        done
-  2. Make the database anew. This ends every session in it; where pg_cron lives there, restart the server then:
+  2. Make the database anew. This drops what else is in it, and ends its sessions; where pg_cron lives in it, restart
+     the server then. (Or go down with the candlecast that made it: there, `alembic downgrade base` drops what is of
+     candlecast alone, and gives a candles_1m back that was there before.)
        psql -X "$DATABASE_URL" -v ON_ERROR_STOP=1 -c '\connect postgres' \
          -c 'drop database "{name}" with (force)' -c 'create database "{name}"'
   3. Where make up made it: make down; make up CANDLES='candles.*.csv'. Elsewhere:

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from candlecast.candles.feed.run import FeedOptions
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, StandIn
 from tests.support.feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference, feeding, never_true, watch

@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.support.alert_rules import FOLDER, RULES
 from tests.support.clusters import NEWEST, ROOT, free_port
 from tests.support.deployment import MINUTE
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron
-FOLDER = ROOT / "deploy" / "prometheus"
-RULES = [
-    rule for group in yaml.safe_load((FOLDER / "candlecast.rules.yml").read_text())["groups"] for rule in group["rules"]
-]
 #: What the issue named so; milliseconds are what everything else about latency is in.
 LINT = "ml_inference_latency_ms metric names should not contain abbreviated units"
 

@@ -13,7 +13,8 @@ from zlib import crc32
 
 import numpy as np
 
-from candlecast.candles.files import NUMBERS, read_candle_file
+from candlecast.candles.files import read_candle_file
+from candlecast.candles.upsert import NUMBERS
 
 from .faults import Faults
 

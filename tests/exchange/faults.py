@@ -30,7 +30,7 @@ CONNECTION_FAULTS = {"dropped": 0.4, "silent": 0.15, "serverShutdown": 0.2, "han
 #: Of a REST request.
 REQUEST_FAULTS = {
     "429": 0.015,
-    "418": 0.005,
+    "418": 0.015,
     "5xx": 0.05,
     "malformed body": 0.03,
     "body cut off": 0.02,

@@ -21,6 +21,7 @@ class Counters:
     answers: Counter = field(default_factory=Counter)  #: by HTTP status
     weight: Counter = field(default_factory=Counter)  #: by clock minute, epoch seconds
     faults: Counter = field(default_factory=Counter)  #: by name, as they took effect
+    klines_drawn: int = 0  #: requests of klines that a fault may have been drawn for: limits let them in
     frames: Counter = field(default_factory=Counter)  #: sent: 'open', 'closed', 'quote', 'shutdown', ...
     over_limit: int = 0  #: requests above the weight of a minute
     bans_earned: int = 0  #: for going on after a 429

@@ -41,15 +41,20 @@ class StandIn:
         rest_lag: float = 0.5,
         connection_hours: float = 24.0,
         patience: float = 10.0,
+        pong_patience: float = 60.0,
         port: int = 0,
     ) -> None:
         """``update_every``: seconds between two frames of an open candle; ``rest_lag``: how far REST is behind.
 
         ``patience``: real seconds that answers may take where the clock runs so fast that its own are none.
+        ``pong_patience``: the same for a pong. A client reads no further, and hears no ping, while a thousand frames
+        wait in it for its database, which is no faster where the clock is: on a loaded machine they are there in no
+        time. So a pong has the exchange's minute, in real seconds too.
         """
         self.market, self.clock, self.counters = market, clock, Counters()
-        self._late = patience * clock.speed if clock.speed > 1 else 0.0
-        self.limits = Limits(clock, self.counters, weight_limit, max(_GRACE, self._late))
+        late, late_pong = (seconds * clock.speed if clock.speed > 1 else 0.0 for seconds in (patience, pong_patience))
+        self.limits = Limits(clock, self.counters, weight_limit, max(_GRACE, late))
+        self._pong_within = max(_PONG_WITHIN, late_pong)
         self.archives = Archives(market)
         self.update_every, self.rest_lag, self.longest_connection = update_every, rest_lag, connection_hours * 3600.0
         self.streams: set[Stream] = set()
@@ -124,6 +129,10 @@ class StandIn:
         """Say this to every stream, now."""
         for stream in list(self.streams):
             await stream.say(text)
+
+    def unanswered_pings(self) -> list[float]:
+        """For how many seconds the oldest ping waits for its pong, of each stream where one does."""
+        return [stream.oldest_ping_age for stream in self.streams if not stream.is_silent and stream.oldest_ping_age]
 
     def spoil(self, name: str, *ways: str) -> None:
         """The next downloads of the archive ``name`` go wrong: one of ARCHIVE_FAULTS each."""
@@ -248,8 +257,10 @@ class StandIn:
             return self._answer(503, "", "text/plain")
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=0.1)
         await socket.prepare(request)
-        pong_within = max(_PONG_WITHIN, self._late)
-        stream = Stream(socket, request, self.market, self.clock, counters, pong_within)
+        stream = Stream(socket, request, self.market, self.clock, counters, self._pong_within)
+        if self._is_out:  # since the handshake began
+            stream.abort()
+            return socket
         self.streams.add(stream)
         try:
             await stream.serve(names, fault, life, self.longest_connection, self.update_every)
@@ -266,6 +277,7 @@ class StandIn:
         connection = request.transport and request.transport.get_extra_info("peername")
         if refusal := self.limits.admit(weight, connection):
             return self._refuse(refusal)
+        counters.klines_drawn += path == "klines"
         request[_NUMBER] = sum(counters.requests[path] for path in ("time", "klines"))
         faults = self.market.faults
         fault = request[_FAULT] = faults.of_request(request[_NUMBER], self.clock.now())

@@ -61,6 +61,11 @@ class Stream:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def oldest_ping_age(self) -> float:
+        """Seconds since the oldest ping was sent that has no pong; 0 where all have."""
+        return self._clock.now() - self._pings[0][0] if self._pings else 0.0
+
     def abort(self) -> None:
         """Cut the connection without a word."""
         if self._request.transport:
@@ -132,7 +137,7 @@ class Stream:
             if self.is_silent:
                 continue
             now = self._clock.now()
-            if self._pings and now - self._pings[0][0] > self._pong_within:
+            if self.oldest_ping_age > self._pong_within:
                 self._counters.dropped_without_pong += 1
                 self.abort()
                 return

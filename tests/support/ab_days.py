@@ -95,7 +95,7 @@ def judged(db: psycopg.Connection, at: Any = AT) -> Any:
 
 
 def put_on_test(db: psycopg.Connection, *ensembles: int) -> None:
-    """In the table itself: no golden rows are tried."""
+    """In the table itself: no test vectors are tried."""
     db.execute("update active_ensembles set is_test = true where id = any(%s)", (list(ensembles),))
 
 

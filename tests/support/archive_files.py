@@ -4,7 +4,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from candlecast.candles.files import ARCHIVE_COLUMNS
+from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 
 START = 1_772_323_200  # 2026-03-01 00:00 UTC
 HEADER = ",".join(ARCHIVE_COLUMNS)

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import run_feed
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
 
@@ -23,7 +24,7 @@ async def main(
     """Feed until killed. The clock showed ``shown`` when this machine's monotonic clock showed ``at``."""
     clock = Clock(speed, shown + (time.monotonic() - at) * speed)
     async with Binance(clock, *urls) as exchange:
-        await run(exchange, symbols, database_url, FeedOptions(**options), clock)
+        await run_feed(exchange, symbols, database_url, FeedOptions(**options), clock)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import run_feed
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.core.errors import ExchangeError
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
@@ -92,7 +93,7 @@ async def feeding(
     clock = clock or exchange.clock
     urls = (exchange.rest_url, exchange.stream_url, exchange.archive_url)
     async with Binance(clock, *urls, weight_limit=exchange.limits.weight_limit) as binance:
-        task = asyncio.create_task(run(binance, symbols, url, options, clock))
+        task = asyncio.create_task(run_feed(binance, symbols, url, options, clock))
         try:
             yield binance
         finally:
@@ -146,11 +147,13 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
             refused = await _fetch_archives(binance, exchange, 6)
             await clock.sleep(end - clock.now())
             # A machine that does other things too is late with everything; the replay's clock waits for nobody.
+            # The feed has caught up when all it should have is there; then it hears every ping, and answers.
             for _ in range(10):
-                if not await asyncio.to_thread(_differences, db, market, end):
+                unanswered = _unanswered(exchange)
+                if not unanswered and not await asyncio.to_thread(_differences, db, market, end):
                     break
                 await asyncio.sleep(1.5)
-        found = await asyncio.to_thread(_differences, db, market, end)
+        found = unanswered + await asyncio.to_thread(_differences, db, market, end)
         for symbol in symbols:
             found += [f"never so: {row}" for row in await asyncio.to_thread(never_true, db, market, symbol)]
         (rows,) = db.execute("select count(*) from candles_1m").fetchone()
@@ -160,6 +163,13 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
 def _differences(db: psycopg.Connection, market: Market, until: float) -> list[str]:
     found = (difference(db, market, symbol, START - HOUR, until) for symbol in market.symbols)
     return [line for line in found if line]
+
+
+def _unanswered(exchange: StandIn) -> list[str]:
+    """Pings that wait for their pong for a second, a real one, and more."""
+    ages = (age / exchange.clock.speed for age in exchange.unanswered_pings())
+    lines = [f"a ping without a pong for {age:.1f} s" for age in ages if age > 1]
+    return lines if exchange.counters.pongs else [*lines, "no ping was ever answered"]
 
 
 async def _fetch_archives(binance: Binance, exchange: StandIn, count: int) -> int:

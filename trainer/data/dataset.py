@@ -15,14 +15,13 @@ import psycopg
 
 from candlecast.candles.files import read_candle_file
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.feature_names import CLOSE, FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M, WINDOW
+from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
 from candlecast.core.normalization import Normalization, normalize
 from candlecast.core.returns import scale_of
+from candlecast.core.times import MINUTE_SECONDS, describe_time
+from candlecast.core.windows import HORIZONS, LOOKBACK, whole_windows, windows_at
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 
-MINUTE = 60
-#: Candles for one window: 60 rows of 150 candles.
-WHOLE_WINDOW = SEQUENCE_LENGTH + WINDOW - 1
 #: Binary COPY: an 11-byte signature, flags, extension length; at the end a field count of -1.
 COPY_HEADER, COPY_TRAILER = 19, 2
 
@@ -50,8 +49,7 @@ class Dataset:
 
     def windows(self, chosen: np.ndarray) -> np.ndarray:
         """Raw windows (batch, 60, features) float64 for positions (batch,) into ``ends``: a copy."""
-        rows = self.ends[chosen][:, np.newaxis] + np.arange(1 - SEQUENCE_LENGTH, 1)
-        return self.features[rows]
+        return windows_at(self.features, self.ends[chosen])
 
 
 def normalised_windows(
@@ -77,12 +75,10 @@ def build_dataset(
     candles whose closes may be targets. A window counts where its 60 rows lie a minute apart and the
     candles 1 to 5 minutes after it exist.
     """
-    step = SEQUENCE_LENGTH - 1
-    ends = np.arange(step, len(open_time), dtype=np.int64)
-    ends = ends[open_time[ends] - open_time[ends - step] == step * MINUTE]
+    ends = whole_windows(open_time)
     target = np.full((len(ends), len(HORIZONS)), np.nan)
     for column, horizon in enumerate(HORIZONS):
-        wanted = open_time[ends] + horizon * MINUTE
+        wanted = open_time[ends] + horizon * MINUTE_SECONDS
         found = np.minimum(np.searchsorted(candle_time, wanted), len(candle_time) - 1)
         exists = candle_time[found] == wanted
         target[exists, column] = close[found[exists]]
@@ -139,7 +135,7 @@ def read_dataset(
             )
         _check_stretch(symbol, first, last, from_time, to_time)
         start = max(first, from_time) if from_time else first
-        stop = to_time or datetime.fromtimestamp(last.timestamp() + MINUTE, UTC)
+        stop = to_time or datetime.fromtimestamp(last.timestamp() + MINUTE_SECONDS, UTC)
         candles = copy_binary(
             connection,
             """
@@ -170,9 +166,9 @@ def read_dataset(
     )
     if not len(dataset.ends):
         raise CandlecastUserError(
-            f"{symbol} has {len(candles):,} candles from {_utc(start)} until before {_utc(stop)}, "
+            f"{symbol} has {len(candles):,} candles from {describe_time(start)} until before {describe_time(stop)}, "
             "none of which ends a whole window",
-            f"A window is {WHOLE_WINDOW} candles a minute apart, and {max(HORIZONS)} more are its targets. "
+            f"A window is {LOOKBACK} candles a minute apart, and {max(HORIZONS)} more are its targets. "
             f"Load more: candlecast load FILE... --symbol {symbol}",
         )
     return dataset
@@ -183,20 +179,15 @@ def _check_stretch(
 ) -> None:
     """Raise CandlecastUserError where no candle from ``first`` to ``last`` can lie in [from_time, to_time)."""
     if from_time and from_time > last:
-        reason = f"--from {_utc(from_time)} is after the newest candle of {symbol}, {_utc(last)}"
+        reason = f"--from {describe_time(from_time)} is after the newest candle of {symbol}, {describe_time(last)}"
     elif to_time and to_time <= first:
-        reason = f"--to {_utc(to_time)} is not after the oldest candle of {symbol}, {_utc(first)}"
+        reason = f"--to {describe_time(to_time)} is not after the oldest candle of {symbol}, {describe_time(first)}"
     elif from_time and to_time and from_time >= to_time:
-        reason = f"--from {_utc(from_time)} is not before --to {_utc(to_time)}"
+        reason = f"--from {describe_time(from_time)} is not before --to {describe_time(to_time)}"
     else:
         return
-    raise CandlecastUserError(
-        reason, f"The candles of {symbol} go from {_utc(first)} to {_utc(last)}: choose a stretch among them."
-    )
-
-
-def _utc(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    stretch = f"from {describe_time(first)} to {describe_time(last)}"
+    raise CandlecastUserError(reason, f"The candles of {symbol} go {stretch}: choose a stretch among them.")
 
 
 def copy_binary(connection: psycopg.Connection, query: str, parameters: tuple[object, ...], columns: int) -> np.ndarray:

@@ -14,10 +14,12 @@ import numpy as np
 import psycopg
 
 from candlecast.core.errors import LookAhead
-from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M, WINDOW
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.returns import scale_of
 from candlecast.core.text import plain
-from candlecast.trainer.data.dataset import MINUTE, Dataset, copy_binary
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.windows import FEATURE_WINDOW, HORIZONS
+from candlecast.trainer.data.dataset import Dataset, copy_binary
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.artifacts import iso
 
@@ -32,7 +34,7 @@ with minutes as (
     from unnest(%s::double precision[]) as sampled (candle_time)
     inner join candles_1m as candle
         on candle.symbol = %s
-            and candle.open_time > to_timestamp(sampled.candle_time) - interval '{WINDOW} minutes'
+            and candle.open_time > to_timestamp(sampled.candle_time) - interval '{FEATURE_WINDOW} minutes'
             and candle.open_time <= to_timestamp(sampled.candle_time) + interval '{max(HORIZONS)} minutes'
     order by candle.open_time
 )
@@ -63,7 +65,7 @@ def check_rows(candles: Mapping[str, np.ndarray], dataset: Dataset, sample: int 
     for position in chosen:
         minute = int(dataset.candle_time[position])
         last = int(np.searchsorted(open_time, minute))
-        first = last - WINDOW + 1
+        first = last - FEATURE_WINDOW + 1
         if first < 0 or last >= len(open_time) or open_time[last] != minute:
             raise LookAhead(_what(dataset, minute, "features", "no candle of that minute or none before"), _HINT)
         known = {name: np.asarray(candles[name])[first : last + 1] for name in ("open_time", *RAW_COLUMNS)}
@@ -91,8 +93,8 @@ def _check_labels(
 ) -> None:
     """ln(close[t + h] / close[t]), close[t] being a feature too."""
     for horizon, value in zip(HORIZONS, given, strict=True):
-        target = int(np.searchsorted(open_time, minute + horizon * MINUTE))
-        if target >= len(open_time) or open_time[target] != minute + horizon * MINUTE:
+        target = int(np.searchsorted(open_time, minute + horizon * MINUTE_SECONDS))
+        if target >= len(open_time) or open_time[target] != minute + horizon * MINUTE_SECONDS:
             raise LookAhead(_what(dataset, minute, f"a label at {horizon} min", "no candle then"), _HINT)
         expected = float(np.log(close[target] / close[last]))
         if not np.isclose(value, expected, rtol=RELATIVE, atol=ABSOLUTE):

@@ -12,18 +12,16 @@ from itertools import pairwise
 import numpy as np
 
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.feature_names import HORIZONS, SEQUENCE_LENGTH, WINDOW
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.windows import HORIZONS, LOOKBACK
 
-#: Minutes before candle_time that a prediction reads: 208.
-HISTORY = SEQUENCE_LENGTH + WINDOW - 2
 #: Minutes between a row and the next part's first row that must lie in between: history and labels, 213.
-PURGE = HISTORY + max(HORIZONS)
+PURGE = LOOKBACK - 1 + max(HORIZONS)
 #: Of the rows before the test part, the last ones are the validation part.
 VALIDATION_SHARE = 0.15
 FOLDS = 4
 #: Rows below which a part teaches or tells nothing.
 LEAST_TRAINING, LEAST_VALIDATION, LEAST_TEST = 2_000, 500, 500
-MINUTE = 60
 DAY = 86_400
 
 
@@ -48,9 +46,9 @@ def split_by_time(
     Parts are [training_from, validation_from - purge), [validation_from, test_from - purge) and [test_from, test_to);
     the outer borders are by default those of the rows. Raises CandlecastUserError where a part has too few rows.
     """
-    purge = PURGE * MINUTE
+    purge = PURGE * MINUTE_SECONDS
     first = candle_time[0] if training_from is None else training_from
-    end = candle_time[-1] + MINUTE if test_to is None else test_to
+    end = candle_time[-1] + MINUTE_SECONDS if test_to is None else test_to
     split = Split(
         training=np.flatnonzero((candle_time >= first) & (candle_time < validation_from - purge)),
         validation=np.flatnonzero((candle_time >= validation_from) & (candle_time < test_from - purge)),
@@ -108,8 +106,9 @@ def walk_forward(
     if not len(candle_time):
         raise CandlecastUserError("there are no rows to split", "Load more candles.")
     start = int(candle_time[len(candle_time) // 3]) if test_from is None else test_from
-    end = int(candle_time[-1]) + (max(HORIZONS) + 1) * MINUTE
-    borders = [start + (end - start) * fold // folds // MINUTE * MINUTE for fold in range(folds)] + [end]
+    end = int(candle_time[-1]) + (max(HORIZONS) + 1) * MINUTE_SECONDS
+    minutes = [(end - start) * fold // folds // MINUTE_SECONDS for fold in range(folds)]
+    borders = [*(start + minute * MINUTE_SECONDS for minute in minutes), end]
     splits = []
     for number, (fold_from, fold_to) in enumerate(pairwise(borders), start=1):
         training_from = int(candle_time[0]) if train_days is None else int(fold_from - train_days * DAY)

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.normalization import Normalization
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset, normalised_last_rows
 from candlecast.trainer.data.splits import Split
 

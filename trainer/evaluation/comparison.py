@@ -6,7 +6,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.tsa.stattools import diebold_mariano_test
 
-from candlecast.server.ab.figures import lags_of
+from candlecast.core.statistics import newey_west_lags
 from candlecast.trainer.evaluation.intervals import UNKNOWN, Estimate, mean_estimate
 from candlecast.trainer.evaluation.metrics import Cells, Kind
 
@@ -81,6 +81,6 @@ def _losses(
         return difference, None
     # The criterion hands the losses through: they are computed already.
     test = diebold_mariano_test(
-        np.zeros(len(one)), one, other, lags=lags_of(len(one), horizon), criterion=lambda _actual, loss: loss
+        np.zeros(len(one)), one, other, lags=newey_west_lags(len(one), horizon), criterion=lambda _actual, loss: loss
     )
     return difference, float(test.pvalue)

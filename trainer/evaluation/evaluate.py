@@ -16,10 +16,11 @@ from rich.table import Table
 
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain
-from candlecast.trainer.data.dataset import MINUTE, Dataset, read_dataset
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import walk_forward
 from candlecast.trainer.evaluation.plots import write_plots
@@ -71,7 +72,7 @@ def evaluate(
     start = int(test_from.timestamp()) if test_from else None
     splits = walk_forward(dataset.candle_time, folds, start, train_days)
     out.print(folds_table(dataset, splits))
-    until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE, UTC)
+    until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE_SECONDS, UTC)
     out.print(
         f"Results go to {plain(folder)}; if interrupted, the same with --output-dir {plain(folder)} and "
         f"--to {until:%Y-%m-%dT%H:%M} goes on there.",
@@ -85,7 +86,7 @@ def evaluate(
         "look_ahead_guard": {"rows_checked": guarded},
         "options": asdict(options) | {"train_days": train_days, "folds": folds},
     }
-    stage = partial(shown, err)
+    stage = partial(show_progress, err)
     try:
         if shuffled_runs:
             seeds = range(options.seed, options.seed + shuffled_runs)
@@ -137,9 +138,9 @@ def _read(
     err = console(stderr=True)
     with connect(database_url) as connection:
         try:
-            with shown(err, f"Features of {symbol}"):
+            with show_progress(err, f"Features of {symbol}"):
                 dataset = read_dataset(connection, symbol, from_time, to_time)
-            with shown(err, "Look-ahead guard"):
+            with show_progress(err, "Look-ahead guard"):
                 return dataset, check_no_lookahead(connection, symbol, dataset)
         except psycopg.Error as error:
             raise explain(error) from error

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from candlecast.server.ab.figures import lags_of
+from candlecast.core.statistics import newey_west_lags
 
 LEVEL = 0.95
 
@@ -33,7 +33,7 @@ UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 
 def standard_error(influence: np.ndarray, horizon: int) -> float:
     """Of a figure whose error is the sum of (minutes,) influences, in time order."""
-    variance = S_hac_simple(influence, nlags=lags_of(len(influence), horizon))[0, 0]
+    variance = S_hac_simple(influence, nlags=newey_west_lags(len(influence), horizon))[0, 0]
     return float(np.sqrt(max(variance, 0.0)))
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from candlecast.core.calibration import FAR
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.calibration import MAX_DISTANCE
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.evaluation import metrics
 from candlecast.trainer.evaluation.comparison import compare
 from candlecast.trainer.evaluation.costs import book, joined
@@ -64,7 +64,7 @@ def evaluate(rows: Rows, seed: int = 0) -> dict[str, Any]:
             "count": len(rows.candle_time),
             "from": artifacts.iso(rows.candle_time[0]),
             "to": artifacts.iso(rows.candle_time[-1]),
-            "out_of_distribution": float(np.mean(rows.distance > FAR)),
+            "out_of_distribution": float(np.mean(rows.distance > MAX_DISTANCE)),
         },
         "folds": [fact | {"accuracy": _by_fold(rows, names, fact["fold"])} for fact in rows.facts],
         "forecasts": forecasts,

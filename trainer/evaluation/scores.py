@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.calibration import Calibration
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.evaluation.intervals import mean_estimate
 from candlecast.trainer.evaluation.metrics import interval_coverage
 from candlecast.trainer.evaluation.reliability import calibration_errors

@@ -22,7 +22,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
 from candlecast.core.models import Model
-from candlecast.core.text import shown
+from candlecast.core.text import shorten
 from candlecast.trainer.data.dataset import Dataset
 
 FACTS = "facts.json"
@@ -134,18 +134,18 @@ def _fault(facts: Any) -> str | None:
         if name not in facts:
             return f"it has no {name}"
         if not isinstance(facts[name], str) or not facts[name].strip():
-            return f"{name} is {shown(facts[name])}, not a text"
+            return f"{name} is {shorten(facts[name])}, not a text"
     for name in _TIMES:
         try:
             datetime.fromisoformat(facts[name])
         except ValueError:
-            return f"{name} is {shown(facts[name])}, not an ISO 8601 time"
+            return f"{name} is {shorten(facts[name])}, not an ISO 8601 time"
     for name in ("accuracy_1m", "rmse"):
         if isinstance(facts.get(name), bool) or not isinstance(facts.get(name), int | float | None):
-            return f"{name} is {shown(facts[name])}, not a number"
+            return f"{name} is {shorten(facts[name])}, not a number"
     files = facts.get("files")
     if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-        return f"files is {shown(files)}, not the sha256 of each file by its name"
+        return f"files is {shorten(files)}, not the sha256 of each file by its name"
     return None
 
 

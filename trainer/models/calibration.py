@@ -13,8 +13,8 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from candlecast.core.calibration import FORMAT, Calibration, parse
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.calibration import FORMAT, Calibration, parse_calibration
+from candlecast.core.windows import HORIZONS
 
 #: Share of outcomes that a prediction interval is made to hold.
 LEVEL = 0.9
@@ -109,7 +109,7 @@ def fit_calibration(
         "to": stretch[1],
     }
     content = json.dumps(document, allow_nan=False)
-    return parse(content), content
+    return parse_calibration(content), content
 
 
 def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -> np.ndarray:

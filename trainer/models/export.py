@@ -13,7 +13,8 @@ import onnx
 import onnxruntime
 import torch
 
-from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import SEQUENCE_LENGTH
 from candlecast.trainer.models.lgbm import IR_VERSION, OPSET
 from candlecast.trainer.models.mamba import MambaAverage, MambaForecaster
 

@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.models.selective_scan import kernel_usable, scan_kernel, scan_last, scan_parallel
 
 

@@ -7,8 +7,9 @@ import json
 
 import numpy as np
 
-from candlecast.core.feature_names import FEATURE_HASH, FEATURES, SEQUENCE_LENGTH
+from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.normalization import Normalization, normalize
+from candlecast.core.windows import SEQUENCE_LENGTH
 
 #: Relative to the sequence's last close: a price outside the training range must not matter.
 PRICE_LEVELS = ("open", "high", "low", "close")

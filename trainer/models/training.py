@@ -19,10 +19,11 @@ import torch
 from candlecast.core import distribution
 from candlecast.core.calibration import Calibration
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.feature_names import FEATURE_HASH, FEATURES, HORIZONS, VOLATILITY_30M
+from candlecast.core.feature_names import FEATURE_HASH, FEATURES, VOLATILITY_30M
 from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model
 from candlecast.core.normalization import Normalization
 from candlecast.core.returns import scale_of
+from candlecast.core.windows import HORIZONS
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
 from candlecast.trainer.data.splits import Split, default_borders, split_by_time

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from candlecast.core.distribution import FIELD, STEPS
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.text import plain
+from candlecast.core.windows import HORIZONS
 
 NAMES = {"lgbm": "LightGBM", "mamba": "Mamba", "ensemble": "ensemble"}
 PARTS = ("training", "validation", "test")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.evaluation.intervals import Estimate, mean_estimate
 
 

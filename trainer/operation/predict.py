@@ -9,7 +9,7 @@ those of ``predict_range()``, to 1e-5 in scaled returns.
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,16 +17,14 @@ import numpy as np
 
 from candlecast.candles.files import read_candle_file
 from candlecast.client.display import console
-from candlecast.client.progress import shown as progress
-from candlecast.core.calibration import parse
+from candlecast.client.progress import show_progress
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
-from candlecast.core.feature_names import SEQUENCE_LENGTH
 from candlecast.core.forecast import Ensemble
-from candlecast.core.forecast_rows import COLUMNS, forecast_rows
-from candlecast.core.times import MINUTE as MICROSECONDS
-from candlecast.core.times import describe_time
+from candlecast.core.forecast_rows import ForecastRow, forecast_rows
+from candlecast.core.times import MINUTE_US, describe_time
+from candlecast.core.windows import LOOKBACK, whole_windows, windows_at
 from candlecast.server.loaders import load_lgbm, load_mamba
-from candlecast.trainer.data.dataset import MINUTE, WHOLE_WINDOW
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
@@ -55,20 +53,20 @@ def predict(
         with np.errstate(divide="ignore", invalid="ignore"):  # told by name below
             open_time, features = compute_features(candles)
         _check_finite(open_time, features)
-        ends = _window_ends(open_time)
+        ends = whole_windows(open_time)
         bounds = (from_time.timestamp() if from_time else -np.inf, to_time.timestamp() if to_time else np.inf)
         ends = ends[(open_time[ends] >= bounds[0]) & (open_time[ends] < bounds[1])]
         ends = ends[-last:] if last else ends
         if not len(ends):
             raise CandlecastUserError(
                 f"nothing can be predicted from these {len(candles['open_time']):,} candles of {symbol}",
-                f"A prediction reads {WHOLE_WINDOW} candles a minute apart, its own the last: name more files, "
+                f"A prediction reads {LOOKBACK} candles a minute apart, its own the last: name more files, "
                 "in which none is missing, or widen --from and --to.",
             )
         rows = _rows(ensemble, symbol, open_time, features, ends, min_confidence)
         with output.open("w", newline="") if isinstance(output, Path) else nullcontext(output) as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            writer.writerow(ForecastRow._fields)
             writer.writerows([_text(value) for value in row] for row in rows)
     except CandlecastError as error:
         raise CandlecastUserError(" ".join(filter(None, (error.message, error.detail))), error.hint) from error
@@ -86,7 +84,7 @@ def load_ensemble(folder: Path) -> tuple[Ensemble, str]:
     errors of candlecast's loaders.
     """
     facts, files, mamba_folder, lgbm_folder = read_ensemble(folder)
-    calibration = parse(files[CALIBRATION].decode())
+    calibration = parse_calibration(files[CALIBRATION].decode())
     if calibration.mamba_weight != facts.get("mamba_weight"):
         raise CandlecastUserError(
             f"{folder}: its facts give Mamba's weight as {facts.get('mamba_weight')!r}, its calibration is of "
@@ -118,7 +116,7 @@ def read_candles(files: Sequence[Path], symbol: str | None, trained_on: str) -> 
                 f"it holds {one.symbol}, and the models were trained on {trained_on}",
                 f"--symbol {one.symbol} predicts it all the same.",
             )
-        astray = np.flatnonzero(one.open_time % MICROSECONDS)
+        astray = np.flatnonzero(one.open_time % MINUTE_US)
         if len(astray):
             place = f"{one.unit} {one.places[astray[0]]}"
             at = describe_time(one.open_time[astray[0]])
@@ -135,28 +133,20 @@ def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
     """What the constraints of candles_1m keep out of the database must not reach the models here."""
     broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(broken):
-        at = datetime.fromtimestamp(int(open_time[broken[0]]), UTC)
+        at = describe_time(int(open_time[broken[0]]) * 1_000_000)
         raise CandlecastUserError(
-            f"the candles before {at:%Y-%m-%d %H:%M} UTC give features that are no numbers",
+            f"the candles before {at} give features that are no numbers",
             "A price is 0, negative or missing there. `candlecast load` names the line.",
         )
 
 
-def _window_ends(open_time: np.ndarray) -> np.ndarray:
-    """Positions of the last rows of whole windows: 60 rows a minute apart."""
-    step = SEQUENCE_LENGTH - 1
-    ends = np.arange(step, len(open_time))
-    return ends[open_time[ends] - open_time[ends - step] == step * MINUTE]
-
-
 def _rows(
     ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
-) -> Iterator[tuple[Any, ...]]:
-    offsets = np.arange(1 - SEQUENCE_LENGTH, 1)
-    with progress(console(stderr=True), "Predictions") as tell:
+) -> Iterator[ForecastRow]:
+    with show_progress(console(stderr=True), "Predictions") as tell:
         for start in range(0, len(ends), BATCH):
             some = ends[start : start + BATCH]
-            windows = features[some[:, np.newaxis] + offsets]
+            windows = windows_at(features, some)
             yield from forecast_rows(ensemble, symbol, open_time[some], windows, least)
             tell(start + len(some), len(ends), "")
 

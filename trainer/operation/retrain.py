@@ -24,9 +24,10 @@ from rich.console import Console
 
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console, print_error
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 from candlecast.core.text import plain
+from candlecast.core.times import ONE_MINUTE, describe_time
 from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import LEAST_TEST, LEAST_VALIDATION, PURGE, VALIDATION_SHARE
@@ -39,7 +40,6 @@ from candlecast.trainer.operation.training_runs import TrainingRun, begin
 
 #: Exit statuses. Of several symbols' the first of these that occurred: failed, busy, refused.
 PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75
-MINUTE = timedelta(minutes=1)
 #: Bytes that must be free before hours of training begin: a pair takes a few million.
 LEAST_FREE = 16 * 1024 * 1024
 #: Rows before the test part whose last share is a validation part.
@@ -137,13 +137,13 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
     _check_room(options.models)
     for folder in pruning.sweep(options.models):
         out.print(f"Removed {plain(folder)}, which a run that was killed left half written", soft_wrap=True)
-    with shown(err, f"Features of {run.symbol}"):
+    with show_progress(err, f"Features of {run.symbol}"):
         dataset, test_from = _read(run, options, out)
 
     @contextmanager
     def stage(title: str) -> Iterator[OnStep]:
         run.look(now=True)
-        with shown(err, title) as tell:
+        with show_progress(err, title) as tell:
 
             def on_step(done: int, total: int, note: str) -> None:
                 run.look()
@@ -183,13 +183,13 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     load = f"candlecast load FILE... --symbol {symbol}"
     if newest is None or now is None:
         raise CandlecastUserError(f"there are no candles of {symbol}", f"Load some: {load}")
-    age = now - newest - MINUTE
+    age = now - newest - ONE_MINUTE
     if age > timedelta(hours=options.max_candle_age_hours):
         raise CandlecastUserError(
             f"the newest candle of {symbol} is {age / timedelta(hours=1):,.1f} hours old: nothing new to learn",
             f"Mend what feeds candles_1m, or load them: {load}. To train on old ones: --max-candle-age-hours.",
         )
-    window_to = newest + MINUTE
+    window_to = newest + ONE_MINUTE
     window_from = window_to - timedelta(days=options.window_days)
     test_from = window_to - timedelta(days=options.test_days)
     if options.test_days >= options.window_days:
@@ -199,8 +199,8 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
         )
     run.set_window(window_from, window_to, test_from)
     candles = (connection.execute(_CANDLES, (symbol, window_from, window_to)).fetchone() or (0,))[0]
-    minutes = (window_to - window_from) // MINUTE
-    out.print(f"{candles:,} candles in the {minutes:,} minutes from {window_from:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
+    minutes = (window_to - window_from) // ONE_MINUTE
+    out.print(f"{candles:,} candles in the {minutes:,} minutes from {describe_time(window_from)}", soft_wrap=True)
     run.metrics |= {"minutes": minutes, "candles": candles, "seed": options.training.seed}
     dataset = read_dataset(connection, symbol, window_from, window_to)
     check_no_lookahead(connection, symbol, dataset)

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from candlecast.client.database import connect, explain
 from candlecast.client.display import console
-from candlecast.client.progress import shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.text import plain
-from candlecast.trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
+from candlecast.core.windows import HORIZONS, LOOKBACK
+from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.evaluation.scores import HorizonScore
 from candlecast.trainer.models.training import Report, Result, TrainingOptions, train_and_export
@@ -39,7 +39,7 @@ def train(
     """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
     err = console(stderr=True)
     with connect(database_url) as connection:
-        with shown(err, f"Features of {symbol}"):
+        with show_progress(err, f"Features of {symbol}"):
             try:
                 dataset = read_dataset(connection, symbol, utc(from_time), utc(to_time))
                 check_no_lookahead(connection, symbol, dataset)
@@ -54,7 +54,7 @@ def train(
             threads=threads,
             mamba_budget_seconds=60 * time_budget_minutes,
         )
-        result = train_and_export(dataset, models, options, partial(shown, err))
+        result = train_and_export(dataset, models, options, partial(show_progress, err))
     output = console()
     output.print(describe_parts(dataset, result), soft_wrap=True)
     output.print(score_table(result.report))
@@ -130,7 +130,7 @@ def _bp(log_return: float) -> str:
 
 def _check_enough(dataset: Dataset) -> None:
     if len(dataset.ends) < LEAST_WINDOWS:
-        candles = LEAST_WINDOWS + WHOLE_WINDOW + max(HORIZONS) - 1
+        candles = LEAST_WINDOWS + LOOKBACK + max(HORIZONS) - 1
         raise CandlecastUserError(
             f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
             f"training needs at least {LEAST_WINDOWS:,}",

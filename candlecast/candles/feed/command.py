@@ -6,11 +6,12 @@ import logging
 import signal
 from collections.abc import Sequence
 
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import run_feed
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.exchanges import exchange_named
 from candlecast.exchanges.clock import Clock
 
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def feed(exchange: str, symbols: Sequence[str], database_url: str | None, options: FeedOptions) -> None:
@@ -23,8 +24,8 @@ def feed(exchange: str, symbols: Sequence[str], database_url: str | None, option
 async def _until_signal(name: str, symbols: list[str], database_url: str | None, options: FeedOptions) -> None:
     clock = Clock()
     async with exchange_named(name, clock) as exchange:
-        running = asyncio.ensure_future(run(exchange, symbols, database_url, options, clock))
-        for number in _STOPS:
+        running = asyncio.ensure_future(run_feed(exchange, symbols, database_url, options, clock))
+        for number in _STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await running

@@ -22,10 +22,10 @@ from candlecast.core.text import plain
 from candlecast.core.times import describe_time, microseconds_of, moment
 from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock
-from candlecast.exchanges.http import backoff
+from candlecast.exchanges.retry import retry
 
 _LOG = logging.getLogger("candlecast.feed")
-_LONGEST_BACKOFF = 15.0
+_MAX_BACKOFF_SECONDS = 15.0
 #: A server that is gone without a word is noticed within a minute, from both sides; a lock that somebody holds, too.
 _KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 30,
@@ -39,11 +39,11 @@ set timezone = 'UTC'; set statement_timeout = '15s'; set lock_timeout = '10s';
 set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3
 """
 #: Seconds, real ones: the server ends a statement after 15; what takes longer is no server any more, or its way is cut.
-_PATIENCE = 30.0
+_ANSWER_TIMEOUT = 30.0
 _TYPES = ("text", "timestamptz", *("float8" for _ in NUMBERS), "int8", "float8")
 _UPSERT = upsert_from(f"unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) as fresh ({', '.join(COLUMNS)})")
 _LOCK = "select pg_try_advisory_lock(hashtextextended('candlecast feed ' || %s, 0))"
-_STATE_COLUMNS = (
+_STATUS_COLUMNS = (
     "symbol",
     "state",
     "connected_at",
@@ -56,11 +56,11 @@ _STATE_COLUMNS = (
 )
 _HEARTBEAT = f"""
 update feed_status as feed set
-    heartbeat_at = clock_timestamp(), {", ".join(f"{name} = fresh.{name}" for name in _STATE_COLUMNS[1:])}
+    heartbeat_at = clock_timestamp(), {", ".join(f"{name} = fresh.{name}" for name in _STATUS_COLUMNS[1:])}
 from unnest(
     %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::text[],
     %s::timestamptz[]
-) as fresh ({", ".join(_STATE_COLUMNS)})
+) as fresh ({", ".join(_STATUS_COLUMNS)})
 where feed.symbol = fresh.symbol"""
 _BEGIN = """
 insert into feed_status (symbol, exchange, state, host, pid) values (%s, %s, 'catching up', %s, %s)
@@ -72,11 +72,11 @@ _FORGET = """
 delete from feed_status as feed
 where symbol = %s and not exists (select from candles_1m where symbol = feed.symbol)
 returning symbol"""
-_LONGEST_ERROR = 500
+_MAX_ERROR_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class State:
+class FeedStatus:
     """A row of feed_status."""
 
     symbol: str
@@ -133,16 +133,8 @@ class Store:
         """Whenever the connection is lost make a new one; ``on_return`` hears of each before ``ready`` does."""
         while True:
             await self._gone.wait()
-            attempt = 0
-            while True:
-                try:
-                    await self._connect()
-                    break
-                except (psycopg.Error, CandlecastUserError, OSError) as error:
-                    wait = backoff(attempt, _LONGEST_BACKOFF)
-                    _LOG.warning("no database: %s; again in %.0f s", " ".join(str(error).split()), wait)
-                    await self._clock.sleep(wait)
-                    attempt += 1
+            failures = (psycopg.Error, CandlecastUserError, OSError)
+            await retry(self._connect, self._clock, failures, max_wait=_MAX_BACKOFF_SECONDS, on_failure=_log_failure)
             self._gone.clear()
             on_return()
             self._ready.set()
@@ -178,7 +170,7 @@ class Store:
         """Take a symbol's row out of feed_status if it has no candle; whether it was taken. Raises StoreLost."""
         return bool(await self._run(_FORGET, (symbol,)))
 
-    async def heartbeat(self, states: Sequence[State]) -> None:
+    async def heartbeat(self, statuses: Sequence[FeedStatus]) -> None:
         """Bring the symbols' rows of feed_status up to date. Raises StoreLost."""
         rows = [
             (
@@ -189,10 +181,10 @@ class Store:
                 one.written,
                 one.refilled,
                 one.reconnects,
-                None if one.error is None else plain(one.error)[:_LONGEST_ERROR],
+                None if one.error is None else plain(one.error)[:_MAX_ERROR_LENGTH],
                 _time(one.error_at),
             )
-            for one in states
+            for one in statuses
         ]
         await self._run(_HEARTBEAT, [list(column) for column in zip(*rows, strict=True)])
 
@@ -201,7 +193,7 @@ class Store:
             self._url, autocommit=True, fallback_application_name="candlecast feed", **_KEEPALIVES
         )
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
                 await connection.execute(_SESSION)
                 for symbol in self._symbols:
                     row = await (await connection.execute(_LOCK, (symbol,))).fetchone()
@@ -209,7 +201,7 @@ class Store:
                         raise await _another_feed(connection, symbol)
         except TimeoutError as error:
             await connection.close()
-            raise psycopg.OperationalError(f"no answer within {_PATIENCE:.0f} s") from error
+            raise psycopg.OperationalError(f"no answer within {_ANSWER_TIMEOUT:.0f} s") from error
         except BaseException:
             await connection.close()
             raise
@@ -222,7 +214,7 @@ class Store:
             if self._connection is None or self._gone.is_set():
                 raise StoreLost("the connection to the database is lost")
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_ANSWER_TIMEOUT):
                     cursor = await self._connection.execute(query, values)
                     return await cursor.fetchall() if cursor.description else []
             except (psycopg.DataError, psycopg.IntegrityError):
@@ -231,7 +223,7 @@ class Store:
                 await self._connection.close()
                 self._ready.clear()
                 self._gone.set()
-                raise StoreLost(f"the database did not answer within {_PATIENCE:.0f} s") from error
+                raise StoreLost(f"the database did not answer within {_ANSWER_TIMEOUT:.0f} s") from error
             except psycopg.Error as error:
                 if self._connection.closed:
                     self._ready.clear()
@@ -245,6 +237,10 @@ async def _another_feed(connection: psycopg.AsyncConnection, symbol: str) -> Ano
     row = await (await connection.execute("select host, pid from feed_status where symbol = %s", (symbol,))).fetchone()
     who = f", process {row[1]} on {row[0]}" if row else ""
     return AnotherFeed(f"another feed is at {symbol}{who}", "One feed writes a symbol: stop the other one first.")
+
+
+def _log_failure(error: Exception, wait: float | None) -> None:
+    _LOG.warning("no database: %s; again in %.0f s", " ".join(str(error).split()), wait)
 
 
 def _time(seconds: float | None) -> datetime | None:

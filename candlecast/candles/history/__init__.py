@@ -1,5 +1,5 @@
 """Candles of the past: ``backfill`` fetches months of them, ``repair`` mends what is missing or differs.
 
-``stored`` asks the table what it has, ``fetch`` brings the exchange's archives, ``fill`` writes what comes from
-there and from REST, ``session`` runs it, ``report`` prints it.
+``coverage`` asks the table what it has, ``archives`` and ``klines`` bring candles from the exchange, ``importer``
+writes them and counts them in an ``Outcome``, ``runner`` runs it for each symbol, ``report`` prints it.
 """

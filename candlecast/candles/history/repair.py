@@ -5,24 +5,24 @@ Whole days come from the archives where those have them; the rest, and what they
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from rich.console import Console
 
-from candlecast.candles.history.backfill import closed_until, listed_since, require_symbol
-from candlecast.candles.history.fill import Filler, Outcome
+from candlecast.candles.gaps import Gap, find_gaps, subtract_minutes
+from candlecast.candles.history.coverage import find_oldest_candle
+from candlecast.candles.history.days import ONE_DAY, Days, group_days
+from candlecast.candles.history.importer import Importer
+from candlecast.candles.history.outcome import Outcome
 from candlecast.candles.history.report import print_repair
-from candlecast.candles.history.session import Session, run
-from candlecast.candles.history.stored import Days, gaps, oldest, runs, without
-from candlecast.candles.load import Gap
+from candlecast.candles.history.runner import Context, run_symbols
+from candlecast.candles.history.span import find_closed_end, find_listing_time, require_symbol
 from candlecast.client.display import console
-from candlecast.client.progress import shown as progress
-from candlecast.core.errors import CandlecastUserError, Unreachable
+from candlecast.client.progress import show_progress
+from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain
-from candlecast.core.times import EPOCH
+from candlecast.core.times import EPOCH, ONE_MINUTE, describe_span
 from candlecast.exchanges.base import Exchange
-
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -36,83 +36,72 @@ class RepairOptions:
 
 
 def repair(symbols: Sequence[str], options: RepairOptions, exchange: Exchange, url: str | None = None) -> int:
-    """Mend each symbol's candles; the exit status, as ``backfill`` has it. Raises CandlecastUserError."""
+    """Mend each symbol's candles; the exit status, as ``run_symbols`` has it. Raises CandlecastUserError."""
+    err = console(stderr=True)
 
-    async def command(session: Session) -> int:
-        outcomes: list[Outcome] = []
-        err = console(stderr=True)
-        try:
-            for symbol in dict.fromkeys(symbols):
-                outcome = Outcome(symbol)
-                outcomes.append(outcome)
-                try:
-                    await _repair(session, outcome, options, err)
-                except Unreachable:
-                    raise
-                except CandlecastUserError as error:
-                    outcome.failed = error
-        finally:
-            print_repair(console(), outcomes, options.dry_run)
-        return int(any(not outcome.is_complete for outcome in outcomes))
+    async def work(context: Context, outcome: Outcome) -> None:
+        await _repair(context, outcome, options, err)
 
-    return run(command, exchange, url)
+    def print_outcomes(outcomes: list[Outcome]) -> None:
+        print_repair(console(), outcomes, options.dry_run)
+
+    return run_symbols(symbols, work, print_outcomes, exchange, url)
 
 
-async def _repair(session: Session, outcome: Outcome, options: RepairOptions, err: Console) -> None:
+async def _repair(context: Context, outcome: Outcome, options: RepairOptions, err: Console) -> None:
     symbol = outcome.symbol
     require_symbol(symbol)
-    start, end = await _range(session, symbol, options)
-    start = await listed_since(session, symbol, start, end, err)
-    lacking = await session.database(gaps, symbol, start, end)
-    wanted = lacking if options.gaps_only else [Gap(start, end - _MINUTE)]
-    days, edges = _whole_days(wanted, closed_until(session.now).date())
-    archives = [a for stretch in runs(days) for a in session.exchange.archives(symbol, stretch.first, stretch.last)]
-    with progress(err, plain(symbol)) as show:
-        filler = Filler(session, outcome, show, compare=not options.gaps_only, dry_run=options.dry_run)
-        came = await filler.archives(archives, sum(gap.minutes for gap in edges))
-        left = [Gap(day.start, day.end - _MINUTE) for day in runs(day for day in days if day not in came)]
-        brought = [
-            gap for day in runs(sorted(came)) for gap in await session.database(gaps, symbol, day.start, day.end)
-        ]
+    start, end = await _find_range(context, symbol, options)
+    start = await find_listing_time(context, symbol, start, end, err)
+    lacking = await context.execute(find_gaps, symbol, start, end)
+    wanted = lacking if options.gaps_only else [Gap(start, end - ONE_MINUTE)]
+    days, edges = _split_days(wanted, find_closed_end(context.now).date())
+    with show_progress(err, plain(symbol)) as show:
+        importer = Importer(context, outcome, show, compare=not options.gaps_only, dry_run=options.dry_run)
+        came = await importer.import_days(days, sum(gap.minutes for gap in edges))
+        left = [Gap(day.start, day.end - ONE_MINUTE) for day in group_days(day for day in days if day not in came)]
+        brought: list[Gap] = []
+        for stretch in group_days(sorted(came)):
+            brought += await context.execute(find_gaps, symbol, stretch.start, stretch.end)
         if options.dry_run:
-            brought = without(brought, filler.found)
-        await filler.klines(sorted([*edges, *left, *brought], key=lambda gap: gap.first))
-    outcome.missing = await session.database(gaps, symbol, start, end)
+            brought = subtract_minutes(brought, importer.minutes_found)
+        await importer.import_klines(sorted([*edges, *left, *brought], key=lambda gap: gap.first))
+    outcome.missing = await context.execute(find_gaps, symbol, start, end)
     if options.dry_run:
-        outcome.missing = without(outcome.missing, filler.found)
+        outcome.missing = subtract_minutes(outcome.missing, importer.minutes_found)
     outcome.is_counted = True
 
 
-async def _range(session: Session, symbol: str, options: RepairOptions) -> tuple[datetime, datetime]:
+async def _find_range(context: Context, symbol: str, options: RepairOptions) -> tuple[datetime, datetime]:
     """[start, end), on the minute."""
-    start = options.from_time or await session.database(oldest, symbol)
+    start = options.from_time or await context.execute(find_oldest_candle, symbol)
     if start is None:
         raise CandlecastUserError(
             f"the database has no candle of {plain(symbol)}",
             f"candlecast backfill --symbol {plain(symbol)} fetches them; --from says since when to repair.",
         )
-    end = min(options.to_time or datetime.max.replace(tzinfo=UTC), closed_until(session.now))
-    start, end = (EPOCH - (EPOCH - edge) // _MINUTE * _MINUTE for edge in (start, end))  # rounded up
+    end = min(options.to_time or datetime.max.replace(tzinfo=UTC), find_closed_end(context.now))
+    start, end = (EPOCH - (EPOCH - edge) // ONE_MINUTE * ONE_MINUTE for edge in (start, end))  # rounded up
     if start >= end:
         raise CandlecastUserError(
-            f"there is nothing to repair from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            f"there is nothing to repair from {describe_span(start, end)} UTC",
             "Give a --from before --to, and before now.",
         )
     return start, end
 
 
-def _whole_days(wanted: Sequence[Gap], today: date) -> tuple[list[date], list[Gap]]:
+def _split_days(wanted: Sequence[Gap], today: date) -> tuple[list[date], list[Gap]]:
     """Ascending, disjoint ranges as the whole days in them, before today, and the rest."""
     days: list[date] = []
     edges: list[Gap] = []
     for gap in wanted:
-        first, end = gap.first, gap.last + _MINUTE
-        from_day = first.date() if first.time() == time() else first.date() + _DAY
+        first, end = gap.first, gap.last + ONE_MINUTE
+        from_day = first.date() if first.time() == time() else first.date() + ONE_DAY
         to_day = min(end.date(), today)  # itself left out
         if from_day >= to_day:
             edges.append(gap)
             continue
-        whole = Days(from_day, to_day - _DAY)
+        whole = Days(from_day, to_day - ONE_DAY)
         days += whole
-        edges += [Gap(a, b - _MINUTE) for a, b in ((first, whole.start), (whole.end, end)) if a < b]
+        edges += [Gap(a, b - ONE_MINUTE) for a, b in ((first, whole.start), (whole.end, end)) if a < b]
     return days, edges

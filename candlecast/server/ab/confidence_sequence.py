@@ -23,7 +23,7 @@ ALPHA = 0.05
 NARROWEST_AT = 4_000
 
 
-def _rho() -> float:
+def _solve_rho() -> float:
     """Makes the bound narrowest at NARROWEST_AT: V / rho = x - 1, x - ln x = 1 - 2 ln alpha (Howard et al. 2021)."""
     target = 1.0 - 2.0 * math.log(ALPHA)
     x = target
@@ -32,7 +32,7 @@ def _rho() -> float:
     return NARROWEST_AT / (x - 1.0)
 
 
-RHO = _rho()
+RHO = _solve_rho()
 
 
 def radius(disagreements: float) -> float:
@@ -42,7 +42,7 @@ def radius(disagreements: float) -> float:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class ConfidenceSequence:
     """Minutes that moved since a test began, on how many of them directions differed, the challenger's hits more."""
 
     minutes: int

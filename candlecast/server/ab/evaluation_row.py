@@ -1,15 +1,14 @@
-"""Rows of ab_evaluations: the table's own text says what each column means."""
+"""An evaluation, and its row of ab_evaluations: the table's own text says what each column means."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from candlecast.core.feature_names import HORIZONS
 from candlecast.core.settings import Settings
+from candlecast.core.times import DAY_SECONDS, format_timestamp
 from candlecast.server.ab.decision import Decision, Standing
-from candlecast.server.ab.figures import Accuracies, Window, accuracies, loss, mcnemar, only_one_right
-from candlecast.server.ab.pairs import DAY
-from candlecast.server.session import Session, minute_text
+from candlecast.server.ab.figures import Accuracies
+from candlecast.server.session import Session
 
 Row = dict[str, Any]
 _INSERT = """
@@ -18,45 +17,53 @@ select {names} from jsonb_populate_record(null::public.ab_evaluations, $1)
 returning *"""
 
 
-def row_of(standing: Standing, seen: Window, decision: Decision, settings: Settings) -> Row:
-    """A comparison as a row that is not stored: id and evaluated_at are None."""
-    comparison, by_loss = standing.comparison, loss(seen)
-    one, pooled = _figures(standing.one_minute), _figures(accuracies(seen))
-    active_only, challenger_only = only_one_right(seen)
-    low, high = standing.sequence.bounds
+@dataclass(frozen=True)
+class Evaluation:
+    """Where a challenge stands, what is decided of it, and the settings that hold."""
+
+    standing: Standing
+    decision: Decision
+    settings: Settings
+
+
+def build_row(evaluation: Evaluation) -> Row:
+    """The row of an evaluation that is not stored: id and evaluated_at are None."""
+    columns = _build_columns(evaluation)
+    return {"id": None, "evaluated_at": None} | columns | {"by_horizon": json.dumps(columns["by_horizon"])}
+
+
+def insert_row(session: Session, evaluation: Evaluation) -> Row:
+    """Store an evaluation; returns its row with id and evaluated_at."""
+    columns = _build_columns(evaluation)
+    query = _INSERT.format(names=", ".join(columns))
+    return dict(session.rows(query, ["jsonb"], [json.dumps(columns)])[0])
+
+
+def _build_columns(evaluation: Evaluation) -> Row:
+    standing, decision, settings = evaluation.standing, evaluation.decision, evaluation.settings
+    challenge, day, sequence = standing.challenge, standing.day, standing.sequence
+    low, high = sequence.bounds
     return {
-        "id": None,
-        "evaluated_at": None,
-        "at_time": minute_text(standing.at),
-        "symbol": comparison.symbol,
-        "active_id": comparison.active_id,
-        "challenger_id": comparison.challenger_id,
-        "role": comparison.role,
-        "since": None if standing.since is None else minute_text(standing.since),
-        "window_from": minute_text(standing.at - DAY),
-        "pairs": standing.pairs,
-        "active_accuracy_1m": one["active"],
-        "challenger_accuracy_1m": one["challenger"],
-        "difference_1m": one["difference"],
-        "difference_1m_low": one["low"],
-        "difference_1m_high": one["high"],
-        "active_only_right": active_only,
-        "challenger_only_right": challenger_only,
-        "mcnemar_p": mcnemar(active_only, challenger_only),
-        "active_accuracy": pooled["active"],
-        "challenger_accuracy": pooled["challenger"],
-        "difference": pooled["difference"],
-        "difference_low": pooled["low"],
-        "difference_high": pooled["high"],
-        "loss": by_loss and by_loss.name,
-        "loss_difference": by_loss and by_loss.difference,
-        "loss_standard_error": by_loss and by_loss.standard_error,
-        "by_horizon": json.dumps(
-            [{"horizon": horizon} | _figures(accuracies(seen, (horizon,))) for horizon in HORIZONS]
-        ),
-        "sequence_minutes": standing.sequence.minutes,
-        "sequence_disagreements": standing.sequence.disagreements,
-        "sequence_difference": standing.sequence.difference,
+        "at_time": format_timestamp(standing.at),
+        "symbol": challenge.symbol,
+        "active_id": challenge.active_id,
+        "challenger_id": challenge.challenger_id,
+        "role": challenge.role,
+        "since": None if standing.since is None else format_timestamp(standing.since),
+        "window_from": format_timestamp(standing.at - DAY_SECONDS),
+        "pairs": day.pairs,
+        **_build_accuracies(day.one_minute, "_1m"),
+        "active_only_right": day.active_only_right,
+        "challenger_only_right": day.challenger_only_right,
+        "mcnemar_p": day.mcnemar_p,
+        **_build_accuracies(day.all_horizons, ""),
+        "loss": day.loss and day.loss.name,
+        "loss_difference": day.loss and day.loss.difference,
+        "loss_standard_error": day.loss and day.loss.standard_error,
+        "by_horizon": [{"horizon": horizon} | _unpack(found) for horizon, found in day.by_horizon.items()],
+        "sequence_minutes": sequence.minutes,
+        "sequence_disagreements": sequence.disagreements,
+        "sequence_difference": sequence.difference,
         "sequence_low": low,
         "sequence_high": high,
         "promotion_margin": settings.promotion_margin,
@@ -66,14 +73,17 @@ def row_of(standing: Standing, seen: Window, decision: Decision, settings: Setti
     }
 
 
-def insert(session: Session, row: Row) -> Row:
-    """Store a row; returns it with id and evaluated_at."""
-    document = {name: value for name, value in row.items() if name not in ("id", "evaluated_at")}
-    document["by_horizon"] = json.loads(row["by_horizon"])
-    query = _INSERT.format(names=", ".join(document))
-    return dict(session.rows(query, ["jsonb"], [json.dumps(document)])[0])
+def _build_accuracies(found: Accuracies | None, suffix: str) -> Row:
+    figures = _unpack(found)
+    return {
+        f"active_accuracy{suffix}": figures["active"],
+        f"challenger_accuracy{suffix}": figures["challenger"],
+        f"difference{suffix}": figures["difference"],
+        f"difference{suffix}_low": figures["low"],
+        f"difference{suffix}_high": figures["high"],
+    }
 
 
-def _figures(found: Accuracies | None) -> dict[str, float | None]:
-    names = [field.name for field in fields(Accuracies)]
-    return asdict(found) if found else dict.fromkeys(names)
+def _unpack(found: Accuracies | None) -> dict[str, float | None]:
+    """The figures by name; all None where no price moved."""
+    return asdict(found) if found else dict.fromkeys(field.name for field in fields(Accuracies))

@@ -1,7 +1,6 @@
 """check_consistency(): a sample of a day's predictions, computed again from the features as they are stored now.
 
-By the code that predict() uses, with the ensemble that predicted them. Where a minute comes out otherwise,
-``candlecast.server.consistency.causes`` says why, as far as that can be told.
+By the code that predict() uses, with the ensemble that predicted them.
 """
 
 from collections.abc import Mapping
@@ -12,21 +11,23 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import CandlecastError, VersionUnknown
-from candlecast.core.feature_names import FEATURES, SEQUENCE_LENGTH
-from candlecast.core.settings import Settings, resolve
-from candlecast.server.consistency.causes import Mismatch, mismatches
-from candlecast.server.consistency.predicted import compare
-from candlecast.server.days import day_of
-from candlecast.server.ensembles import ENSEMBLE_COLUMNS, loaded
-from candlecast.server.feature_windows import windows_between
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.settings import Settings
+from candlecast.core.windows import SEQUENCE_LENGTH
+from candlecast.server.consistency.differences import compare_stored
+from candlecast.server.consistency.outcome import Outcome, build_outcome
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
+from candlecast.server.ensembles import load_ensemble
+from candlecast.server.feature_windows import read_windows
+from candlecast.server.measured_day import resolve_day
 from candlecast.server.registry.test_vectors import TOLERANCE
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session
-from candlecast.server.settings import STORED_SETTINGS
+from candlecast.server.settings import read_settings
 
 #: Minutes of a day that are computed again, of each ensemble; each has five horizons.
-SAMPLE = 60
+SAMPLE_SIZE = 60
 
 _PREDICTED = f"""
 select symbols.symbol as predicted_symbol, day.times, {ENSEMBLE_COLUMNS}
@@ -42,7 +43,6 @@ cross join lateral (
 ) as day
 left join public.active_ensembles as ensemble on day.ensemble_id = ensemble.id
 order by symbols.symbol, ensemble.id"""
-_SETTINGS = f"select {STORED_SETTINGS}"
 _STORE = """
 insert into public.consistency_checks (
     symbol, day, ensemble_id, sampled, mismatches, corrected, worst, tolerance, example_time, cause, reason
@@ -55,8 +55,6 @@ on conflict (symbol, day, ensemble_id) do update set
 returning *"""
 _STORE_TYPES = ["text", "text", "bigint", "int", "int", "int", "float8", "float8", "float8", "text", "text"]
 
-#: sampled, mismatches, corrected, worst; of a minute that is off: example_time, cause, reason.
-Outcome = tuple[int, int | None, int | None, float | None, float | None, str | None, str | None]
 Windows = dict[float, np.ndarray]
 
 
@@ -64,57 +62,56 @@ Windows = dict[float, np.ndarray]
 def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Check a day (None: yesterday, UTC) and store it in place of what was; returns the rows of consistency_checks."""
     session = Session.of(plpy, cache)
-    which, start, end = day_of(session, day)
-    settings = resolve(session.rows(_SETTINGS)[0]["settings"])
+    which, start, end = resolve_day(session, day)
+    settings = read_settings(session)
     predicted = session.rows(_PREDICTED, ["float8", "float8"], [start, end])
     stored: list[Any] = []
     for symbol, ensembles in groupby(predicted, key=lambda row: row["predicted_symbol"]):
-        samples = [(row, sample_of(row["times"], which)) for row in ensembles]
+        samples = [(row, choose_sample(row["times"], which)) for row in ensembles]
         wanted = {time for _, times in samples for time in times.tolist()}
-        windows = {
-            time: window.copy()  # of a batch, which may go
-            for times, some in windows_between(session, symbol, start, end)
-            for time, window in zip(times.tolist(), some, strict=True)
-            if time in wanted
-        }
-        stored += [
-            _store(session, row, which, _check(session, row, times, windows, settings)) for row, times in samples
-        ]
+        windows = _load_windows(session, symbol, start, end, wanted)
+        for row, times in samples:
+            stored.append(_store(session, row, which, _check(session, row, times, windows, settings)))
     if not stored:
         plpy.notice(f"nothing was predicted from candles of {which}: there is nothing to check")
     return stored
 
 
-def sample_of(times: list[float], day: date) -> np.ndarray:
+def choose_sample(times: list[float], day: date) -> np.ndarray:
     """The same minutes for the same day, whenever it is asked: ascending."""
-    chosen = np.random.default_rng(day.toordinal()).choice(len(times), min(SAMPLE, len(times)), replace=False)
+    chosen = np.random.default_rng(day.toordinal()).choice(len(times), min(SAMPLE_SIZE, len(times)), replace=False)
     return np.sort(times)[np.sort(chosen)]
+
+
+def _load_windows(session: Session, symbol: str, start: float, end: float, wanted: set[float]) -> Windows:
+    """The windows (60, features) that end at the wanted minutes, as far as all of their candles are stored."""
+    return {
+        time: window.copy()  # of a batch, which may go
+        for times, windows in read_windows(session, symbol, start, end)
+        for time, window in zip(times.tolist(), windows, strict=True)
+        if time in wanted
+    }
 
 
 def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, settings: Settings) -> Outcome:
     """One ensemble's sample, or why it could not be computed again."""
     symbol = row["predicted_symbol"]
     try:
-        if row["ensemble_id"] is None:
+        if (stored := EnsembleRow.of_joined(row)) is None:
             raise VersionUnknown()
-        ensemble = loaded(session, row, settings)
+        ensemble = load_ensemble(session, stored, settings)
         whole = np.array([time in windows for time in times.tolist()])
         given = np.array([windows[time] for time in times[whole].tolist()]).reshape(-1, SEQUENCE_LENGTH, len(FEATURES))
-        compared = compare(session, ensemble, symbol, times[whole], given, weighted=row["mamba_weight"] is not None)
-        off = mismatches(session, symbol, compared, times[~whole])
+        weighted = stored.mamba_weight is not None
+        differences = compare_stored(session, ensemble, symbol, times[whole], given, weighted=weighted)
+        return build_outcome(session, symbol, differences, times[~whole])
     except (CandlecastError, session.plpy.SPIError) as error:
         raise_cancel(error)
-        return 0, None, None, None, None, None, in_words(error)
-    worst = float(compared.apart().max()) if whole.any() else None
-    corrected = sum(one.cause == "candle" for one in off)
-    return len(times), len(off), corrected, worst, *(_example(off[0]) if off else (None, None, None))
-
-
-def _example(mismatch: Mismatch) -> tuple[float, str, str]:
-    return mismatch.time, mismatch.cause, mismatch.text
+        return Outcome(0, reason=in_words(error))
 
 
 def _store(session: Session, row: Mapping, day: date, outcome: Outcome) -> Mapping:
-    sampled, off, corrected, worst, example_time, cause, reason = outcome
-    values = [row["predicted_symbol"], day.isoformat(), row["ensemble_id"], sampled, off, corrected, worst, TOLERANCE]
-    return session.rows(_STORE, _STORE_TYPES, [*values, example_time, cause, reason])[0]
+    key = [row["predicted_symbol"], day.isoformat(), row["ensemble_id"]]
+    figures = [outcome.sampled, outcome.mismatches, outcome.corrected, outcome.worst, TOLERANCE]
+    example = [outcome.example_time, outcome.cause, outcome.reason]
+    return session.rows(_STORE, _STORE_TYPES, [*key, *figures, *example])[0]

@@ -6,6 +6,7 @@ select generate_demo_candles();  -- up to the last closed minute
 from typing import Any
 
 from candlecast.server.demo.candles import generate
+from candlecast.server.stored_candles import newest_candle
 
 SYMBOL = "DEMO"
 #: Minutes made and inserted at a time: bounds memory, and lets cancel work in between.
@@ -45,17 +46,14 @@ def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
 def _where_to_continue(plpy: Any, until: str, days: int) -> tuple[int, int, float | None]:
     """The first minute to make, the one to stop before, and the close to start from."""
     plan = plpy.prepare(
-        """
+        f"""
         select
             floor(extract(epoch from least(greatest($1, timestamptz '2000-01-01 00:00+00'), now())) / 60)::bigint
                 as until_minute,
             floor(extract(epoch from newest.open_time) / 60)::bigint as newest_minute,
             newest.close
         from (values (1)) as always (row)
-        left join lateral (
-            select open_time, close from public.candles_1m
-            where symbol = $2 and open_time <= least($1, now()) order by open_time desc limit 1
-        ) as newest on true
+        left join lateral {newest_candle("$2", "least($1, now())")} as newest on true
         """,
         ["timestamptz", "text"],
     )

@@ -1,38 +1,37 @@
 """measure_drift(): how far a day's features lie from the ones that the active models were trained on.
 
-Of every symbol with an active ensemble, each feature, as the version's normalisation gives the day's rows to it. Where
+Of every symbol with an active ensemble, each feature, as the version's normalization gives the day's rows to it. Where
 both versions were trained together, they saw the same; else the one counts that the day lies further from. No model is
 loaded.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.core.distribution import FIELD, parse
+from candlecast.core.distribution import FIELD, parse_distribution
 from candlecast.core.errors import ArtifactDamaged, CandlecastError, NoDistribution, TooFewRows
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.models import NORMALIZATION
-from candlecast.core.normalization import normalize
-from candlecast.core.normalization import parse as parse_normalization
-from candlecast.server.days import day_of
+from candlecast.core.normalization import normalize, parse_normalization
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.ensembles import artifact_reader
 from candlecast.server.feature_check import check_features
-from candlecast.server.feature_windows import rows_between
+from candlecast.server.feature_windows import read_rows
+from candlecast.server.measured_day import resolve_day
 from candlecast.server.reporting import in_words, reported
 from candlecast.server.session import Session
 
 #: Fewer rows of a day say little: ten bins of twenty rows.
-LEAST_ROWS = 200
+MIN_ROWS = 200
 #: An index above this is a shift, by the convention; and above what the furthest day of the training itself had.
-SHIFTED = 0.25
+MIN_THRESHOLD = 0.25
 
-_ACTIVE = """
-select id as ensemble_id, symbol as ensemble_symbol, feature_hash, mamba_version_id, lgbm_version_id
-from public.active_ensembles where state = 'active' order by symbol"""
+_ACTIVE = f"""
+select {ENSEMBLE_COLUMNS}
+from public.active_ensembles as ensemble where ensemble.state = 'active' order by ensemble.symbol"""
 _VERSION = f"select model_type, version, (facts -> '{FIELD}')::text as seen from public.model_versions where id = $1"
 _STORE = """
 insert into public.feature_drift (
@@ -47,7 +46,7 @@ returning *"""
 _STORE_TYPES = ["text", "text", "bigint", "int", "text", "text[]", "text[]", "text[]", *["float8[]"] * 3]
 
 
-class Figures(NamedTuple):
+class FeatureDrift(NamedTuple):
     """Of a feature, against one version: what the columns of feature_drift say."""
 
     model_type: str | None = None
@@ -61,37 +60,40 @@ class Figures(NamedTuple):
 def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Measure a day (None: yesterday, UTC) and store it in place of what was; returns the rows of feature_drift."""
     session = Session.of(plpy, cache)
-    which, start, end = day_of(session, day)
+    which, start, end = resolve_day(session, day)
     stored: list[Any] = []
-    for ensemble in session.rows(_ACTIVE):
-        rows = rows_between(session, ensemble["ensemble_symbol"], start, end)
-        figures, reason = _measure(session, ensemble, which, rows)
-        values = [ensemble["ensemble_symbol"], which.isoformat(), ensemble["ensemble_id"], len(rows), reason]
-        stored += session.rows(_STORE, _STORE_TYPES, [*values, list(FEATURES), *map(list, zip(*figures, strict=True))])
+    for ensemble in map(EnsembleRow.of, session.rows(_ACTIVE)):
+        rows = read_rows(session, ensemble.symbol, start, end)
+        measured, reason = _measure_ensemble(session, ensemble, which, rows)
+        values = [ensemble.symbol, which.isoformat(), ensemble.id, len(rows), reason]
+        columns = map(list, zip(*measured, strict=True))
+        stored += session.rows(_STORE, _STORE_TYPES, [*values, list(FEATURES), *columns])
     return stored
 
 
-def _measure(session: Session, ensemble: Mapping, day: date, rows: np.ndarray) -> tuple[list[Figures], str | None]:
+def _measure_ensemble(
+    session: Session, ensemble: EnsembleRow, day: date, rows: np.ndarray
+) -> tuple[list[FeatureDrift], str | None]:
     """Each feature's figures, and why they are not of both versions, or of none."""
-    measured: list[list[Figures]] = []
+    measured: list[list[FeatureDrift]] = []
     reasons: list[str] = []
     try:
-        if len(rows) < LEAST_ROWS:
-            raise TooFewRows(symbol=ensemble["ensemble_symbol"], rows=len(rows), day=day, least=LEAST_ROWS)
+        if len(rows) < MIN_ROWS:
+            raise TooFewRows(symbol=ensemble.symbol, rows=len(rows), day=day, least=MIN_ROWS)
         check_features(session, ensemble)
     except CandlecastError as error:
-        return [Figures()] * len(FEATURES), in_words(error)
-    for version_id in (ensemble["mamba_version_id"], ensemble["lgbm_version_id"]):
+        return [FeatureDrift()] * len(FEATURES), in_words(error)
+    for version_id in (ensemble.mamba_version_id, ensemble.lgbm_version_id):
         try:
-            measured.append(_against(session, version_id, rows))
+            measured.append(_measure_version(session, version_id, rows))
         except CandlecastError as error:
             reasons.append(in_words(error))
     if not measured:
-        return [Figures()] * len(FEATURES), " ".join(reasons)
-    return [max(each, key=_beyond) for each in zip(*measured, strict=True)], " ".join(reasons) or None
+        return [FeatureDrift()] * len(FEATURES), " ".join(reasons)
+    return [max(each, key=_relate_to_threshold) for each in zip(*measured, strict=True)], " ".join(reasons) or None
 
 
-def _against(session: Session, version_id: int, rows: np.ndarray) -> list[Figures]:
+def _measure_version(session: Session, version_id: int, rows: np.ndarray) -> list[FeatureDrift]:
     """Figures of a day's rows (n, features) against one version. Raises NoDistribution, and what reading it raises."""
     version = session.rows(_VERSION, ["bigint"], [version_id])[0]
     if version["seen"] is None:
@@ -100,15 +102,15 @@ def _against(session: Session, version_id: int, rows: np.ndarray) -> list[Figure
     if content is None:
         raise ArtifactDamaged(name=NORMALIZATION, reason="the version has no such file")
     given = normalize(rows[:, np.newaxis, :], parse_normalization(content))[:, 0, :]
-    return [
-        Figures(
-            version["model_type"], version["version"], *seen.compare(values), max(SHIFTED, seen.furthest_day or 0.0)
-        )
-        for seen, values in zip(parse(json.loads(version["seen"])).values(), given.T, strict=True)
-    ]
+    measured = []
+    for seen, values in zip(parse_distribution(json.loads(version["seen"])).values(), given.T, strict=True):
+        psi, ks = seen.compare(values)
+        threshold = max(MIN_THRESHOLD, seen.furthest_day or 0.0)
+        measured.append(FeatureDrift(version["model_type"], version["version"], psi, ks, threshold))
+    return measured
 
 
-def _beyond(figures: Figures) -> float:
-    assert figures.psi is not None
-    assert figures.threshold is not None
-    return figures.psi / figures.threshold
+def _relate_to_threshold(drift: FeatureDrift) -> float:
+    assert drift.psi is not None
+    assert drift.threshold is not None
+    return drift.psi / drift.threshold

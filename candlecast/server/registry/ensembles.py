@@ -1,17 +1,17 @@
 """create_ensemble(), test_, withdraw_, activate_ and rollback_ensemble(): which models are live, by hand.
 
-An ensemble goes live only after this database has loaded it, by every road that it allows, and its golden
-rows gave the outputs that they must. evaluate_ab() does the same by itself (candlecast.server.ab).
+An ensemble goes live only after this database has loaded it, with every runtime that it allows, and its test vectors
+gave the outputs that they must. evaluate_ab() does the same by itself (candlecast.server.ab).
 """
 
 from hashlib import sha256
 from typing import Any
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
 from candlecast.server.ensembles import check_weight
-from candlecast.server.registry.lifecycle import Change, lock, prove, put_on_test, state_of
-from candlecast.server.registry.test_vectors import pair_rows
+from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove, put_on_test, read_state
+from candlecast.server.registry.test_vectors import parse_pair_vectors
 from candlecast.server.reporting import reported
 from candlecast.server.session import Session
 
@@ -37,32 +37,20 @@ limit 1"""
 @reported
 def create_ensemble(
     plpy: Any, cache: dict, mamba_id: int, lgbm_id: int, weight: Any, is_test: bool, symbol: str | None,
-    calibration: str | None, golden: str | None,
+    calibration: str | None, vectors: str | None,
 ) -> int:  # fmt: skip
     """Join two versions; the same pair, weight and calibration again give the same id. On test: proved first."""
     session = Session.of(plpy, cache)
-    found = {row["id"]: row for row in session.rows(_VERSIONS, ["bigint", "bigint"], [mamba_id, lgbm_id])}
-    for version_id, model_type in ((mamba_id, "mamba"), (lgbm_id, "lgbm")):
-        if version_id not in found or found[version_id]["model_type"] != model_type:
-            raise RegistrationRefused(what="the ensemble", reason=f"there is no {model_type} version id {version_id}")
-    mamba, lgbm = found[mamba_id], found[lgbm_id]
-    if symbol is None and mamba["symbol"] != lgbm["symbol"]:
-        raise RegistrationRefused(
-            what="the ensemble", reason=f"name its symbol: its versions are of {mamba['symbol']} and {lgbm['symbol']}"
-        )
-    if mamba["feature_hash"] != lgbm["feature_hash"]:
-        raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
-    symbol = symbol or mamba["symbol"]
+    symbol, feature_hash = _join_versions(session, mamba_id, lgbm_id, symbol)
     if weight is not None:
         if not 0.0 <= weight <= 1.0:
             raise RegistrationRefused(what="the ensemble", reason=f"mamba_weight {weight} is not from 0 to 1")
         weight = round(weight, 4)
-    key = [symbol, mamba_id, lgbm_id, weight, _calibration_hash(calibration, golden, weight)]
+    key = [symbol, mamba_id, lgbm_id, weight, _hash_calibration(calibration, vectors, weight)]
     types = ["text", "bigint", "bigint", "numeric", "text"]
-    lock(session)  # before the insert: two that insert first, and then both want it, would wait for each other
-    created = session.rows(
-        _CREATE, [*types, "text", "text", "jsonb"], [*key, mamba["feature_hash"], calibration, golden]
-    )
+    # Before the insert: two that insert first, and then both want it, would wait for each other.
+    lock_ensembles(session)
+    created = session.rows(_CREATE, [*types, "text", "text", "jsonb"], [*key, feature_hash, calibration, vectors])
     if len(created):
         ensemble_id = created[0]["id"]
     else:
@@ -77,14 +65,30 @@ def create_ensemble(
     return ensemble_id
 
 
-def _calibration_hash(calibration: str | None, golden: str | None, weight: float | None) -> str | None:
-    """The sha256 of a calibration that fits the weight and has golden rows; None where there is neither."""
-    if (calibration is None) != (golden is None):
-        raise RegistrationRefused(what="the ensemble", reason="a calibration needs golden rows, and they need it")
-    if calibration is None or golden is None:
+def _join_versions(session: Session, mamba_id: int, lgbm_id: int, symbol: str | None) -> tuple[str, str]:
+    """The symbol (None: the versions' own) and the feature_hash of a pair. Raises RegistrationRefused."""
+    found = {row["id"]: row for row in session.rows(_VERSIONS, ["bigint", "bigint"], [mamba_id, lgbm_id])}
+    for version_id, model_type in ((mamba_id, "mamba"), (lgbm_id, "lgbm")):
+        if version_id not in found or found[version_id]["model_type"] != model_type:
+            raise RegistrationRefused(what="the ensemble", reason=f"there is no {model_type} version id {version_id}")
+    mamba, lgbm = found[mamba_id], found[lgbm_id]
+    if symbol is None and mamba["symbol"] != lgbm["symbol"]:
+        raise RegistrationRefused(
+            what="the ensemble", reason=f"name its symbol: its versions are of {mamba['symbol']} and {lgbm['symbol']}"
+        )
+    if mamba["feature_hash"] != lgbm["feature_hash"]:
+        raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
+    return symbol or mamba["symbol"], mamba["feature_hash"]
+
+
+def _hash_calibration(calibration: str | None, vectors: str | None, weight: float | None) -> str | None:
+    """The sha256 of a calibration that fits the weight and has test vectors; None where there is neither."""
+    if (calibration is None) != (vectors is None):
+        raise RegistrationRefused(what="the ensemble", reason="a calibration needs test vectors, and they need it")
+    if calibration is None or vectors is None:
         return None
-    check_weight(parse(calibration), weight)
-    pair_rows(golden, "the golden rows of the ensemble")
+    check_weight(parse_calibration(calibration), weight)
+    parse_pair_vectors(vectors, "the test vectors of the ensemble")
     return sha256(calibration.encode()).hexdigest()
 
 
@@ -98,8 +102,8 @@ def test_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
 def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
     """Take an ensemble off test; returns whether it was there."""
     session = Session.of(plpy, cache)
-    lock(session)
-    if state_of(session, ensemble_id)[1] != "test":
+    lock_ensembles(session)
+    if read_state(session, ensemble_id)[1] != "test":
         return False
     Change(session, "withdrawn by hand").move(ensemble_id, "retired", "withdrawn")
     return True
@@ -107,10 +111,10 @@ def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
 
 @reported
 def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
-    """Prove an ensemble by its golden rows, then make it its symbol's active one."""
+    """Prove an ensemble by its test vectors, then make it its symbol's active one."""
     session = Session.of(plpy, cache)
     symbol = prove(session, ensemble_id)
-    lock(session)
+    lock_ensembles(session)
     change = Change(session, f"ensemble {ensemble_id} was activated by hand")
     change.replace(symbol, ensemble_id, "activated", leaves_as="retired", leaving_event="replaced")
 
@@ -119,7 +123,7 @@ def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
 def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
     """Go back to the ensemble that was active before; returns its id."""
     session = Session.of(plpy, cache)
-    lock(session)
+    lock_ensembles(session)
     earlier = session.rows(_EARLIER, ["text"], [symbol])
     if not len(earlier):
         raise NothingToRollBackTo(symbol=symbol)

@@ -5,18 +5,17 @@ Every change says why; a trigger keeps it in ensemble_events and tells who liste
 
 from candlecast.core.errors import EnsembleUnknown, InShadow, TestsFull
 from candlecast.core.settings import resolve
-from candlecast.server.ensembles import ENSEMBLE_COLUMNS
+from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_check import check_features
-from candlecast.server.registry.test_vectors import check_golden_rows
+from candlecast.server.registry.test_vectors import check_test_vectors
 from candlecast.server.session import Session
-from candlecast.server.settings import STORED_SETTINGS
+from candlecast.server.settings import STORED_SETTINGS, read_settings
 
 _PROVED = f"""
 select {ENSEMBLE_COLUMNS}, {STORED_SETTINGS}
 from public.active_ensembles as ensemble where ensemble.id = $1"""
 _STATE = "select symbol, state from public.active_ensembles where id = $1"
 _IN_STATE = "select id from public.active_ensembles where symbol = $1 and state = $2 order by changed_at, id"
-_SETTINGS = f"select {STORED_SETTINGS}"
 _MOVE = """
 update public.active_ensembles
 set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow', is_retired = $2 = 'retired',
@@ -52,10 +51,10 @@ class Change:
 
     def replace(self, symbol: str, successor: int, event: str, leaves_as: str, leaving_event: str) -> None:
         """Make another ensemble active; the one that was becomes `leaves_as`, an older shadow retires."""
-        active = in_state(self.session, symbol, "active")
+        active = list_in_state(self.session, symbol, "active")
         if active == [successor]:
             return
-        for shadow in in_state(self.session, symbol, "shadow"):
+        for shadow in list_in_state(self.session, symbol, "shadow"):
             if shadow != successor:
                 self.move(shadow, "retired", "retired", f"ensemble {successor} became active: nothing left to judge")
         for ensemble_id in active:
@@ -63,12 +62,12 @@ class Change:
         self.move(successor, "active", event)
 
 
-def in_state(session: Session, symbol: str, state: str) -> list[int]:
+def list_in_state(session: Session, symbol: str, state: str) -> list[int]:
     """A symbol's ensembles in a state, the one that has been there longest first."""
     return [row["id"] for row in session.rows(_IN_STATE, ["text", "text"], [symbol, state])]
 
 
-def state_of(session: Session, ensemble_id: int) -> tuple[str, str]:
+def read_state(session: Session, ensemble_id: int) -> tuple[str, str]:
     """Symbol and state. Raises EnsembleUnknown."""
     rows = session.rows(_STATE, ["bigint"], [ensemble_id])
     if not len(rows):
@@ -76,27 +75,28 @@ def state_of(session: Session, ensemble_id: int) -> tuple[str, str]:
     return rows[0]["symbol"], rows[0]["state"]
 
 
-def lock(session: Session) -> None:
+def lock_ensembles(session: Session) -> None:
     """Let one transaction at a time change what is live. A lock that readers, who may not write, cannot take.
 
     A row that every change writes makes a transaction whose snapshot is older than the last change fail with 40001, to
-    be tried again: by such a snapshot it would count too few on test, and overlook an active one.
+    be tried again: with such a snapshot it would count too few on test, and overlook an active one.
     """
     session.rows("lock table public.active_ensembles in share row exclusive mode")
     session.rows("update public.ml_settings set value = value where name = 'max_test_ensembles'")
 
 
 def prove(session: Session, ensemble_id: int) -> str:
-    """Load an ensemble by every road that this server allows and hold it to its golden rows; returns its symbol.
+    """Load an ensemble with every runtime that this server allows, hold it to its test vectors, return its symbol.
 
-    Raises EnsembleUnknown, OtherFeatures, GoldenRowsFailed, and what loading raises.
+    Raises EnsembleUnknown, OtherFeatures, TestVectorsFailed, and what loading raises.
     """
     rows = session.rows(_PROVED, ["bigint"], [ensemble_id])
     if not len(rows):
         raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
-    check_features(session, rows[0])
-    check_golden_rows(session, rows[0], resolve(rows[0]["settings"]))
-    return rows[0]["ensemble_symbol"]
+    ensemble = EnsembleRow.of(rows[0])
+    check_features(session, ensemble)
+    check_test_vectors(session, ensemble, resolve(rows[0]["settings"]))
+    return ensemble.symbol
 
 
 def put_on_test(session: Session, ensemble_id: int) -> bool:
@@ -105,14 +105,14 @@ def put_on_test(session: Session, ensemble_id: int) -> bool:
     Raises TestsFull, InShadow, and what proving raises.
     """
     symbol = prove(session, ensemble_id)
-    lock(session)
-    _, state = state_of(session, ensemble_id)
+    lock_ensembles(session)
+    _, state = read_state(session, ensemble_id)
     if state in ("active", "test"):
         return state == "test"
     if state == "shadow":
         raise InShadow(ensemble_id=ensemble_id)
-    testing = in_state(session, symbol, "test")
-    places = resolve(session.rows(_SETTINGS)[0]["settings"]).max_test_ensembles
+    testing = list_in_state(session, symbol, "test")
+    places = read_settings(session).max_test_ensembles
     if len(testing) >= places:
         names = ", ".join(map(str, testing)) or "none"
         raise TestsFull(f"On test: {names}.", what=f"ensemble {ensemble_id}", symbol=symbol, places=places)

@@ -1,6 +1,7 @@
-"""Golden rows: raw windows with the outputs that a version must give, and a calibrated pair at its end.
+"""Test vectors: raw windows with the outputs that a version, or a calibrated pair, must give for them.
 
-By every road that this server allows.
+Before an ensemble goes live it is held to them, with every runtime that this server allows. The vectors of a version
+are the key `golden` of its facts, those of a pair the column `golden` of active_ensembles.
 """
 
 import json
@@ -9,60 +10,68 @@ from typing import Any
 
 import numpy as np
 
-from candlecast.core.errors import ArtifactDamaged, GoldenRowsFailed
-from candlecast.core.feature_names import FEATURES, HORIZONS, SEQUENCE_LENGTH, VOLATILITY_30M
+from candlecast.core.errors import ArtifactDamaged, TestVectorsFailed
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model, facts_from
+from candlecast.core.models import Model, parse_facts
 from candlecast.core.returns import scale_of
 from candlecast.core.settings import Settings, torchscript_allowed
-from candlecast.server.ensembles import artifact_reader, calibration_of, joined, load_lgbm_version, mamba_runtime
+from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
+from candlecast.server.ensemble_row import EnsembleRow
+from candlecast.server.ensembles import (
+    artifact_reader,
+    choose_runtime,
+    join_models,
+    load_calibration,
+    load_lgbm_version,
+)
 from candlecast.server.loaders import load_mamba
 from candlecast.server.session import Session
 
 #: The largest difference, in scaled returns and in probabilities, that a runtime may have from the trainer's output.
 TOLERANCE = 1e-5
-#: What a pair's golden rows give for their windows: log returns, and probabilities.
+#: What the test vectors of a pair give for their windows: log returns, and probabilities.
 PAIR_OUTPUTS = ("predicted_close", "probability_up", "lower", "upper")
 
 _FACTS = "select model_type, version, facts::text as facts from public.model_versions where id = $1"
-_GOLDEN = "select golden::text as golden from public.active_ensembles where id = $1"
+_PAIR_VECTORS = "select golden::text as vectors from public.active_ensembles where id = $1"
 
 
-def check_golden_rows(session: Session, row: Mapping, settings: Settings) -> None:
-    """Load both versions of an ensemble (a row with ENSEMBLE_COLUMNS) afresh and hold them to their golden rows.
+def check_test_vectors(session: Session, row: EnsembleRow, settings: Settings) -> None:
+    """Load both versions of an ensemble afresh and hold them to their test vectors.
 
     Mamba by the runtime that the settings choose, and by the other one too where its file is there and it is allowed;
     a calibrated pair from the same windows to its probabilities and intervals, with each. Raises what loading raises,
-    and GoldenRowsFailed.
+    and TestVectorsFailed.
     """
-    lgbm = load_lgbm_version(session, row["lgbm_version_id"])
-    calibration = calibration_of(session, row)
-    mamba_facts = session.rows(_FACTS, ["bigint"], [row["mamba_version_id"]])[0]
-    read = artifact_reader(session, row["mamba_version_id"])
-    for runtime in _runtimes(row["mamba_files"] or "", settings):
+    lgbm = load_lgbm_version(session, row.lgbm_version_id)
+    calibration = load_calibration(session, row)
+    mamba_facts = session.rows(_FACTS, ["bigint"], [row.mamba_version_id])[0]
+    read = artifact_reader(session, row.mamba_version_id)
+    for runtime in _list_runtimes(row.mamba_files, settings):
         mamba = load_mamba(read, runtime, settings.device if runtime == "torchscript" else "cpu")
-        _check(mamba, mamba_facts)
+        _check_version(mamba, mamba_facts)
         if calibration is not None:
-            golden = session.rows(_GOLDEN, ["bigint"], [row["ensemble_id"]])[0]["golden"]
-            _check_pair(joined(row, mamba, lgbm, calibration, settings), golden)
-    _check(lgbm, session.rows(_FACTS, ["bigint"], [row["lgbm_version_id"]])[0])
+            vectors = session.rows(_PAIR_VECTORS, ["bigint"], [row.id])[0]["vectors"]
+            _check_pair(join_models(row, mamba, lgbm, calibration, settings), vectors)
+    _check_version(lgbm, session.rows(_FACTS, ["bigint"], [row.lgbm_version_id])[0])
 
 
-def pair_rows(golden: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Windows (n, 60, features) and, by name, the outputs (n, 5) of a pair's golden rows. Raises ArtifactDamaged."""
+def parse_pair_vectors(text: str, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Windows (n, 60, features) and, by name, the outputs (n, 5) of a pair's test vectors. Raises ArtifactDamaged."""
     try:
-        document = json.loads(golden)
+        document = json.loads(text)
     except RecursionError:
         raise ArtifactDamaged(name=name, reason="it is nested too deeply") from None
-    windows = _array(document, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
-    outputs = {key: _array(document, key, (len(HORIZONS),), name) for key in PAIR_OUTPUTS}
+    windows = _read_array(document, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
+    outputs = {key: _read_array(document, key, (len(HORIZONS),), name) for key in PAIR_OUTPUTS}
     if not len(windows) or any(len(values) != len(windows) for values in outputs.values()):
         raise ArtifactDamaged(name=name, reason="it has no windows, or not as many outputs")
     return windows, outputs
 
 
-def _runtimes(files: str, settings: Settings) -> list[str]:
-    runtimes = {mamba_runtime(settings, files)}
+def _list_runtimes(files: str, settings: Settings) -> list[str]:
+    runtimes = {choose_runtime(settings, files)}
     if "mamba.onnx" in files:
         runtimes.add("onnx")
     if "mamba.pt" in files and torchscript_allowed():
@@ -70,21 +79,22 @@ def _runtimes(files: str, settings: Settings) -> list[str]:
     return sorted(runtimes)
 
 
-def _check(model: Model, version: Any) -> None:
-    golden = facts_from(version["facts"].encode()).get("golden") or {}
+def _check_version(model: Model, version: Any) -> None:
     what = f"{version['model_type']} version {version['version']}"
-    windows = _array(golden, "windows", (SEQUENCE_LENGTH, len(FEATURES)), f"the golden rows of {what}")
-    expected = _array(golden, "scaled_returns", (len(HORIZONS),), f"the golden rows of {what}")
+    name = f"the test vectors of {what}"
+    vectors = parse_facts(version["facts"].encode()).get("golden") or {}
+    windows = _read_array(vectors, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
+    expected = _read_array(vectors, "scaled_returns", (len(HORIZONS),), name)
     if not len(windows) or len(windows) != len(expected):
-        raise ArtifactDamaged(name=f"the golden rows of {what}", reason="there are none, or not as many outputs")
-    _compare(what, model.runtime, {"scaled_returns": np.abs(model.scaled_returns(windows) - expected)})
+        raise ArtifactDamaged(name=name, reason="there are none, or not as many outputs")
+    _require_close(what, model.runtime, {"scaled_returns": np.abs(model.scaled_returns(windows) - expected)})
 
 
-def _check_pair(ensemble: Ensemble, golden: str) -> None:
+def _check_pair(ensemble: Ensemble, vectors: str) -> None:
     what = f"ensemble {ensemble.id}"
-    windows, expected = pair_rows(golden, f"the golden rows of {what}")
+    windows, expected = parse_pair_vectors(vectors, f"the test vectors of {what}")
     forecast = ensemble.forecast(windows)
-    assert forecast.calibrated is not None, "only calibrated pairs have golden rows of their own"
+    assert forecast.calibrated is not None, "only calibrated pairs have test vectors of their own"
     given = (
         forecast.ensemble,
         forecast.calibrated.probability_up,
@@ -96,13 +106,13 @@ def _check_pair(ensemble: Ensemble, golden: str) -> None:
         name: np.abs(values - expected[name]) / (1.0 if name == "probability_up" else scale)
         for name, values in zip(PAIR_OUTPUTS, given, strict=True)
     }
-    _compare(what, ensemble.mamba.runtime, differences)
+    _require_close(what, ensemble.mamba.runtime, differences)
 
 
-def _compare(what: str, runtime: str, differences: Mapping[str, np.ndarray]) -> None:
+def _require_close(what: str, runtime: str, differences: Mapping[str, np.ndarray]) -> None:
     for name, values in differences.items():
         if not values.max() <= TOLERANCE:
-            raise GoldenRowsFailed(
+            raise TestVectorsFailed(
                 f"{name} is off; at most {TOLERANCE:g} is allowed, in scaled returns or in probability.",
                 what=what,
                 runtime=runtime,
@@ -110,7 +120,7 @@ def _compare(what: str, runtime: str, differences: Mapping[str, np.ndarray]) -> 
             )
 
 
-def _array(document: Any, key: str, shape: tuple[int, ...], name: str) -> np.ndarray:
+def _read_array(document: Any, key: str, shape: tuple[int, ...], name: str) -> np.ndarray:
     """document[key] as float64 (n, *shape). Raises ArtifactDamaged."""
     try:
         values = np.array(document[key], dtype=np.float64)

@@ -9,7 +9,7 @@ from candlecast.core import distribution
 from candlecast.core.errors import RegistrationRefused, VersionConflict
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.models import LGBM_FILES, NORMALIZATION, output_mapping
-from candlecast.core.normalization import parse
+from candlecast.core.normalization import parse_normalization
 from candlecast.server.reporting import reported
 from candlecast.server.runtimes import check_artifact
 from candlecast.server.session import Session
@@ -19,7 +19,7 @@ _ALLOWED = {
     "mamba": {NORMALIZATION, "mamba.onnx", "mamba.pt", "facts.json"},
     "lgbm": {NORMALIZATION, *LGBM_FILES, "facts.json"},
 }
-_VERSION = """
+_INSERT_VERSION = """
 insert into public.model_versions (
     model_type, version, symbol, model_path, accuracy_1m, rmse, trained_at, training_from, training_to,
     features, feature_hash, params, metrics, facts, git_commit
@@ -32,7 +32,9 @@ select
 from (values ($7::jsonb)) as given (facts)
 on conflict (model_type, symbol, version) do nothing
 returning id"""
-_ARTIFACT = "insert into public.model_artifacts (model_version_id, name, sha256, content) values ($1, $2, $3, $4)"
+_INSERT_ARTIFACT = (
+    "insert into public.model_artifacts (model_version_id, name, sha256, content) values ($1, $2, $3, $4)"
+)
 _REGISTERED = """
 select id, (
     select string_agg(name || '=' || sha256, ' ' order by name) from public.model_artifacts
@@ -60,18 +62,18 @@ def register_model(
         document = json.loads(facts)
     except RecursionError:
         raise RegistrationRefused(what=what, reason="its facts are nested too deeply") from None
-    if reason := _unfit(model_type, version, symbol, document, names, contents, files):
+    if reason := _find_fault(model_type, version, symbol, document, names, contents, files):
         raise RegistrationRefused(what=what, reason=reason)
     for name, content in files.items():
         check_artifact(name, content)
-    parse(files[NORMALIZATION])
+    parse_normalization(files[NORMALIZATION])
     if model_type == "lgbm":
         output_mapping(document)
     if distribution.FIELD in document:
-        distribution.parse(document[distribution.FIELD])
+        distribution.parse_distribution(document[distribution.FIELD])
     values = [model_type, version, symbol, model_path, list(FEATURES), FEATURE_HASH, facts]
     types = ["text", "text", "text", "text", "text[]", "text", "jsonb"]
-    inserted = session.rows(_VERSION, types, values)
+    inserted = session.rows(_INSERT_VERSION, types, values)
     if not len(inserted):
         known = session.rows(_REGISTERED, ["text", "text", "text"], [model_type, version, symbol])[0]
         if known["files"] == " ".join(f"{name}={sha256(files[name]).hexdigest()}" for name in sorted(files)):
@@ -82,11 +84,11 @@ def register_model(
     version_id = inserted[0]["id"]
     for name, content in files.items():
         artifact = [version_id, name, sha256(content).hexdigest(), content]
-        session.rows(_ARTIFACT, ["bigint", "text", "text", "bytea"], artifact)
+        session.rows(_INSERT_ARTIFACT, ["bigint", "text", "text", "bytea"], artifact)
     return version_id
 
 
-def _unfit(
+def _find_fault(
     model_type: str, version: str, symbol: str, facts: Any, names: list[str], contents: list[bytes], files: dict
 ) -> str | None:
     """Why these files and facts make no version, or None."""
@@ -102,9 +104,9 @@ def _unfit(
         return f"{unknown[0]} is not a file of a {model_type} version"
     if not isinstance(facts, dict) or facts.get("feature_hash") != FEATURE_HASH:
         return "its facts name other features than the ones this database computes"
-    golden = facts.get("golden")
-    if not isinstance(golden, dict) or not golden.get("windows") or not golden.get("scaled_returns"):
-        return "its facts have no golden rows, so nothing could prove that it works here"
+    vectors = facts.get("golden")
+    if not isinstance(vectors, dict) or not vectors.get("windows") or not vectors.get("scaled_returns"):
+        return "its facts have no test vectors, so nothing could prove that it works here"
     if not version or not symbol or facts.get("symbol") != symbol:
         return f"its facts are of symbol {facts.get('symbol')!r}, not {symbol!r}, or its version has no name"
     hashes = facts.get("files")

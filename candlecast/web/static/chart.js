@@ -57,7 +57,7 @@ export class PriceChart {
     this.paint();
   }
 
-  /** Take the theme's colours; again when it changes. */
+  /** Take the theme's colors; again when it changes. */
   paint() {
     const of = (name) => color(this.container, name);
     this.chart.applyOptions({

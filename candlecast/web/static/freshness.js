@@ -1,9 +1,7 @@
-// What may be shown as live. Judged by the ages of the data, as health() does: late from 75 s on, gone from 180 s on.
+// What may be shown as live. Judged by the ages of the data, as health() does; the live document says from how many
+// seconds on it is late, and missing.
 
 import { minute, second, sentence } from "./format.js";
-
-export const LATE = 75;
-export const GONE = 180;
 
 /** Seconds since the candle of that open_time closed. */
 export const ageOf = (openTime, now) => now - openTime - 60;
@@ -12,8 +10,8 @@ export const ageOf = (openTime, now) => now - openTime - 60;
 export function forecastState(live, now, problem) {
   if (!live?.forecast?.length) return "none";
   const seconds = ageOf(live.forecast[0].candle_time, now);
-  if (problem || live.ensemble_id === null) return seconds < GONE ? "late" : "gone";
-  return seconds < LATE ? "live" : seconds < GONE ? "late" : "gone";
+  if (problem || live.ensemble_id === null) return seconds < live.missing_seconds ? "late" : "gone";
+  return seconds < live.late_seconds ? "live" : seconds < live.missing_seconds ? "late" : "gone";
 }
 
 /**
@@ -36,7 +34,7 @@ export function verdict({ live, health, problem, now }) {
   }
   const level = own && health.ml_inference_enabled ? own.status : health.status;
   if (level === "ok") return { level, word: "live", title: "", text: "", since: null };
-  const late = live.newest_candle && ageOf(live.newest_candle, now) >= LATE;
+  const late = live.newest_candle && ageOf(live.newest_candle, now) >= live.late_seconds;
   return {
     level,
     word: level,
@@ -61,7 +59,8 @@ function unanswered(problem, live) {
 
 function lastOf(live, now) {
   const newest = live.forecast[0]?.candle_time;
-  return newest && ageOf(newest, now) >= LATE ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
+  const late = newest && ageOf(newest, now) >= live.late_seconds;
+  return late ? `The last forecast is from ${minute(newest + 60)} UTC.` : "";
 }
 
 const closed = (live) => minute(live.newest_candle + 60);

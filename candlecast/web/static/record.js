@@ -1,7 +1,7 @@
 // What the forecasts were worth: by horizon, by coverage, by ensemble; running tests, history, drift.
 
 import { byId, element, fill, write } from "./dom.js";
-import { count, day, decimal, interval, isNumber, moment, NONE, percent, signed } from "./format.js";
+import { count, day, decimal, interval, isNumber, minute, moment, NONE, percent, signed } from "./format.js";
 import { bar, scaleOf, whisker } from "./plots.js";
 import { rowsOf } from "./sections.js";
 
@@ -32,7 +32,7 @@ function scored(rows, name) {
   ]);
 }
 
-/** A colour is for what is neither chance nor a handful of minutes. */
+/** A color is for what is neither chance nor a handful of minutes. */
 const verdict = ({ low, high, rows }) =>
   `${rows < 100 ? "" : low > 0.5 ? "up " : high < 0.5 ? "down " : ""}strong`;
 
@@ -142,7 +142,8 @@ function showConsistency(record) {
     if (row.mismatches === 0)
       return [`${of}${count(row.sampled)} minutes computed again, all as they were served.`, ""];
     return [
-      `${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ (${row.cause}): ${row.reason}`,
+      `${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ, ${count(row.corrected)} of them ` +
+        `because a candle was corrected. ${minute(row.example_time)}: ${row.reason}`,
       "down",
     ];
   });

@@ -4,7 +4,7 @@
 -- Window   the 24 hours before at_time, by candle_time; outcomes that at_time knew. sequence_*: since the test began.
 -- Units    accuracies and their differences (challenger less active) are fractions, over minutes whose price moved; _1m is
 --          at one minute, without it all five horizons together. [low, high] are 95 % intervals (Newey-West), of sequence_*
---          a 95 % confidence sequence (candlecast/ab/sequence.py): it holds at all times at once.
+--          a 95 % confidence sequence (candlecast/server/ab/confidence_sequence.py): it holds at all times at once.
 --          loss is brier, or squared_error in squared basis points where one of both has no probabilities.
 -- Columns  pairs: minutes that both predicted, with an outcome at one minute. active_only_right, challenger_only_right and
 --          mcnemar_p: at one minute. sequence_disagreements: minutes on which their directions differed.

@@ -12,7 +12,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 3
 as $$
-from candlecast.server.ab.evaluate import evaluate_ab
+from candlecast.server.ab.evaluate_ab import evaluate_ab
 return evaluate_ab(plpy, GD, at_time)
 $$;
 alter function evaluate_ab(timestamptz) owner to candlecast_owner;

@@ -1,5 +1,5 @@
 -- preview_ab: what evaluate_ab() would find and decide at at_time (null: now), writing nothing; id and evaluated_at are null.
--- Whether a winner gives its golden outputs is not tried.
+-- Whether a winner gives the outputs of its test vectors is not tried.
 -- Parallel unsafe: PL/Python's queries open subtransactions, which no parallel plan allows.
 create or replace function preview_ab(at_time timestamptz default null)
 returns setof public.ab_evaluations
@@ -11,7 +11,7 @@ set datestyle = 'ISO, YMD'
 set timezone = 'UTC'
 rows 3
 as $$
-from candlecast.server.ab.evaluate import preview_ab
+from candlecast.server.ab.evaluate_ab import preview_ab
 return preview_ab(plpy, GD, at_time)
 $$;
 alter function preview_ab(timestamptz) owner to candlecast_owner;

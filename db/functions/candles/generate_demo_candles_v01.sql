@@ -1,6 +1,6 @@
 -- generate_demo_candles: adds generated candles of symbol DEMO, from its newest one to the last closed minute.
 --
--- Meaning  not market data: a seeded generator with a weak, known, learnable signal (candlecast/demo.py), so
+-- Meaning  not market data: a seeded generator with a weak, known, learnable signal (candlecast/server/demo/candles.py), so
 --          that a fresh installation predicts from its first minute. No other symbol is ever touched.
 -- Returns  the number of candles inserted. Without any DEMO candle it starts `days` before `until`.
 -- Limits   stops before the first minute that has not ended, whatever `until` says; fills a pause in one call.

@@ -1,4 +1,4 @@
--- activate_ensemble: makes an ensemble its symbol's active one, after this database has loaded it and its golden rows
+-- activate_ensemble: makes an ensemble its symbol's active one, after this database has loaded it and its test vectors
 -- gave their outputs. Sessions see it at their next call; a transaction that rolls back was never seen.
 create or replace function activate_ensemble(ensemble_id bigint)
 returns void

@@ -8,7 +8,7 @@
 --           retired  was active, on test or a shadow
 --           waiting  created, and none of these yet
 -- Columns   calibration is the text of the ensemble's calibration.json: probabilities, prediction interval, the range of
---           features that training saw (candlecast/calibration.py reads it); null: the pair is uncalibrated.
+--           features that training saw (candlecast/core/calibration.py reads it); null: the pair is uncalibrated.
 --           calibration_sha256 is of that text; serving holds the text to it, and to the row's own mamba_weight.
 --           golden has raw windows with the final outputs that the pair must give before it goes live.
 -- Times     changed_at is since when the state holds, by the clock of the candles: a decision of evaluate_ab(at_time) holds

@@ -1,6 +1,6 @@
 -- create_ensemble: joins a Mamba and a LightGBM version; returns the ensemble's id. The same again: the same id.
 --
--- mamba_weight null: as the setting mamba_weight says. is_test true: the ensemble is proved by its golden rows and then
+-- mamba_weight null: as the setting mamba_weight says. is_test true: the ensemble is proved by its test vectors and then
 -- predicts beside the active one. symbol null: the symbol that both versions were trained for.
 -- calibration: the text of calibration.json, fitted for mamba_weight, which must then be given; golden: raw windows
 -- with the predicted_close, probability_up, lower and upper that they must give (log returns). Both or neither.

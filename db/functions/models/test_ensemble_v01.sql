@@ -1,4 +1,4 @@
--- test_ensemble: puts an ensemble on test beside its symbol's active one, after its golden rows gave their outputs. Returns
+-- test_ensemble: puts an ensemble on test beside its symbol's active one, after its test vectors gave their outputs. Returns
 -- whether it is on test: an active one stays active. Refused where max_test_ensembles are on test already.
 create or replace function test_ensemble(ensemble_id bigint)
 returns boolean

@@ -8,14 +8,8 @@
 --          null where no feed ever was; feed_error is its last error and feed_error_at when that was. newest_prediction
 --          is a candle_time.
 create or replace view candle_status as
-with recursive stored as (
-    (select candle.symbol::text as symbol from public.candles_1m as candle order by candle.symbol limit 1)
-    union all
-    select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > stored.symbol)
-    from stored where stored.symbol is not null
-),
-symbols as (
-    select stored.symbol from stored where stored.symbol is not null
+with symbols as (
+    select stored.symbol from public.candle_symbols as stored
     union
     select feed.symbol from public.feed_status as feed
 ),

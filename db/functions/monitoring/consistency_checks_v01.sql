@@ -6,8 +6,8 @@
 --          mismatches: how many of them lie further than tolerance from what is stored; worst: the largest difference, both
 --          in scaled returns (of probability_up: in probability). corrected: mismatches of which a candle is known to be
 --          another now, or gone.
---          example_time, cause and reason are of one mismatch, the worst cause first: models (none of the sample comes out),
---          row (the stored row was changed), unclear, candle (it was corrected, or is gone).
+--          example_time, cause and reason are of one mismatch. cause: unclear, or candle where all mismatches are corrected
+--          ones; reason: by how much it is off. (models and row were causes once, and are written no more.)
 -- Limits   mismatches, corrected and worst are null where reason says why nothing could be computed again.
 create table consistency_checks (
     symbol text not null,

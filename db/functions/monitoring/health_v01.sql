@@ -21,6 +21,7 @@ declare
     unknown text;
     each_symbol jsonb;
     lead_symbol jsonb;
+    late_seconds integer := (select limits.late_seconds from public.freshness_limits as limits);
     last_run timestamptz;
     last_status text;
     is_running boolean;
@@ -28,7 +29,7 @@ declare
 begin
     select run.started_at, run.status into last_run, last_status
     from public.inference_runs as run order by run.started_at desc limit 1;
-    is_running := coalesce(last_run > now() - interval '75 seconds', false);
+    is_running := coalesce(last_run > now() - make_interval(secs => late_seconds), false);
     begin
         is_enabled := public.ml_setting('enabled')::boolean;
         expiry := extract(epoch from nullif(public.ml_setting('model_expiry'), 'none')::interval);
@@ -76,8 +77,8 @@ begin
     if verdict <> 'ok' and not is_running and (
         select bool_or((found.value ->> 'candle_age')::double precision < case
             when last_run > now() - interval '1 day' then 3600
-            when (found.value ->> 'prediction_age')::double precision < 75 then 0
-            else 75
+            when (found.value ->> 'prediction_age')::double precision < late_seconds then 0
+            else late_seconds
         end)
         from jsonb_array_elements(each_symbol) as found
     ) then

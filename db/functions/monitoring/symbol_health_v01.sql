@@ -5,7 +5,7 @@
 -- Columns  status ok, degraded or down, with reasons. Seconds: candle_age since the newest closed candle's end,
 --          prediction_age since the end of the newest candle that the active ensemble predicted from, prediction_lag from
 --          that end to the prediction's created_at, model_age since its older model was trained. A candle or a prediction
---          is late from 75 s of age on, missing from 180. failed_runs_1h counts failed and lost runs, skipped_runs_1h
+--          is late or missing by freshness_limits. failed_runs_1h counts failed and lost runs, skipped_runs_1h
 --          no_candle, stale and disabled ones; the last run is of this hour, the newest prediction of 7 days. accuracy_24h is
 --          of one minute ahead; under 300 rows it is not judged. A candle of the future is a doubt, and no newest candle.
 create or replace view symbol_health as
@@ -69,16 +69,16 @@ judged as (
         array_remove(array[
             case
                 when newest_candle is null then 'there is no candle'
-                when candle_age >= 180 then 'no candle for ' || justify_hours(make_interval(secs => floor(candle_age)))
+                when candle_age >= missing_seconds then 'no candle for ' || justify_hours(make_interval(secs => floor(candle_age)))
             end,
             case
                 when newest_predicted is null then 'nothing was predicted in 7 days'
-                when prediction_age >= 180 then 'no prediction for ' || justify_hours(make_interval(secs => floor(prediction_age)))
+                when prediction_age >= missing_seconds then 'no prediction for ' || justify_hours(make_interval(secs => floor(prediction_age)))
             end
         ], null) as failures,
         array_remove(array[
-            case when candle_age >= 75 and candle_age < 180 then 'the candle is late' end,
-            case when prediction_age >= 75 and prediction_age < 180 then 'the prediction is late' end,
+            case when candle_age >= late_seconds and candle_age < missing_seconds then 'the candle is late' end,
+            case when prediction_age >= late_seconds and prediction_age < missing_seconds then 'the prediction is late' end,
             case
                 when last_run_status in ('failed', 'lost')
                     then 'the last run ' || last_run_status || ': ' || case
@@ -96,6 +96,7 @@ judged as (
             end
         ], null) as doubts
     from measured
+    cross join public.freshness_limits
 )
 select
     judged.symbol,

@@ -21,6 +21,7 @@ def upgrade() -> None:
         execute("alter table candles_1m owner to candlecast_owner")
     create("candles/feed_status", version=1)
     create("candles/loaded_archives", version=1)
+    create("candles/candle_symbols", version=1)
     create("candles/candle_gaps", version=1)
     create("candles/generate_demo_candles", version=1)
 
@@ -28,7 +29,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     execute("""
     drop function generate_demo_candles(timestamptz, integer);
-    drop function candle_gaps(text, timestamptz, timestamptz);
+    drop function candle_gaps(text, timestamptz, timestamptz); drop view candle_symbols;
     drop table loaded_archives; drop table feed_status;
     """)
     if adoption.adopted():

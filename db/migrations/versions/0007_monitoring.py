@@ -18,6 +18,7 @@ def upgrade() -> None:
     create("monitoring/check_consistency", version=1)
     create("monitoring/prune_measurements", version=1)
     create("monitoring/candle_status", version=1)
+    create("monitoring/freshness_limits", version=1)
     create("monitoring/symbol_health", version=1)
     create("monitoring/health", version=1)
     create("monitoring/inference_metrics", version=1)
@@ -30,7 +31,7 @@ def downgrade() -> None:
     execute("""
     drop function metrics(); drop function monitoring_metrics(); drop function data_metrics();
     drop function inference_metrics(); drop function health(text);
-    drop view symbol_health; drop view candle_status;
+    drop view symbol_health; drop view freshness_limits; drop view candle_status;
     drop function prune_measurements();
     drop function check_consistency(date); drop function measure_drift(date);
     drop table consistency_checks; drop table feature_drift;

@@ -1,4 +1,4 @@
-"""evaluate_ab() killed, cancelled, rolled back, or met by another: all of it or nothing, and the next decides."""
+"""evaluate_ab() killed, canceled, rolled back, or met by another: all of it or nothing, and the next decides."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ACTIVE, CHALLENGER = 1, 2
 STAGES = {
     "waiting for its lock": ("lock table active_ensembles in row exclusive mode", set()),
     "comparing": ("lock table predictions in access exclusive mode", {"ml_settings"}),
-    "in the golden rows": ("lock table model_artifacts in access exclusive mode", {"ml_settings"}),
+    "in the test vectors": ("lock table model_artifacts in access exclusive mode", {"ml_settings"}),
     "before the first state is moved": (
         f"select from active_ensembles where id = {ACTIVE} for no key update",
         {"ml_settings", "ab_evaluations", "active_ensembles"},
@@ -96,7 +96,7 @@ def recovered(url):
             time.sleep(0.05)
 
 
-@at_stages("waiting for its lock", "in the golden rows", "between two states")
+@at_stages("waiting for its lock", "in the test vectors", "between two states")
 def test_a_killed_evaluation_changes_nothing_the_next_decides(due, hold, written):
     url, at_time = due
     with ThreadPoolExecutor(1) as thread:
@@ -116,7 +116,7 @@ def test_a_killed_evaluation_changes_nothing_the_next_decides(due, hold, written
         promotes(db, at_time)
 
 
-@at_stages("comparing", "in the golden rows", "before the first state is moved")
+@at_stages("comparing", "in the test vectors", "before the first state is moved")
 def test_a_canceled_evaluation_changes_nothing_the_next_decides(due, hold, written):
     url, at_time = due
     with (

@@ -27,7 +27,7 @@ from tests.support.deployment import MINUTE
 LATER = AT + DAY
 
 
-def given_other_golden_rows(db, ensemble):
+def given_other_test_vectors(db, ensemble):
     mamba = new_version(db, "mamba", "jsonb_set(facts, '{golden,scaled_returns,0,0}', '7')")
     db.execute("update active_ensembles set mamba_version_id = %s where id = %s", (mamba, ensemble))
 
@@ -68,7 +68,10 @@ def test_a_clearly_worse_test_retires_beside_a_winner(duel):
 
 @pytest.mark.parametrize(
     ("hurt", "says"),
-    [(given_other_golden_rows, "mamba version other does not give its own golden outputs"), (damaged, "is damaged")],
+    [
+        (given_other_test_vectors, "mamba version other does not give the outputs of its test vectors"),
+        (damaged, "is damaged"),
+    ],
 )
 def test_a_winner_whose_files_changed_yields_to_the_next_best(duel, hurt, says):
     put_on_test(duel, 3)

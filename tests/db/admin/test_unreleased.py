@@ -71,7 +71,7 @@ def test_what_the_refusal_says_to_type_keeps_the_candles(make_database, tmp_path
         db.execute(f"drop table candlecast_version; alter database {db.info.dbname} set datestyle = 'German'")
         before = db.execute(ROWS).fetchall()
     advice = alembic(url, "upgrade", "head").stderr
-    typed = "\n".join(re.sub(r"^  \d\. ", "# ", line) for line in advice.partition("first.\n")[2].splitlines())
+    typed = "\n".join(re.findall(r"^ {7}(.*)", advice, flags=re.MULTILINE))
     programs = (
         f'alembic() {{ (cd {shlex.quote(str(ROOT))} && {sys.executable} -m alembic "$@"); }}\n'
         f'candlecast() {{ {shlex.join(CANDLECAST)} "$@"; }}\n'

@@ -306,7 +306,7 @@ def test_what_stands_in_the_table_gives_way_but_for_its_spread(db, database_url)
 def test_progress_is_told_in_lines_where_there_is_no_terminal(
     database_url, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candlecast.client.progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(candlecast.client.progress, "LINE_INTERVAL_SECONDS", 0.0)
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 2) == 0
     lines = capsys.readouterr().err.splitlines()

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from bench.programs import CANDLECAST
-from candlecast.candles.feed.run import FeedOptions
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, Row, StandIn
 from tests.support.feeding import (

@@ -9,7 +9,8 @@ import pytest
 from psycopg import conninfo
 
 from candlecast.candles.feed import store
-from candlecast.candles.feed.run import FeedOptions, run
+from candlecast.candles.feed.loop import run_feed
+from candlecast.candles.feed.options import FeedOptions
 from candlecast.core.errors import CandlecastUserError, Unreachable
 from candlecast.exchanges.binance import Binance
 from candlecast.exchanges.clock import Clock
@@ -91,7 +92,7 @@ def test_an_unknown_symbol_ends_the_feed_and_leaves_no_row(db, database_url):
                             )
 
                 binance.klines = unknown
-                await asyncio.wait_for(run(binance, ["LUNAUSDT"], database_url, OPTIONS, clock), 60)
+                await asyncio.wait_for(run_feed(binance, ["LUNAUSDT"], database_url, OPTIONS, clock), 60)
 
     with pytest.raises(CandlecastUserError, match="Binance has no symbol 'LUNAUSDT'"):
         asyncio.run(scene())
@@ -189,7 +190,7 @@ def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
 def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch):
     """It is waited for once: the minutes that the stream does not bring are asked for again."""
     waits, asked = iter([60.0]), []
-    monkeypatch.setattr("candlecast.candles.feed.run.backoff", lambda attempt, longest: next(waits, DAY))
+    monkeypatch.setattr("candlecast.candles.feed.symbol_feed.backoff", lambda attempt, longest: next(waits, DAY))
     options = FeedOptions(lookback=HOUR / 2, silence=HOUR, verify_every=DAY)
 
     async def scene():
@@ -259,7 +260,7 @@ class Cable:
 
 def test_a_silently_cut_database_connection_is_noticed(db, database_url, monkeypatch):
     """A proxy keeps the connection alive, and nobody answers: no keepalive and no limit of the server's ends that."""
-    monkeypatch.setattr(store, "_PATIENCE", 0.4)
+    monkeypatch.setattr(store, "_ANSWER_TIMEOUT", 0.4)
     info = db.info
 
     async def scene():

@@ -23,6 +23,9 @@ def test_whatever_breaks_the_table_is_what_happened(make_database, template):
 
     assert {one.seed: one.problems() for one in replays if one.problems()} == {}
     drawn = sum((one.counters.faults for one in replays), Counter())
-    menu = {*FRAME_FAULTS, *CONNECTION_FAULTS, *REQUEST_FAULTS, *ARCHIVE_FAULTS}
-    assert menu - set(drawn) == set()
+    # A loaded machine asks less in the time: only what is missing by no chance (one in 20,000) is missing.
+    draws = sum(one.counters.klines_drawn for one in replays)
+    of_requests = {name for name, rate in REQUEST_FAULTS.items() if draws * rate > 10}
+    menu = {*FRAME_FAULTS, *CONNECTION_FAULTS, *of_requests, *ARCHIVE_FAULTS}
+    assert menu - set(drawn) == set(), f"{draws} requests"
     assert any(one.counters.highest_weight > 6 for one in replays)

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.candles.history.fill import _together
-from candlecast.candles.history.repair import RepairOptions, _whole_days, repair
-from candlecast.candles.history.stored import without
-from candlecast.candles.load import Gap
+from candlecast.candles.gaps import Gap, subtract_minutes
+from candlecast.candles.history.klines import group_gaps
+from candlecast.candles.history.repair import RepairOptions, _split_days, repair
 from tests.support.backfilling import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of
 from tests.support.feeding import difference
 
@@ -170,7 +169,7 @@ def minutes_of(gaps) -> list[datetime]:
 
 @given(ranges=RANGES, today=st.integers(0, 6))
 def test_whole_days_and_the_rest_are_what_was_asked_for(ranges: list[Gap], today: int) -> None:
-    days, edges = _whole_days(ranges, date(2026, 4, 28) + timedelta(days=today))
+    days, edges = _split_days(ranges, date(2026, 4, 28) + timedelta(days=today))
     starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
     assert starts == sorted(starts)
     assert all(day < date(2026, 4, 28) + timedelta(days=today) for day in days)
@@ -180,7 +179,7 @@ def test_whole_days_and_the_rest_are_what_was_asked_for(ranges: list[Gap], today
 
 @given(ranges=RANGES)
 def test_gaps_are_asked_for_together_where_one_answer_holds_them(ranges: list[Gap]) -> None:
-    groups = _together(ranges)
+    groups = group_gaps(ranges)
     assert [gap for group in groups for gap in group] == ranges
     assert all(len(group) == 1 or group[-1].last - group[0].first < 1000 * MINUTE for group in groups)
 
@@ -191,7 +190,7 @@ def test_gaps_without_what_was_found(ranges: list[Gap], found: set[int]) -> None
 
     start = int(MIDNIGHT.timestamp())
     times = np.array([(start + 60 * minute) * 10**6 for minute in found], dtype=np.int64)
-    left = without(ranges, [times])
+    left = subtract_minutes(ranges, [times])
     there = {MIDNIGHT + minute * MINUTE for minute in found}
     assert minutes_of(left) == [minute for minute in minutes_of(ranges) if minute not in there]
     assert all(b.first - a.last > MINUTE for a, b in pairwise(left))

@@ -262,12 +262,11 @@ def test_the_alarm_rings_when_it_should(db):
 
 
 def test_its_figures_are_the_codes():
-    from candlecast.candles.feed import run, store, tail
-    from candlecast.candles.feed.run import FeedOptions
-    from candlecast.exchanges import binance, http
-    from candlecast.exchanges.http import Limits
+    from candlecast.candles.feed import reconciler, store, symbol_feed
+    from candlecast.candles.feed.options import FeedOptions
+    from candlecast.exchanges import binance, http, rate_limits
 
-    options, limits = FeedOptions(), Limits(binance.WEIGHT_A_MINUTE, "")
+    options, limits = FeedOptions(), rate_limits.Limits(binance.WEIGHT_PER_MINUTE, "")
     text = " ".join(DOCUMENT.split())
     for figure, sentence in {
         timedelta(seconds=options.closing_grace): "a candle that has not come five seconds after its minute's end",
@@ -280,15 +279,15 @@ def test_its_figures_are_the_codes():
     assert (options.closing_grace, options.overlap, options.lookback) == (5, 600, 86_400)
     assert (options.verify_every, options.verify_window, options.rest_margin) == (900, 3600, 2)
     assert f"after {options.silence:.0f} s it counts as broken" in text
-    assert (limits.share, binance.WEIGHT_A_MINUTE) == (0.5, 6000)
+    assert (limits.share, binance.WEIGHT_PER_MINUTE) == (0.5, 6000)
     assert f"from {limits.full:.0%} on".replace("%", " %") in text
-    assert [http._PAUSES[status] for status in (429, 418, 403)] == [60, 120, 300]
-    assert (http._PATIENCE, http._AT_ONCE, http._TRIES) == (300, 4, 6)
-    assert f"{binance.Binance.symbols_at_once} symbols a feed" in text
-    assert f"at most {tail.MOST_WAITING} a symbol" in text
-    assert f"at most {store._LONGEST_BACKOFF:.0f} s after PostgreSQL is back" in text
-    assert f"and {run._LONGEST_BACKOFF:.0f} s at most, doubled each time" in text
-    assert binance._DOWNLOADS == 3
+    assert [rate_limits.PAUSE_SECONDS[status] for status in (429, 418, 403)] == [60, 120, 300]
+    assert (rate_limits.MAX_PAUSE_SECONDS, http.MAX_CONCURRENT_REQUESTS, http.MAX_TRIES) == (300, 4, 6)
+    assert f"{binance.Binance.max_symbols} symbols a feed" in text
+    assert f"at most {reconciler.MAX_WAITING} a symbol" in text
+    assert f"at most {store._MAX_BACKOFF_SECONDS:.0f} s after PostgreSQL is back" in text
+    assert f"and {symbol_feed.MAX_BACKOFF_SECONDS:.0f} s at most, doubled each time" in text
+    assert binance._MAX_DOWNLOADS == 3
     assert "fetched again, and after the third time refused by name" in text
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from candlecast.core.feature_names import FEATURES, WINDOW
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import FEATURE_WINDOW
 from candlecast.trainer.features import compute_features
 from tests.support.feature_candles import (
     MINUTE,
@@ -147,7 +148,7 @@ def test_columns_are_the_27_features_in_order_as_float8(db):
 def test_parity_on_two_real_months(db):
     candles = real_candles("spot/BTCUSDT-1m-2026-03.zip", "spot/BTCUSDT-1m-2026-04.zip")
     matrix = assert_parity(db, "BTCUSDT", candles)
-    assert len(matrix) == 44_640 + 43_200 - (WINDOW - 1)
+    assert len(matrix) == 44_640 + 43_200 - (FEATURE_WINDOW - 1)
 
 
 @pytest.mark.parametrize("symbol", ["AVAXUSDT", "FILUSDT", "NEARUSDT"])
@@ -159,7 +160,7 @@ def test_parity_on_real_minutes_without_trades(db, symbol):
 def test_parity_on_both_sides_of_a_real_gap_and_no_row_across_it(db, symbol):
     candles = real_candles(f"warts/{symbol}-1m-2025-09_11-gap.csv.gz")
     matrix = assert_parity(db, symbol, candles)
-    assert len(matrix) == len(candles["open_time"]) - 2 * (WINDOW - 1)
+    assert len(matrix) == len(candles["open_time"]) - 2 * (FEATURE_WINDOW - 1)
 
 
 def test_a_missing_candle_removes_the_150_rows_that_read_it(db):
@@ -291,7 +292,7 @@ def test_features_between_is_inlined_and_reads_209_candles(db):
     assert "Function Scan" not in {node["Node Type"] for node in plan}
     (scan,) = [node for node in plan if node.get("Relation Name") == "candles_1m"]
     assert scan["Node Type"] in {"Index Scan", "Bitmap Heap Scan"}
-    assert scan["Actual Rows"] == 60 + WINDOW - 1
+    assert scan["Actual Rows"] == 60 + FEATURE_WINDOW - 1
     assert not scan.get("Rows Removed by Filter")
     assert not scan.get("Rows Removed by Index Recheck")
     assert plan[0]["Actual Rows"] == 60

@@ -87,7 +87,7 @@ def test_the_row_says_what_was_trained(db, artifacts):
         ({"files": {"run.sh": b"x"}}, "CC016", "run.sh is not a file of a lgbm version"),
         ({"facts": {"files": {}}}, "CC016", "does not have the sha256 that its facts give"),
         ({"facts": {"feature_hash": "0" * 64}}, "CC016", "other features"),
-        ({"facts": {"golden": {}}}, "CC016", "no golden rows"),
+        ({"facts": {"golden": {}}}, "CC016", "no test vectors"),
         ({"facts": {"trained_at": None}}, "CC016", "no trained_at"),
         ({"facts": {"trained_at": "infinity"}}, "CC016", "no trained_at"),
         ({"facts": {"accuracy_1m": "abc"}}, "CC016", "accuracy_1m 'abc'"),
@@ -213,7 +213,7 @@ def test_a_damaged_artifact_fails_new_sessions_with_a_remedy(live, live_url, art
 
 
 @pytest.mark.parametrize("name", ["mamba.onnx", "lgbm_horizon_4.onnx"])
-def test_a_model_that_fails_its_golden_rows_is_refused(live, artifacts, name):
+def test_a_model_that_fails_its_test_vectors_is_refused(live, artifacts, name):
     folders = {"mamba": Path(artifacts[0]), "lgbm": Path(artifacts[1])}
     kind = "mamba" if name.startswith("mamba") else "lgbm"
     content = changed_onnx((folders[kind] / name).read_bytes())

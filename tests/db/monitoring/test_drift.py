@@ -14,7 +14,7 @@ from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 from scipy import stats
 
-from candlecast.core.distribution import FIELD, LEAST_SHARE, STEPS
+from candlecast.core.distribution import FIELD, MIN_SHARE, STEPS
 from candlecast.core.feature_names import FEATURES
 from tests.support.artifacts import FIRST_MINUTE
 from tests.support.deployment import MINUTE, NEWEST, register
@@ -103,9 +103,9 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
                 *(dict(zip(kept["edges"], kept["upto"], strict=True))[edge] for edge in deciles),
                 document["rows"],
             ]
-            e = np.maximum(np.diff(upto) / document["rows"], LEAST_SHARE)
+            e = np.maximum(np.diff(upto) / document["rows"], MIN_SHARE)
             counted = np.bincount(np.searchsorted(edges, values, side="left"), minlength=10) / ROWS
-            a = np.maximum(counted, LEAST_SHARE)
+            a = np.maximum(counted, MIN_SHARE)
             assert row.psi == pytest.approx(((a - e) * np.log(a / e)).sum(), abs=1e-9), row.feature
         assert row.threshold == max(0.25, kept["furthest_day"] or 0)
         assert row.drifted == (row.psi > row.threshold)
@@ -114,7 +114,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
 
 def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     """To a step of the quantiles that are kept, against scipy and the very training rows."""
-    from candlecast.core.normalization import parse
+    from candlecast.core.normalization import parse_normalization
     from candlecast.trainer.data.dataset import normalised_last_rows
     from candlecast.trainer.data.splits import default_borders, split_by_time
     from tests.support.artifacts import generated_dataset
@@ -122,7 +122,7 @@ def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     dataset = generated_dataset()
     training = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time, None)).training
     assert len(training) == seen(artifacts)["rows"]
-    params = parse((Path(artifacts[0]) / "normalization_params_v1.json").read_bytes())
+    params = parse_normalization((Path(artifacts[0]) / "normalization_params_v1.json").read_bytes())
     trained_on, given = normalised_last_rows(dataset, training, params), normalised_day(live, artifacts)
     for row in measure(live):
         values = trained_on[:, FEATURES.index(row.feature)]

@@ -7,6 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from statsmodels.stats.proportion import proportion_confint
 
+from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
 from tests.support.deployment import MINUTE, load_demo
 
 
@@ -84,6 +85,32 @@ def test_a_prediction_that_does_not_come(fresh, minutes, status, said):
     assert any(reason.startswith(said) for reason in found["reasons"]), found["reasons"]
     fresh.execute("select from predict_now('DEMO')")
     assert health(fresh)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (LATE_SECONDS - 1, []),
+        (LATE_SECONDS, ["DEMO: the prediction is late"]),
+        (MISSING_SECONDS - 1, ["DEMO: the prediction is late"]),
+        (MISSING_SECONDS, ["DEMO: no prediction for 00:03:00"]),
+    ],
+)
+def test_late_and_missing_begin_where_the_page_and_alerts_say(fresh, age, said):
+    fresh.execute("delete from predictions where candle_time < (select max(candle_time) from predictions)")
+    closed = "now() - %(age)s * interval '1 s'"
+    fresh.execute(
+        f"update predictions set candle_time = {closed} - interval '1 min',"
+        f" target_time = {closed} + (horizon - 1) * interval '1 min'",
+        {"age": age},
+    )
+    assert health(fresh)["reasons"] == said
+
+
+@pytest.mark.parametrize(("age", "state"), [(LATE_SECONDS - 1, "running"), (LATE_SECONDS, "silent")])
+def test_a_run_is_late_where_the_alerts_say(fresh, age, state):
+    fresh.execute("update inference_runs set started_at = now() - %s * interval '1 s'", (age,))
+    assert health(fresh)["scheduler"]["state"] == state
 
 
 def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):

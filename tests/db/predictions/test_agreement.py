@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from candlecast.candles.load import load_file
-from candlecast.core.feature_names import FEATURES, HORIZONS, VOLATILITY_30M
-from candlecast.core.models import NORMALIZATION, facts_from, output_mapping
-from candlecast.core.normalization import normalize, parse
+from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
+from candlecast.core.models import NORMALIZATION, output_mapping, parse_facts
+from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.core.returns import scale_of
+from candlecast.core.windows import HORIZONS
 from tests.support.deployment import deploy, forget_models
 
 WINDOWS = 1000
@@ -50,18 +51,18 @@ def windows_of(db, count):
 def plain_python(artifacts, windows, runtime):
     """Scaled returns (n, 5) of both files, with nothing of the server's runtimes in between."""
     mamba, lgbm = map(Path, artifacts)
-    rows = normalize(windows, parse((mamba / NORMALIZATION).read_bytes()))
+    rows = normalize(windows, parse_normalization((mamba / NORMALIZATION).read_bytes()))
     if runtime == "torchscript":
         with torch.inference_mode():
             deep = torch.jit.load(mamba / "mamba.pt")(torch.from_numpy(rows)).numpy()
     else:
         (deep,) = onnxruntime.InferenceSession(mamba / "mamba.onnx").run(None, {"sequence": rows})
-    last = normalize(windows, parse((lgbm / NORMALIZATION).read_bytes()))[:, -1, :]
+    last = normalize(windows, parse_normalization((lgbm / NORMALIZATION).read_bytes()))[:, -1, :]
     outputs = [
         onnxruntime.InferenceSession(lgbm / f"lgbm_horizon_{horizon}.onnx").run(None, {"features": last})[0]
         for horizon in HORIZONS
     ]
-    trees = output_mapping(facts_from((lgbm / "facts.json").read_bytes()))(np.hstack(outputs).astype(np.float64))
+    trees = output_mapping(parse_facts((lgbm / "facts.json").read_bytes()))(np.hstack(outputs).astype(np.float64))
     return deep.astype(np.float64), trees
 
 

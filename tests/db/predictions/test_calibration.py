@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.feature_names import VOLATILITY_30M
-from candlecast.core.models import facts_from
+from candlecast.core.models import parse_facts
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.models.artifacts import golden_ensemble
 from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
@@ -38,15 +38,15 @@ def new_columns(rows):
 
 
 def with_probability(artifacts, probability):
-    """calibration.json with another way to probabilities, and golden rows that fit it."""
+    """calibration.json with another way to probabilities, and test vectors that fit it."""
     text, facts = ensemble_of(artifacts)
     text = json.dumps(json.loads(text) | {"probability": probability})
     mamba_folder, lgbm_folder = map(Path, artifacts)
     mamba = load_mamba(lambda name: (mamba_folder / name).read_bytes(), "onnx", "cpu")
-    lgbm_facts = facts_from((lgbm_folder / "facts.json").read_bytes())
+    lgbm_facts = parse_facts((lgbm_folder / "facts.json").read_bytes())
     lgbm = load_lgbm(lambda name: (lgbm_folder / name).read_bytes(), lgbm_facts)
     windows = np.array(facts["golden"]["windows"])
-    return {"calibration": text, "golden": Jsonb(golden_ensemble(windows, mamba, lgbm, parse(text)))}
+    return {"calibration": text, "golden": Jsonb(golden_ensemble(windows, mamba, lgbm, parse_calibration(text)))}
 
 
 def interpolated(value, x, y):
@@ -134,8 +134,8 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
 @pytest.mark.parametrize(
     ("change", "sqlstate", "says"),
     [
-        ({"golden": None}, "CC016", "a calibration needs golden rows"),
-        ({"calibration": None}, "CC016", "a calibration needs golden rows"),
+        ({"golden": None}, "CC016", "a calibration needs test vectors"),
+        ({"calibration": None}, "CC016", "a calibration needs test vectors"),
         ({"mamba_weight": None}, "CC019", "and the ensemble's is None"),
         ({"mamba_weight": 0.1234}, "CC019", "and the ensemble's is 0.1234"),
         ({"calibration": "{}"}, "CC019", "not of format 1"),
@@ -157,7 +157,7 @@ def test_what_is_no_calibrated_pair_is_refused_at_the_door(warm, artifacts, chan
 
 @pytest.mark.parametrize("output", ["predicted_close", "probability_up", "lower", "upper"])
 @pytest.mark.parametrize("row", [0, -1])
-def test_a_pair_that_fails_its_golden_rows_is_refused(warm, artifacts, output, row):
+def test_a_pair_that_fails_its_test_vectors_is_refused(warm, artifacts, output, row):
     golden = ensemble_of(artifacts)[1]["golden"]
     unit = 1.0 if output == "probability_up" else golden["windows"][row][-1][VOLATILITY_30M] * 5**0.5
     exact = golden[output][row][4]
@@ -168,7 +168,9 @@ def test_a_pair_that_fails_its_golden_rows_is_refused(warm, artifacts, output, r
         with pytest.raises(psycopg.Error) as error, warm.transaction():
             warm.execute(call) if call else create_calibrated(warm, artifacts, golden=Jsonb(golden), is_test=True)
         assert error.value.sqlstate == "CC012"
-        assert f"ensemble {pair} does not give its own golden outputs (onnx)" in error.value.diag.message_primary
+        assert (
+            f"ensemble {pair} does not give the outputs of its test vectors (onnx)" in error.value.diag.message_primary
+        )
         assert error.value.diag.message_detail.startswith(f"{output} is off")
         assert error.value.diag.message_hint
     assert active(warm) == before
@@ -178,13 +180,13 @@ def test_a_pair_that_fails_its_golden_rows_is_refused(warm, artifacts, output, r
     warm.execute("select activate_ensemble(%s)", (pair,))
 
 
-def test_a_torchscript_only_pair_is_checked_by_golden_rows(live, artifacts):
+def test_a_torchscript_only_pair_is_checked_by_its_test_vectors(live, artifacts):
     calibration, facts = ensemble_of(artifacts)
     alone = register(live, Path(artifacts[0]), version="alone", files={"mamba.onnx": None})
     assert create_calibrated(live, artifacts, is_test=True, mamba_version_id=alone)
     facts["golden"]["lower"][0][0] -= 5e-5
     arguments = {"mamba_version_id": alone, "golden": Jsonb(facts["golden"]), "calibration": f"{calibration} "}
-    with pytest.raises(psycopg.Error, match=r"golden outputs \(torchscript\)"):
+    with pytest.raises(psycopg.Error, match=r"outputs of its test vectors \(torchscript\)"):
         create_calibrated(live, artifacts, is_test=True, **arguments)
 
 

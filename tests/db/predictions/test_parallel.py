@@ -22,6 +22,7 @@ CALLS = [
     "ab_status",
     "ensemble_leaderboard",
     "candle_status",
+    "candle_symbols",
     "latest_predictions",
     "predicted_symbols",
 ]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.forecast_rows import COLUMNS
+from candlecast.core.forecast_rows import ForecastRow
 from candlecast.core.returns import scale_of
 from candlecast.trainer.models.artifacts import read_ensemble
 from candlecast.trainer.operation.predict import predict
@@ -65,7 +65,7 @@ def test_it_gives_what_predict_range_gives(live, artifacts, folder, files, run_c
         (ensemble,),
     ).fetchall()
     assert len(given) == len(expected) > 4_000
-    assert tuple(given[0]) == COLUMNS == expected[0]._fields
+    assert tuple(given[0]) == ForecastRow._fields == expected[0]._fields
     last = {"candle_time": NEWEST, "target_time": NEWEST + 5 * MINUTE}
     assert {name: datetime.fromisoformat(given[-1][name]) for name in last} == last
     for name in ("symbol", "horizon", "furthest_feature"):

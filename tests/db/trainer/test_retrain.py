@@ -121,14 +121,17 @@ def test_of_two_that_want_the_last_place_at_once_one_waits(db, database_url, two
     assert db.execute(ENSEMBLES).fetchall() == sorted([(tested.id, "test"), (waits.id, "waiting")])
 
 
-def test_a_model_that_misses_its_golden_rows_does_not_even_wait(db, database_url, two_ensembles):
+def test_a_pair_that_fails_its_test_vectors_does_not_even_wait(db, database_url, two_ensembles):
     db.execute("update ml_settings set value = '0' where name = 'max_test_ensembles'")
     facts = two_ensembles[1] / "facts.json"
     document = json.loads(facts.read_text())
     document["golden"]["probability_up"][0][0] += 0.01
     facts.write_text(json.dumps(document))
     with connect(database_url) as connection:
-        with pytest.raises(CandlecastUserError, match="does not give its own golden outputs"), connection.transaction():
+        with (
+            pytest.raises(CandlecastUserError, match="does not give the outputs of its test vectors"),
+            connection.transaction(),
+        ):
             publish_on_test_or_waiting(two_ensembles[1], connection)
         assert db.execute(NOTHING_NEW).fetchone() == (0, 0)
         published, no_place = publish_on_test_or_waiting(two_ensembles[0], connection)

@@ -18,7 +18,8 @@ from psycopg import conninfo, sql
 
 from bench.programs import CANDLECAST
 from candlecast.core.errors import QueryRefused
-from candlecast.web.database import Database
+from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
+from candlecast.web.pool import DatabasePool
 from tests.support.databases import with_database
 from tests.support.serving import ROOT, bring_up_to_now, next_minute, serving
 
@@ -77,7 +78,7 @@ def test_health_is_the_databases_word(service, now):
     assert (answer.status_code, said["reasons"]) == (200, [])
     assert said["ml_model_version"] == now.execute("select id from active_ensembles where is_active").fetchone()[0]
     assert said["ml_inference_enabled"] is True
-    assert 0 <= said["candle_age_seconds"] < 75
+    assert 0 <= said["candle_age_seconds"] < LATE_SECONDS
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -134,6 +135,7 @@ def test_live_is_what_the_tables_hold(service, now):
     shown = [(one["horizon"], one["predicted_price"], one["lower_price"]) for one in document["forecast"]]
     assert shown == stored.fetchall()
     assert {one["candle_time"] for one in document["forecast"]} == {newest}
+    assert (document["late_seconds"], document["missing_seconds"]) == (LATE_SECONDS, MISSING_SECONDS)
     right = [row[7] for row in document["past"] if row[1] == 1]
     wanted = now.execute(
         "select direction_hit from prediction_outcomes where horizon = 1 order by candle_time"
@@ -213,17 +215,17 @@ def test_however_many_ask_the_database_is_asked_once_a_second(service):
 
 def test_it_reads_as_the_reader_and_nothing_else(now_url):
     async def ask():
-        database = Database(now_url)
-        await database.open()
+        pool = DatabasePool(now_url)
+        await pool.open()
         try:
             query = "select current_user::text as who, current_setting('statement_timeout') as patience"
-            found = await database.rows(query, seconds=1.5)
+            found = await pool.fetch(query, timeout=1.5)
             with pytest.raises(QueryRefused) as refused:
-                await database.rows("delete from candles_1m", seconds=1.5)
+                await pool.fetch("delete from candles_1m", timeout=1.5)
             with pytest.raises(QueryRefused, match="too long"):
-                await database.rows("select pg_sleep(5)", seconds=0.4)
+                await pool.fetch("select pg_sleep(5)", timeout=0.4)
         finally:
-            await database.close()
+            await pool.close()
         return found, refused.value
 
     (row,), refused = asyncio.run(ask())

@@ -58,12 +58,12 @@ def test_the_keyboard_reaches_everything(open_page, db):
 
 def test_the_theme_is_kept(open_page, db):
     page = open_page(color_scheme="light")
-    colour = "getComputedStyle(document.body).color"
-    light = page.evaluate(colour)
+    color = "getComputedStyle(document.body).color"
+    light = page.evaluate(color)
     page.locator("#theme input[value=dark]").check()
-    dark = page.evaluate(colour)
+    dark = page.evaluate(color)
     assert dark != light
     page.reload()
-    assert page.evaluate(colour) == dark
+    assert page.evaluate(color) == dark
     page.locator("#theme input[value=auto]").check()
-    assert page.evaluate(colour) == light
+    assert page.evaluate(color) == light

@@ -10,11 +10,10 @@ import pytest
 from bench import peer
 from bench.memory import memory_figure, memory_of
 from bench.report import Figure, Limit
-from candlecast.core.calibration import FAR, parse
+from candlecast.core.calibration import MAX_DISTANCE, parse_calibration
 from candlecast.core.feature_names import FEATURES
-from candlecast.core.models import facts_from
-from candlecast.core.normalization import parse as parse_normalization
-from candlecast.core.normalization import standardize
+from candlecast.core.models import parse_facts
+from candlecast.core.normalization import parse_normalization, standardize
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.features import compute_features
 from tests.support.artifacts import generated_candles, generated_dataset, make_artifacts
@@ -40,7 +39,7 @@ def test_the_peers_models_are_candlecasts(tmp_path, monkeypatch, runtime):
         (tmp_path / "peer" / name).symlink_to(folder)
     readers = [lambda name, folder=folder: (folder / name).read_bytes() for folder in folders]
     windows = generated_dataset().windows(np.arange(50))
-    facts = facts_from(readers[1]("facts.json"))
+    facts = parse_facts(readers[1]("facts.json"))
     models = load_mamba(readers[0], runtime, "cpu"), load_lgbm(readers[1], facts)
     expected = [model.scaled_returns(windows) for model in models]
     found = peer.Models(tmp_path / "peer", runtime).scaled_returns(windows)
@@ -59,7 +58,7 @@ def test_the_peers_calibration_is_candlecasts(tmp_path, method):
         (tmp_path / "peer").mkdir(exist_ok=True)
         (tmp_path / "peer" / name).symlink_to(tmp_path / name / mamba.name)
     (tmp_path / "peer" / "calibration.json").write_text(text)
-    models, calibration = peer.Models(tmp_path / "peer"), parse(text)
+    models, calibration = peer.Models(tmp_path / "peer"), parse_calibration(text)
     windows = generated_dataset().windows(np.arange(20))
     windows[7, -1, FEATURES.index("volume")] *= 1e6
     ours, theirs = models.scaled_returns(windows)
@@ -71,8 +70,8 @@ def test_the_peers_calibration_is_candlecasts(tmp_path, method):
         found, half_width, feature = models.calibrated(window, scaled[i])
         assert found == pytest.approx(probability[i], abs=1e-12)
         assert (scaled[i] - half_width, scaled[i] + half_width) == (pytest.approx(lower[i]), pytest.approx(upper[i]))
-        assert feature == (FEATURES[furthest[i]] if distance[i] > FAR else None)
-    assert distance[7] > FAR
+        assert feature == (FEATURES[furthest[i]] if distance[i] > MAX_DISTANCE else None)
+    assert distance[7] > MAX_DISTANCE
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pyarrow.parquet
 import pytest
 
 from candlecast.candles import file_formats as archives
+from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 from candlecast.candles.file_formats import read_table
-from candlecast.candles.files import ARCHIVE_COLUMNS, read_candle_file
+from candlecast.candles.files import read_candle_file
 from candlecast.core.errors import FileRefused
 from tests.support.archive_files import NAME, START, THREE, line, text, with_column, write, zipped
 
@@ -162,7 +163,7 @@ def test_refuses_what_is_too_large_before_it_is_all_there(
     else:
         plain = (b"0" * 100 + b"\n") * 160_000
         path.write_bytes({"zip": endless_line(16), "gz": gzip.compress(plain), "csv": plain}[kind])
-    monkeypatch.setattr(archives, "MOST_BYTES", 4 * 2**20)
+    monkeypatch.setattr(archives, "MAX_BYTES", 4 * 2**20)
     tracemalloc.start()
     with pytest.raises(FileRefused, match=r"0\.00390625 GiB|it has 1,048,576 rows"):
         read_candle_file(path)

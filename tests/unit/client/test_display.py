@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from candlecast.client.display import cell, console, print_error
-from candlecast.client.progress import shown as progress_shown
+from candlecast.client.progress import show_progress
 from candlecast.core.errors import CandlecastUserError, FileRefused
-from candlecast.core.text import plain, plain_lines, shown
+from candlecast.core.text import plain, plain_lines, shorten
 
 NASTY = ["[/x]", "[red]X.csv", "a:heart:b", "{task}", "\x1b[2Jgone", "one\ntwo", "\u202egnp.exe", "\udcff", "\x9b2J"]
 
@@ -25,7 +25,7 @@ def test_plain_text_is_one_line_and_encodes(text: str) -> None:
 def test_escapes_are_written_out_and_line_ends_may_stay() -> None:
     assert plain("a\x1b[2J\nb") == "a\\x1b[2J\\nb"
     assert plain_lines("a\x1b\nb") == "a\\x1b\nb"
-    assert shown("x" * 1000) == "'" + "x" * 59 + "... (1,002 characters)"
+    assert shorten("x" * 1000) == "'" + "x" * 59 + "... (1,002 characters)"
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -44,7 +44,7 @@ def test_console_prints_what_it_is_given(text: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_takes_any_title(text: str, terminal: bool) -> None:
     to = io.StringIO()
-    with progress_shown(Console(file=to, force_terminal=terminal, width=200, color_system=None), text) as step:
+    with show_progress(Console(file=to, force_terminal=terminal, width=200, color_system=None), text) as step:
         step(1, 2, text)
     assert f"{plain(text)}: done in" in to.getvalue()
 

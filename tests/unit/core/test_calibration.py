@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlecast.core.calibration import FAR, Calibration, parse
+from candlecast.core.calibration import MAX_DISTANCE, Calibration, parse_calibration
 from candlecast.core.errors import CalibrationInvalid
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 
 N, F = len(HORIZONS), len(FEATURES)
 KNOTS = {"method": "isotonic", "x": [[-1.0, 0.0, 2.0]] * N, "y": [[0.1, 0.5, 0.7]] * N}
@@ -34,7 +35,7 @@ def document(**changes) -> dict:
 
 
 def parsed(**changes) -> Calibration:
-    return parse(json.dumps(document(**changes)))
+    return parse_calibration(json.dumps(document(**changes)))
 
 
 def test_platt_is_a_logistic_of_a_line_per_horizon():
@@ -67,8 +68,8 @@ def test_the_interval_is_the_forecast_plus_minus_its_half_width():
     [
         ({}, 0.0, 0),
         ({3: -1.0, 4: 3.0}, 0.0, 0),
-        ({7: 3.4}, FAR, 7),
-        ({7: -1.4}, FAR, 7),
+        ({7: 3.4}, MAX_DISTANCE, 7),
+        ({7: -1.4}, MAX_DISTANCE, 7),
         ({7: 5.0, 9: -5.0}, 1.0, 9),
         ({26: 43.0}, 10.0, 26),
     ],
@@ -89,7 +90,7 @@ def test_a_constant_feature_is_outside_as_soon_as_it_varies():
     rows[1, 5] = 1e-3
     distances, features = calibration.outside(rows)
     assert distances[0] == 0.0
-    assert (distances[1] > FAR, features[1]) == (True, 5)
+    assert (distances[1] > MAX_DISTANCE, features[1]) == (True, 5)
 
 
 def test_the_weight_and_the_level_are_read():
@@ -146,7 +147,7 @@ def test_what_is_no_calibration_is_refused_with_the_reason(changes, says):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", '"a"', "[" * 100_000])
 def test_text_that_is_no_document_is_refused(text):
     with pytest.raises(CalibrationInvalid):
-        parse(text)
+        parse_calibration(text)
 
 
 JSON = st.recursive(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from candlecast.core.distribution import DAY, LEAST_SHARE, STEPS, Distribution, describe, parse
+from candlecast.core.distribution import MIN_SHARE, STEPS, Distribution, describe, parse_distribution
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
+from candlecast.core.times import DAY_SECONDS
 from candlecast.trainer.data.dataset import dataset_from_files, normalised_last_rows
 from candlecast.trainer.models.training import fit_rows_normalization
 
@@ -40,7 +41,7 @@ def minutes(rows: int) -> np.ndarray:
 
 def kept(rows: np.ndarray) -> dict[str, Distribution]:
     """As the database reads it."""
-    return parse(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
+    return parse_distribution(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
 
 
 def by_definition(training: np.ndarray, values: np.ndarray) -> float:
@@ -48,7 +49,7 @@ def by_definition(training: np.ndarray, values: np.ndarray) -> float:
     inner = np.quantile(training, np.arange(1, 10) / 10, method="inverted_cdf")
     edges = [-np.inf, *inner, np.inf]
     shares = [pd.Series(pd.cut(one, edges)).value_counts(sort=False, normalize=True) for one in (values, training)]
-    a, e = (share.clip(lower=LEAST_SHARE) for share in shares)
+    a, e = (share.clip(lower=MIN_SHARE) for share in shares)
     return float(((a - e) * np.log(a / e)).sum())
 
 
@@ -76,10 +77,10 @@ def test_training_rows_themselves_have_not_drifted(training, seen):
     ("shares", "expected"),
     [
         ([0.1] * 10, 0.0),
-        ([0.2, 0.0] + [0.1] * 8, 0.1 * log(2) + (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([0.2, 0.0] + [0.1] * 8, 0.1 * log(2) + (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
         ([0.15, 0.05] + [0.1] * 8, 0.05 * log(1.5) - 0.05 * log(0.5)),
-        ([1.0] + [0.0] * 9, 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
-        ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (LEAST_SHARE - 0.1) * log(LEAST_SHARE / 0.1)),
+        ([1.0] + [0.0] * 9, 0.9 * log(10) + 9 * (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
+        ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
     ],
 )
 def test_the_index_by_hand(shares, expected):
@@ -118,7 +119,7 @@ def test_a_value_that_fills_a_decile_is_seen_to_leave(seen):
     for value in (-0.31, -0.29):
         index, distance = seen[name].compare(np.full(300, value, np.float32))
         assert distance == 1.0
-        assert index == pytest.approx(2 * (1 - LEAST_SHARE) * log(1 / LEAST_SHARE))
+        assert index == pytest.approx(2 * (1 - MIN_SHARE) * log(1 / MIN_SHARE))
     half = np.repeat(np.array([0.0, 1.0], np.float32), 500)
     index, distance = seen[FEATURES[TWO_VALUES]].compare(half)
     zeros = seen[FEATURES[TWO_VALUES]].upto[0] / ROWS
@@ -136,14 +137,14 @@ def test_shifted_rows_are_shown(training, seen):
 
 def test_the_furthest_day_is_one_with_half_of_its_minutes():
     # Days of 1440, 720 and 719 minutes; the last one, which does not count, lies far off.
-    times = np.concatenate([minutes(1_440), DAY + minutes(720), 2 * DAY + minutes(719)])
+    times = np.concatenate([minutes(1_440), DAY_SECONDS + minutes(720), 2 * DAY_SECONDS + minutes(719)])
     rows = made(len(times))
     rows[1_440:] += 0.2
     rows[2_160:] += 5.0
     document = describe(rows, times)
     assert (document["days"], document["rows"]) == (2, len(times))
     for column, name in enumerate(FEATURES):
-        plain = parse(document)[name]
+        plain = parse_distribution(document)[name]
         expected = max(plain.compare(day[:, column])[0] for day in (rows[:1_440], rows[1_440:2_160]))
         assert plain.furthest_day == pytest.approx(expected, abs=5e-5)
         assert plain.furthest_day > 0 or column == CONSTANT
@@ -169,11 +170,11 @@ def test_what_is_kept_reads_back_as_the_counts_of_any_values(column):
 def test_real_days_beside_the_eight_before_them(shared_data):
     """Bitcoin, August 2025, as models would read it: both measures of each feature, by their definitions."""
     dataset = dataset_from_files([shared_data / "spot" / "BTCUSDT-1m-2025-08-01_10.csv.gz"], "BTCUSDT")
-    days = (dataset.candle_time - dataset.candle_time[0]) // DAY
+    days = (dataset.candle_time - dataset.candle_time[0]) // DAY_SECONDS
     before, after = np.flatnonzero(days < 8), np.flatnonzero(days == 8)
     normalization = fit_rows_normalization(dataset, before)
     training, values = (normalised_last_rows(dataset, rows, normalization) for rows in (before, after))
-    found = parse(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
+    found = parse_distribution(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
     for column, name in enumerate(FEATURES):
         index, distance = found[name].compare(values[:, column])
         true = stats.ks_2samp(values[:, column], training[:, column], method="asymp").statistic
@@ -209,7 +210,7 @@ def edited(training: np.ndarray, **changes: object) -> dict:
 )
 def test_a_damaged_document_is_refused(training, change, reason):
     with pytest.raises(DistributionInvalid) as error:
-        parse(change(describe(training, minutes(ROWS))))
+        parse_distribution(change(describe(training, minutes(ROWS))))
     assert reason in error.value.message
 
 
@@ -236,5 +237,5 @@ def test_a_damaged_document_is_refused(training, change, reason):
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 def test_a_damaged_feature_is_refused(training, changes, reason):
     with pytest.raises(DistributionInvalid) as error:
-        parse(edited(training, **changes))
+        parse_distribution(edited(training, **changes))
     assert reason in error.value.message

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from candlecast.core.errors import SettingInvalid
 from candlecast.core.settings import Settings, resolve, torchscript_allowed
-from candlecast.server.environment_models import ModelPaths, model_paths
+from candlecast.server.environment_models import ModelPaths, read_model_paths
+from tests.support import settings_texts
 
 DEFAULTS = Settings(
     enabled=True,
@@ -116,6 +117,16 @@ def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
 
 
 @pytest.mark.parametrize(
+    ("path", "changed"),
+    [(settings_texts.sql_file(), settings_texts.sql_text), (settings_texts.MANUAL, settings_texts.manual_text)],
+    ids=["ml_settings", "manual"],
+)
+def test_what_repeats_the_settings_says_what_they_say(path, changed):
+    text = path.read_text()
+    assert changed(text) == text, "python3 -m tests.support.settings_texts writes it anew"
+
+
+@pytest.mark.parametrize(
     ("value", "allowed"),
     [
         (None, False),
@@ -136,16 +147,16 @@ PATHS = {"ML_MAMBA_MODEL_PATH": "/m/mamba.onnx", "ML_LGBM_MODELS_DIR": "/m/lgbm"
 
 
 def test_paths_come_from_the_environment_all_or_none():
-    assert model_paths({}) is None
-    assert model_paths(dict.fromkeys(PATHS, "")) is None
-    assert model_paths(PATHS) == ModelPaths("/m/mamba.onnx", "/m/lgbm", "/m/n.json")
+    assert read_model_paths({}) is None
+    assert read_model_paths(dict.fromkeys(PATHS, "")) is None
+    assert read_model_paths(PATHS) == ModelPaths("/m/mamba.onnx", "/m/lgbm", "/m/n.json")
 
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("value", ["", "models/x", "~/x"])
 def test_a_missing_or_relative_path_is_refused_by_its_name(name, value):
     with pytest.raises(SettingInvalid, match=name):
-        model_paths(PATHS | {name: value})
+        read_model_paths(PATHS | {name: value})
 
 
 def test_paths_and_permission_never_come_from_the_table():

@@ -145,10 +145,10 @@ def test_the_feeds_service_starts_it_again_for_ever():
     assert service["User"] != unit("candlecast-retrain.service")["User"], "a feeder needs no right to publish models"
     assert service["WantedBy"] == ["multi-user.target"]
     assert "KillSignal" not in service, "SIGTERM stops it cleanly"
-    from candlecast.candles.feed.run import _LAST_WORDS
+    from candlecast.candles.feed.loop import STOP_TIMEOUT_SECONDS
     from candlecast.core.errors import AnotherFeed
 
-    assert int(service["TimeoutStopSec"][0]) > _LAST_WORDS
+    assert int(service["TimeoutStopSec"][0]) > STOP_TIMEOUT_SECONDS
     assert service["SuccessExitStatus"] == [str(AnotherFeed.exit_status)]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "grafana"
@@ -49,6 +50,17 @@ def test_it_has_what_grafana_reads(dashboard):
     assert variables == ["datasource", "symbol"]
     used = set(re.findall(r"\$\{?([a-z]\w*)", json.dumps(dashboard["panels"])))
     assert used == set(variables)
+
+
+def test_ages_turn_orange_when_late_and_red_when_missing():
+    colors = {"green": None, "orange": LATE_SECONDS, "red": MISSING_SECONDS}
+    late = []
+    for panel in (panel for dashboard in DASHBOARDS for panel in drawn(dashboard)):
+        steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+        if {step["value"] for step in steps} & {LATE_SECONDS, MISSING_SECONDS}:
+            assert {step["color"]: step["value"] for step in steps} == colors, panel["title"]
+            late.append(panel["title"])
+    assert len(late) == 3, late
 
 
 @of_each

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
+from tests.support.alert_rules import ALERTS, FOLDER, RECORDS, RULES
 from tests.support.paths import ROOT
 
-FOLDER = ROOT / "deploy" / "prometheus"
-RULES = yaml.safe_load((FOLDER / "candlecast.rules.yml").read_text())
-ALL = [rule for group in RULES["groups"] for rule in group["rules"]]
-ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 FILES = sorted(FOLDER.glob("*.test.yml"))
 TESTS = [test for path in FILES for test in yaml.safe_load(path.read_text())["tests"]]
 
@@ -28,7 +26,7 @@ def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProc
 def test_the_configuration_and_its_rules_are_valid(tmp_path):
     done = promtool("check", "config", "prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{len(ALL)} rules found" in done.stdout
+    assert f"{len(RULES)} rules found" in done.stdout
     (tmp_path / "prometheus.yml").write_text((FOLDER / "prometheus.yml").read_text())
     text = (FOLDER / "candlecast.rules.yml").read_text()
     (tmp_path / "candlecast.rules.yml").write_text(text.replace("up{job=", "up{job", 1))
@@ -64,6 +62,26 @@ def test_each_alert_has_severity_summary_and_action(name):
     assert f'<a id="{anchor}">' in (ROOT / document).read_text()
 
 
+def limit(record: str) -> int:
+    """The number that a rule records."""
+    return int(re.fullmatch(r"vector\((\d+)\)", RECORDS[record])[1])
+
+
+def test_late_and_missing_stand_once_and_are_those_of_candlecast():
+    limits = {"candlecast:late_seconds": LATE_SECONDS, "candlecast:missing_seconds": MISSING_SECONDS}
+    assert {record: limit(record) for record in limits} == limits
+    for rule in RULES:
+        if rule.get("record") not in limits:
+            expr = re.sub(r"\[\w+\]", "", rule["expr"])
+            assert not re.search(rf"(?<![\d.])({LATE_SECONDS}|{MISSING_SECONDS})\b", expr), rule
+
+
+def test_what_came_back_has_as_long_as_makes_it_late():
+    """And the database two scrapes more."""
+    windows = {window for rule in RULES for window in re.findall(r"\[(\d+s)\]", rule["expr"])}
+    assert {seconds(window) for window in windows} == {LATE_SECONDS, LATE_SECONDS + 10}
+
+
 WITHIN_NINETY_SECONDS = (
     "CandlecastServiceDown",
     "CandlecastDatabaseGone",
@@ -81,6 +99,6 @@ def test_what_stops_is_told_within_ninety_seconds(name):
     rule = ALERTS[name]
     settings = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["global"]
     intervals = seconds(settings["scrape_interval"]) + seconds(settings["evaluation_interval"])
-    late = [int(number) for number in re.findall(r"age_seconds\S* >= (\d+)", rule["expr"])]
+    late = [limit(name) for name in re.findall(r"^\s*\S*age_seconds\S* >= scalar\((\S+)\)", rule["expr"])]
     silent = 60 if "silent" in rule["expr"] else 0  # candle_status says so after a minute
     assert min(late, default=silent) + intervals + seconds(rule.get("for", "0s")) <= 90

@@ -123,7 +123,7 @@ def test_a_number_that_is_none_is_an_answer_that_cannot_be_read(body):
 
 
 def test_a_file_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(http, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(http, "_MAX_BYTES", 1000)
 
     async def scene():
         async with answering(answer(b"x" * 1001)) as (url, paths), HttpClient(Clock(200), url) as client:

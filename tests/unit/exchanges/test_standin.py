@@ -235,7 +235,7 @@ def test_a_stream_sends_open_and_closed_candles_quotes_and_pings():
 
 def test_a_missing_pong_drops_the_client_a_day_ends_announced():
     async def run(hours, autoping):
-        async with standing_in(speed=600.0, connection_hours=hours, patience=0.1) as (exchange, _):
+        async with standing_in(speed=600.0, connection_hours=hours, pong_patience=0.1) as (exchange, _):
             async with aiohttp.ClientSession() as session:
                 url = f"{exchange.stream_url}/stream?streams=nosuch@kline_1m"
                 async with session.ws_connect(url, autoping=autoping) as socket:

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from candlecast.core.settings import resolve
-from candlecast.server.ab.confidence_sequence import Sequence, radius
+from candlecast.core.times import DAY_SECONDS as DAY
+from candlecast.server.ab.challenges import Challenge
+from candlecast.server.ab.confidence_sequence import ConfidenceSequence, radius
 from candlecast.server.ab.decision import Decision, Standing, decide
-from candlecast.server.ab.figures import Accuracies
-from candlecast.server.ab.pairs import DAY, Comparison
+from candlecast.server.ab.figures import Accuracies, DayFigures
 
 HOUR = 3_600
 AT = 1_777_853_400.0  # 2026-05-04 00:10 UTC
-COMPARISON = Comparison(
+CHALLENGE = Challenge(
     symbol="BTCUSDT",
     active_id=1,
     challenger_id=2,
@@ -24,26 +25,29 @@ COMPARISON = Comparison(
     active_since=AT - 10 * DAY,
     changed_later=None,
 )
-SURELY_ABOVE = Sequence(10_000, 1_000, 300)  # [+1.97, +4.03] points
-UNDECIDED = Sequence(10_000, 1_000, 60)
-SURELY_BELOW = Sequence(10_000, 1_000, -300)
+SURELY_ABOVE = ConfidenceSequence(10_000, 1_000, 300)  # [+1.97, +4.03] points
+UNDECIDED = ConfidenceSequence(10_000, 1_000, 60)
+SURELY_BELOW = ConfidenceSequence(10_000, 1_000, -300)
 
 
 def accuracies(challenger=0.54, active=0.52, low=0.001, high=0.039):
     return Accuracies(active, challenger, challenger - active, low, high)
 
 
-WINNING = Standing(COMPARISON, AT, AT - 10 * DAY, 1_439, accuracies(), SURELY_ABOVE)
+#: Nothing is decided by the figures of all horizons, by McNemar's test or by the loss.
+FIGURES = DayFigures(1_439, accuracies(), None, {}, 0, 0, None, None)
+WINNING = Standing(CHALLENGE, AT, AT - 10 * DAY, SURELY_ABOVE, FIGURES)
 SHADOW = replace(
-    WINNING, comparison=replace(COMPARISON, role="shadow", together_since=AT - DAY, active_since=AT - DAY),
-    since=AT - DAY, sequence=Sequence(1_400, 150, 28),
+    WINNING, challenge=replace(CHALLENGE, role="shadow", together_since=AT - DAY, active_since=AT - DAY),
+    since=AT - DAY, sequence=ConfidenceSequence(1_400, 150, 28),
 )  # fmt: skip
 
 
 def judged(standing, *, of=None, stored=None, **changed):
-    """`of`: changes of the comparison; `stored`: of the settings."""
-    standing = replace(standing, **changed)
-    standing = replace(standing, comparison=replace(standing.comparison, **(of or {})))
+    """`of`: changes of the challenge; `stored`: of the settings; else of the day's figures, or of the standing."""
+    day = {name: changed.pop(name) for name in ("pairs", "one_minute") if name in changed}
+    standing = replace(standing, **changed, day=replace(standing.day, **day))
+    standing = replace(standing, challenge=replace(standing.challenge, **(of or {})))
     return decide(standing, resolve(json.dumps(stored or {}), {}))
 
 
@@ -51,7 +55,7 @@ def sequence_with(low=None, high=None):
     """A sequence whose end is exactly that, as no whole number of hits makes it."""
     half = radius(400) / 2_000
     middle = low + half if low is not None else high - half
-    found = Sequence(2_000, 400, middle * 2_000)
+    found = ConfidenceSequence(2_000, 400, middle * 2_000)
     assert (low, high) in ((found.bounds[0], None), (None, found.bounds[1]))
     return found
 
@@ -77,7 +81,7 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     "the pairs that were asked for": (WINNING, "keep", "1300 of 1301", {
         "pairs": 1_300, "stored": {"ab_min_pairs": "1301"}}),
     "no pair at all": (WINNING, "keep", "no minute has been predicted by both yet",
-        {"since": None, "pairs": 0, "one_minute": None, "sequence": Sequence(0, 0, 0)}),
+        {"since": None, "pairs": 0, "one_minute": None, "sequence": ConfidenceSequence(0, 0, 0)}),
     "the price never moved": (WINNING, "keep", "the price moved in none", {"one_minute": None}),
     "too few pairs, surely worse": (WINNING, "keep", "1299 of", {"pairs": 1_299, "sequence": SURELY_BELOW}),
     # the guard
@@ -113,7 +117,8 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     "its days over, too few pairs": (WINNING, "retire", "undecided after 10 days (ab_max_days): 3 of 1300", {
         "pairs": 3, "stored": {"ab_max_days": "10"}}),
     "its days over without a single pair": (WINNING, "retire", "(ab_max_days): no minute has been predicted by both", {
-        "since": None, "pairs": 0, "one_minute": None, "sequence": Sequence(0, 0, 0), "stored": {"ab_max_days": "10"}}),
+        "since": None, "pairs": 0, "one_minute": None, "sequence": ConfidenceSequence(0, 0, 0),
+        "stored": {"ab_max_days": "10"}}),
     "its days over, a flat market": (WINNING, "retire", "(ab_max_days): the price moved in none", {
         "one_minute": None, "stored": {"ab_max_days": "10"}}),
     "in a replay they count from the first pair": (WINNING, "retire", "undecided after 10 days", {

@@ -15,16 +15,17 @@ from scipy.stats import norm
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from candlecast.core.feature_names import HORIZONS
+from candlecast.core.windows import HORIZONS
 from candlecast.server.ab import confidence_sequence as sequence
 from candlecast.server.ab import figures
-from candlecast.server.ab.confidence_sequence import RHO, Sequence, radius
-from candlecast.server.ab.figures import Accuracies, Loss, Window
+from candlecast.server.ab.confidence_sequence import RHO, ConfidenceSequence, radius
+from candlecast.server.ab.figures import Accuracies, Loss
+from candlecast.server.ab.paired_minutes import PairedMinutes
 
 NAN = math.nan
 #: What docs/ab-testing.md says of the sequence.
 ALPHA, NARROWEST_AT = 0.05, 4_000
-NOBODY = Window(*(np.full((1_440, 5), NAN) for _ in fields(Window)))
+NOBODY = PairedMinutes(*(np.full((1_440, 5), NAN) for _ in fields(PairedMinutes)))
 
 
 def drawn(seed: int, minutes: int = 1_440) -> pd.DataFrame:
@@ -46,7 +47,7 @@ def drawn(seed: int, minutes: int = 1_440) -> pd.DataFrame:
     return cells[~gone].reset_index(drop=True)
 
 
-def window_of(cells: pd.DataFrame, minutes: int = 1_440) -> Window:
+def paired(cells: pd.DataFrame, minutes: int = 1_440) -> PairedMinutes:
     """The cells as the database hands them over."""
     moved = cells["actual"] != 0
     columns = {"up": (cells["actual"] > 0).astype(float)}
@@ -59,7 +60,7 @@ def window_of(cells: pd.DataFrame, minutes: int = 1_440) -> Window:
     for name, values in columns.items():
         arrays[name] = np.full((minutes, 5), NAN)
         arrays[name][cells["minute"], cells["horizon"] - 1] = values
-    return Window(**arrays)
+    return PairedMinutes(**arrays)
 
 
 def mean_by_library(cells: pd.DataFrame, values: pd.Series, horizon: int, minutes: int = 1_440) -> tuple[float, float]:
@@ -70,39 +71,20 @@ def mean_by_library(cells: pd.DataFrame, values: pd.Series, horizon: int, minute
     return values.mean(), math.sqrt(S_hac_simple(by_minute.to_numpy(), nlags=lags)[0, 0])
 
 
-@pytest.mark.parametrize("minutes", [2, 31, 200, 1_440])
-@pytest.mark.parametrize("horizon", [1, 5])
-def test_newey_west_is_that_of_statsmodels(minutes, horizon):
-    random = np.random.default_rng(minutes)
-    influence = np.convolve(random.normal(size=minutes + 4), np.ones(5), "valid") / minutes
-    influence[random.random(minutes) < 0.3] = 0.0
-    lags = figures.lags_of(minutes, horizon)
-    expected = math.sqrt(max(0.0, S_hac_simple(influence, nlags=lags)[0, 0]))
-    assert figures.newey_west(influence, lags) == pytest.approx(expected, rel=1e-12, abs=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("minutes", "horizon", "lags"),
-    [(1_440, 1, 7), (1_440, 5, 30), (1_440, 2, 12), (20, 5, 19), (100, 1, 6), (1, 1, 0), (0, 1, 0)],
-)
-def test_lags(minutes, horizon, lags):
-    assert figures.lags_of(minutes, horizon) == lags
-
-
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (5, 5), (5, 6), (0, 12), (40, 61), (700, 611), (3, 1_400)])
 def test_mcnemar_is_that_of_statsmodels(one, other):
     expected = contingency_tables.mcnemar([[9, one], [other, 9]], exact=True).pvalue
-    assert figures.mcnemar(one, other) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    assert figures.mcnemar_p(one, other) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
 def test_without_a_disagreement_mcnemar_says_nothing():
-    assert figures.mcnemar(0, 0) is None
+    assert figures.mcnemar_p(0, 0) is None
 
 
 @pytest.mark.parametrize("horizons", [*[(horizon,) for horizon in HORIZONS], HORIZONS])
 def test_accuracies_are_what_pandas_gives(horizons):
     cells = drawn(1)
-    found = figures.accuracies(window_of(cells), horizons)
+    found = figures.compare_accuracy(paired(cells), horizons)
     counted = cells[cells["horizon"].isin(horizons) & (cells["actual"] != 0)]
     right = {name: counted[name] * counted["actual"] > 0 for name in ("active", "challenger")}
     difference = right["challenger"].astype(int) - right["active"].astype(int)
@@ -120,7 +102,7 @@ def test_brier_is_what_pandas_gives_over_cells_that_moved():
     up = (moved["actual"] > 0).astype(float)
     scores = (moved["challenger_probability"] - up) ** 2 - (moved["active_probability"] - up) ** 2
     mean, error = mean_by_library(moved, scores, 5)
-    found = figures.loss(window_of(cells))
+    found = figures.compare_loss(paired(cells))
     assert found.name == "brier"
     assert (found.difference, found.standard_error) == pytest.approx((mean, error), rel=1e-9)
     assert mean < 0, "the challenger's probabilities are drawn to be the better ones"
@@ -131,7 +113,7 @@ def test_one_missing_probability_makes_all_cells_squared_error(without):
     cells = drawn(3)
     cells.loc[1_000, f"{without}_probability"] = NAN
     errors = ((cells["challenger"] - cells["actual"]) * 1e4) ** 2 - ((cells["active"] - cells["actual"]) * 1e4) ** 2
-    found = figures.loss(window_of(cells))
+    found = figures.compare_loss(paired(cells))
     assert found.name == "squared_error"
     assert (found.difference, found.standard_error) == pytest.approx(mean_by_library(cells, errors, 5), rel=1e-9)
 
@@ -141,37 +123,37 @@ def test_counts_are_what_pandas_gives():
     one = cells[cells["horizon"] == 1]
     moved = one[one["actual"] != 0]
     active, challenger = (moved[name] * moved["actual"] > 0 for name in ("active", "challenger"))
-    window = window_of(cells)
-    assert figures.paired_minutes(window) == len(one) > len(moved)
-    assert figures.only_one_right(window) == ((active & ~challenger).sum(), (challenger & ~active).sum())
+    minutes = paired(cells)
+    assert figures.count_pairs(minutes) == len(one) > len(moved)
+    assert figures.count_only_one_right(minutes) == ((active & ~challenger).sum(), (challenger & ~active).sum())
 
 
 def test_no_minutes():
-    assert figures.accuracies(NOBODY) is None
-    assert figures.accuracies(NOBODY, (1,)) is None
-    assert figures.loss(NOBODY) is None
-    assert figures.paired_minutes(NOBODY) == 0
-    assert figures.only_one_right(NOBODY) == (0, 0)
+    assert figures.compare_accuracy(NOBODY) is None
+    assert figures.compare_accuracy(NOBODY, (1,)) is None
+    assert figures.compare_loss(NOBODY) is None
+    assert figures.count_pairs(NOBODY) == 0
+    assert figures.count_only_one_right(NOBODY) == (0, 0)
 
 
 def test_flat_minutes_are_paired_and_decide_nothing():
     flat = np.zeros((1_440, 5))
     chances = {"active_probability": flat + 0.6, "challenger_probability": flat + 0.4}
     still = replace(NOBODY, active_error=flat + 2e-4, challenger_error=flat + 1e-4, up=flat)
-    assert figures.paired_minutes(still) == 1_440
-    assert figures.accuracies(still) is None
-    assert figures.loss(still) == Loss("squared_error", pytest.approx(-3.0), pytest.approx(0.0, abs=1e-12))
-    assert figures.loss(replace(still, **chances)) is None, "a Brier score needs a direction"
+    assert figures.count_pairs(still) == 1_440
+    assert figures.compare_accuracy(still) is None
+    assert figures.compare_loss(still) == Loss("squared_error", pytest.approx(-3.0), pytest.approx(0.0, abs=1e-12))
+    assert figures.compare_loss(replace(still, **chances)) is None, "a Brier score needs a direction"
 
 
 def test_equal_predictions_are_ties():
     cells = drawn(5)
     cells["challenger"], cells["challenger_probability"] = cells["active"], cells["active_probability"]
-    window = window_of(cells)
-    share = figures.accuracies(window).active
-    assert figures.accuracies(window) == Accuracies(share, share, 0.0, 0.0, 0.0)
-    assert figures.loss(window) == Loss("brier", 0.0, 0.0)
-    assert figures.only_one_right(window) == (0, 0)
+    minutes = paired(cells)
+    share = figures.compare_accuracy(minutes).active
+    assert figures.compare_accuracy(minutes) == Accuracies(share, share, 0.0, 0.0, 0.0)
+    assert figures.compare_loss(minutes) == Loss("brier", 0.0, 0.0)
+    assert figures.count_only_one_right(minutes) == (0, 0)
 
 
 def test_one_single_pair():
@@ -179,26 +161,26 @@ def test_one_single_pair():
         "minute": [7], "horizon": [1], "actual": [1e-4], "active": [-1e-4], "challenger": [1e-4],
         "active_probability": [0.4], "challenger_probability": [0.7],
     })  # fmt: skip
-    window = window_of(cells)
-    assert figures.accuracies(window, (1,)) == Accuracies(0.0, 1.0, 1.0, 1.0, 1.0)
-    assert figures.accuracies(window, (2,)) is None
-    assert figures.loss(window) == Loss("brier", pytest.approx(0.3**2 - 0.6**2), 0.0)
+    minutes = paired(cells)
+    assert figures.compare_accuracy(minutes, (1,)) == Accuracies(0.0, 1.0, 1.0, 1.0, 1.0)
+    assert figures.compare_accuracy(minutes, (2,)) is None
+    assert figures.compare_loss(minutes) == Loss("brier", pytest.approx(0.3**2 - 0.6**2), 0.0)
 
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
 def test_the_roles_swapped_turn_every_difference_around(seed):
     cells = drawn(seed, 300)
-    window = window_of(cells)
-    swapped = Window(**{
+    minutes = paired(cells)
+    swapped = PairedMinutes(**{
         name.replace("active", "X").replace("challenger", "active").replace("X", "challenger"): value
-        for name, value in vars(window).items()
+        for name, value in vars(minutes).items()
     })  # fmt: skip
-    one, other = figures.accuracies(window), figures.accuracies(swapped)
+    one, other = figures.compare_accuracy(minutes), figures.compare_accuracy(swapped)
     assert (one.active, one.challenger) == (other.challenger, other.active)
     assert (one.difference, one.low, one.high) == pytest.approx((-other.difference, -other.high, -other.low))
-    assert figures.loss(window).difference == pytest.approx(-figures.loss(swapped).difference)
-    assert figures.only_one_right(window) == figures.only_one_right(swapped)[::-1]
+    assert figures.compare_loss(minutes).difference == pytest.approx(-figures.compare_loss(swapped).difference)
+    assert figures.count_only_one_right(minutes) == figures.count_only_one_right(swapped)[::-1]
 
 
 def test_rho_follows_lamberts_w_and_no_other_is_narrower():
@@ -218,13 +200,13 @@ def test_the_bound_is_where_the_mixture_reaches_1_over_alpha(disagreements):
     """Robbins' mixture over tilts l of exp(l S - l^2 V / 2), normal with variance 1 / rho."""
 
     def mixture(total: float) -> float:
-        centre, spread = total / (disagreements + RHO), 1 / math.sqrt(disagreements + RHO)
+        center, spread = total / (disagreements + RHO), 1 / math.sqrt(disagreements + RHO)
 
         def weighed(tilt: float) -> float:
             wealth = tilt * total - tilt**2 * disagreements / 2
             return math.exp(wealth + norm.logpdf(tilt, scale=1 / math.sqrt(RHO)))
 
-        return quad(weighed, centre - 12 * spread, centre + 12 * spread, epsabs=0, epsrel=1e-10)[0]
+        return quad(weighed, center - 12 * spread, center + 12 * spread, epsabs=0, epsrel=1e-10)[0]
 
     found = brentq(lambda total: mixture(total) - 1 / ALPHA, 0.0, 20 * math.sqrt(disagreements + RHO), xtol=1e-9)
     assert radius(disagreements) == pytest.approx(found, rel=1e-8)
@@ -252,7 +234,7 @@ counts = st.integers(1, 50_000).flatmap(
 @given(counts)
 def test_the_sequences_sign_follows_the_hits(counted):
     minutes, disagreements, hits_more = counted
-    found, mirrored = Sequence(*counted), Sequence(minutes, disagreements, -hits_more)
+    found, mirrored = ConfidenceSequence(*counted), ConfidenceSequence(minutes, disagreements, -hits_more)
     low, high = found.bounds
     assert -1.0 <= low <= found.difference <= high <= 1.0
     assert mirrored.bounds == (-high, -low)
@@ -265,9 +247,9 @@ def test_the_sequences_sign_follows_the_hits(counted):
 @given(counts)
 def test_ties_leave_0_in_the_middle(counted):
     minutes, disagreements, _ = counted
-    low, high = Sequence(minutes, disagreements, 0).bounds
+    low, high = ConfidenceSequence(minutes, disagreements, 0).bounds
     assert low == -high < 0
-    assert Sequence(minutes, disagreements, 0).difference == 0.0
+    assert ConfidenceSequence(minutes, disagreements, 0).difference == 0.0
 
 
 @given(counts, st.integers(1, 10_000))
@@ -275,7 +257,7 @@ def test_it_widens_by_disagreements_and_narrows_by_minutes(counted, more):
     minutes, disagreements, _ = counted
 
     def width(*counted: int) -> float:
-        low, high = Sequence(*counted, 0).bounds
+        low, high = ConfidenceSequence(*counted, 0).bounds
         return high - low
 
     assert radius(disagreements + more) > radius(disagreements)
@@ -285,7 +267,7 @@ def test_it_widens_by_disagreements_and_narrows_by_minutes(counted, more):
 
 
 def test_before_the_first_minute_nothing_is_excluded():
-    assert Sequence(0, 0, 0).difference is None
-    assert Sequence(0, 0, 0).bounds == (-1.0, 1.0)
-    assert Sequence(3, 3, 3).bounds == (-1.0, 1.0)
+    assert ConfidenceSequence(0, 0, 0).difference is None
+    assert ConfidenceSequence(0, 0, 0).bounds == (-1.0, 1.0)
+    assert ConfidenceSequence(3, 3, 3).bounds == (-1.0, 1.0)
     assert sequence.radius(0) > 0

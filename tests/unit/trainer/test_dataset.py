@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
-from candlecast.core.normalization import normalize, parse
+from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
 from candlecast.trainer.data.splits import default_borders, split_by_time
 from candlecast.trainer.features import compute_features
@@ -108,7 +108,7 @@ def test_the_scale_of_constant_features_is_one_of_rare_ones_std():
 
 def test_the_file_gives_back_the_very_numbers():
     params = fit_normalization(generated_dataset().windows(np.arange(300)))
-    again = parse(to_json(params))
+    again = parse_normalization(to_json(params))
     for name in ("relative", "log1p", "center", "scale", "clip"):
         assert np.array_equal(getattr(again, name), getattr(params, name)), name
 

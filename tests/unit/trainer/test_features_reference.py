@@ -5,7 +5,8 @@ from math import exp, fsum, log, sqrt
 import numpy as np
 import pytest
 
-from candlecast.core.feature_names import FEATURES, WINDOW
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import FEATURE_WINDOW
 from candlecast.trainer.features import compute_features
 from tests.support.feature_candles import MINUTE, START, random_candles, sliced
 
@@ -70,7 +71,9 @@ def test_a_row_needs_150_candles(rows, expected):
 def test_no_row_reads_across_a_missing_candle():
     candles = sliced(random_candles(400, seed=3), np.arange(400) != 200)
     open_time, matrix = compute_features(candles)
-    np.testing.assert_array_equal((open_time - START) // MINUTE, np.r_[WINDOW - 1 : 200, 200 + WINDOW : 400])
+    np.testing.assert_array_equal(
+        (open_time - START) // MINUTE, np.r_[FEATURE_WINDOW - 1 : 200, 200 + FEATURE_WINDOW : 400]
+    )
     assert np.isfinite(matrix).all()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from candlecast.core.feature_names import FEATURES, HORIZONS
+from candlecast.core.feature_names import FEATURES
+from candlecast.core.windows import HORIZONS
 from candlecast.trainer.models.calibration import Method, best_slope, fit_calibration, fit_weight, half_width
 
 ROWS = 20_000

@@ -9,7 +9,7 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 from statsmodels.regression.linear_model import OLS
 
-from candlecast.server.ab.figures import lags_of
+from candlecast.core.statistics import newey_west_lags
 from candlecast.trainer.evaluation.comparison import compare
 from candlecast.trainer.evaluation.intervals import estimate, mean_estimate
 from candlecast.trainer.evaluation.metrics import (
@@ -150,7 +150,7 @@ def test_intervals_on_overlapping_labels_cover_95_percent(figure, in_all):
 def test_the_newey_west_error_is_that_of_statsmodels():
     values = market(3)[0][:, 4]
     fitted = OLS(values, np.ones(len(values))).fit(
-        cov_type="HAC", cov_kwds={"maxlags": lags_of(len(values), 5), "use_correction": False}
+        cov_type="HAC", cov_kwds={"maxlags": newey_west_lags(len(values), 5), "use_correction": False}
     )
     low, high = fitted.conf_int()[0]
     given = mean_estimate(values, np.ones(len(values)), 5)

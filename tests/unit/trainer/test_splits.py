@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlecast.core.errors import CandlecastUserError
-from candlecast.trainer.data.splits import DAY, HISTORY, MINUTE, default_borders, split_by_time, walk_forward
+from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.windows import LOOKBACK
+from candlecast.trainer.data.splits import DAY, default_borders, split_by_time, walk_forward
 from candlecast.trainer.operation.train import LEAST_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
@@ -16,11 +18,11 @@ VALIDATION_FROM, TEST_FROM = 10_000, 15_000
 
 
 def split(minutes=MINUTES, validation_from=VALIDATION_FROM, test_from=TEST_FROM):
-    return split_by_time(minutes * MINUTE, validation_from * MINUTE, test_from * MINUTE)
+    return split_by_time(minutes * MINUTE_SECONDS, validation_from * MINUTE_SECONDS, test_from * MINUTE_SECONDS)
 
 
 def test_a_prediction_reads_208_minutes_before_its_own():
-    assert HISTORY == 208
+    assert LOOKBACK == 209
 
 
 @pytest.mark.parametrize(
@@ -74,25 +76,28 @@ def test_a_part_too_small_is_named_with_its_remedy(validation_from, test_from, m
 
 
 def test_default_borders_keep_the_last_fifth_for_the_test():
-    times = MINUTES * MINUTE
-    assert default_borders(times) == (13_600 * MINUTE, 16_000 * MINUTE)
-    assert default_borders(times, test_from=10_000 * MINUTE) == (8_500 * MINUTE, 10_000 * MINUTE)
+    times = MINUTES * MINUTE_SECONDS
+    assert default_borders(times) == (13_600 * MINUTE_SECONDS, 16_000 * MINUTE_SECONDS)
+    assert default_borders(times, test_from=10_000 * MINUTE_SECONDS) == (
+        8_500 * MINUTE_SECONDS,
+        10_000 * MINUTE_SECONDS,
+    )
 
 
 def test_a_test_that_begins_before_all_rows_is_refused():
     with pytest.raises(CandlecastUserError, match="no training row lies before the test part"):
-        default_borders(MINUTES * MINUTE, test_from=-1)
+        default_borders(MINUTES * MINUTE_SECONDS, test_from=-1)
 
 
 def test_the_minimum_train_accepts_fits_the_default_borders():
-    times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE
+    times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE_SECONDS
     given = split_by_time(times, *default_borders(times))
     assert len(given.validation) < 600, "the limit is higher than it need be"
 
 
 #: Labelled rows of March and April 2026: the first whole window ends at 03:28, the last label at 23:59.
 MARCH, APRIL, MAY = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (3, 4, 5))
-TWO_MONTHS = np.arange(MARCH + HISTORY * MINUTE, MAY - 5 * MINUTE, MINUTE)
+TWO_MONTHS = np.arange(MARCH + (LOOKBACK - 1) * MINUTE_SECONDS, MAY - 5 * MINUTE_SECONDS, MINUTE_SECONDS)
 
 
 def first_days(splits, times=TWO_MONTHS):
@@ -126,7 +131,7 @@ def test_a_sliding_window_trains_on_so_many_days():
 )
 def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, train_days):
     minutes = MINUTES[~np.any([(a <= MINUTES) & (a + n > MINUTES) for a, n in gaps] or [MINUTES < 0], axis=0)]
-    splits = walk_forward(minutes * MINUTE, folds, 9_000 * MINUTE, train_days)
+    splits = walk_forward(minutes * MINUTE_SECONDS, folds, 9_000 * MINUTE_SECONDS, train_days)
     assert len(splits) == folds
     for one in splits:
         for earlier, later in ((one.training, one.validation), (one.validation, one.test)):
@@ -139,11 +144,11 @@ def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, tr
     ("arguments", "message"),
     [
         ({"folds": 40}, "fold 1 of 40: the test part has 33[0-9] rows"),
-        ({"test_from": 2_000 * MINUTE}, "fold 1 of 4: the training part has 1,487 rows"),
+        ({"test_from": 2_000 * MINUTE_SECONDS}, "fold 1 of 4: the training part has 1,487 rows"),
         ({"train_days": 1}, "fold 1 of 4: the training part has 1,011 rows"),
         ({"test_from": -1}, "fold 1 of 4: no training row lies before the test part"),
     ],
 )
 def test_a_fold_that_is_too_small_is_named(arguments, message):
     with pytest.raises(CandlecastUserError, match=message):
-        walk_forward(MINUTES * MINUTE, **arguments)
+        walk_forward(MINUTES * MINUTE_SECONDS, **arguments)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from candlecast.core.calibration import parse
+from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.normalization import normalize
@@ -144,7 +144,7 @@ def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
     for model_type, folder in (("mamba", result.mamba_folder), ("lgbm", result.lgbm_folder)):
         content = (folder / "facts.json").read_bytes()
         assert facts[model_type] == {"version": folder.name, "facts_sha256": sha256(content).hexdigest()}
-    calibration = parse(files["calibration.json"].decode())
+    calibration = parse_calibration(files["calibration.json"].decode())
     assert calibration.mamba_weight == facts["mamba_weight"] == result.pair.weight.weight
     assert facts["accuracy_1m"] == result.report.ensemble[0].accuracy
     # The golden rows, from raw features to the final outputs, by the formulas of DESIGN 6 and the files alone.

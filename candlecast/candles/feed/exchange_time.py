@@ -1,0 +1,46 @@
+"""The exchange's time, by which minutes are over: asked for now and then, and reckoned on in between."""
+
+import asyncio
+
+from candlecast.candles.feed.options import FeedOptions
+from candlecast.core.errors import ExchangeError
+from candlecast.core.times import MINUTE_US
+from candlecast.exchanges.base import Exchange
+from candlecast.exchanges.clock import Clock
+
+
+class ExchangeTime:
+    """No change of this machine's clock moves it."""
+
+    def __init__(self, exchange: Exchange, options: FeedOptions, clock: Clock) -> None:
+        self._exchange, self._options, self._clock = exchange, options, clock
+        self._measured: tuple[float, float] | None = None  # the exchange's time, and clock.elapsed() when it said so
+        self._is_doubted = False  # what was measured: a machine that slept did not count the seconds
+        self._measuring = asyncio.Lock()
+
+    def now(self) -> float | None:
+        """Seconds since the epoch, rather late than early; None: not known yet."""
+        if self._measured is None:
+            return None
+        time, elapsed = self._measured
+        return time + self._clock.elapsed() - elapsed
+
+    def doubt(self) -> None:
+        """Ask the exchange anew before the next minute is called over."""
+        self._is_doubted = True
+
+    async def last_minute_over(self) -> int:
+        """The newest minute that REST can be trusted to have whole. Raises Unreachable where no time is known."""
+        async with self._measuring:
+            measured = self._measured
+            is_old = measured is None or self._clock.elapsed() - measured[1] > self._options.verify_every
+            if is_old or self._is_doubted:
+                try:
+                    time = await self._exchange.server_time()
+                    self._measured, self._is_doubted = (time, self._clock.elapsed()), False
+                except ExchangeError:
+                    if measured is None:
+                        raise
+        now = self.now()
+        assert now is not None, "measured above"
+        return int((now - self._options.rest_margin) * 1_000_000) // MINUTE_US * MINUTE_US - MINUTE_US

@@ -1,0 +1,25 @@
+"""The day that a measurement is of: whole, in UTC, and begun."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from candlecast.core.errors import DayNotBegun, DayUnreadable
+from candlecast.core.times import DAY_SECONDS
+from candlecast.server.session import Session
+
+
+def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]:
+    """The day of an ISO date, None: yesterday, and its first second and the first after it, epoch seconds.
+
+    Raises DayUnreadable, DayNotBegun.
+    """
+    now = datetime.fromtimestamp(session.now(), UTC)
+    try:
+        day = date.fromisoformat(text) if text is not None else now.date() - timedelta(days=1)
+    except ValueError:
+        raise DayUnreadable(text=text) from None
+    if day < date(1970, 1, 1):
+        raise DayUnreadable(text=text)
+    if day > now.date():
+        raise DayNotBegun(day=day.isoformat())
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+    return day, start, start + DAY_SECONDS

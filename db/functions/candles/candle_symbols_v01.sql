@@ -1,0 +1,13 @@
+-- candle_symbols: the symbols that have candles; some look-ups in an index, however many candles there are.
+--
+-- Grain    one row per symbol.
+create or replace view candle_symbols as
+with recursive symbols as (
+    (select candle.symbol::text as symbol from public.candles_1m as candle order by candle.symbol limit 1)
+    union all
+    select (select min(candle.symbol) from public.candles_1m as candle where candle.symbol > symbols.symbol)
+    from symbols where symbols.symbol is not null
+)
+select symbols.symbol from symbols where symbols.symbol is not null;
+alter view candle_symbols owner to candlecast_owner;
+grant select on candle_symbols to candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;

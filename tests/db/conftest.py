@@ -6,14 +6,27 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
+from tests.support.ab_days import EVEN, moving_candles, predicted
 from tests.support.databases import with_database
-from tests.support.duel import EVEN, moving_candles, predicted
-from tests.support.live import create, deploy, deploy_calibrated, load_demo, readable_copies
+from tests.support.deployment import create, deploy, deploy_calibrated, load_demo, readable_copies
+
+
+@pytest.fixture(scope="module")
+def shared_session(make_shared_database, template):
+    with psycopg.connect(make_shared_database(template), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def shared_db(shared_session):
+    """A transaction in a migrated database of the module's, rolled back: for the many cases that commit nothing."""
+    with shared_session.transaction(force_rollback=True):
+        yield shared_session
 
 
 @pytest.fixture(scope="session")
 def live_template(cluster_url, template, artifacts):
-    """A database to clone: a day of DEMO up to live.NEWEST, and an active ensemble."""
+    """A database to clone: a day of DEMO up to deployment.NEWEST, and an active ensemble."""
     name = "candlecast_live"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {template}")
@@ -33,6 +46,20 @@ def live(live_url):
     """A connection to a clone of `live_template`; rows have names."""
     with psycopg.connect(live_url, autocommit=True, row_factory=namedtuple_row) as db:
         yield db
+
+
+@pytest.fixture(scope="module")
+def warm_session(make_shared_database, live_template):
+    url = make_shared_database(live_template)
+    with psycopg.connect(url, autocommit=True, row_factory=namedtuple_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def warm(warm_session):
+    """A transaction in a clone of `live_template`, rolled back; its session keeps what it loaded, rows have names."""
+    with warm_session.transaction(force_rollback=True):
+        yield warm_session
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +95,7 @@ def copies(artifacts):
 
 @pytest.fixture(scope="session")
 def duel_template(cluster_url, live_template, artifacts):
-    """Five synthetic days (duel.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    """Five synthetic days (ab_days.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
     name = "candlecast_duel"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.clusters import Cluster, as_root, blocks, create_cluster, drop_cluster, own_packages, wait_for
-from tests.support.live import deploy_calibrated, load_demo
+from tests.support.deployment import deploy_calibrated, load_demo
 
 #: Which files come first; test_unattended.py comes last.
 SERVERS = ("test_operations.py", "test_standby.py", "test_pooler.py", "test_prometheus.py", "test_troubleshooting.py")

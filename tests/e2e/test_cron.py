@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from tests.support.deployment import MINUTE, deploy, load_demo
 from tests.support.lifecycle import add_day, judge_daily, pair
-from tests.support.live import MINUTE, deploy, load_demo
 from tests.support.paths import ROOT
 
 #: The server's processes belong to the postgres user.
@@ -93,7 +93,7 @@ def test_every_minute_gets_its_five_predictions(live, feeder):
     assert ask(live, "select count(*) from inference_runs where status = 'failed'") == [(0,)]
 
 
-def test_a_backend_killed_in_the_middle_loses_nothing_and_the_next_minute_is_predicted(live, feeder):
+def test_a_killed_backend_loses_nothing_the_next_run_predicts(live, feeder):
     feeder.set()
     running = "select id, backend_pid from inference_runs where status = 'running'"
     before = ask(live, "select count(*) from predictions")

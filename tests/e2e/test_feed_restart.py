@@ -13,7 +13,7 @@ from tests.support.feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference,
 from tests.support.paths import ROOT
 
 
-def test_postgresql_restarts_under_the_feed_and_no_candle_is_lost(make_database, template):
+def test_a_postgresql_restart_under_the_feed_loses_no_candle(make_database, template):
     """Twice: once at once, once after minutes in which candles came that nobody could write."""
     url = make_database(template)
     market = Market(SYMBOLS, START - DAY, START + 4 * HOUR, Faults(4, {"late closed frame": 0.05, "dropped": 0.3}))

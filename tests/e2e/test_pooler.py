@@ -92,7 +92,7 @@ def test_clients_predict_as_on_the_server_itself(clients, direct):
     assert clients[0].execute(between, (newest, newest)).fetchone() == (15,)
 
 
-def test_models_stay_loaded_in_the_pools_session_for_every_client(clients, primary):
+def test_models_stay_loaded_in_the_pool_for_every_client(clients, primary):
     """One client alone makes the pool's session load them, and the other one's call goes to that same session."""
     one, other = clients
     one.execute("select predict('DEMO')")
@@ -105,7 +105,7 @@ def test_models_stay_loaded_in_the_pools_session_for_every_client(clients, prima
         assert "onnxruntime" in mapped.read_text()
 
 
-def test_a_prepared_statement_is_of_the_one_session_that_prepared_it(clients, pooled, version):
+def test_a_prepared_statement_belongs_to_its_own_session(clients, pooled, version):
     holder, _ = clients
     with psycopg.connect(pooled, autocommit=True) as preparing:
         preparing.execute("select 1 as prepared", prepare=True)

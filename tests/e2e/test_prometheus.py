@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.alert_rules import FOLDER, RULES
 from tests.support.clusters import NEWEST, ROOT, free_port
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from bench.processes import CANDLECAST
-from tests.support.history import fill, market_of
+from tests.support.backfilling import fill, market_of
 from tests.support.paths import ROOT
 
 
@@ -65,9 +65,7 @@ def test_a_cluster_that_candlecast_did_not_make_stays_untouched(action: str, for
     assert {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()} == before
 
 
-def test_a_cluster_of_another_clone_is_refused_and_a_moved_clone_keeps_its_own(
-    foreign_cluster: Path, tmp_path: Path
-) -> None:
+def test_another_clones_cluster_is_refused_a_moved_clone_keeps(foreign_cluster: Path, tmp_path: Path) -> None:
     other_clone = tmp_path / "clone"
     (other_clone / "scripts").mkdir(parents=True)
     (other_clone / "scripts/cluster.sh").touch()
@@ -125,7 +123,7 @@ def test_the_server_runs_with_the_settings_that_candlecast_needs(admin: psycopg.
     assert row == ("pg_cron", "on", "on", "localhost", "C.UTF-8")
 
 
-def test_the_server_imports_what_was_installed_and_nothing_from_the_clone(db: psycopg.Connection) -> None:
+def test_the_server_imports_what_was_installed_not_the_clone(db: psycopg.Connection) -> None:
     db.execute("""
         create function pg_temp.place() returns text language plpython3u as $$
             import candlecast
@@ -211,9 +209,7 @@ def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url,
         ("timeout() { shift 3; command timeout -k 1 0.1 sleep 60; }", "no answer within 5 s"),
     ],
 )
-def test_make_up_generates_candles_where_the_exchange_does_not_answer(
-    db, database_url, tmp_path, network: str, reason: str
-) -> None:
+def test_make_up_generates_candles_without_the_exchange(db, database_url, tmp_path, network: str, reason: str) -> None:
     said = choose(database_url, tmp_path, "http://127.0.0.1:1", network=network)
     assert said == [f"no candles from the exchange: {reason}", "GENERATED", "symbols: DEMO"]
     assert db.execute("select count(*) from candles_1m").fetchone() == (0,)

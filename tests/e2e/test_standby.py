@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.support.clusters import LAUNCHER, NEWEST, section, wait_for
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 pytestmark = pytest.mark.cron
 FORECAST = "select * from predict('DEMO', %s)"
@@ -51,7 +51,7 @@ def test_what_watches_can_look_at_the_standby(primary, standby):
             db.execute(f"select * from {view} limit 1")
 
 
-def test_what_does_not_work_on_the_standby_says_what_the_document_says(standby):
+def test_what_fails_on_the_standby_says_what_is_documented(standby):
     table = section("A hot standby")
     with standby.connect() as db:
         for query in ("call run_inference()", "select activate_ensemble(1)", "listen candlecast"):
@@ -63,7 +63,7 @@ def test_what_does_not_work_on_the_standby_says_what_the_document_says(standby):
         assert db.execute(LAUNCHER).fetchall() == []
 
 
-def test_predict_now_on_the_standby_returns_what_the_primary_stored(primary, standby):
+def test_predict_now_on_the_standby_equals_the_primary(primary, standby):
     wait_for(primary, BETWEEN_JOBS, seconds=120)
     stored = primary.ask("select * from predict_now('DEMO')")
     catch_up(standby, primary)
@@ -75,7 +75,7 @@ def test_predict_now_on_the_standby_returns_what_the_primary_stored(primary, sta
         db.execute("select * from predict_now('DEMO')")
 
 
-def test_a_model_that_goes_live_on_the_primary_is_seen_on_the_standby(primary, standby):
+def test_a_model_activated_on_the_primary_reaches_the_standby(primary, standby):
     with standby.connect() as db:
         before = db.execute("select distinct ensemble_id from predict('DEMO')").fetchone()
         ((new,),) = primary.ask(

@@ -1,4 +1,4 @@
-"""Candles for the feature tests: made here, or read from ../shared/data; into the database and back as features."""
+"""Candles for feature tests, generated or read from ../shared/data; written to the database, read back as features."""
 
 import math
 from datetime import UTC, datetime

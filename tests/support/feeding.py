@@ -1,4 +1,4 @@
-"""The feed against the stand-in exchange, replayed fast, and the table against what happened in the market."""
+"""Runs the feed against the stand-in exchange, faster than time, and compares the table with the market."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What tests of the lifecycle share: days to judge ensembles by, and what always holds of states and history."""
+"""Days that decide A/B tests, and the invariants of the ensembles' states and history."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from tests.support.live import in_backend, register
+from tests.support.deployment import in_backend, register
 
 SYMBOLS = ("DEMO", "OTHER")
 DAY = timedelta(days=1)

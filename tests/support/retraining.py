@@ -1,4 +1,4 @@
-"""Retraining in tests: small models, five days of DEMO, as a call or as a process of its own that can be killed.
+"""Retrains small models on five days of DEMO, by a call or in a process of its own that can be killed.
 
 python -m tests.support.retraining URL MODELS SYMBOL...     `candlecast retrain`, with models that train in seconds
 """

@@ -1,4 +1,4 @@
-"""`candlecast serve` as a process of its own, and a database that is live now."""
+"""Runs `candlecast serve` as a process, and brings a database's candles and forecasts up to now."""
 
 import os
 import selectors
@@ -14,7 +14,7 @@ import httpx
 import psycopg
 
 from bench.processes import CANDLECAST
-from tests.support.live import load_demo
+from tests.support.deployment import load_demo
 from tests.support.paths import ROOT
 
 

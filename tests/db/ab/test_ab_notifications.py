@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from tests.support.duel import AT, DAY, judged, new_version, predicted, put_on_test, setting, share, states
-from tests.support.live import MINUTE, NEWEST, create, in_backend
+from tests.support.ab_days import AT, DAY, judged, new_version, predicted, put_on_test, setting, share, states
+from tests.support.deployment import MINUTE, NEWEST, create, in_backend
 
 
 class Listener:
@@ -95,7 +95,7 @@ def test_by_hand(committed_duel, listener):
     }
 
 
-def test_nothing_is_told_of_a_preview_a_kept_test_or_what_was_not_committed(committed_duel, listener):
+def test_previews_kept_tests_and_rollbacks_notify_nobody(committed_duel, listener):
     predicted(committed_duel, 2, 58)
     committed_duel.execute("select * from preview_ab(%s)", (AT,))
     with committed_duel.transaction(force_rollback=True):
@@ -169,7 +169,7 @@ def predicting(db, at):
     ]
 
 
-def test_as_many_are_on_test_as_max_test_ensembles_says_and_the_longest_on_test_predict(live, artifacts):
+def test_max_test_ensembles_limits_tests_and_the_oldest_predict(live, artifacts):
     first, second, third = (create(live, artifacts, weight, is_test=True) for weight in (0.1, 0.2, 0.3))
     assert predicting(live, NEWEST) == [1, first, second, third]
     with pytest.raises(psycopg.Error, match="as many there as max_test_ensembles allows, 3") as error:

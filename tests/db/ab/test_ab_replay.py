@@ -26,7 +26,7 @@ from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.training import TrainingOptions, train_and_export
 from tests.support.artifacts import SMALL_MAMBA
-from tests.support.live import MINUTE, create_calibrated, deploy_calibrated
+from tests.support.deployment import MINUTE, create_calibrated, deploy_calibrated
 
 DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
@@ -276,7 +276,7 @@ class Told:
 
 @pytest.mark.parametrize("guard", ["none", "confidence"])
 @pytest.mark.parametrize("at", EVALUATED, ids=[f"{at:%d %b}" for at in EVALUATED])
-def test_every_figure_and_decision_is_what_pandas_scipy_and_statsmodels_give(replayed, at, guard):
+def test_figures_and_decisions_equal_pandas_scipy_statsmodels(replayed, at, guard):
     rows = (replayed.acted if guard == "none" else replayed.guarded)[at]
     given = Told(replayed, at).judged[guard]
     assert {row["challenger_id"] for row in rows} == set(given)

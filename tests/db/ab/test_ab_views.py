@@ -1,7 +1,6 @@
 """ab_status, ensemble_history and ensemble_leaderboard, held to what is counted and calculated here."""
 
 import math
-import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,7 +8,7 @@ import pytest
 from scipy.special import lambertw
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.support.duel import (
+from tests.support.ab_days import (
     AT,
     DAY,
     EVEN,
@@ -22,7 +21,7 @@ from tests.support.duel import (
     put_on_test,
     setting,
 )
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 END = START + 5 * DAY
 WINDOWS = {"1 h": HOUR, "24 h": DAY, "7 d": 7 * DAY}
@@ -31,49 +30,62 @@ RHO = 4_000 / (-lambertw(-(0.05**2) / math.e, k=-1).real - 1)
 
 @pytest.fixture
 def running(duel):
-    """Two days up to this minute, predicted by 1, active, and 2, on test, from their beginning on."""
-    if datetime.now(UTC).second > 50:
-        time.sleep(11)
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
-    start = now - 2 * DAY
+    """From two days ago to tomorrow, predicted by 1, active, and 2, on test, from the beginning on; and when that is.
+
+    What lies ahead is there for the minutes that begin while a test runs; nothing reads ahead of the clock.
+    """
+    start = this_minute() - 2 * DAY
     duel.execute("delete from predictions")
     duel.execute("delete from candles_1m")
-    moving_candles(duel, 2, start)
+    moving_candles(duel, 3, start)
     for ensemble, right in ((1, 50), (2, 58)):
-        predicted(duel, ensemble, right, since=start, until=now, start=start)
+        predicted(duel, ensemble, right, since=start, until=start + 3 * DAY, start=start)
     duel.execute("update active_ensembles set changed_at = %s where id in (1, 2)", (start,))
-    return duel, now
+    return duel, start
+
+
+def this_minute():
+    return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def status(db):
     return db.execute("select * from ab_status").fetchall()
 
 
+def status_of_a_minute(db):
+    """A minute of the clock, and what ab_status says within it."""
+    while True:
+        minute, rows = this_minute(), status(db)
+        if this_minute() == minute:
+            return minute, rows
+
+
 def test_status_says_how_far_a_test_is_and_what_comes_next(running):
-    db, now = running
-    (row,) = status(db)
-    minutes, disagreements = 2_879, sum(50 <= m * 37 % 100 < 58 for m in range(2_879))
+    db, start = running
+    now, (row,) = status_of_a_minute(db)
+    minutes = (now - start) // MINUTE - 1
+    disagreements = sum(50 <= m * 37 % 100 < 58 for m in range(minutes))
     bound = math.sqrt((disagreements + RHO) * (math.log(disagreements / RHO + 1) - 2 * math.log(0.05)))
     assert (row.symbol, row.challenger_id, row.role, row.active_id) == ("DEMO", 2, "test", 1)
-    assert (row.since, row.minutes, row.pairs) == (now - 2 * DAY, minutes, 1_439)
+    assert (row.since, row.minutes, row.pairs) == (start, minutes, 1_439)
     assert row.difference == pytest.approx(disagreements / minutes)
     assert (row.low, row.high) == pytest.approx(((disagreements - bound) / minutes, (disagreements + bound) / minutes))
-    last_day = range(1_440, 2_879)
+    last_day = range(minutes - 1_439, minutes)
     assert row.difference_24h == pytest.approx(sum(50 <= m * 37 % 100 < 58 for m in last_day) / len(last_day))
     assert row.outlook == "promote"
     assert row.why.startswith("better: ")
-    assert row.ends_at == now + 28 * DAY
+    assert row.ends_at == start + 30 * DAY
     ten_past = now.replace(hour=0, minute=10)
     assert row.next_evaluation == (ten_past if now < ten_past else ten_past + DAY)
     assert db.execute("select count(*) as rows from ab_evaluations").fetchone().rows == 0
 
 
 def test_status_goes_by_the_settings(running):
-    db, now = running
+    db, start = running
     setting(db, "promotion_margin", "0.2")
     setting(db, "ab_max_days", "5")
     (row,) = status(db)
-    assert (row.outlook, row.ends_at) == ("keep", now + 3 * DAY)
+    assert (row.outlook, row.ends_at) == ("keep", start + 5 * DAY)
     assert row.why.startswith("not better by the margin")
 
 
@@ -90,7 +102,7 @@ def test_status_is_empty_without_tests(running):
     assert status(db) == []
 
 
-def test_history_says_what_was_live_when_why_it_came_and_why_it_went(duel):
+def test_history_says_what_was_live_when_and_why(duel):
     predicted(duel, 2, 58)
     promotion = judged(duel)
     duel.execute("select activate_ensemble(3)")
@@ -153,7 +165,7 @@ def test_the_leaderboard_ranks_within_symbol_window_and_horizon(duel):
     assert {(row.ensemble_id, row.state) for row in rows} == {(1, "active"), (2, "test"), (3, "test")}
 
 
-def test_the_leaderboard_leaves_out_what_its_models_were_fitted_on(duel):
+def test_the_leaderboard_leaves_out_minutes_trained_on(duel):
     predicted(duel, 2, 60)
     version = new_version(duel, "mamba")
     duel.execute("update model_versions set training_to = %s where id = %s", (END - 2 * HOUR - 5 * MINUTE, version))
@@ -164,7 +176,7 @@ def test_the_leaderboard_leaves_out_what_its_models_were_fitted_on(duel):
     }  # fmt: skip
 
 
-def test_equals_share_a_place_and_prices_that_stood_still_do_not_count(duel):
+def test_equals_share_a_rank_and_flat_minutes_do_not_count(duel):
     predicted(duel, 2, EVEN)
     last = "open_time >= timestamptz '2026-05-05 23:30:00+00'"
     duel.execute(f"update candles_1m set (open, high, low, close) = (select 100, 100, 100, 100) where {last}")

@@ -1,6 +1,6 @@
 """evaluate_ab() on made-up days: what was predicted and what came of it -> the decision, written out.
 
-Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/duel.py has the days.
+Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/ab_days.py has the days.
 """
 
 import json
@@ -8,7 +8,7 @@ import json
 import psycopg
 import pytest
 
-from tests.support.duel import (
+from tests.support.ab_days import (
     AT,
     DAY,
     EVEN,
@@ -24,7 +24,7 @@ from tests.support.duel import (
     setting,
     states,
 )
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 LATER = AT + DAY
 NOON = START + 12 * HOUR
@@ -167,7 +167,7 @@ def test_in_a_flat_market_nothing_is_decided(duel):
     assert (row.loss, row.loss_difference) == ("squared_error", 0), "a forecast has a size error there too"
 
 
-def test_minutes_that_did_not_move_count_as_pairs_and_not_as_hits(duel):
+def test_flat_minutes_count_as_pairs_and_not_as_hits(duel):
     """Two of three minutes stand still: a third is still, the others lead there or away."""
     unmoved(duel, "m % 3 > 0")
     predicted(duel, 2, 70)

@@ -97,7 +97,7 @@ def recovered(url):
 
 
 @at_stages("waiting for its lock", "in the test vectors", "between two states")
-def test_a_killed_evaluation_changes_nothing_and_the_next_one_decides(due, hold, written):
+def test_a_killed_evaluation_changes_nothing_the_next_decides(due, hold, written):
     url, at_time = due
     with ThreadPoolExecutor(1) as thread:
         watching, holding, evaluating = connect(url), connect(url, autocommit=False), warmed(url, at_time)
@@ -117,7 +117,7 @@ def test_a_killed_evaluation_changes_nothing_and_the_next_one_decides(due, hold,
 
 
 @at_stages("comparing", "in the test vectors", "before the first state is moved")
-def test_a_canceled_evaluation_changes_nothing_and_the_next_one_decides(due, hold, written):
+def test_a_canceled_evaluation_changes_nothing_the_next_decides(due, hold, written):
     url, at_time = due
     with (
         connect(url) as db,
@@ -138,7 +138,7 @@ def test_a_canceled_evaluation_changes_nothing_and_the_next_one_decides(due, hol
         promotes(evaluating, at_time)
 
 
-def test_an_evaluation_that_the_caller_rolls_back_was_never_there(due):
+def test_an_evaluation_that_is_rolled_back_leaves_nothing(due):
     url, at_time = due
     with connect(url) as db, connect(url, autocommit=False) as evaluating, connect(url) as listening:
         listening.execute("listen candlecast")

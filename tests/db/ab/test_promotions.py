@@ -1,12 +1,12 @@
 """What evaluations change over days: who of two winners goes live, refusals, probation, the cooldown, and no flapping.
 
-Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/duel.py has the days.
+Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/ab_days.py has the days.
 """
 
 import psycopg
 import pytest
 
-from tests.support.duel import (
+from tests.support.ab_days import (
     AT,
     DAY,
     HOUR,
@@ -22,7 +22,7 @@ from tests.support.duel import (
     share,
     states,
 )
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 LATER = AT + DAY
 
@@ -42,7 +42,7 @@ def damaged(db, ensemble):
     db.execute("update active_ensembles set lgbm_version_id = %s where id = %s", (lgbm, ensemble))
 
 
-def test_of_two_that_win_the_better_goes_live_and_the_other_begins_anew_against_it(duel):
+def test_of_two_winners_the_better_goes_live_the_other_restarts(duel):
     put_on_test(duel, 3)
     predicted(duel, 2, 58)
     predicted(duel, 3, 60)
@@ -58,7 +58,7 @@ def test_of_two_that_win_the_better_goes_live_and_the_other_begins_anew_against_
     assert states(duel) == {1: "retired", 2: "test", 3: "active"}
 
 
-def test_a_test_that_is_clearly_worse_retires_beside_one_that_wins(duel):
+def test_a_clearly_worse_test_retires_beside_a_winner(duel):
     put_on_test(duel, 3)
     predicted(duel, 2, 42)
     predicted(duel, 3, 58)
@@ -73,7 +73,7 @@ def test_a_test_that_is_clearly_worse_retires_beside_one_that_wins(duel):
         (damaged, "is damaged"),
     ],
 )
-def test_a_winner_that_is_not_the_model_that_was_evaluated_is_refused_and_the_next_best_goes_live(duel, hurt, says):
+def test_a_winner_whose_files_changed_yields_to_the_next_best(duel, hurt, says):
     put_on_test(duel, 3)
     predicted(duel, 2, 58)
     predicted(duel, 3, 62)
@@ -99,7 +99,7 @@ def promoted_then(db, right):
     assert judged(db).decision == "promote"
 
 
-def test_what_was_promoted_and_does_worse_the_next_day_is_rolled_back(duel):
+def test_a_promotion_that_does_worse_next_day_is_rolled_back(duel):
     promoted_then(duel, 40)
     noon = judged(duel, AT + 12 * HOUR)
     assert (noon.decision, noon.role, noon.reason) == ("keep", "shadow", "12.0 of 24 hours so far")
@@ -125,7 +125,7 @@ def test_what_was_promoted_and_does_well_stands(duel):
 
 
 @pytest.mark.parametrize(("guard", "decision"), [("confidence", "retire"), ("none", "roll_back")])
-def test_a_shadow_that_did_a_little_better_comes_back_without_the_guard_only(duel, guard, decision):
+def test_a_slightly_better_shadow_returns_only_without_the_guard(duel, guard, decision):
     promoted_then(duel, 1)
     duel.execute("delete from predictions where ensemble_id = 2 and candle_time >= %s", (AT,))
     predicted(duel, 2, "m * 37 % 100 between 31 and 79", since=AT)
@@ -146,7 +146,7 @@ def test_a_shadow_that_nobody_can_judge_waits(duel):
     assert judged(duel, LATER + 5 * HOUR).decision == "roll_back"
 
 
-def test_a_shadow_retires_unjudged_where_another_goes_live_by_hand(duel):
+def test_a_shadow_retires_when_another_is_activated_by_hand(duel):
     promoted_then(duel, 58)
     duel.execute("select activate_ensemble(3)")
     assert states(duel) == {1: "retired", 2: "retired", 3: "active"}
@@ -212,7 +212,7 @@ def test_the_past_decides_nothing_once_a_later_evaluation_has(duel):
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
 
-def test_a_change_by_hand_is_not_undone_by_evaluating_a_minute_before_it(duel):
+def test_evaluating_an_earlier_minute_undoes_no_manual_change(duel):
     """Where the ensembles were there already: else it is a replay, and their states now are those of the replay."""
     predicted(duel, 2, 58)
     predicted(duel, 3, 40)

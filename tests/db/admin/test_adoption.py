@@ -5,8 +5,8 @@ import pytest
 from alembic.util import CommandError
 
 from tests.support.databases import alembic
-from tests.support.golden import dump
-from tests.support.migrating import migrate
+from tests.support.golden_files import dump
+from tests.support.migrations import migrate
 
 TABLE = """
 create table candles_1m (

@@ -17,8 +17,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from db.migrations import objects, roles
 from tests.support.databases import alembic
-from tests.support.golden import assert_golden, dump
-from tests.support.migrating import CONFIG, migrate
+from tests.support.golden_files import assert_golden, dump
+from tests.support.migrations import CONFIG, migrate
 from tests.support.paths import ROOT
 
 SCRIPTS = list(reversed(list(ScriptDirectory.from_config(CONFIG).walk_revisions())))
@@ -34,7 +34,7 @@ def test_history_is_one_line_of_numbered_files():
         assert f"Revises: {script.down_revision or 'nothing'}" in script.module.__doc__
 
 
-def test_migrations_name_sql_files_that_are_there_and_leave_none_over():
+def test_migrations_name_every_sql_file_and_no_other():
     named = {  # a step down may name what a step up before it named
         f"{name}_v{int(version):02d}.sql"
         for path in (ROOT / "db/migrations/versions").glob("*.py")
@@ -227,7 +227,7 @@ def test_roles_go_unless_something_uses_them(make_database, operations, monkeypa
         operations.commit()
 
 
-def test_roles_that_the_template_uses_stay_and_the_downgrade_says_so(make_database, template):
+def test_a_downgrade_keeps_roles_the_template_uses_and_says_so(make_database, template):
     url = make_database()
     alembic(url, "upgrade", "head")
     done = alembic(url, "downgrade", "base")
@@ -238,7 +238,7 @@ def test_roles_that_the_template_uses_stay_and_the_downgrade_says_so(make_databa
         assert db.execute("select count(*) from pg_roles where rolname like 'candlecast\\_%'").fetchone() >= (6,)
 
 
-def test_a_downgrade_that_would_break_a_users_view_is_refused_whole(make_database):
+def test_a_downgrade_that_breaks_a_users_view_is_refused_whole(make_database):
     url = make_database()
     migrate(url, "head")
     with psycopg.connect(url, autocommit=True) as db:

@@ -7,8 +7,8 @@ import pytest
 
 from db.migrations.roles import ROLES
 from tests.support.databases import with_database
-from tests.support.golden import assert_golden
-from tests.support.live import deploy, load_demo
+from tests.support.deployment import deploy, load_demo
+from tests.support.golden_files import assert_golden
 from tests.support.paths import ROOT
 
 NOBODY = "candlecast_probe_nobody"

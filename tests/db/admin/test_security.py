@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.support.live import NEWEST, deploy, load_demo
+from tests.support.deployment import NEWEST, deploy, load_demo
 
 DEFINERS = {
     "activate_ensemble",
@@ -23,7 +23,7 @@ DEFINERS = {
 }
 
 
-def test_every_security_definer_function_has_a_search_path_that_ends_in_pg_temp(db):
+def test_security_definer_functions_search_pg_temp_last(db):
     found = db.execute("""
         select proname, proowner::regrole::text, coalesce(array_to_string(proconfig, '; '), '') from pg_proc
         where pronamespace = 'public'::regnamespace and prosecdef
@@ -87,7 +87,7 @@ HIJACK = """
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_operators_and_functions_of_the_callers_schema_are_not_met(db, attacker, function):
+def test_operators_and_functions_of_the_caller_are_not_used(db, attacker, function):
     expected = db.execute("select * from predict('DEMO')").fetchall()
     attacker.execute(HIJACK)
     assert attacker.execute(CALLS[function]).fetchall() == expected

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from candlecast.core.settings import resolve
-from tests.support.live import in_backend
-from tests.support.migrating import migrate
+from tests.support.deployment import in_backend
+from tests.support.migrations import migrate
 
 NAMES = [
     "enabled", "mamba_weight", "device", "mamba_runtime", "candle_timeout", "max_candle_age", "min_confidence",
@@ -87,9 +87,9 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("keep_measurements", "99999 d", 99999 * 86400.0),
     ],
 )
-def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expected):
-    assert accepted(db, name, value)
-    assert getattr(read_back(db), name) == expected
+def test_what_the_table_takes_is_what_the_functions_read(shared_db, name, value, expected):
+    assert accepted(shared_db, name, value)
+    assert getattr(read_back(shared_db), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_what_the_table_takes_is_what_the_functions_read(db, name, value, expect
         ("ab_max_days", "1.5"),
     ],
 )
-def test_what_the_table_refuses(db, name, value):
-    assert not accepted(db, name, value)
+def test_what_the_table_refuses(shared_db, name, value):
+    assert not accepted(shared_db, name, value)
 
 
 def test_no_other_setting_can_be_added(db):
@@ -193,6 +193,6 @@ LIKE_A_VALUE = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(name=st.sampled_from(NAMES), value=LIKE_A_VALUE)
-def test_nothing_that_the_table_takes_is_refused_by_the_functions(db, name, value):
+def test_functions_accept_every_value_the_table_accepts(db, name, value):
     if accepted(db, name, value):
         resolve(json.dumps({name: value}), {})  # raises SettingInvalid where they disagree

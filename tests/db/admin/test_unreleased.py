@@ -11,8 +11,8 @@ import pytest
 
 from bench.processes import CANDLECAST
 from tests.support.databases import alembic
-from tests.support.golden import dump
-from tests.support.migrating import migrate
+from tests.support.golden_files import dump
+from tests.support.migrations import migrate
 from tests.support.paths import ROOT
 
 FOREIGN = (
@@ -47,7 +47,7 @@ def test_another_applications_alembic_is_not_touched(make_database, revision):
 
 @pytest.mark.parametrize("revision", OLD)
 @pytest.mark.parametrize("command", [("upgrade", "head"), ("downgrade", "base"), ("current",)], ids=" ".join)
-def test_a_database_of_before_the_first_release_is_refused_unchanged(make_database, revision, command):
+def test_a_database_from_before_a_release_is_refused_unchanged(make_database, revision, command):
     url = make_database()
     with psycopg.connect(url, autocommit=True) as db:
         name = db.info.dbname

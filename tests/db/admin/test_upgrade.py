@@ -1,7 +1,7 @@
 """docs/operations.md, upgrading: a session that is open while migrations run predicts on."""
 
 from tests.support.databases import alembic
-from tests.support.live import NEWEST
+from tests.support.deployment import NEWEST
 
 
 def test_an_open_session_predicts_on_through_migrations(live, live_url):

@@ -21,8 +21,7 @@ from candlecast.core.errors import Unreachable
 from candlecast.exchanges.clock import Clock
 from tests.exchange import Faults, Market, StandIn
 from tests.exchange.frames import kline_row
-from tests.support.feeding import difference
-from tests.support.history import (
+from tests.support.backfilling import (
     DAY,
     END,
     NOW,
@@ -33,9 +32,10 @@ from tests.support.history import (
     fill,
     loaded,
     market_of,
-    serving,
+    running_exchange,
     standing,
 )
+from tests.support.feeding import difference
 from tests.support.paths import ROOT
 
 #: The archive that follows so many others stops amid its transaction: its candles are copied, its row is not written.
@@ -180,7 +180,7 @@ def test_every_refusal_of_the_menu_on_the_way(db, database_url) -> None:
     clock, met = Clock(1200, NOW), set()
     for seed, symbol in enumerate(("AVAXUSDT", "FILUSDT", "NEARUSDT", "ETHUSDT")):
         market = Market([symbol], TODAY - 12 * DAY, NOW + 5 * DAY, Faults(seed, requests | downloads))
-        with serving(StandIn(market, clock)) as exchange:
+        with running_exchange(StandIn(market, clock)) as exchange:
             assert backfill([symbol], 12, binance(exchange, clock), database_url) == 0
             newest = "select extract(epoch from max(open_time))::int8 from candles_1m where symbol = %s"
             (newest,) = db.execute(newest, [symbol]).fetchone()
@@ -194,7 +194,7 @@ def test_every_refusal_of_the_menu_on_the_way(db, database_url) -> None:
 def test_limits_are_kept_where_all_comes_by_rest(db, database_url) -> None:
     clock = Clock(1200, NOW)
     market = Market(["BTCUSDT"], TODAY - 40 * DAY, NOW + 5 * DAY)
-    with serving(StandIn(market, clock, weight_limit=60)) as exchange:
+    with running_exchange(StandIn(market, clock, weight_limit=60)) as exchange:
         nowhere = binance(exchange, clock, archive_url=f"{exchange.rest_url}/nowhere")
         assert backfill(["BTCUSDT"], 40, nowhere, database_url) == 0
         assert db.execute("select count(*) from candles_1m").fetchone()[0] > 40 * 1440
@@ -204,7 +204,7 @@ def test_limits_are_kept_where_all_comes_by_rest(db, database_url) -> None:
         assert exchange.counters.highest_weight <= 60
 
 
-def test_a_symbol_that_is_listed_later_begins_where_the_exchange_does(db, database_url, capsys) -> None:
+def test_a_symbol_listed_later_begins_where_the_exchange_does(db, database_url, capsys) -> None:
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 30) == 0
         assert "the exchange's first candle is 2026-05-01 00:00 UTC" in capsys.readouterr().err
@@ -223,9 +223,7 @@ def test_an_unknown_symbol_is_named_and_the_others_go_on(db, database_url, capsy
             assert difference(db, exchange.market, symbol, TODAY - DAY, END) == ""
 
 
-def test_an_exchange_that_cannot_be_reached_ends_it_with_69_and_nothing_written(
-    db, database_url, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_exchange_exits_with_69_and_no_row(db, database_url, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = StandIn(Market(["BTCUSDT"], TODAY - DAY, NOW), standing())  # never started: nobody listens on port 0
     monkeypatch.setattr(candlecast.exchanges, "exchange_named", lambda _name: binance(exchange, Clock(10_000)))
     done = CliRunner().invoke(app, ["backfill", "--symbol", "btcusdt", "--database-url", as_feeder(database_url)])
@@ -254,7 +252,7 @@ def test_rest_alone_does_where_the_archive_cannot_be_reached(db, database_url, c
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
 
 
-def test_an_exchange_that_is_lost_on_the_way_leaves_whole_archives(db, database_url, capsys) -> None:
+def test_an_exchange_lost_on_the_way_leaves_whole_archives(db, database_url, capsys) -> None:
     class Leaving(Altered):
         def find(self, path: str, now: float) -> tuple[str, bytes] | None:
             if "05-02" in path:
@@ -272,7 +270,7 @@ def test_an_exchange_that_is_lost_on_the_way_leaves_whole_archives(db, database_
         assert db.execute("select count(*) from candles_1m").fetchone() == (1440 * done,)
 
 
-def test_a_candle_that_the_table_refuses_is_told_and_keeps_no_other_back(db, database_url, capsys) -> None:
+def test_a_candle_the_table_refuses_is_named_and_stops_no_other(db, database_url, capsys) -> None:
     with market_of(0) as exchange:
         db.execute("alter table candles_1m add check (open_time <> '2026-05-03 02:03+00')")
         assert fill(exchange, database_url, 1) == 1

@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from tests.exchange import StandIn
+from tests.support.backfilling import DAY, END, NOW, TODAY, Altered, fill, loaded, market_of
 from tests.support.feeding import difference
-from tests.support.history import DAY, END, NOW, TODAY, Altered, fill, loaded, market_of
 
 
 def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url, caplog) -> None:
@@ -24,7 +24,7 @@ def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
 
 
-def test_what_stays_corrupt_is_named_and_its_days_come_another_way(db, database_url, capsys) -> None:
+def test_an_archive_that_stays_corrupt_is_named_and_replaced(db, database_url, capsys) -> None:
     with market_of(35) as exchange:
         for name in ("BTCUSDT-1m-2026-04.zip", "BTCUSDT-1m-2026-04-07.zip"):
             exchange.spoil(name, *["wrong checksum"] * 3)

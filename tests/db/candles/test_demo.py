@@ -57,7 +57,7 @@ def test_a_pause_is_filled_in_one_call_with_the_same_candles(db: psycopg.Connect
     assert [close for (close,) in closes] == at_once
 
 
-def test_default_is_sixty_days_to_now_and_nothing_that_is_not_closed(db: psycopg.Connection) -> None:
+def test_default_is_sixty_days_of_closed_candles_up_to_now(db: psycopg.Connection) -> None:
     with db.transaction():
         assert db.execute("select generate_demo_candles()").fetchone() == (86_400,)
         newest = db.execute(

@@ -182,7 +182,7 @@ def test_a_wrong_clock_of_this_machine_stores_no_open_candle(make_database, temp
         assert (found, unclosed) == ([], []), f"{wrong_by} s wrong"
 
 
-def test_a_database_that_is_away_for_longer_than_the_feed_remembers_lacks_nothing_afterwards(db, admin, database_url):
+def test_a_database_away_for_very_long_misses_nothing_afterwards(db, admin, database_url):
     one = market(hours=14)
     clock = ReplayClock(SPEED)
     # Nothing else reads again what the table had before: it is the database's return that has to.
@@ -212,7 +212,7 @@ def test_a_database_that_is_away_for_longer_than_the_feed_remembers_lacks_nothin
     assert asyncio.run(scene()) == ([], {})
 
 
-def test_what_was_missing_or_wrong_before_the_start_is_mended_and_older_candles_stay(db, database_url):
+def test_the_start_repairs_recent_candles_and_keeps_older_ones(db, database_url):
     one = market(["BTCUSDT"])
     truth = {row.open_time: row for row in one.truth("BTCUSDT", START - DAY, START - 10 * MINUTE)}
     hole = range(START - 5 * HOUR, START - 4 * HOUR, MINUTE)
@@ -237,7 +237,7 @@ def test_what_was_missing_or_wrong_before_the_start_is_mended_and_older_candles_
     assert differences(db, one, START - 2 * MINUTE, START - DAY + MINUTE) == []
 
 
-def test_a_candle_that_cannot_be_is_reported_by_its_minute_and_stops_no_other(db, database_url):
+def test_an_impossible_candle_is_reported_and_stops_no_other(db, database_url):
     one = market(["BTCUSDT"])
     live, past = START + 5 * MINUTE, START - 30 * MINUTE
     for minute in (live, past):
@@ -263,7 +263,7 @@ def has(db, minute, symbol="BTCUSDT"):
     return db.execute(query, (symbol, minute)).fetchone() is not None
 
 
-def test_a_halt_of_the_exchange_is_no_gap_to_ask_for_again_and_again(db, database_url):
+def test_a_halt_of_the_exchange_is_not_requested_repeatedly(db, database_url):
     halts = [(START - HOUR, START - HOUR / 2), (START + 5 * MINUTE, START + 20 * MINUTE)]
     one = market(["BTCUSDT"], halts=halts)
 
@@ -295,7 +295,7 @@ def test_quotes_give_the_spread_of_their_minute(db, database_url):
         assert spreads[minute] == pytest.approx(one.spread_bps("BTCUSDT", minute), abs=1e-2)
 
 
-def test_the_command_stops_on_sigterm_and_a_second_one_for_the_same_symbol_ends_at_once(db, database_url):
+def test_sigterm_stops_the_feed_and_a_second_feed_ends_at_once(db, database_url):
     began = time.time()
     today = int(began) // MINUTE * MINUTE - 2 * MINUTE
     one = Market(["BTCUSDT", "ETHUSDT"], began - 2 * DAY, began + HOUR)

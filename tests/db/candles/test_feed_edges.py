@@ -64,7 +64,7 @@ def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
     assert not differs
 
 
-def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, database_url):
+def test_an_unknown_symbol_ends_the_feed_and_leaves_no_row(db, database_url):
     """Also where an earlier start met no exchange and left a row, and where the database is lost at that moment."""
     lost = asyncio.Event()
 
@@ -100,7 +100,7 @@ def test_a_symbol_that_there_never_was_ends_the_feed_and_leaves_no_row(db, datab
     assert db.execute("select count(*) from feed_status").fetchone() == (0,)
 
 
-def test_more_trades_than_can_be_are_told_by_minute_and_stop_no_other(db, database_url, monkeypatch):
+def test_an_impossible_number_of_trades_stops_no_other_candle(db, database_url, monkeypatch):
     def row(one):
         return kline_row(one._replace(number_of_trades=2**70) if one.open_time == START - 600 else one)
 
@@ -121,7 +121,7 @@ def test_more_trades_than_can_be_are_told_by_minute_and_stop_no_other(db, databa
     assert db.execute(around, (START - 600,)).fetchone() == (10,)  # of eleven
 
 
-def test_a_frame_of_a_minute_long_ago_is_told_and_makes_nobody_read_from_there_on(db, database_url):
+def test_a_frame_of_an_old_minute_is_named_and_not_read_from(db, database_url):
     """What is revised later than the last hour is `candlecast repair`'s; what is within it REST settles."""
 
     async def scene():
@@ -258,7 +258,7 @@ class Cable:
             await writer.drain()
 
 
-def test_a_way_to_the_database_that_is_cut_without_a_word_is_noticed(db, database_url, monkeypatch):
+def test_a_silently_cut_database_connection_is_noticed(db, database_url, monkeypatch):
     """A proxy keeps the connection alive, and nobody answers: no keepalive and no limit of the server's ends that."""
     monkeypatch.setattr(store, "_ANSWER_TIMEOUT", 0.4)
     info = db.info

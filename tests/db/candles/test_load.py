@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from candlecast.candles.load import LoadReport, load_file
 from candlecast.core.errors import FileRefused
-from tests.support.loading import GOOD, HEADER, START, counts, line, stored, write
+from tests.support.csv_files import GOOD, HEADER, START, counts, line, stored, write
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("what", "values", "constraint"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_broken_check_names_line_and_constraint_and_writes_nothing(
+def test_a_failed_check_names_its_line_and_writes_nothing(
     feeder: psycopg.Connection, tmp_path: Path, what: str, values: dict[str, object], constraint: str
 ) -> None:
     load_file(feeder, write(tmp_path, line(0)))
@@ -222,7 +222,7 @@ def test_two_loads_at_once_of_the_same_minutes(database_url: str, tmp_path: Path
     assert sorted(map(counts, reports)) == [(0, 0, 3000), (3000, 0, 0)]
 
 
-def test_rows_are_locked_in_the_order_of_time_so_that_writers_do_not_deadlock(
+def test_rows_are_locked_by_time_so_that_writers_do_not_deadlock(
     database_url: str, db: psycopg.Connection, tmp_path: Path
 ) -> None:
     load_file(db, write(tmp_path, line(0), line(1)))
@@ -249,7 +249,7 @@ def test_rows_are_locked_in_the_order_of_time_so_that_writers_do_not_deadlock(
     assert db.execute("select distinct close from candles_1m").fetchall() == [(100.0,)]
 
 
-def test_a_candle_that_somebody_commits_while_a_file_is_copied_is_no_obstacle(
+def test_a_candle_committed_during_the_copy_is_no_obstacle(
     database_url: str, db: psycopg.Connection, tmp_path: Path
 ) -> None:
     other = write(tmp_path, line(1, close=100.0), name="BTCUSDT-1m-feed.csv")

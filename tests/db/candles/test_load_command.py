@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from candlecast.cli.app import app
-from tests.support.loading import line, stored, write
+from tests.support.csv_files import line, stored, write
 
 
 def run(database_url: str, *arguments: object) -> tuple[int, str, str]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from candlecast.candles.gaps import Gap, subtract_minutes
 from candlecast.candles.history.klines import group_gaps
 from candlecast.candles.history.repair import RepairOptions, _split_days, repair
+from tests.support.backfilling import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of
 from tests.support.feeding import difference
-from tests.support.history import DAY, END, NOW, TODAY, as_feeder, binance, fill, loaded, market_of
 
 MINUTE = timedelta(minutes=1)
 #: A whole day and more, the edge of a day, one minute, one of today.

@@ -6,7 +6,7 @@ import re
 import pytest
 from psycopg import conninfo
 
-from tests.support.live import MINUTE, NEWEST, create
+from tests.support.deployment import MINUTE, NEWEST, create
 
 
 def test_an_empty_database_says_so(database_url, run_cli):
@@ -68,7 +68,7 @@ def test_80_columns_tear_no_version_and_no_time_apart(live, live_url, artifacts,
     assert "2026-05-02 11:59" in done.stdout
 
 
-def test_ab_tests_are_shown_with_their_figures_and_what_comes_next(live, live_url, artifacts, run_cli):
+def test_ab_tests_are_shown_with_figures_and_the_next_step(live, live_url, artifacts, run_cli):
     old = create(live, artifacts, 0.0, is_test=True)
     live.execute("update active_ensembles set changed_at = %s", (NEWEST - 60 * MINUTE,))
     for minutes in range(20, -1, -1):

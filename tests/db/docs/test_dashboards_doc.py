@@ -11,7 +11,7 @@ import pytest
 
 from bench.dashboards import PAGE, asked
 from candlecast.trainer.evaluation.costs import book
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
 #: What grows without end: nothing may read it from one end to the other.
@@ -151,7 +151,7 @@ def test_every_time_filter_is_there_and_every_view_exists(filled):
         assert built_in or "now() - interval '" in one.query, one.title
 
 
-def test_what_would_have_been_earned_is_what_the_evaluation_calculates(filled):
+def test_hypothetical_earnings_equal_the_evaluation(filled):
     """Every minute, so that nothing lies between: of the test's rows, horizon 1 as if they followed each other."""
     query = query_of("What would I have earned, after costs?")
     found = {row[0]: row[1:] for row in filled.execute(query).fetchall()}

@@ -16,7 +16,7 @@ from psycopg import conninfo
 from typer.main import get_command
 
 from candlecast.cli.app import app
-from tests.support.live import MINUTE, NEWEST
+from tests.support.deployment import MINUTE, NEWEST
 from tests.support.paths import ROOT
 
 DOCUMENT = (ROOT / "docs/feeds.md").read_text()
@@ -217,7 +217,7 @@ def test_what_the_contract_rules_out_is_refused(db):
         pytest.fail(f"the table takes {changes}")
 
 
-def test_late_and_corrected_candles_do_to_predictions_what_it_says(live):
+def test_late_and_corrected_candles_change_predictions_as_said(live):
     live.execute("call run_inference(%s)", (NEWEST - 5 * MINUTE,))
     asked = "select horizon, predicted_close, predicted_price from predictions order by horizon"
     before = live.execute(asked).fetchall()

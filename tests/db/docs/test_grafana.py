@@ -6,7 +6,7 @@ import re
 import psycopg
 import pytest
 
-from tests.support.live import MINUTE, NEWEST
+from tests.support.deployment import MINUTE, NEWEST
 from tests.support.paths import ROOT
 
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "candlecast-postgresql.json").read_text())

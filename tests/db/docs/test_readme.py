@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from candlecast.cli.app import app
-from tests.support.live import MINUTE, NEWEST
+from tests.support.deployment import MINUTE, NEWEST
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()

@@ -135,7 +135,7 @@ def test_features_by_hand(db, plain_history):
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_columns_are_the_27_features_in_order_as_double_precision(db):
+def test_columns_are_the_27_features_in_order_as_float8(db):
     for source in ("features_1m", "features_between('X', '-infinity', 'infinity')"):
         description = db.execute(f"select * from {source}").description
         assert [c.name for c in description] == ["symbol", "open_time", *FEATURES]
@@ -163,7 +163,7 @@ def test_parity_on_both_sides_of_a_real_gap_and_no_row_across_it(db, symbol):
     assert len(matrix) == len(candles["open_time"]) - 2 * (FEATURE_WINDOW - 1)
 
 
-def test_one_missing_candle_takes_the_150_rows_that_would_read_it(db):
+def test_a_missing_candle_removes_the_150_rows_that_read_it(db):
     candles = sliced(random_candles(500, seed=3), np.arange(500) != 250)
     assert_parity(db, "X", candles)
     open_time, _ = features(db, "X")
@@ -192,7 +192,7 @@ def test_a_flat_market_after_moves_is_exactly_flat(db):
     assert column(matrix, "rsi_14")[-253] in {0.0, 1.0}  # a minute earlier the last move is the window's only one
 
 
-def test_parity_after_a_crash_and_a_jump_by_eighteen_orders_of_magnitude(db):
+def test_parity_after_a_crash_and_a_jump_by_a_factor_of_1e18(db):
     """What leaves the moving sums is far above what remains: its rounding residue would be the answer."""
     before = random_candles(200, seed=6, price=1e9, tick=1e3)["close"]
     later = random_candles(400, seed=7, price=1e-9, tick=1e-14, quiet=0.9)["close"]
@@ -202,7 +202,7 @@ def test_parity_after_a_crash_and_a_jump_by_eighteen_orders_of_magnitude(db):
     assert column(matrix, "rsi_14").max() <= 1
 
 
-def test_returns_whose_products_cancel_have_no_spread_instead_of_the_root_of_their_rounding(db):
+def test_returns_that_cancel_out_have_no_spread_from_rounding(db):
     """2x, x, -x, -x, 0, -x again and again: sum 0, and the products with the return before sum to 0."""
     levels = np.cumsum(np.tile([2, 1, -1, -1, 0, -1], 60))
     matrix = assert_parity(db, "X", candles_of(100 * 1.001**levels))
@@ -252,7 +252,7 @@ def test_the_past_before_the_window_changes_no_row(db, candle):
     np.testing.assert_allclose(long[-len(short) :], short, rtol=RELATIVE, atol=ABSOLUTE)
 
 
-def test_features_between_gives_the_view_rows_from_its_start_up_to_its_end(db):
+def test_features_between_gives_the_rows_from_start_to_end(db):
     insert(db, "X", random_candles(700, seed=10))
     insert(db, "OTHER", random_candles(700, seed=11, price=2.0))
     view_time, view = features(db, "X")
@@ -282,7 +282,7 @@ def nodes(plan):
         yield from nodes(child)
 
 
-def test_features_between_is_inlined_and_reads_209_candles_for_60_rows(db):
+def test_features_between_is_inlined_and_reads_209_candles(db):
     insert(db, "X", random_candles(20_000, seed=14))
     db.execute("analyze candles_1m")
     end = START + 15_000 * MINUTE

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.support.live import NEWEST, create
+from tests.support.deployment import NEWEST, create
 
 AGE = "update model_versions set trained_at = now() - %s::interval where id = any (%s)"
 
@@ -27,7 +27,7 @@ def versions(db):
     return list(db.execute("select mamba_version_id, lgbm_version_id from active_ensembles where is_active").fetchone())
 
 
-def test_an_expired_ensemble_warns_once_a_session_however_often_it_predicts(live, live_url, warned):
+def test_an_expired_ensemble_warns_once_a_session(live, live_url, warned):
     live.execute(AGE, ("9 days 3 hours", versions(live)[:1]))
     for _ in range(2):
         assert len(live.execute("select * from predict_now('DEMO')").fetchall()) == 5

@@ -171,7 +171,7 @@ class Lifecycle(RuleBasedStateMachine):
             flip(self.db, self.versions)
 
 
-def test_any_sequence_of_calls_keeps_one_active_and_a_whole_history(own):
+def test_any_calls_keep_one_active_and_a_complete_history(own):
     url, versions = own
     seen = set()
     with connect(url) as db:
@@ -231,7 +231,7 @@ def transact(db, barrier, versions, end, plan):
     return None
 
 
-def test_two_connections_at_once_keep_one_active_and_a_whole_history(own):
+def test_two_connections_keep_one_active_and_a_complete_history(own):
     url, versions = own
     outcomes = []
     with (
@@ -294,7 +294,7 @@ def test_an_old_snapshot_cannot_put_one_too_many_on_test(own, isolation):
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-def test_an_old_snapshot_without_an_active_one_is_told_to_try_again(own, isolation):
+def test_an_old_snapshot_without_an_active_one_must_retry(own, isolation):
     url, versions = own
     with connect(url) as db, connect(url, autocommit=False) as late:
         first, second = [
@@ -309,7 +309,7 @@ def test_an_old_snapshot_without_an_active_one_is_told_to_try_again(own, isolati
         check(db, PLACES)
 
 
-def test_a_shadow_that_the_next_promotion_overtakes_is_told_to_have_retired(own):
+def test_a_shadow_that_a_promotion_replaces_is_reported_retired(own):
     url, versions = own
     with connect(url) as db:
         first, second, third = [

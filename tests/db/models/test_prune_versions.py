@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.live import register
+from tests.support.deployment import register
 
 
 @pytest.fixture

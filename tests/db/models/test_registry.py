@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from candlecast.core.feature_names import FEATURES
-from tests.support.live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, forget_models, in_backend, register
 
 OTHER_FEATURES = b'{"version": 1, "feature_hash": "0", "sequence_length": 60, "features": []}'
 
@@ -56,7 +56,7 @@ def external_onnx(content: bytes) -> bytes:
     return model.SerializeToString()
 
 
-def test_registering_again_gives_the_same_id_and_other_files_are_a_conflict(db, artifacts):
+def test_registering_again_is_idempotent_other_files_conflict(db, artifacts):
     mamba, _ = map(Path, artifacts)
     first = register(db, mamba)
     assert register(db, mamba) == first
@@ -103,12 +103,12 @@ def test_the_row_says_what_was_trained(db, artifacts):
         ({"symbol": None}, "CC016", "an argument is null"),
     ],
 )
-def test_what_makes_no_version_is_refused(db, artifacts, change, sqlstate, says):
-    with pytest.raises(psycopg.Error) as error:
-        register(db, Path(artifacts[1]), **change)
+def test_what_makes_no_version_is_refused(shared_db, artifacts, change, sqlstate, says):
+    with pytest.raises(psycopg.Error) as error, shared_db.transaction():
+        register(shared_db, Path(artifacts[1]), **change)
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
-    assert db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
+    assert shared_db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
 
 
 def looping_onnx() -> bytes:
@@ -141,7 +141,7 @@ def test_a_graph_that_could_run_for_ever_is_refused(db, artifacts):
     assert error.value.sqlstate == "CC008"
 
 
-def test_a_weight_is_kept_to_four_decimals_and_the_same_again_is_the_same_ensemble(live, artifacts):
+def test_weights_of_four_equal_decimals_are_the_same_ensemble(live, artifacts):
     first = create(live, artifacts, 0.33333)
     assert create(live, artifacts, 0.33334) == first
     for weight in (-0.1, 1.1, float("nan")):
@@ -156,7 +156,7 @@ def test_a_reader_cannot_hold_up_an_activation(live, live_url, connect_as, artif
         reader.execute("begin; lock table active_ensembles in share row exclusive mode")
     reader.execute("rollback")
     reader.execute("begin; select * from active_ensembles; lock table active_ensembles in access share mode")
-    live.execute("set statement_timeout = '5s'")
+    live.execute("set lock_timeout = '5s'")
     live.execute("select activate_ensemble(%s)", (create(live, artifacts, 0.25),))
 
 
@@ -179,7 +179,7 @@ def test_external_data_is_refused_at_the_door_and_at_loading(live, artifacts):
     assert len(predicted(live)) == 5
 
 
-def test_a_flipped_byte_is_refused_and_the_active_ensemble_goes_on(live, artifacts, live_url):
+def test_a_flipped_byte_is_refused_the_active_ensemble_stays(live, artifacts, live_url):
     mamba, lgbm = map(Path, artifacts)
     second = live.execute(
         "select create_ensemble(%s, %s, 0.25)", (register(live, mamba, version="second"), register(live, lgbm))
@@ -198,7 +198,7 @@ def test_a_flipped_byte_is_refused_and_the_active_ensemble_goes_on(live, artifac
         assert predicted(fresh) == expected
 
 
-def test_a_damaged_active_artifact_fails_new_sessions_with_a_remedy_that_works(live, live_url, artifacts):
+def test_a_damaged_artifact_fails_new_sessions_with_a_remedy(live, live_url, artifacts):
     expected = predicted(live)
     live.execute("update model_artifacts set content = set_byte(content, 99, get_byte(content, 99) # 1)"
                  " where name = 'lgbm_horizon_2.onnx'")  # fmt: skip
@@ -262,7 +262,7 @@ def test_a_version_without_a_twin_needs_torchscript(live, artifacts):
     assert predicted(live) == pytest.approx(expected, abs=1e-7)
 
 
-def test_a_torchscript_file_that_writes_files_never_reaches_torch_unallowed(live, artifacts, tmp_path):
+def test_a_harmful_torchscript_file_never_reaches_torch_when_off(live, artifacts, tmp_path):
     mamba, lgbm = map(Path, artifacts)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content:
@@ -289,7 +289,7 @@ def test_a_missing_runtime_is_named_with_its_remedy(live, module):
     assert predicted(live) == expected
 
 
-def test_an_activation_is_seen_by_sessions_that_stay_connected_and_a_rolled_back_one_is_not(live, artifacts, live_url):
+def test_open_sessions_see_an_activation_once_it_is_committed(live, artifacts, live_url):
     first = predicted(live)
     other = create(live, artifacts, 1.0)
     with psycopg.connect(live_url, autocommit=True) as staying, psycopg.connect(live_url) as deploying:
@@ -319,7 +319,7 @@ def test_rollback_goes_back_and_further_back(live, artifacts):
     assert live.execute("select rollback_ensemble('DEMO')").fetchone()[0] == first
 
 
-def test_after_an_upgrade_that_adds_a_feature_the_old_ensembles_are_refused_with_the_remedy(live, artifacts):
+def test_an_added_feature_refuses_old_ensembles_with_a_remedy(live, artifacts):
     first, second = active(live), create(live, artifacts, 0.25)
     live.execute("select activate_ensemble(%s)", (second,))
     for name, value in (("FEATURE_HASH", "another"), ("FEATURES", [*FEATURES, "new"])):
@@ -341,7 +341,7 @@ def test_after_an_upgrade_that_adds_a_feature_the_old_ensembles_are_refused_with
     assert active(live) == second
 
 
-def test_activating_twice_is_harmless_and_unknown_ids_are_refused(live):
+def test_activating_twice_is_harmless_unknown_ids_are_refused(live):
     first = active(live)
     live.execute("select activate_ensemble(%s)", (first,))
     assert active(live) == first

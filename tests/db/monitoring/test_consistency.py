@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from candlecast.server.consistency.check import SAMPLE_SIZE, choose_sample
-from tests.support.live import MINUTE, NEWEST, create, forget_models, register
+from tests.support.deployment import MINUTE, NEWEST, create, forget_models, register
 
 DAY = NEWEST.date()
 #: 11:00 to 11:59 are predicted: as many minutes as a sample has.
@@ -212,7 +212,7 @@ def test_an_ensemble_that_cannot_be_loaded_is_no_match(db):
     assert row.reason.startswith("artifact mamba.onnx is damaged: the version has no such file. ")
 
 
-def test_models_of_the_servers_environment_have_no_version_to_check(db):
+def test_models_from_environment_paths_have_no_version_to_check(db):
     db.execute("update predictions set ensemble_id = null")
     (row,) = check(db)
     assert (row.ensemble_id, row.sampled, row.mismatches) == (None, 0, None)

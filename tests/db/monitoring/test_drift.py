@@ -17,7 +17,7 @@ from scipy import stats
 from candlecast.core.distribution import FIELD, MIN_SHARE, STEPS
 from candlecast.core.feature_names import FEATURES
 from tests.support.artifacts import FIRST_MINUTE
-from tests.support.live import MINUTE, NEWEST, register
+from tests.support.deployment import MINUTE, NEWEST, register
 from tests.support.paths import ROOT
 
 DAY = NEWEST.date()
@@ -112,7 +112,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
     assert stored(live) == sorted(rows, key=lambda row: row.feature)
 
 
-def test_the_distance_is_the_one_of_the_rows_that_it_was_trained_on(live, artifacts):
+def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     """To a step of the quantiles that are kept, against scipy and the very training rows."""
     from candlecast.core.normalization import parse_normalization
     from candlecast.trainer.data.dataset import normalised_last_rows
@@ -206,7 +206,7 @@ DAMAGED = "update model_artifacts set content = 'x' where model_version_id = 1 a
     ],
     ids=["none", "invalid", "damaged", "gone"],
 )
-def test_a_version_that_cannot_be_measured_says_why_and_the_other_is(live, damage, broken, reason):
+def test_an_unmeasurable_version_says_why_the_other_is_measured(live, damage, broken, reason):
     before = {row.feature: row.psi for row in measure(live)}
     live.execute(damage)
     (other,) = {"mamba", "lgbm"} - {broken}
@@ -215,14 +215,14 @@ def test_a_version_that_cannot_be_measured_says_why_and_the_other_is(live, damag
         assert reason in row.reason
 
 
-def test_where_neither_version_can_be_measured_there_is_no_figure(live):
+def test_without_a_measurable_version_there_is_no_figure(live):
     live.execute(f"update model_versions set facts = facts - '{FIELD}'")
     for row in measure(live):
         assert (row.rows, row.psi, row.ks, row.threshold, row.drifted, row.version) == (ROWS, *[None] * 5)
         assert re.findall(r"(mamba|lgbm) version \S+ keeps no distribution", row.reason) == ["mamba", "lgbm"]
 
 
-def test_of_two_versions_that_saw_different_rows_the_one_further_off_counts(live, artifacts):
+def test_of_two_versions_the_one_further_off_counts(live, artifacts):
     assert {row.model_type for row in measure(live)} == {"mamba"}, "they saw the same"
     document = seen(artifacts)
     document["features"]["rsi_14"]["edges"] = [edge + 5 for edge in document["features"]["rsi_14"]["edges"]]
@@ -303,7 +303,7 @@ def test_without_an_active_ensemble_there_is_nothing_to_measure(live):
     assert measure(live) == []
 
 
-def test_both_versions_keep_it_and_the_ensembles_own_facts_do_not(live, artifacts):
+def test_both_versions_keep_it_and_the_ensemble_does_not(live, artifacts):
     folder = Path(artifacts[0])
     ensemble = json.loads((folder.parents[1] / "ensemble" / folder.name / "facts.json").read_text())
     assert FIELD not in ensemble

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from statsmodels.stats.proportion import proportion_confint
 
 from candlecast.core.freshness import LATE_SECONDS, MISSING_SECONDS
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 
 def minute():
@@ -113,7 +113,7 @@ def test_a_run_is_late_where_the_alerts_say(fresh, age, state):
     assert health(fresh)["scheduler"]["state"] == state
 
 
-def test_runs_that_do_not_begin_are_a_reason_where_something_is_late_and_no_verdict(fresh):
+def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):
     fresh.execute("update inference_runs set started_at = now() - interval '80 s'")
     found = health(fresh)
     assert (found["status"], found["reasons"], found["scheduler"]["state"]) == ("ok", [], "silent")

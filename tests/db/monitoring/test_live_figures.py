@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.support.live import MINUTE, NEWEST, load_demo
+from tests.support.deployment import MINUTE, NEWEST, load_demo
 
 COVERAGES = (100, 50, 20, 10, 5)
 INSERT = """
@@ -69,7 +69,7 @@ def test_accuracy_by_coverage_is_what_counting_gives(db, closes):
         assert given[key] == pytest.approx(figures, rel=1e-9), key
 
 
-def test_flat_minutes_replays_open_outcomes_and_what_has_no_probability_do_not_count(db, closes):
+def test_flat_replayed_open_and_uncalibrated_rows_do_not_count(db, closes):
     at = NEWEST - 20 * MINUTE
     counted = prediction(closes, at, 1, 0.6)
     others = [
@@ -114,7 +114,7 @@ VALID = {
         ({"furthest_feature": "volume"}, "furthest_feature_where_out"),
     ],
 )
-def test_predictions_hold_nothing_that_contradicts_itself(db, change, constraint):
+def test_predictions_hold_nothing_that_contradicts_itself(shared_db, change, constraint):
     values = VALID | change
     names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
     query = f"""
@@ -122,10 +122,10 @@ def test_predictions_hold_nothing_that_contradicts_itself(db, change, constraint
         reference_close, mamba_close, lgbm_close, confidence, {names})
     values ('DEMO', '{NEWEST}', '{NEWEST + MINUTE}', 1, 0, 100, 100, 0, 0, 0, {places})"""
     if constraint is None:
-        assert db.execute(query, values).rowcount == 1
+        assert shared_db.execute(query, values).rowcount == 1
         return
     with pytest.raises(psycopg.errors.CheckViolation, match=constraint):
-        db.execute(query, values)
+        shared_db.execute(query, values)
 
 
 def test_outcomes_say_whether_the_interval_held_the_price(db, closes):

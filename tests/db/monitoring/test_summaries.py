@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from candlecast.candles.upsert import COLUMNS
-from tests.support.live import MINUTE, load_demo
+from tests.support.deployment import MINUTE, load_demo
 
 
 def minutes_ago(minutes):
@@ -86,7 +86,7 @@ def check(db):
     assert found.moved.sum() < found.outcomes.sum()
 
 
-def test_the_hours_are_what_pandas_computes_before_and_after_they_are_summed_up(predicted):
+def test_hours_equal_pandas_before_and_after_aggregation(predicted):
     check(predicted)
     assert predicted.execute("select count(*) from predictions_hourly").fetchone() == (0,)
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_the_hours_are_what_pandas_computes_before_and_after_they_are_summed_up(
     )
 
 
-def test_an_outcome_that_came_late_is_counted_when_its_hour_is_summed_up_again(predicted):
+def test_a_late_outcome_counts_when_its_hour_is_aggregated_again(predicted):
     predicted.execute("create temp table late as select * from candles_1m where open_time < now() - interval '2 days'")
     predicted.execute("delete from candles_1m where open_time < now() - interval '2 days'")
     predicted.execute("call aggregate_hours()")
@@ -130,7 +130,7 @@ def test_what_is_pruned_stays_in_the_sums_and_in_the_counters(predicted):
         predicted.execute("call aggregate_hours(now() - interval '6 days')")
 
 
-def test_nothing_is_pruned_that_was_not_summed_up_nor_where_all_is_kept(predicted):
+def test_rows_not_aggregated_or_kept_for_good_are_not_pruned(predicted):
     count = "select count(*) from predictions"
     rows = predicted.execute(count).fetchone()
     predicted.execute("update ml_settings set value = '1 d' where name = 'keep_predictions'")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import psycopg
 import pytest
 import torch
 
@@ -13,17 +14,26 @@ from candlecast.core.models import NORMALIZATION, output_mapping, parse_facts
 from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.core.returns import scale_of
 from candlecast.core.windows import HORIZONS
-from tests.support.live import deploy, forget_models
+from tests.support.deployment import deploy, forget_models
 
 WINDOWS = 1000
 
 
+@pytest.fixture(scope="module")
+def session(make_shared_database, template, artifacts, shared_data):
+    with psycopg.connect(make_shared_database(template), autocommit=True) as db:
+        load_file(db, shared_data / "spot" / "BTCUSDT-1m-2026-04.zip")
+        ensemble_id = deploy(db, artifacts)
+        db.execute("update active_ensembles set symbol = 'BTCUSDT' where id = %s", (ensemble_id,))
+        yield db
+
+
 @pytest.fixture
-def real(db, artifacts, shared_data):
-    load_file(db, shared_data / "spot" / "BTCUSDT-1m-2026-04.zip")
-    ensemble_id = deploy(db, artifacts)
-    db.execute("update active_ensembles set symbol = 'BTCUSDT' where id = %s", (ensemble_id,))
-    return db
+def real(session):
+    """A transaction in a database with April and an active ensemble, rolled back; no model is loaded yet."""
+    forget_models(session)
+    with session.transaction(force_rollback=True):
+        yield session
 
 
 def windows_of(db, count):

@@ -16,7 +16,7 @@ from candlecast.core.feature_names import VOLATILITY_30M
 from candlecast.core.models import parse_facts
 from candlecast.server.loaders import load_lgbm, load_mamba
 from candlecast.trainer.models.artifacts import golden_ensemble
-from tests.support.live import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
+from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
 
 FORECAST = "select * from predict('DEMO') order by horizon"
 NEW = ("probability_up", "lower_price", "upper_price", "abstained", "out_of_distribution", "furthest_feature")
@@ -121,7 +121,7 @@ def test_without_a_calibration_nothing_is_claimed(live):
         assert new_columns(rows) == [(None, None, None, False, None, None)] * 5, call
 
 
-def test_the_same_again_is_the_same_ensemble_and_another_calibration_is_another(calibrated, artifacts):
+def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
     first = active(calibrated)
     assert create_calibrated(calibrated, artifacts) == first
     other = create_calibrated(calibrated, artifacts, **with_probability(artifacts, PLATT))
@@ -146,41 +146,41 @@ def test_the_same_again_is_the_same_ensemble_and_another_calibration_is_another(
         ({"golden": Jsonb({"windows": []})}, "CC007", "windows has the shape (0,)"),
     ],
 )
-def test_what_is_no_calibrated_pair_is_refused_at_the_door(live, artifacts, change, sqlstate, says):
-    with pytest.raises(psycopg.Error) as error:
-        create_calibrated(live, artifacts, **change)
+def test_what_is_no_calibrated_pair_is_refused_at_the_door(warm, artifacts, change, sqlstate, says):
+    with pytest.raises(psycopg.Error) as error, warm.transaction():
+        create_calibrated(warm, artifacts, **change)
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
     assert error.value.diag.message_hint
-    assert live.execute("select count(*) from active_ensembles").fetchone()[0] == 1
+    assert warm.execute("select count(*) from active_ensembles").fetchone()[0] == 1
 
 
 @pytest.mark.parametrize("output", ["predicted_close", "probability_up", "lower", "upper"])
 @pytest.mark.parametrize("row", [0, -1])
-def test_a_pair_that_fails_its_test_vectors_is_refused(live, artifacts, output, row):
+def test_a_pair_that_fails_its_test_vectors_is_refused(warm, artifacts, output, row):
     golden = ensemble_of(artifacts)[1]["golden"]
     unit = 1.0 if output == "probability_up" else golden["windows"][row][-1][VOLATILITY_30M] * 5**0.5
     exact = golden[output][row][4]
     golden[output][row][4] = exact + 2e-5 * unit
-    pair = create_calibrated(live, artifacts, golden=Jsonb(golden))
-    before = active(live)
+    pair = create_calibrated(warm, artifacts, golden=Jsonb(golden))
+    before = active(warm)
     for call in (f"select activate_ensemble({pair})", None):
-        with pytest.raises(psycopg.Error) as error:
-            live.execute(call) if call else create_calibrated(live, artifacts, golden=Jsonb(golden), is_test=True)
+        with pytest.raises(psycopg.Error) as error, warm.transaction():
+            warm.execute(call) if call else create_calibrated(warm, artifacts, golden=Jsonb(golden), is_test=True)
         assert error.value.sqlstate == "CC012"
         assert (
             f"ensemble {pair} does not give the outputs of its test vectors (onnx)" in error.value.diag.message_primary
         )
         assert error.value.diag.message_detail.startswith(f"{output} is off")
         assert error.value.diag.message_hint
-    assert active(live) == before
-    assert live.execute("select count(*) from active_ensembles where is_test").fetchone()[0] == 0
+    assert active(warm) == before
+    assert warm.execute("select count(*) from active_ensembles where is_test").fetchone()[0] == 0
     golden[output][row][4] = exact + 0.5e-5 * unit
-    live.execute("update active_ensembles set golden = %s where id = %s", (Jsonb(golden), pair))
-    live.execute("select activate_ensemble(%s)", (pair,))
+    warm.execute("update active_ensembles set golden = %s where id = %s", (Jsonb(golden), pair))
+    warm.execute("select activate_ensemble(%s)", (pair,))
 
 
-def test_a_pair_that_only_torchscript_serves_is_held_to_its_test_vectors_by_it(live, artifacts):
+def test_a_torchscript_only_pair_is_checked_by_its_test_vectors(live, artifacts):
     calibration, facts = ensemble_of(artifacts)
     alone = register(live, Path(artifacts[0]), version="alone", files={"mamba.onnx": None})
     assert create_calibrated(live, artifacts, is_test=True, mamba_version_id=alone)
@@ -190,7 +190,7 @@ def test_a_pair_that_only_torchscript_serves_is_held_to_its_test_vectors_by_it(l
         create_calibrated(live, artifacts, is_test=True, **arguments)
 
 
-def test_a_damaged_calibration_is_refused_with_a_remedy_that_works(calibrated, calibrated_url, artifacts):
+def test_a_damaged_calibration_is_refused_with_a_remedy(calibrated, calibrated_url, artifacts):
     before, expected = active(calibrated), calibrated.execute(FORECAST).fetchall()
     challenger = create_calibrated(calibrated, artifacts, **with_probability(artifacts, PLATT))
     spoil = "update active_ensembles set calibration = calibration || ' ' where id = %s"
@@ -210,7 +210,7 @@ def test_a_damaged_calibration_is_refused_with_a_remedy_that_works(calibrated, c
         assert fresh.execute(FORECAST).fetchall() == [tuple(row) for row in expected]
 
 
-def test_a_calibration_that_is_none_under_a_fitting_sha256_is_refused_too(calibrated, calibrated_url):
+def test_an_invalid_calibration_with_the_right_sha256_is_refused(calibrated, calibrated_url):
     text = '{"format": 1}'
     calibrated.execute(
         "update active_ensembles set calibration = %s, calibration_sha256 = %s where is_active",
@@ -223,7 +223,7 @@ def test_a_calibration_that_is_none_under_a_fitting_sha256_is_refused_too(calibr
     assert calibrated.execute("select status, error_sqlstate from inference_runs").fetchall() == [("failed", "CC019")]
 
 
-def test_a_weight_that_was_changed_is_refused_and_the_setting_changes_nothing(calibrated, calibrated_url):
+def test_a_changed_weight_is_refused_whatever_the_setting_says(calibrated, calibrated_url):
     expected = calibrated.execute(FORECAST).fetchall()
     calibrated.execute("update ml_settings set value = '0.9' where name = 'mamba_weight'")
     with psycopg.connect(calibrated_url) as fresh:
@@ -235,7 +235,7 @@ def test_a_weight_that_was_changed_is_refused_and_the_setting_changes_nothing(ca
         calibrated.execute("update active_ensembles set mamba_weight = null where is_active")
 
 
-def test_below_min_confidence_it_abstains_and_is_stored_all_the_same(calibrated):
+def test_below_min_confidence_it_abstains_and_is_still_stored(calibrated):
     rows = calibrated.execute(FORECAST).fetchall()
     assert not any(row.abstained for row in rows)
     margins = [abs(row.probability_up - 0.5) for row in rows]
@@ -253,7 +253,7 @@ def test_below_min_confidence_it_abstains_and_is_stored_all_the_same(calibrated)
         assert [row.abstained for row in calibrated.execute(call).fetchall()] == expected
 
 
-def test_an_absurd_candle_is_marked_with_the_feature_that_is_furthest_out(calibrated, artifacts):
+def test_an_absurd_candle_is_marked_with_its_furthest_feature(calibrated, artifacts):
     inside = calibrated.execute(FORECAST).fetchall()
     assert [row[-2:] for row in inside] == [(False, None)] * 5
     calibrated.execute(
@@ -269,7 +269,7 @@ def test_an_absurd_candle_is_marked_with_the_feature_that_is_furthest_out(calibr
     assert calibrated.execute("select distinct furthest_feature from predictions").fetchall() == [("number_of_trades",)]
 
 
-def test_how_far_a_feature_lies_outside_is_judged_before_the_models_clip_it(calibrated, artifacts):
+def test_out_of_distribution_is_judged_before_models_clip(calibrated, artifacts):
     """Training saw number_of_trades just beyond the clip: what the models get would always lie inside."""
     params = json.loads((Path(artifacts[0]) / "normalization_params_v1.json").read_text())["features"]
     text, facts = ensemble_of(artifacts)

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from tests.support.artifacts import make_artifacts
+from tests.support.deployment import MINUTE, NEWEST, load_demo
 from tests.support.lifecycle import add_day, check, connect, judge_daily, pair, states
-from tests.support.live import MINUTE, NEWEST, load_demo
 
 CONNECTIONS = 10
 ACTIVE = "select id from active_ensembles where symbol = 'DEMO' and is_active"
@@ -100,7 +100,7 @@ def decide(db, changes, number, right, wrong, decision):
     assert db.execute(last).fetchone() == (right, decision)
 
 
-def test_open_connections_serve_what_their_snapshot_says_while_promotions_go_on(rivals):
+def test_open_connections_follow_their_snapshot_in_promotions(rivals):
     url, second = rivals
     stop, changes = threading.Event(), Changes(1)
     activate = "select activate_ensemble(%s)"

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.support.live import NEWEST
+from tests.support.deployment import NEWEST
 
 CALLS = [
     "ml_setting('enabled')",

@@ -5,7 +5,7 @@ from math import exp, isclose
 import psycopg
 import pytest
 
-from tests.support.live import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load_demo
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, forget_models, in_backend, load_demo
 
 COLUMNS = (
     "symbol", "candle_time", "target_time", "horizon", "reference_close", "predicted_close", "predicted_price",
@@ -24,7 +24,7 @@ def scaled(db, row):
     return tuple(value / unit for value in (row.predicted_close, row.mamba_close, row.lgbm_close))
 
 
-def test_five_horizons_with_the_meanings_that_the_design_gives_them(live):
+def test_five_horizons_have_the_columns_and_meanings_designed(live):
     rows = live.execute("select * from predict_now('DEMO')").fetchall()
     assert rows[0]._fields == COLUMNS
     assert [row.horizon for row in rows] == [1, 2, 3, 4, 5]
@@ -56,7 +56,7 @@ def test_a_new_candle_gets_new_rows(live):
     assert live.execute("select count(*) from predictions").fetchone()[0] == 10
 
 
-def test_predict_gives_the_same_and_writes_nothing_in_a_read_only_transaction(live):
+def test_predict_repeats_itself_and_writes_nothing_read_only(live):
     now = live.execute("select * from predict_now('DEMO')").fetchall()
     forget_models(live)
     with live.transaction():
@@ -92,11 +92,11 @@ def test_a_range_across_batches_has_every_minute_once(live):
 @pytest.mark.parametrize(
     "bounds", ["'-infinity', '-infinity'", "'infinity', '-infinity'", "'infinity', now()", "now(), now()"]
 )
-def test_an_empty_stretch_gives_no_rows(live, bounds):
-    assert live.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
+def test_an_empty_stretch_gives_no_rows(warm, bounds):
+    assert warm.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
 
 
-def test_a_candle_from_a_wrong_clock_holds_nothing_up_and_an_operator_can_remove_it(live, live_url, connect_as):
+def test_a_candle_from_a_wrong_clock_blocks_nothing_and_can_go(live, live_url, connect_as):
     copied = (
         "open, high, low, close, volume, quote_asset_volume, number_of_trades,"
         " taker_buy_base_asset_volume, taker_buy_quote_asset_volume"
@@ -131,7 +131,7 @@ def test_odd_session_settings_change_nothing(live):
     ]
 
 
-def test_a_gap_yields_no_prediction_across_it_and_names_its_first_minute(live):
+def test_a_gap_yields_no_prediction_and_names_its_first_minute(live):
     gap = NEWEST - 300 * MINUTE
     live.execute("delete from candles_1m where open_time in (%s, %s)", (gap, gap + 3 * MINUTE))
     refused = NEWEST - 100 * MINUTE
@@ -172,15 +172,15 @@ def test_a_gap_yields_no_prediction_across_it_and_names_its_first_minute(live):
          "inference is disabled"),
     ],
 )  # fmt: skip
-def test_refusals_say_what_and_what_to_do(live, prepare, call, sqlstate, says):
+def test_refusals_say_what_and_what_to_do(warm, prepare, call, sqlstate, says):
     if prepare:
-        live.execute(prepare)
-    with pytest.raises(psycopg.Error) as error:
-        live.execute(f"select * from {call}").fetchall()
+        warm.execute(prepare)
+    with pytest.raises(psycopg.Error) as error, warm.transaction():
+        warm.execute(f"select * from {call}").fetchall()
     assert error.value.sqlstate == sqlstate
     assert says in error.value.diag.message_primary
     assert error.value.diag.message_hint
-    assert live.execute("select count(*) from predictions").fetchone()[0] == 0
+    assert warm.execute("select count(*) from predictions").fetchone()[0] == 0
 
 
 def test_two_sessions_predict_the_same_candle_once(live, live_url):
@@ -219,7 +219,7 @@ def test_outcomes_appear_with_the_target_candles(live):
     assert len(latest) == 5
 
 
-def test_models_of_the_environments_paths_serve_where_no_ensemble_is_active(db, artifacts, copies):
+def test_environment_paths_serve_where_no_ensemble_is_active(db, artifacts, copies):
     mamba, lgbm = copies
     load_demo(db)
     deploy(db, artifacts)
@@ -244,7 +244,7 @@ os.environ["ML_LGBM_MODELS_DIR"] = {str(lgbm)!r}
     assert db.execute("select count(*) from predictions where ensemble_id is null").fetchone()[0] == 5
 
 
-def test_a_cancelled_range_ends_at_once(live):
+def test_a_canceled_range_ends_at_once(live):
     live.execute("set statement_timeout = '150ms'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         live.execute("select count(*) from generate_series(1, 200), predict_range('DEMO', '-infinity', 'infinity')")

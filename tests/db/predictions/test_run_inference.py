@@ -1,26 +1,35 @@
 """run_inference(): what it writes, what it logs, and that a failed minute is a row."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 
-from tests.support.live import MINUTE, NEWEST, create, deploy, in_backend, load_demo
+from tests.support.deployment import MINUTE, NEWEST, create, in_backend, load_demo
+
+
+def last_minute():
+    """The candle that run_inference() waits for if it is called now."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE
 
 
 @pytest.fixture
-def now_live(db, artifacts):
+def now_live(live):
     """DEMO up to the minute before last: the one that run_inference() waits for is missing."""
-    deploy(db, artifacts)
-    db.row_factory = namedtuple_row
-    if datetime.now(UTC).second > 48:
-        time.sleep(13)
-    awaited = datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE
-    load_demo(db, awaited)
-    return db, awaited
+    live.execute("truncate candles_1m")
+    load_demo(live, last_minute())
+    return live
+
+
+def awaited_by_run(db):
+    """The candle that the running call waits for, as soon as there is such a call."""
+    deadline = time.monotonic() + 20
+    while not (rows := db.execute("select candle_time from inference_runs where status = 'running'").fetchall()):
+        assert time.monotonic() < deadline, "no call is running"
+        time.sleep(0.05)
+    return rows[0][0]
 
 
 def runs(db):
@@ -31,7 +40,7 @@ def predictions(db):
     return db.execute("select * from predictions order by candle_time, ensemble_id, horizon").fetchall()
 
 
-def test_a_replayed_minute_is_predicted_once_by_active_and_test_ensembles(live, artifacts):
+def test_a_replayed_minute_is_predicted_once_by_each_ensemble(live, artifacts):
     challenger = create(live, artifacts, 0.0, is_test=True)
     at = NEWEST - 30 * MINUTE
     live.execute("call run_inference(%s)", (at,))
@@ -83,18 +92,20 @@ def test_a_replay_reads_no_later_candle(live):
     assert [row.predicted_close for row in after] == [row.predicted_close for row in before]
 
 
-def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, database_url):
-    db, awaited = now_live
+def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, live_url):
+    db = now_live
 
     def insert():
-        time.sleep(2.5)
-        with psycopg.connect(database_url, autocommit=True) as feeder:
+        with psycopg.connect(live_url, autocommit=True) as feeder:
+            awaited = awaited_by_run(feeder)
+            time.sleep(2.5)  # the models are loaded by then
             load_demo(feeder, awaited + MINUTE)
+            return awaited
 
-    feeder = threading.Thread(target=insert)
-    feeder.start()
-    db.execute("call run_inference()")
-    feeder.join()
+    with ThreadPoolExecutor(1) as pool:
+        feeder = pool.submit(insert)
+        db.execute("call run_inference()")
+        awaited = feeder.result()
     assert {row.candle_time for row in predictions(db)} == {awaited}
     (run,) = runs(db)
     assert (run.status, run.candle_time) == ("predicted", awaited)
@@ -103,13 +114,14 @@ def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, database_
 
 
 def test_a_candle_that_does_not_come_is_a_row_that_says_so(now_live):
-    db, awaited = now_live
+    db = now_live
     db.execute("update ml_settings set value = '300 ms' where name = 'candle_timeout'")
-    started = time.monotonic()
+    started, before = time.monotonic(), last_minute()
     db.execute("call run_inference()")
     assert time.monotonic() - started < 10
     (run,) = runs(db)
-    assert (run.status, run.candle_time) == ("no_candle", awaited)
+    assert run.status == "no_candle"
+    assert before <= run.candle_time <= last_minute()
     assert "did not come within candle_timeout" in run.error
     assert predictions(db) == []
 
@@ -137,8 +149,8 @@ def test_a_setting_that_cannot_be_read_is_a_failed_row(live):
     assert "abacus" in run.error
 
 
-def test_a_cancelled_run_is_cancelled(now_live):
-    db, _ = now_live
+def test_a_canceled_run_is_canceled(now_live):
+    db = now_live
     db.execute("set statement_timeout = '2s'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         db.execute("call run_inference()")
@@ -197,24 +209,21 @@ def test_disabled_and_nothing_to_run_are_rows_too(db):
     ]
 
 
-def test_a_run_whose_backend_is_killed_is_marked_lost_and_the_next_one_predicts(now_live, database_url):
-    db, awaited = now_live
-    with psycopg.connect(database_url, autocommit=True) as doomed:
+def test_a_killed_run_is_marked_lost_and_the_next_one_predicts(now_live, live_url):
+    db = now_live
+    with psycopg.connect(live_url, autocommit=True) as doomed, ThreadPoolExecutor(1) as pool:
         pid = doomed.info.backend_pid
 
         def terminate():
-            for _ in range(100):
-                time.sleep(0.1)
-                if db.execute("select from inference_runs where status = 'running'").fetchone() is not None:
-                    break
+            awaited = awaited_by_run(db)
             time.sleep(0.5)
             db.execute("select pg_terminate_backend(%s)", (pid,))
+            return awaited
 
-        killer = threading.Thread(target=terminate)
-        killer.start()
+        killer = pool.submit(terminate)
         with pytest.raises(psycopg.Error):
             doomed.execute("call run_inference()")
-        killer.join()
+        awaited = killer.result()
     load_demo(db, awaited + MINUTE)
     for _ in range(50):
         if db.execute("select from pg_stat_activity where pid = %s", (pid,)).fetchone() is None:

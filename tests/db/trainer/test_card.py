@@ -11,7 +11,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.trainer.models.artifacts import read_version
 from candlecast.trainer.operation.card import card
 from candlecast.trainer.operation.publish import publish_ensemble
-from tests.support.live import create, register
+from tests.support.deployment import create, register
 
 SECTIONS = (
     "Data",
@@ -43,9 +43,25 @@ def sections(text: str) -> dict[str, str]:
     return {heading.split(" (")[0]: body for heading, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
+@pytest.fixture(scope="module")
+def publication(make_shared_database, template, artifacts):
+    """A database to clone in which the ensemble is on test, and what publishing it returned."""
+    url = make_shared_database(template)
+    models, name = artifacts[0].parents[1], artifacts[0].name
+    return conninfo.conninfo_to_dict(url)["dbname"], publish_ensemble(models / "ensemble" / name, "test", url)
+
+
 @pytest.fixture
-def published(db, database_url, models, name):
-    return publish_ensemble(models / "ensemble" / name, "test", database_url)
+def published(publication):
+    return publication[1]
+
+
+@pytest.fixture
+def database_url(request, make_database, template):
+    """A database of the test's own: of tests that ask for `published`, with that ensemble in it."""
+    if "published" in request.fixturenames:
+        template, _ = request.getfixturevalue("publication")
+    return make_database(template)
 
 
 def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url, models, name, tmp_path):

@@ -18,7 +18,8 @@ from candlecast.trainer.evaluation.evaluate import evaluate as run_evaluation
 from candlecast.trainer.evaluation.report import evaluate
 from candlecast.trainer.evaluation.walk_forward import FORECASTS, concatenate, read
 from candlecast.trainer.models.training import TrainingOptions
-from tests.support.live import load_demo
+from tests.support.artifacts import small_options
+from tests.support.deployment import load_demo
 from tests.support.paths import ROOT
 
 EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "1", "--time-budget-minutes", "0.02")
@@ -73,7 +74,7 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     assert {path.name for path in (folder / "fold-2").iterdir()} > PLOTS
 
     real = (folder / RESULT).read_bytes()
-    evaluated(database_url, folds=2, fold=2, test_from=MAY, shuffled_runs=4, output=folder)
+    evaluated(database_url, folds=2, fold=2, test_from=MAY, shuffled_runs=4, options=small_options(), output=folder)
     assert (folder / RESULT).read_bytes() == real
     shuffled = json.loads((folder / SHUFFLED_RESULT).read_text())
     assert [[fold["fold"] for fold in run["folds"]] for run in shuffled["runs"]] == [[2]] * 4
@@ -93,9 +94,7 @@ def plant_leak(db):
     db.execute(newest.replace(honest, "ln(coalesce(lead(close) over (order by open_time), close) / close_5)"))
 
 
-def test_a_feature_that_looks_one_candle_ahead_is_named_before_anything_is_trained(
-    five_days, database_url, run_cli, tmp_path
-):
+def test_a_feature_that_looks_ahead_is_named_before_training(five_days, database_url, run_cli, tmp_path):
     plant_leak(five_days)
     done = run_cli(database_url, *EVALUATE, *FOLDS, "--output-dir", tmp_path / "evaluation")
     assert done.returncode == 1

@@ -14,7 +14,7 @@ from candlecast.core.forecast_rows import ForecastRow
 from candlecast.core.returns import scale_of
 from candlecast.trainer.models.artifacts import read_ensemble
 from candlecast.trainer.operation.predict import predict
-from tests.support.live import MINUTE, NEWEST, create_calibrated
+from tests.support.deployment import MINUTE, NEWEST, create_calibrated
 
 CANDLES = """
 copy (select * from candles_1m where open_time >= '{0:%Y-%m-%d %H:%M}+00' and open_time < '{1:%Y-%m-%d %H:%M}+00'

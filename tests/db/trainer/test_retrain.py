@@ -22,7 +22,7 @@ from candlecast.trainer.operation.publish import publish_on_test_or_waiting
 from candlecast.trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
 from candlecast.trainer.operation.training_runs import begin
 from tests.support.databases import with_database
-from tests.support.live import MINUTE, NEWEST, create, deploy, load_demo, register
+from tests.support.deployment import MINUTE, NEWEST, create, deploy, load_demo, register
 from tests.support.retraining import runs, small, start, wait_for, whole_versions
 
 ENSEMBLES = "select id, state from active_ensembles order by id"
@@ -32,7 +32,7 @@ NOTHING_NEW = "select (select count(*) from model_versions), (select count(*) fr
 
 @pytest.fixture(scope="module")
 def five_days_template(cluster_url, template):
-    """A database to clone: five days of DEMO up to live.NEWEST, no models."""
+    """A database to clone: five days of DEMO up to deployment.NEWEST, no models."""
     name = "candlecast_five_days"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {template}")
@@ -57,9 +57,7 @@ def as_trainer(url: str) -> str:
     return conninfo.make_conninfo(url, options="-c role=candlecast_trainer")
 
 
-def test_where_no_place_on_test_is_free_the_new_ensemble_waits_and_no_test_is_cut_short(
-    days, url, artifacts, tmp_path, capsys
-):
+def test_with_no_free_test_place_the_new_ensemble_waits(days, url, artifacts, tmp_path, capsys):
     active = deploy(days, artifacts)
     on_test = create(days, artifacts, 0.25, is_test=True)
     days.execute("update ml_settings set value = '1' where name = 'max_test_ensembles'")
@@ -166,7 +164,7 @@ def test_what_is_no_better_than_the_majority_class_is_refused(days, url, tmp_pat
     assert "the gate refuses the new ensemble of DEMO" in err
 
 
-def test_a_publication_that_the_database_refuses_leaves_a_row_and_nothing_else(days, url, tmp_path, capsys):
+def test_a_refused_publication_leaves_only_its_row(days, url, tmp_path, capsys):
     days.execute("revoke execute on function create_ensemble from candlecast_trainer")
     assert retrain(["DEMO"], small(tmp_path), as_trainer(url)) == FAILED
     ((_, status, reason),) = runs(days)
@@ -223,7 +221,7 @@ def test_the_command_trains_by_its_options(days, url, tmp_path, run_cli):
 
 
 @pytest.mark.parametrize("moment", ["LightGBM, 1 min", "publication"])
-def test_killed_it_leaves_nothing_half_published_and_the_next_run_says_lost(days, url, tmp_path, capsys, moment):
+def test_a_killed_run_publishes_nothing_and_the_next_says_lost(days, url, tmp_path, capsys, moment):
     with psycopg.connect(url) as blocker:
         blocker.execute("lock table active_ensembles in share mode")  # it will not get further than that
         process = start(url, tmp_path)
@@ -262,7 +260,7 @@ def wait_until(db: psycopg.Connection, query: str) -> None:
 
 
 @pytest.mark.parametrize("drop", [False, True], ids=["connection", "database"])
-def test_a_server_that_goes_away_while_it_trains_fails_it_clearly(days, url, admin, tmp_path, drop):
+def test_a_server_lost_during_training_fails_it_clearly(days, url, admin, tmp_path, drop):
     process = start(url, tmp_path)
     try:
         wait_for(process, "LightGBM, 1 min")
@@ -341,7 +339,7 @@ def test_a_row_that_says_how_it_went_is_not_written_over(db, database_url):
     assert runs(db) == [("DEMO", "refused", "the gate. pruning failed")]
 
 
-def test_folders_of_old_versions_go_unless_an_ensemble_names_them(days, url, artifacts, tmp_path):
+def test_old_version_folders_go_unless_an_ensemble_names_them(days, url, artifacts, tmp_path):
     """Of a run that the gate or anything else kept out of the database: only by age, and only when nothing names it."""
     kinds = ("mamba", "lgbm")
     for kind, folder in zip(kinds, artifacts, strict=True):

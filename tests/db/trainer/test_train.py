@@ -16,7 +16,7 @@ from candlecast.trainer.data.dataset import build_dataset, read_dataset
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.artifacts import read_version
 from candlecast.trainer.operation.publish import publish
-from tests.support.live import NEWEST, load_demo
+from tests.support.deployment import NEWEST, load_demo
 
 TRAIN = ("train", "--symbol", "DEMO", "--threads", "1", "--time-budget-minutes", "0.05")
 
@@ -31,7 +31,7 @@ def ensembles(db):
     return db.execute("select id, is_active, is_test, mamba_weight from active_ensembles order by id").fetchall()
 
 
-def test_rows_read_from_the_database_equal_those_of_the_reference(five_days, database_url):
+def test_rows_from_the_database_equal_the_reference(five_days, database_url):
     # Binary COPY carries every bit, and the view is held to the reference at 1e-9.
     names = ", ".join(f"{name}::double precision" for name in RAW_COLUMNS)
     rows = np.array(
@@ -91,7 +91,7 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
     assert [row[1:3] for row in ensembles(five_days)] == [(True, False)]
 
 
-def test_publishing_again_changes_nothing_and_test_stands_beside_active(db, database_url, artifacts):
+def test_publishing_again_changes_nothing_test_is_beside_active(db, database_url, artifacts):
     first = publish(*artifacts, "active", None, database_url)
     assert publish(*artifacts, "active", None, database_url) == first
     assert (first.state, first.mamba_weight) == ("active", None)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from tests.support.live import load_demo
+from tests.support.deployment import load_demo
 from tests.support.serving import serving
 
 
-def test_a_query_that_times_out_is_logged_once_and_once_when_it_is_well(database_url):
+def test_a_query_timeout_is_logged_once_and_so_is_recovery(database_url):
     with psycopg.connect(database_url, autocommit=True) as db:
         load_demo(db, datetime.now(UTC))
         with serving(database_url) as service:

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.support.live import deploy_calibrated
-from tests.support.page import DESKTOP
+from tests.support.dashboard_page import DESKTOP
+from tests.support.deployment import deploy_calibrated
 from tests.support.serving import bring_up_to_now, next_minute, serving
 
 

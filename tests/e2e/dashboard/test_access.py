@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.page import DESKTOP, LAPTOP, NARROW, PHONE, assert_live, serious, shot
+from tests.support.dashboard_page import DESKTOP, LAPTOP, NARROW, PHONE, assert_live, serious, shot
 
 
 @pytest.mark.parametrize(

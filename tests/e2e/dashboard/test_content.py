@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.live import MINUTE
-from tests.support.page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.dashboard_page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.deployment import MINUTE
 from tests.support.serving import next_minute
 
 
@@ -89,7 +89,7 @@ def test_a_failure_that_repeats_stands_there_once(open_page, db):
         db.execute("delete from inference_runs where error in ('disk full', 'no such column')")
 
 
-def test_minutes_without_forecasts_are_a_hole_and_one_between_holes_is_a_dot(open_page, db):
+def test_missing_forecasts_are_holes_and_a_lone_one_is_a_dot(open_page, db):
     """Three minutes ahead, far above the candles: 18 minutes' line, 18 without, a dot, 18 without, 18 minutes' line."""
     (newest,) = db.execute("select max(candle_time) from predictions").fetchone()
     kept = [newest - age * MINUTE for age in (*range(41, 60), 77, *range(95, 114))]  # older than this file's tests

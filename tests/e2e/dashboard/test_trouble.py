@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import psycopg
 from playwright.sync_api import expect
 
-from tests.support.live import load_demo
-from tests.support.page import assert_live, serious, shot
+from tests.support.dashboard_page import assert_live, serious, shot
+from tests.support.deployment import load_demo
 from tests.support.serving import next_minute, serving
 
 
-def test_a_symbol_that_is_not_there_is_told_and_the_leading_one_shown(open_page, db):
+def test_an_unknown_symbol_is_reported_and_the_first_one_shown(open_page, db):
     page = open_page("/?symbol=NOPE%3Cb%3E")
     assert_live(page)
     expect(page.locator("#notice")).to_have_text("Nothing is known of NOPE<b> here. This is DEMO.")

@@ -15,7 +15,7 @@ from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 from candlecast.candles.file_formats import read_table
 from candlecast.candles.files import read_candle_file
 from candlecast.candles.upsert import NUMBERS
-from tests.support.candle_files import HEADER, NAME, START, THREE, line, text, with_column, write, zipped
+from tests.support.archive_files import HEADER, NAME, START, THREE, line, text, with_column, write, zipped
 
 
 def assert_is_three(path: Path, symbol: str = "BTCUSDT") -> None:

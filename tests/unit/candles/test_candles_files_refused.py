@@ -17,7 +17,7 @@ from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 from candlecast.candles.file_formats import read_table
 from candlecast.candles.files import read_candle_file
 from candlecast.core.errors import FileRefused
-from tests.support.candle_files import NAME, START, THREE, line, text, with_column, write, zipped
+from tests.support.archive_files import NAME, START, THREE, line, text, with_column, write, zipped
 
 REFUSED = [
     # what, file name, content, what the message says

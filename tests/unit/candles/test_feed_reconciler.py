@@ -52,7 +52,7 @@ def test_the_next_minute_is_written_at_once(rule):
     assert (rule.newest, rule.waiting, rule.is_read_requested, rule.written) == (11 * MINUTE_US, {}, False, 1)
 
 
-def test_a_minute_further_on_waits_until_rest_has_brought_the_others(rule):
+def test_a_later_minute_waits_until_rest_brought_the_others(rule):
     assert rule.on_closed(candle(13), LATER) == Decision(read=True)
     assert (rule.is_read_requested, rule.is_settled) == (True, False)
     read_all(rule, [candle(11), candle(12)])
@@ -69,7 +69,7 @@ def test_all_that_waits_in_a_row_is_written_one_by_one(rule):
     assert (written, decision) == ([candle(11), candle(12), candle(13)], NOTHING)
 
 
-def test_a_candle_that_is_closed_before_its_end_is_left_out_and_the_time_is_doubted(rule):
+def test_a_candle_closed_before_its_end_is_left_out(rule):
     """By half a minute and more: the exchange's clock is reckoned, and REST is asked what holds."""
     end = 12 * 60
     assert rule.on_closed(candle(11), end - 30).write == candle(11)
@@ -91,7 +91,7 @@ def test_an_older_minute_than_is_remembered_asks_rest(rule):
     assert rule.take_request() == 3 * MINUTE_US
 
 
-def test_a_minute_long_ago_is_too_old_unless_it_repeats_what_is_known():
+def test_an_old_minute_is_too_old_unless_it_repeats_known_data():
     rule = settled_at(10, 5 * MINUTE_US)
     read_all(rule, [candle(4)], first=4 * MINUTE_US)
     for old in (candle(4, close=99.5), candle(3)):
@@ -110,7 +110,7 @@ def test_the_earliest_request_counts(rule):
     assert not rule.is_read_requested
 
 
-def test_the_next_minute_is_written_while_rest_still_reads_what_lies_behind(rule):
+def test_the_next_minute_is_written_while_rest_still_reads(rule):
     """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
     rule.request_read(5 * MINUTE_US)
     decision = rule.on_closed(candle(11), LATER)
@@ -128,7 +128,7 @@ def test_nothing_is_written_before_the_table_was_read():
     assert rule.write_next().write == candle(11)
 
 
-def test_a_table_without_candles_is_read_from_where_it_is_asked_for():
+def test_a_table_without_candles_is_read_from_the_time_asked_for():
     rule = Reconciler("BTCUSDT", HOUR)
     rule.on_table_read(None)
     assert rule.begin_read(3 * MINUTE_US, 9 * MINUTE_US) == Read(3 * MINUTE_US, 9 * MINUTE_US, 0)
@@ -197,7 +197,7 @@ def test_waiting_ends_with_a_request_or_with_its_time():
 
 
 @given(st.lists(st.tuples(st.integers(8, 30), st.sampled_from([100.0, 100.5])), max_size=60), st.data())
-def test_whatever_comes_in_whatever_order_no_hole_is_left_behind_the_newest(messages, data):
+def test_no_order_of_arrival_leaves_a_gap_behind_the_newest(messages, data):
     """REST answers at any time, with the truth; the stream says anything. No minute is missing in what is stored."""
     rule = settled_at(10)
     table = {minute: candle(minute) for minute in range(11)}

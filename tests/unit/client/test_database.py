@@ -27,7 +27,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return urls
 
 
-def test_argument_then_environment_then_nearest_env_file_then_project(
+def test_url_order_is_argument_environment_env_file_project(
     tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CandlecastUserError, match="no database is named") as error:

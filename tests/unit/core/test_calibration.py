@@ -50,14 +50,14 @@ def test_platt_is_a_logistic_of_a_line_per_horizon():
     ("scaled", "expected"),
     [(-5.0, 0.1), (-1.0, 0.1), (-0.5, 0.3), (0.0, 0.5), (0.5, 0.55), (2.0, 0.7), (9.0, 0.7)],
 )
-def test_isotonic_is_interpolated_between_knots_and_constant_outside(scaled, expected):
+def test_isotonic_interpolates_and_is_constant_outside(scaled, expected):
     for column in range(N):
         scaled_row = np.zeros((1, N))
         scaled_row[0, column] = scaled
         assert parsed(probability=KNOTS).probability_up(scaled_row)[0, column] == pytest.approx(expected, abs=1e-15)
 
 
-def test_the_interval_is_the_forecast_give_or_take_the_horizons_half_width():
+def test_the_interval_is_the_forecast_plus_minus_its_half_width():
     lower, upper = parsed().interval(np.array([[0.0, 0.1, 0.2, 0.3, 0.4]]))
     assert lower[0] == pytest.approx([-1.0, -1.4, -1.8, -2.2, -2.6])
     assert upper[0] == pytest.approx([1.0, 1.6, 2.2, 2.8, 3.4])
@@ -83,7 +83,7 @@ def test_outside_is_measured_in_widths_of_what_training_saw(values, distance, fe
     assert features[1] == feature
 
 
-def test_a_feature_that_never_varied_is_outside_as_soon_as_it_does():
+def test_a_constant_feature_is_outside_as_soon_as_it_varies():
     low = [0.0] * F
     calibration = parsed(seen__low=low, seen__high=low)
     rows = np.zeros((2, F))

@@ -135,7 +135,7 @@ def test_shifted_rows_are_shown(training, seen):
             assert distance > 0.2, name
 
 
-def test_the_furthest_day_is_the_one_of_the_training_days_that_have_half_of_their_minutes():
+def test_the_furthest_day_is_one_with_half_of_its_minutes():
     # Days of 1440, 720 and 719 minutes; the last one, which does not count, lies far off.
     times = np.concatenate([minutes(1_440), DAY_SECONDS + minutes(720), 2 * DAY_SECONDS + minutes(719)])
     rows = made(len(times))

@@ -59,7 +59,7 @@ def test_nothing_said_means_the_defaults(stored):
         ("max_test_ensembles", ("0", 0), ("12", 12), 3),
     ],
 )
-def test_the_table_comes_before_the_environment_before_the_default(name, stored, environment, default):
+def test_the_order_is_table_environment_default(name, stored, environment, default):
     variable = {f"ML_{name.upper()}": environment[0]}
     assert getattr(resolved({name: stored[0]}, **variable), name) == stored[1]
     assert getattr(resolved({name: None}, **variable), name) == environment[1]
@@ -86,7 +86,7 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in INVALID for value in values])
-def test_invalid_values_are_refused_by_name_wherever_they_come_from(name, value):
+def test_invalid_values_are_refused_by_name_from_any_source(name, value):
     for stored, environment in (({name: value}, {}), ({}, {f"ML_{name.upper()}": value})):
         with pytest.raises(SettingInvalid) as refusal:
             resolved(stored, **environment)

@@ -152,7 +152,7 @@ def test_the_feeds_service_starts_it_again_for_ever():
     assert service["SuccessExitStatus"] == [str(AnotherFeed.exit_status)]
 
 
-def test_the_services_differ_in_no_protection_but_what_they_write():
+def test_services_have_equal_protection_except_for_write_paths():
     """Both are as hardened; the feed writes no files, so it has no folder of its own and a narrower umask."""
     own = {"Description", "User", "EnvironmentFile", "ExecStart", "Type", "TimeoutStopSec", "MemoryMax", "UMask"}
     retrain, feed = (unit(f"candlecast-{name}.service") for name in ("retrain", "feed"))
@@ -172,7 +172,7 @@ def crontab() -> tuple[dict[str, str], list[list[str]]]:
     return variables, [line.split(None, 6) for line in lines if not re.match(r"\w+=", line)]
 
 
-def test_the_crontab_line_is_every_day_at_three_utc_and_runs_retrain(tmp_path):
+def test_the_crontab_runs_retrain_every_day_at_three_utc(tmp_path):
     variables, entries = crontab()
     assert variables["CRON_TZ"] == "UTC"
     ((*times, user, command),) = entries
@@ -226,7 +226,7 @@ def test_the_deployment_is_one_pod_and_never_two():
     assert f"USER {pod['securityContext']['runAsUser']}" in containerfile()
 
 
-def test_the_cronjob_is_every_day_at_three_utc_one_at_a_time_with_no_rights():
+def test_the_cronjob_runs_daily_at_three_utc_without_privileges():
     job, claim = documents()
     assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("0 3 * * *", "Etc/UTC")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"

@@ -124,7 +124,7 @@ def test_promtool_parses_every_expression(tmp_path):
     assert check([expressions[0] + ")"]).returncode, "it looks at what is written"
 
 
-def test_the_provisioned_data_sources_are_the_ones_that_the_dashboards_ask():
+def test_provisioned_data_sources_are_those_of_the_dashboards():
     (path,) = (FOLDER / "provisioning" / "datasources").iterdir()
     sources = yaml.safe_load(path.read_text())["datasources"]
     asked = {dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS}
@@ -136,7 +136,7 @@ def test_the_provisioned_data_sources_are_the_ones_that_the_dashboards_ask():
     assert sources[0]["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"]
 
 
-def test_the_provider_reads_a_folder_that_the_documentation_fills():
+def test_the_provider_reads_the_folder_documented():
     (path,) = (FOLDER / "provisioning" / "dashboards").iterdir()
     (provider,) = yaml.safe_load(path.read_text())["providers"]
     assert provider["options"]["path"] in (ROOT / "docs" / "operations.md").read_text()

@@ -54,7 +54,7 @@ def seconds(text: str) -> int:
 
 
 @pytest.mark.parametrize("name", ALERTS)
-def test_each_alert_says_how_urgent_it_is_what_it_is_and_what_to_do(name):
+def test_each_alert_has_severity_summary_and_action(name):
     rule = ALERTS[name]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}

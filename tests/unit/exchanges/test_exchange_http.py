@@ -45,7 +45,7 @@ NOT_GZIP = answer(b"not what the header says", Content_Encoding="gzip")
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "418 I'm a teapot", "403 Forbidden"])
-def test_a_host_of_files_is_not_asked_for_any_before_its_retry_after_is_over(status, caplog):
+def test_a_file_host_is_not_asked_before_retry_after_is_over(status, caplog):
     async def scene():
         clock = Clock(200)
         async with (
@@ -83,7 +83,7 @@ def test_a_content_encoding_that_is_broken_is_asked_for_again():
     assert asyncio.run(scene()) == (7, b"a zip", ["/klines", "/klines", "/file", "/file"])
 
 
-def test_what_stays_broken_is_an_exchange_that_cannot_be_reached_and_is_told_at_once_and_once(caplog):
+def test_lasting_failures_are_an_unreachable_exchange_named_once(caplog):
     async def scene():
         async with answering(NOT_GZIP) as (url, paths), HttpClient(Clock(2000), url) as client:
             for ask in (client.get("/klines", {}, weight=1, parse=dict), client.download("/file")):
@@ -100,7 +100,7 @@ def test_what_stays_broken_is_an_exchange_that_cannot_be_reached_and_is_told_at_
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "400 Bad Request", "451 Unavailable For Legal Reasons"])
-def test_an_exchange_that_refuses_does_answer_and_its_next_failure_is_told(status, caplog):
+def test_a_refusal_is_an_answer_and_the_next_failure_is_logged(status, caplog):
     async def scene():
         answers = (NOT_GZIP, answer(status=status), NOT_GZIP, answer(b"a zip"))
         async with answering(*answers) as (url, _), HttpClient(Clock(200), url) as client:
@@ -150,7 +150,7 @@ async def streaming(serve_stream):
             yield messages
 
 
-def test_pings_are_answered_while_a_thousand_frames_wait_to_be_read():
+def test_pings_are_answered_while_a_thousand_frames_wait():
     """As they do while the database is slow: the exchange drops who sends no pong for a minute."""
     heard = asyncio.Event()
 
@@ -169,7 +169,7 @@ def test_pings_are_answered_while_a_thousand_frames_wait_to_be_read():
     assert asyncio.run(scene()) == [Alive("BTCUSDT")] * 1000
 
 
-def test_a_frame_whose_number_is_none_is_unreadable_and_ends_nothing():
+def test_a_frame_with_an_unreadable_number_ends_nothing():
     async def serve_stream(connection):
         for trades in ("Infinity", "NaN", str(2**70), "7"):
             await connection.send(frame(1, trades))

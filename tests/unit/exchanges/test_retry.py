@@ -47,7 +47,7 @@ def test_it_is_tried_until_it_succeeds():
     assert all(limit / 2 <= wait <= limit for wait, limit in zip(waits, (1, 2, 4), strict=True))
 
 
-def test_after_the_last_try_its_error_is_raised_and_nothing_is_waited_for():
+def test_after_the_last_try_the_error_is_raised_without_a_wait():
     tried, outcome, waits = attempts(failing=9, max_tries=3)
     assert (tried, outcome, waits[-1]) == (3, OSError, None)
 

@@ -91,7 +91,7 @@ def test_start_end_and_limit_mean_what_they_mean_at_the_exchange(start, end, lim
         assert all(later[0] - earlier[0] == 60_000 for earlier, later in pairwise(rows))
 
 
-def test_an_open_candle_grows_and_a_minute_is_whole_only_when_rest_has_caught_up():
+def test_an_open_candle_grows_and_is_complete_when_rest_has_it():
     one = market()
     final = one.truth("BTCUSDT", MINUTE, MINUTE + 60)[0]
     growing = [one.row("BTCUSDT", MINUTE, MINUTE + elapsed) for elapsed in (0, 10, 40, 59)]
@@ -134,7 +134,7 @@ def test_what_makes_no_sense_is_refused_with_the_exchanges_code(query, code):
     assert asyncio.run(run()) == (400, code)
 
 
-def test_weight_is_counted_by_the_clock_minute_and_who_goes_on_after_a_429_is_banned():
+def test_weight_counts_by_minute_and_ignoring_a_429_is_banned():
     async def run():
         async with standing_in(speed=20.0, weight_limit=6) as (exchange, http):
             time_answer = await http.get("/api/v3/time")
@@ -204,7 +204,7 @@ def test_archives_are_what_the_exchange_publishes_and_when(tmp_path):
         assert candles.columns[name].tolist() == [getattr(row, name) for row in rows]
 
 
-def test_a_stream_brings_open_candles_the_closed_one_quotes_and_pings():
+def test_a_stream_sends_open_and_closed_candles_quotes_and_pings():
     async def run():
         frames = []
         async with standing_in(speed=120.0) as (exchange, _), aiohttp.ClientSession() as session:
@@ -233,7 +233,7 @@ def test_a_stream_brings_open_candles_the_closed_one_quotes_and_pings():
     assert counters.violations() == {}
 
 
-def test_who_sends_no_pong_is_dropped_and_a_day_ends_with_an_announcement():
+def test_a_missing_pong_drops_the_client_a_day_ends_announced():
     async def run(hours, autoping):
         async with standing_in(speed=600.0, connection_hours=hours, pong_patience=0.1) as (exchange, _):
             async with aiohttp.ClientSession() as session:
@@ -267,7 +267,7 @@ def test_an_outage_cuts_and_refuses_until_it_ends():
     asyncio.run(run(True))
 
 
-def test_a_seed_draws_the_same_faults_whoever_looks_and_every_fault_of_a_minute_is_in_its_frames():
+def test_a_seed_always_draws_the_same_faults_all_in_the_frames():
     faults = Faults.menu(7)
     first, other = market(faults), market(faults)
     found = Counter()
@@ -287,7 +287,7 @@ def test_a_seed_draws_the_same_faults_whoever_looks_and_every_fault_of_a_minute_
     assert not any(calm.faults_of("BTCUSDT", minute) for minute in minutes)
 
 
-def test_a_revised_candle_is_the_first_version_everywhere_until_then_and_the_truth_after():
+def test_a_revised_candle_is_old_everywhere_before_and_new_after():
     one = market(Faults(3, {"revised without a frame": 0.05}))
     minute = next(m for m in range(MINUTE - DAY, MINUTE, 60) if one.revised_at("BTCUSDT", m))
     revised_at, truth = one.revised_at("BTCUSDT", minute), one.truth("BTCUSDT", minute, minute + 60)[0]
@@ -298,7 +298,7 @@ def test_a_revised_candle_is_the_first_version_everywhere_until_then_and_the_tru
     assert f'"n":{before.number_of_trades},' in frame.text
 
 
-def test_minutes_without_trades_are_flat_and_halts_have_no_candles():
+def test_minutes_without_trades_are_flat_halts_have_no_candles():
     one = market(Faults(5, {"minute without trades or frame": 0.05}), halts=[(MINUTE - 600, MINUTE - 300)])
     quiet = [m for m in range(MINUTE - DAY, MINUTE, 60) if one.faults_of("AVAXUSDT", m) and one.row("AVAXUSDT", m, NOW)]
     assert quiet
@@ -311,7 +311,7 @@ def test_minutes_without_trades_are_flat_and_halts_have_no_candles():
     assert [row.open_time for row in rows] == [*range(MINUTE - 900, MINUTE - 600, 60), *range(MINUTE - 300, MINUTE, 60)]
 
 
-def test_generated_candles_do_not_depend_on_the_range_that_is_asked_for():
+def test_generated_candles_do_not_depend_on_the_range():
     began = time.perf_counter()
     long = Market(["BTCUSDT"], NOW - 90 * DAY, NOW, recorded=False)
     short = Market(["BTCUSDT"], NOW - DAY, NOW, recorded=False)

@@ -59,7 +59,7 @@ def right_at_one_minute(day: Minutes) -> np.ndarray:
     return day.coin < np.where(differ, 0.5 + BETTER.difference / (2 * BETTER.disagreement), 0.5)
 
 
-def test_the_rule_alone_promotes_as_often_as_a_normal_calculation_says(simulated: dict[Pair, Days]):
+def test_the_rule_promotes_as_often_as_normal_theory_says(simulated: dict[Pair, Days]):
     deviation = np.sqrt(MINUTES * EQUAL.disagreement)
     expected = 1 - NormalDist(0, deviation).cdf(
         MARGIN * MINUTES + 1

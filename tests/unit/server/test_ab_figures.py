@@ -109,7 +109,7 @@ def test_brier_is_what_pandas_gives_over_cells_that_moved():
 
 
 @pytest.mark.parametrize("without", ["active", "challenger"])
-def test_one_cell_without_a_probability_makes_it_squared_error_over_every_cell(without):
+def test_one_missing_probability_makes_all_cells_squared_error(without):
     cells = drawn(3)
     cells.loc[1_000, f"{without}_probability"] = NAN
     errors = ((cells["challenger"] - cells["actual"]) * 1e4) ** 2 - ((cells["active"] - cells["actual"]) * 1e4) ** 2
@@ -136,7 +136,7 @@ def test_no_minutes():
     assert figures.count_only_one_right(NOBODY) == (0, 0)
 
 
-def test_minutes_whose_price_did_not_move_are_paired_and_decide_nothing():
+def test_flat_minutes_are_paired_and_decide_nothing():
     flat = np.zeros((1_440, 5))
     chances = {"active_probability": flat + 0.6, "challenger_probability": flat + 0.4}
     still = replace(NOBODY, active_error=flat + 2e-4, challenger_error=flat + 1e-4, up=flat)
@@ -183,7 +183,7 @@ def test_the_roles_swapped_turn_every_difference_around(seed):
     assert figures.count_only_one_right(minutes) == figures.count_only_one_right(swapped)[::-1]
 
 
-def test_rho_is_the_one_of_lamberts_w_and_no_other_is_narrower_there():
+def test_rho_follows_lamberts_w_and_no_other_is_narrower():
     x = -lambertw(-(ALPHA**2) / math.e, k=-1).real
     assert pytest.approx(NARROWEST_AT / (x - 1.0), rel=1e-12) == RHO
 
@@ -196,7 +196,7 @@ def test_rho_is_the_one_of_lamberts_w_and_no_other_is_narrower_there():
 
 
 @pytest.mark.parametrize("disagreements", [0, 1, 10, 432, 4_000, 20_000])
-def test_the_bound_is_where_the_mixture_integrated_by_force_reaches_1_over_alpha(disagreements):
+def test_the_bound_is_where_the_mixture_reaches_1_over_alpha(disagreements):
     """Robbins' mixture over tilts l of exp(l S - l^2 V / 2), normal with variance 1 / rho."""
 
     def mixture(total: float) -> float:
@@ -212,7 +212,7 @@ def test_the_bound_is_where_the_mixture_integrated_by_force_reaches_1_over_alpha
     assert radius(disagreements) == pytest.approx(found, rel=1e-8)
 
 
-def test_the_sequence_misses_the_truth_at_any_time_in_at_most_alpha_of_the_runs():
+def test_the_sequence_misses_the_truth_in_at_most_alpha_of_runs():
     """Fair coins, looked at after each: a plain 95 % interval fails in most runs."""
     steps = np.random.default_rng(11).choice(np.array([-1, 1], dtype=np.int16), size=(2_000, 4_000))
     hits_more = np.cumsum(steps, axis=1, dtype=np.int16)

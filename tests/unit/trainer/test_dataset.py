@@ -38,14 +38,14 @@ def without(candles, minutes):
         ((598,), range(208, 593)),
     ],
 )
-def test_which_minutes_end_a_labelled_window(missing, candle_minutes):
+def test_which_minutes_end_a_labeled_window(missing, candle_minutes):
     candles = generated_candles(600)
     first = candles["open_time"][0]
     dataset = candles_dataset(without(candles, missing))
     assert ((dataset.candle_time - first) // MINUTE).tolist() == list(candle_minutes)
 
 
-def test_a_window_is_60_rows_a_minute_apart_that_end_at_candle_time():
+def test_a_window_is_60_minutes_that_end_at_candle_time():
     dataset = generated_dataset()
     chosen = np.array([0, 17, 2_000])
     windows = dataset.windows(chosen)
@@ -76,7 +76,7 @@ def test_batches_equal_the_whole_and_last_rows_the_windows_ends():
     assert np.array_equal(normalised_last_rows(dataset, chosen, params), whole[:, -1])
 
 
-def test_normalised_training_windows_have_median_0_and_the_quartiles_of_a_standard_normal():
+def test_normalized_windows_have_standard_normal_quartiles():
     dataset = generated_dataset()
     windows = dataset.windows(np.arange(0, 3_000, 2))
     values = normalize(windows, fit_normalization(windows)).reshape(-1, len(FEATURES))
@@ -86,7 +86,7 @@ def test_normalised_training_windows_have_median_0_and_the_quartiles_of_a_standa
     assert np.abs(values).max() <= 10
 
 
-def test_a_price_level_outside_the_training_range_does_not_matter():
+def test_the_price_level_does_not_matter():
     dataset = generated_dataset()
     windows = dataset.windows(np.arange(500))
     params = fit_normalization(windows)
@@ -95,7 +95,7 @@ def test_a_price_level_outside_the_training_range_does_not_matter():
     assert np.abs(normalize(dearer, params) - normalize(windows, params)).max() < 1e-5
 
 
-def test_a_constant_feature_gets_a_scale_of_one_and_a_rare_one_its_deviation():
+def test_the_scale_of_constant_features_is_one_of_rare_ones_std():
     windows = generated_dataset().windows(np.arange(300))
     constant, rare = FEATURES.index("spread_bps"), FEATURES.index("taker_buy_ratio")
     windows[:, :, constant] = 3.0

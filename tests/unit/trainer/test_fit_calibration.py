@@ -46,7 +46,7 @@ def test_the_weight_does_not_depend_on_how_large_a_model_talks():
     assert fit_weight(5 * mamba, 5 * lgbm, ones, scaled).weight == fit_weight(mamba, lgbm, ones, scaled).weight
 
 
-def test_noise_gives_a_weight_whose_interval_is_wide_and_a_gain_that_may_be_nothing():
+def test_noise_gives_a_wide_weight_interval_and_maybe_no_gain():
     random = np.random.default_rng(2)
     mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.05
     fit = fit_weight(mamba, lgbm, np.ones(len(HORIZONS)), random.normal(size=mamba.shape))
@@ -65,7 +65,7 @@ def test_probabilities_are_those_of_the_truth(method, slope):
     assert calibration.probability_up(grid) == pytest.approx(expit(slope * grid), abs=tolerance)
 
 
-def test_platt_finds_an_intercept_and_the_slope_alone_says_half_at_zero():
+def test_platt_has_an_intercept_the_slope_alone_is_half_at_zero():
     random = np.random.default_rng(4)
     forecast = random.normal(size=(60_000, len(HORIZONS))) * 0.5
     scaled = outcomes(forecast + 0.4, random)
@@ -74,14 +74,14 @@ def test_platt_finds_an_intercept_and_the_slope_alone_says_half_at_zero():
     assert (fitted(forecast, scaled, Method.slope).probability_up(zero) == 0.5).all()
 
 
-def test_a_forecast_that_is_wrong_gets_no_say_instead_of_being_turned_round():
+def test_a_wrong_forecast_is_ignored_instead_of_inverted():
     random = np.random.default_rng(5)
     forecast = random.normal(size=(ROWS, len(HORIZONS)))
     calibration = fitted(forecast, outcomes(-forecast, random), Method.slope)
     assert (calibration.probability_up(forecast) == 0.5).all()
 
 
-def test_few_rows_leave_the_models_own_probabilities_and_many_rows_correct_them():
+def test_few_rows_leave_probabilities_alone_many_correct_them():
     """A slope of 2 gives (2p - 1) c back where c is 1; the truth's is 1, half of it."""
     random = np.random.default_rng(9)
     forecast = random.normal(size=(200_000, len(HORIZONS))) * 0.06
@@ -111,7 +111,7 @@ def test_the_best_slope_is_where_the_derivative_ends():
 
 
 @pytest.mark.parametrize("rows", [9, 10, 19, 999])
-def test_the_interval_holds_nine_of_ten_outcomes_also_of_few_rows(rows):
+def test_the_interval_holds_90_percent_even_of_few_rows(rows):
     """Split conformal's promise: at least 90 % on average over calibrations, whatever the distribution."""
     random = np.random.default_rng(8)
     held = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.models.lgbm import LightGBMParameters, floor_to_float32, to_onnx, train_horizon
-from tests.support.leaves import leaf_numbers
+from tests.support.lgbm_leaves import leaf_numbers
 
 PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20)
 #: LightGBM takes what is not larger for 0 (kZeroThreshold), ONNX for what it is.

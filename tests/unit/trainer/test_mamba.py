@@ -72,7 +72,7 @@ def test_the_block_equals_mamba_ssm_with_the_same_weights():
 
 
 @pytest.mark.parametrize("shape", [SHAPE, MambaShape(d_model=40, d_state=5, expand=3, d_conv=3)])
-def test_the_block_equals_an_independent_implementation_with_the_same_weights(shape):
+def test_the_block_equals_an_independent_implementation(shape):
     """The mixer of transformers, whose slow path steps through the sequence in plain PyTorch."""
     config = MambaConfig(
         hidden_size=shape.d_model,
@@ -192,7 +192,7 @@ def test_a_window_gives_the_same_alone_and_in_a_batch():
     assert (together - alone).abs().max() < 1e-6
 
 
-def test_a_fresh_model_has_no_opinion_and_the_magnitude_bounds_what_it_says():
+def test_a_fresh_model_returns_zero_and_the_magnitude_bounds_it():
     magnitude = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
     model = MambaForecaster(SHAPE, magnitude).eval()
     windows = torch.randn(4, 60, len(FEATURES))

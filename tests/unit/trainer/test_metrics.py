@@ -137,7 +137,7 @@ def test_the_influence_of_each_figure_is_its_derivative(every):
         partial(accuracy_at, coverage=0.2),
     ],
 )
-def test_95_percent_intervals_on_overlapping_labels_hold_the_truth_95_percent_of_the_time(figure, in_all):
+def test_intervals_on_overlapping_labels_cover_95_percent(figure, in_all):
     columns = HORIZONS if in_all else np.array([5])
     truth = figure(cells_of(*market(99, 400_000, horizons=columns), 5)).value
     runs, covered = 200, 0
@@ -182,7 +182,7 @@ def test_mcnemar_is_the_chi_square_of_the_disagreements():
     assert compare(cells_of(outcome, forecast, 5), cells_of(outcome, forecast, 5)).mcnemar is None
 
 
-def test_diebold_mariano_says_the_same_as_the_interval_of_the_difference(every):
+def test_diebold_mariano_agrees_with_the_difference_interval(every):
     shifted = Cells(every.outcome, every.forecast * 8, norm.cdf(8 * every.forecast), every.base_rate, 5)
     given = compare(every, shifted)
     assert given.brier.value == pytest.approx(brier(every).value - brier(shifted).value)

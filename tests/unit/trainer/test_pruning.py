@@ -53,7 +53,7 @@ def test_the_rule(tmp_path, named, days, keep, expected):
     assert len(removed) == 3 * (4 - len(expected))
 
 
-def test_one_named_version_keeps_neither_its_ensemble_nor_the_other(tmp_path):
+def test_a_named_version_keeps_neither_ensemble_nor_partner(tmp_path):
     pair(tmp_path, "a", 90)
     prune_folders(tmp_path, "DEMO", {("mamba", "a")}, 30, 0, NOW)
     assert left(tmp_path) == ["mamba/a"]

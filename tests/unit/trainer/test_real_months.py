@@ -13,7 +13,7 @@ from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
 from candlecast.trainer.models.training import TrainingOptions, train_and_export
 from tests.support.artifacts import SMALL_MAMBA
-from tests.support.leaves import leaf_numbers
+from tests.support.lgbm_leaves import leaf_numbers
 
 #: 2026-04-01 00:00 UTC.
 APRIL = 1_775_001_600
@@ -35,7 +35,7 @@ def real(shared_data, tmp_path_factory):
     return dataset, train_and_export(dataset, tmp_path_factory.mktemp("models"), options)
 
 
-def test_lightgbm_trained_on_march_alone_is_right_in_515_of_1000_minutes_of_april(real):
+def test_lightgbm_of_march_is_right_in_515_of_1000_april_minutes(real):
     dataset, result = real
     assert dataset.candle_time[result.split.validation[-1]] < APRIL <= dataset.candle_time[result.split.test[0]]
     one_minute = result.report.lgbm[0]

@@ -49,7 +49,7 @@ def test_returns_of_zero_are_left_out():
     assert [one.value for one in by_half] == pytest.approx([one.value for one in alone])
 
 
-def test_draws_of_a_walk_are_normal_and_overlap_as_their_minutes_do():
+def test_draws_are_normal_and_overlap_as_their_minutes_do():
     drawn = np.concatenate([_walk(np.random.default_rng(seed), MINUTES, 5) for seed in range(20)])
     assert np.abs(drawn.mean(axis=0)).max() < 0.02
     assert drawn.std(axis=0) == pytest.approx(np.ones(5), abs=0.02)
@@ -65,7 +65,7 @@ def test_a_gap_in_the_minutes_cuts_the_walk():
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(0, abs=0.07)
 
 
-def test_perfect_probabilities_lie_inside_the_range_and_loud_ones_do_not():
+def test_perfect_probabilities_lie_inside_overconfident_ones_not():
     probability = probabilities(3)
     outcome = outcomes(probability, 4)
     loud = norm.cdf(4 * norm.ppf(probability))
@@ -74,7 +74,7 @@ def test_perfect_probabilities_lie_inside_the_range_and_loud_ones_do_not():
     assert not any(one.holds for one in given["loud"])
 
 
-def test_overlapping_rows_have_the_wider_range_and_it_is_the_right_one():
+def test_overlapping_rows_need_the_wider_range():
     """95 % of perfectly calibrated samples lie below its end; of the independent one fewer do."""
     probability = probabilities(5)
     given = calibration_errors({"it": probability}, outcomes(probability, 0), MINUTES)["it"]

@@ -89,7 +89,7 @@ def test_a_test_that_begins_before_all_rows_is_refused():
         default_borders(MINUTES * MINUTE_SECONDS, test_from=-1)
 
 
-def test_the_least_that_train_accepts_is_enough_for_the_default_borders():
+def test_the_minimum_train_accepts_fits_the_default_borders():
     times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE_SECONDS
     given = split_by_time(times, *default_borders(times))
     assert len(given.validation) < 600, "the limit is higher than it need be"
@@ -111,7 +111,7 @@ def test_four_folds_from_22_march_are_ten_days_each():
     assert [one.training[0] for one in splits] == [0, 0, 0, 0]
 
 
-def test_by_default_a_third_of_the_rows_lies_before_the_first_test_part():
+def test_by_default_a_third_of_rows_precedes_the_first_test_part():
     splits = walk_forward(TWO_MONTHS)
     assert len(splits) == 4
     assert splits[0].test[0] == len(TWO_MONTHS) // 3

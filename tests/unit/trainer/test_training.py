@@ -160,7 +160,7 @@ def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
     assert golden["lower"] == pytest.approx((scaled - calibration.half_width) * scale, abs=1e-12)
 
 
-def test_calibration_reads_no_row_outside_training_and_validation(trained):
+def test_calibration_reads_only_training_and_validation_rows(trained):
     """Weight, probabilities, intervals and the seen range stay when every test row changes."""
     dataset, result = trained
     changed = replace(dataset, features=dataset.features.copy(), scaled=dataset.scaled.copy())
@@ -171,7 +171,7 @@ def test_calibration_reads_no_row_outside_training_and_validation(trained):
     assert again.calibration_document == result.pair.calibration_document
 
 
-def test_a_plan_that_does_not_fit_is_cut_and_its_learning_rate_still_falls(monkeypatch):
+def test_a_shortened_plan_still_lowers_its_learning_rate(monkeypatch):
     clock = iter(range(0, 10_000, 1))
     monkeypatch.setattr("candlecast.trainer.models.fit_mamba.time.monotonic", lambda: next(clock))
     plan = _Plan(1_000, budget_seconds=100.0)  # a second a batch

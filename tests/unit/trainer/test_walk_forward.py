@@ -91,7 +91,7 @@ def test_baselines_that_need_no_model(dataset, splits, rows):
     assert (rows.forecasts[MAJORITY].scaled[first, 2] == (1 if share >= 0.5 else -1)).all()
 
 
-def test_every_model_beats_the_baselines_that_need_none_where_there_is_a_signal(document):
+def test_every_model_beats_the_baselines_where_there_is_a_signal(document):
     for name in ("ridge", "logistic", MAMBA, LIGHTGBM, ENSEMBLE):
         figures = document["forecasts"][name]["all"]
         assert figures["accuracy"]["low"] > 0.5, name
@@ -148,7 +148,7 @@ def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits,
     assert kept.name == rows.facts[0]["file"]
 
 
-def test_the_code_of_a_fold_is_what_makes_forecasts_and_not_what_shows_them():
+def test_the_code_of_a_fold_is_what_forecasts_not_what_displays():
     modules = sources("candlecast.trainer.evaluation.walk_forward")
     assert {
         "candlecast.trainer.models.training",
@@ -170,7 +170,7 @@ def test_the_code_of_a_fold_is_what_makes_forecasts_and_not_what_shows_them():
     )
 
 
-def test_shuffled_labels_are_the_training_and_validation_labels_and_no_other(dataset, splits):
+def test_only_training_and_validation_labels_are_shuffled(dataset, splits):
     split = splits[1]
     given = shuffled_labels(dataset, split, 3)
     assert np.array_equal(given.features, dataset.features)
@@ -229,7 +229,7 @@ def test_figures_of_the_document_are_those_of_the_rows(rows, document):
     assert document["forecasts"][MAJORITY]["1"]["auc"]["value"] is None
 
 
-def test_the_document_compares_each_with_the_one_before_it_and_the_ensemble_with_all(document):
+def test_each_is_compared_with_the_one_before_the_ensemble_all(document):
     pairs = [(one["first"], one["second"]) for one in document["comparisons"]]
     assert pairs == list(zip(FORECASTS[1:], FORECASTS[:-1], strict=True))
     against = {one["second"]: one for one in document["verdicts"]["against"]}

@@ -36,7 +36,7 @@ def families(rows, *, up=True):
     return {family.name: family for family in found if family.name.startswith("ml_")}
 
 
-def test_one_load_serves_all_who_ask_meanwhile_and_for_a_while_after():
+def test_one_load_serves_all_requests_of_that_time():
     loads = []
 
     async def load():

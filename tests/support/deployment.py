@@ -1,4 +1,4 @@
-"""A database with something to predict: generated candles, real small models, and what the tests ask of them."""
+"""Puts generated candles and small real models into a database: registered, as ensembles, active."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Alembic in the tests' own process: a second faster than the command, and its errors are exceptions."""
+"""Runs migrations in the tests' own process: a second faster than the command, and errors are exceptions."""
 
 import os
 from unittest import mock

@@ -1,4 +1,4 @@
-"""Small csv files for `candlecast load`, a good candle a line, and what the table has of them."""
+"""Writes small csv files for `candlecast load`, one valid candle a line, and reads what the table has of them."""
 
 from pathlib import Path
 

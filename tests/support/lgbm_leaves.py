@@ -1,4 +1,4 @@
-"""Which leaf an exported LightGBM graph reaches, for tests that hold it to LightGBM's own."""
+"""Which leaves an exported LightGBM graph reaches, to compare them with LightGBM's own."""
 
 import lightgbm
 import numpy as np

@@ -1,4 +1,4 @@
-"""Backfill and repair against the stand-in exchange, which answers from a thread of its own."""
+"""Runs backfill and repair against the stand-in exchange, which answers from a thread of its own."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ def standing(now: float = NOW) -> Clock:
 
 
 @contextmanager
-def serving(exchange: StandIn) -> Iterator[StandIn]:
+def running_exchange(exchange: StandIn) -> Iterator[StandIn]:
     """The exchange while the test goes on; its own defects are raised at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -55,7 +55,7 @@ def market_of(
 ) -> Iterator[StandIn]:
     """An exchange without faults that has so many days before today."""
     first = now // DAY * DAY - days * DAY
-    with serving(StandIn(Market(symbols, first, now + DAY, halts=halts), standing(now))) as exchange:
+    with running_exchange(StandIn(Market(symbols, first, now + DAY, halts=halts), standing(now))) as exchange:
         yield exchange
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the page share: how it looks when it is live, what axe-core says of it, what its chart shows."""
+"""Checks of the dashboard's page in a browser: that it is live, what its chart shows, what axe-core finds."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 DESKTOP = {"width": 1440, "height": 900}
 LAPTOP = {"width": 1280, "height": 720}

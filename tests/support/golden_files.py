@@ -1,4 +1,4 @@
-"""Golden files: text that a reviewer reads in a diff, compared whole.
+"""Compares text with a golden file, which a reviewer reads as a diff.
 
 `make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
 """

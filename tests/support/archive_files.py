@@ -1,4 +1,4 @@
-"""Candle files as the exchange's archive has them, a candle a line, for tests of what reads them."""
+"""Writes candle files as the exchange publishes them, one candle a line."""
 
 import io
 import zipfile

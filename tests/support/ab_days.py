@@ -1,4 +1,4 @@
-"""Made-up days for evaluate_ab(): candles that always move, and predictions that are right on chosen minutes.
+"""Generated days for evaluate_ab(): candles that always move, and predictions that are right in chosen minutes.
 
 Which minutes those are is an SQL condition on `m`, the minutes since START. `share(8)` is 8 of 100, evenly spread;
 who is right in `share(58)` is right wherever `share(50)` is.
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.live import MINUTE
+from tests.support.deployment import MINUTE
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Rules of the house that need no database: how long names and code may be, where tests lie, how fixtures wait."""
+"""Rules of the repository that need no database: the length of names and code, where tests are, how fixtures wait."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MAX_SERVER_LINES = 160
 MAX_FIXTURE_SLEEP = 1
 PACKAGES = {path.parent.name for path in (ROOT / "candlecast").glob("*/__init__.py")}
 TOPICS = {path.name for path in (ROOT / "db/functions").iterdir() if path.is_dir()}
-TOP_FOLDERS = {"bench", "db", "deploy", "docs"}
+TOP_FOLDERS = {"bench", "db", "deploy", "docs", "research"}
 
 
 def modules(folder: str) -> list[Path]:

@@ -117,7 +117,7 @@ def train(
     """
     # LightGBM's threads would spin while they wait for a core that something else uses: 15 to 60 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from candlecast.trainer.operation.train import train as run
+    from candlecast.trainer.train import train as run
 
     run(
         symbol=symbol,
@@ -170,8 +170,8 @@ def retrain(
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from candlecast.trainer.models.training import TrainingOptions
-    from candlecast.trainer.operation.retrain import RetrainOptions
-    from candlecast.trainer.operation.retrain import retrain as run
+    from candlecast.trainer.retrain import RetrainOptions
+    from candlecast.trainer.retrain import retrain as run
 
     training = TrainingOptions(
         seed=seed, mamba_seeds=mamba_seeds, threads=threads, mamba_budget_seconds=60 * time_budget_minutes
@@ -237,24 +237,25 @@ def evaluate(
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in train
-    from candlecast.trainer.evaluation.evaluate import evaluate as run
+    from candlecast.trainer.evaluate import EvaluateOptions
+    from candlecast.trainer.evaluate import evaluate as run
     from candlecast.trainer.models.training import TrainingOptions
 
-    run(
-        symbol=symbol,
+    training = TrainingOptions(
+        seed=seed, threads=threads, mamba_seeds=mamba_seeds, mamba_budget_seconds=60 * time_budget_minutes
+    )
+    options = EvaluateOptions(
         from_time=from_time,
         to_time=to_time,
         folds=folds,
         fold=fold,
         test_from=test_from,
         train_days=train_days,
-        options=TrainingOptions(
-            seed=seed, threads=threads, mamba_seeds=mamba_seeds, mamba_budget_seconds=60 * time_budget_minutes
-        ),
         shuffled_runs=shuffle_labels,
         output=output_dir,
-        database_url=database_url,
+        training=training,
     )
+    run(symbol, options, database_url)
 
 
 @app.command()
@@ -294,7 +295,7 @@ def predict(
 
     Example: `candlecast predict --artifacts models/ensemble/20260430T235900Z --last 5 BTCUSDT-1m-2026-04.zip`
     """
-    from candlecast.trainer.operation.predict import predict as run
+    from candlecast.trainer.predict import predict as run
 
     run(artifacts, files, output or sys.stdout, symbol, from_time, to_time, last, min_confidence)
 
@@ -316,9 +317,9 @@ def card(
 
     Example: `candlecast card 20260430T235900Z`
     """
-    from candlecast.trainer.operation.card import card as text_of
+    from candlecast.trainer.card import describe_version
 
-    typer.echo(text_of(version, models_dir, database_url))
+    typer.echo(describe_version(version, models_dir, database_url))
 
 
 @app.command()
@@ -356,8 +357,8 @@ def publish(
 
     Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """
-    from candlecast.trainer.operation.publish import publish as publish_versions
-    from candlecast.trainer.operation.publish import publish_ensemble
+    from candlecast.trainer.publish import publish as publish_versions
+    from candlecast.trainer.publish import publish_ensemble
 
     if ensemble is not None and mamba is None and lgbm is None and weight is None:
         published = publish_ensemble(ensemble, publish_as.value, database_url)

@@ -9,7 +9,7 @@ those of ``predict_range()``, to 1e-5 in scaled returns.
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -135,9 +135,8 @@ def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
     """What the constraints of candles_1m keep out of the database must not reach the models here."""
     broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(broken):
-        at = datetime.fromtimestamp(int(open_time[broken[0]]), UTC)
         raise CandlecastUserError(
-            f"the candles before {at:%Y-%m-%d %H:%M} UTC give features that are no numbers",
+            f"the candles before {describe_time(1_000_000 * open_time[broken[0]])} give features that are no numbers",
             "A price is 0, negative or missing there. `candlecast load` names the line.",
         )
 

@@ -51,7 +51,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Report:
+class HeldOutScores:
     """Scores on the test part, of the exported files."""
 
     lgbm: list[HorizonScore]
@@ -62,7 +62,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Result:
+class ExportedPair:
     """The three folders and how good what is in them is."""
 
     mamba_folder: Path
@@ -70,10 +70,10 @@ class Result:
     ensemble_folder: Path
     split: Split
     pair: Pair
-    report: Report
+    report: HeldOutScores
 
 
-def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, stage: Stage = quiet) -> Result:
+def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, stage: Stage = quiet) -> ExportedPair:
     """Split, train, export, measure, write ``models/{mamba,lgbm}/<version>``. Raises CandlecastUserError."""
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time, options.test_from))
     pair = train_pair(dataset, split, options, stage)
@@ -82,7 +82,7 @@ def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, s
 
 def export_pair(
     dataset: Dataset, split: Split, pair: Pair, models: Path, options: TrainingOptions, stage: Stage = quiet
-) -> Result:
+) -> ExportedPair:
     """Export both models, measure the files by the code that serves them, write both versions and their ensemble."""
     mamba_files, lgbm_files = _mamba_files(pair), _lgbm_files(pair)
     _check_parity(dataset, split, pair, mamba_files)
@@ -125,7 +125,7 @@ def export_pair(
         }
     )
     ensemble_folder = artifacts.write_version(models, "ensemble", version, ensemble_files, ensemble_facts)
-    return Result(mamba_folder, lgbm_folder, ensemble_folder, split, pair, report)
+    return ExportedPair(mamba_folder, lgbm_folder, ensemble_folder, split, pair, report)
 
 
 def measure_files(
@@ -135,7 +135,7 @@ def measure_files(
     lgbm: Model,
     calibration: Calibration,
     stage: Stage = quiet,
-) -> Report:
+) -> HeldOutScores:
     """Score two loaded models and their ensemble on the chosen windows (positions into ``dataset.ends``)."""
     parts = []
     with stage("Test part") as on_step:
@@ -150,7 +150,7 @@ def measure_files(
     last = dataset.features[dataset.ends[chosen]]
     scale, returns = scale_of(last[:, VOLATILITY_30M]), dataset.returns[chosen]
     ensemble = calibration.mamba_weight * by_mamba + (1 - calibration.mamba_weight) * by_lgbm
-    return Report(
+    return HeldOutScores(
         lgbm=score_forecast(by_lgbm, scale, returns),
         mamba=score_forecast(by_mamba, scale, returns),
         ensemble=score_forecast(ensemble, scale, returns),
@@ -192,7 +192,7 @@ def _lgbm_params(pair: Pair, options: TrainingOptions) -> dict[str, Any]:
     return asdict(options.lgbm) | {"seed": options.seed, "trees": [model.num_trees() for model in pair.lgbm]}
 
 
-def _shared_facts(dataset: Dataset, split: Split, pair: Pair, report: Report) -> dict[str, Any]:
+def _shared_facts(dataset: Dataset, split: Split, pair: Pair, report: HeldOutScores) -> dict[str, Any]:
     parts = artifacts.describe_split(dataset, split)
     return {
         "format": artifacts.FORMAT,

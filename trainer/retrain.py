@@ -31,7 +31,7 @@ from candlecast.trainer import pruning
 from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import MIN_TEST_ROWS, MIN_VALIDATION_ROWS, PURGE, VALIDATION_SHARE
-from candlecast.trainer.export import Result, train_and_export
+from candlecast.trainer.export import ExportedPair, train_and_export
 from candlecast.trainer.gate import Verdict, judge
 from candlecast.trainer.models.training import OnStep, TrainingOptions, forecast_pair
 from candlecast.trainer.publish import publish_on_test_or_waiting
@@ -219,7 +219,7 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     return dataset, test_from
 
 
-def _publish(run: TrainingRun, result: Result, out: Console) -> int:
+def _publish(run: TrainingRun, result: ExportedPair, out: Console) -> int:
     """The ensemble on test, or waiting where no place is free, and the row: all of it or nothing."""
     connection = run.connection
     with connection.transaction():
@@ -233,7 +233,7 @@ def _publish(run: TrainingRun, result: Result, out: Console) -> int:
     return PUBLISHED
 
 
-def _refuse(run: TrainingRun, result: Result, verdict: Verdict) -> int:
+def _refuse(run: TrainingRun, result: ExportedPair, verdict: Verdict) -> int:
     run.finish("refused", verdict.reason())
     print_error(
         CandlecastUserError(

@@ -16,7 +16,7 @@ from candlecast.core.text import plain
 from candlecast.trainer.data.dataset import WHOLE_WINDOW, Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.evaluation.held_out import HorizonScore
-from candlecast.trainer.export import Report, Result, train_and_export
+from candlecast.trainer.export import ExportedPair, HeldOutScores, train_and_export
 from candlecast.trainer.models.training import TrainingOptions
 from candlecast.trainer.publish import publish_ensemble
 
@@ -36,7 +36,7 @@ def train(
     publish_as: str,
     models: Path,
     database_url: str | None,
-) -> Result:
+) -> ExportedPair:
     """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
     err = console(stderr=True)
     with connect(database_url) as connection:
@@ -74,7 +74,7 @@ def as_utc(time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=UTC)
 
 
-def describe_parts(dataset: Dataset, result: Result) -> str:
+def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
     """One line a part: rows and the candle times from which to which."""
     lines = []
     for title, rows in (
@@ -101,7 +101,7 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
     return "\n".join(lines)
 
 
-def score_table(report: Report) -> Table:
+def score_table(report: HeldOutScores) -> Table:
     """Direction accuracy in percent with its 95 % interval, rmse in basis points, per horizon and forecast."""
     table = Table(title="On the test part, which training never saw", title_justify="left", caption_justify="left")
     table.caption = (

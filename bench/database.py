@@ -13,7 +13,7 @@ from bench.figures import progress
 from bench.processes import migrate
 from candlecast.client.database import connect
 from candlecast.trainer.models.training import TrainingOptions
-from candlecast.trainer.operation.train import train
+from candlecast.trainer.train import train
 
 _STOP_JOBS = "select cron.alter_job(jobid, active := false) from cron.job"
 #: Left active, it would make run_inference() wait for candles that do not come.

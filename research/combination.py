@@ -14,8 +14,8 @@ import torch
 
 from candlecast.core.calibration import Calibration
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.models.calibration import Method, fit_calibration
-from candlecast.trainer.models.training import TrainingOptions, forecast, train_pair
+from candlecast.trainer.models.fit_calibration import Method, fit_calibration
+from candlecast.trainer.models.training import TrainingOptions, forecast_pair, train_pair
 from research.stretch import describe, log_loss_gain, read
 
 STRETCH = ("1970-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00")  # of no interest here
@@ -38,7 +38,7 @@ def main() -> None:
     covered = []
     for number, split in enumerate(splits, start=1):
         pair = train_pair(dataset, split, options)
-        fitted_on, tested_on = (forecast(pair, dataset, rows) for rows in (split.validation, split.test))
+        fitted_on, tested_on = (forecast_pair(pair, dataset, rows) for rows in (split.validation, split.test))
         outcomes = dataset.scaled[split.validation]
         stretch = pair.calibration.slope[0] * pair.magnitude[0] / 2
         print(f"fold {number}: {pair.weight}, the models' own log-odds times {stretch:.2f}", flush=True)

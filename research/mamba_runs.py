@@ -1,4 +1,4 @@
-"""Walk-forward runs of Mamba variants: sizes, schedules, losses, standardised sequences, averages of seeds.
+"""Walk-forward runs of Mamba variants: sizes, schedules, losses, standardized sequences, averages of seeds.
 
     python -m research.mamba_runs BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip              every variant, one seed
     python -m research.mamba_runs --only chosen --seeds 5 BTCUSDT-1m-2026-03.zip ...         one, and its averages
@@ -22,7 +22,14 @@ from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset
 from candlecast.trainer.data.splits import Split
-from candlecast.trainer.models.fit_mamba import Loss, MambaParameters, direction_loss, direction_loss_of, fit_mamba
+from candlecast.trainer.models.fit_mamba import (
+    Loss,
+    MambaData,
+    MambaParameters,
+    direction_loss,
+    direction_loss_of,
+    fit_mamba,
+)
 from candlecast.trainer.models.forecasting import forecast_mamba
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
 from candlecast.trainer.models.training import fit_rows_normalization
@@ -37,7 +44,7 @@ class WithoutSkip(MambaForecaster):
         self.skip.weight.requires_grad_(False)
 
 
-class StandardisedSequence(MambaForecaster):
+class StandardizedSequence(MambaForecaster):
     """Each feature of a sequence less its mean, over its deviation there; the skip reads the row as it is."""
 
     def log_odds(self, sequence: Tensor) -> Tensor:
@@ -111,7 +118,7 @@ def variants() -> dict[str, Variant]:
     return {
         "chosen": Variant(),
         "without the skip": Variant(make_model=WithoutSkip),
-        "sequence standardised": Variant(make_model=StandardisedSequence),
+        "sequence standardized": Variant(make_model=StandardizedSequence),
         "returns too, 0.1": Variant(loss_of=with_returns(0.1)),
         "returns too, 1": Variant(loss_of=with_returns(1.0)),
         "volatility too, 0.1": Variant(make_model=WithVolatility, loss_of=with_volatility(0.1)),
@@ -136,11 +143,7 @@ def forecast(dataset: Dataset, splits: list[Split], variant: Variant, seed: int)
         normalization = fit_rows_normalization(dataset, split.training)
         magnitude = np.abs(dataset.scaled[split.training]).mean(axis=0)
         fit = fit_mamba(
-            dataset,
-            split.training,
-            split.validation,
-            normalization,
-            magnitude,
+            MambaData(dataset, split.training, split.validation, normalization, magnitude),
             variant.parameters,
             seed,
             budget_seconds=3_600.0,

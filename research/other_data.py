@@ -4,7 +4,7 @@ r"""Whether earlier months of BTCUSDT, or other symbols, help its forecasts: the
         --extra BTCUSDT-1m-2025-08-01_10.csv.gz --extra NEARUSDT-1m-2026-04.csv.gz
 
 Of an extra file only rows that end before a fold's validation part, less the purge, are used: another symbol's April is
-no training data for an April test. Each extra file is tried alone, then all together; normalised by BTCUSDT's numbers.
+no training data for an April test. Each extra file is tried alone, then all together; normalized by BTCUSDT's numbers.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalised_last_rows
+from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalized_last_rows
 from candlecast.trainer.data.splits import PURGE, Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
@@ -41,12 +41,12 @@ def forecast(dataset: Dataset, split: Split, extras: list[Dataset], threads: int
     normalization = fit_rows_normalization(dataset, split.training)
     border = dataset.candle_time[split.validation[0]] - PURGE * 60
     early = [np.flatnonzero(one.candle_time < border) for one in extras]
-    rows = [normalised_last_rows(one, chosen, normalization) for one, chosen in zip(extras, early, strict=True)]
+    rows = [normalized_last_rows(one, chosen, normalization) for one, chosen in zip(extras, early, strict=True)]
     scaled = [one.scaled[chosen] for one, chosen in zip(extras, early, strict=True)]
-    rows.append(normalised_last_rows(dataset, split.training, normalization))
+    rows.append(normalized_last_rows(dataset, split.training, normalization))
     scaled.append(dataset.scaled[split.training])
     every_row, every_return = np.concatenate(rows), np.concatenate(scaled)
-    test_rows = normalised_last_rows(dataset, split.test, normalization)
+    test_rows = normalized_last_rows(dataset, split.test, normalization)
     models = [
         train_horizon(every_row, every_return[:, column], LightGBMParameters(), 0, threads)
         for column in range(len(HORIZONS))

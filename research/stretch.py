@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import Dataset, dataset_from_files
-from candlecast.trainer.data.splits import Split, walk_forward
+from candlecast.trainer.data.splits import Split, split_walk_forward
 
 #: The first minute that no experiment reads.
 HELD_OUT_FROM = datetime(2026, 4, 21, tzinfo=UTC)
@@ -23,7 +23,7 @@ FOLDS = 3
 def read(files: Sequence[Path]) -> tuple[Dataset, list[Split]]:
     """The files' candles before 21 April and the folds of all experiments."""
     dataset = dataset_from_files(files, to_time=HELD_OUT_FROM)
-    return dataset, walk_forward(dataset.candle_time, FOLDS, int(FIRST_TEST.timestamp()))
+    return dataset, split_walk_forward(dataset.candle_time, FOLDS, int(FIRST_TEST.timestamp()))
 
 
 def log_loss_gain(probability: np.ndarray, returns: np.ndarray) -> np.ndarray:

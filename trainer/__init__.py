@@ -1,1 +1,1 @@
-"""Everything that runs outside of the database: the ``candlecast`` command."""
+"""What trains and judges models: datasets, models, evaluation; export, gate, publish, retrain."""

@@ -52,7 +52,7 @@ def predict(options: PredictOptions) -> None:
 
     Example: `candlecast predict --artifacts models/ensemble/20260430T235900Z --last 5 BTCUSDT-1m-2026-04.zip`
     """
-    from candlecast.trainer.operation.predict import predict as run
+    from candlecast.trainer.predict import predict as run
 
     run(**vars(options) | {"output": options.output or sys.stdout})
 
@@ -73,9 +73,9 @@ def card(
 
     Example: `candlecast card 20260430T235900Z`
     """
-    from candlecast.trainer.operation.card import card as text_of
+    from candlecast.trainer.card import describe_version
 
-    typer.echo(text_of(version, models_dir, database_url))
+    typer.echo(describe_version(version, models_dir, database_url))
 
 
 def publish(
@@ -112,8 +112,8 @@ def publish(
 
     Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """
-    from candlecast.trainer.operation.publish import publish as publish_versions
-    from candlecast.trainer.operation.publish import publish_ensemble
+    from candlecast.trainer.publish import publish as publish_versions
+    from candlecast.trainer.publish import publish_ensemble
 
     if ensemble is not None and mamba is None and lgbm is None and weight is None:
         published = publish_ensemble(ensemble, publish_as.value, database_url)

@@ -160,7 +160,7 @@ def train(options: TrainOptions) -> None:
     Example: `candlecast train --symbol BTCUSDT --publish active`
     """
     _let_threads_wait()
-    from candlecast.trainer.operation.train import train as run
+    from candlecast.trainer.train import train as run
 
     others = dict(vars(options))
     run(**vars(others.pop("fitting")), **others)
@@ -179,8 +179,8 @@ def retrain(options: RetrainOptions) -> None:
     Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
     """
     _let_threads_wait()
-    from candlecast.trainer.operation.retrain import RetrainOptions as TrainerOptions
-    from candlecast.trainer.operation.retrain import retrain as run
+    from candlecast.trainer.retrain import RetrainOptions as TrainerOptions
+    from candlecast.trainer.retrain import retrain as run
 
     others = dict(vars(options))
     symbols, database_url = others.pop("symbols") or [DEFAULT_SYMBOL], others.pop("database_url")
@@ -198,10 +198,13 @@ def evaluate(options: EvaluateOptions) -> None:
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """
     _let_threads_wait()
-    from candlecast.trainer.evaluation.evaluate import evaluate as run
+    from candlecast.trainer.evaluate import EvaluateOptions as TrainerOptions
+    from candlecast.trainer.evaluate import evaluate as run
 
     others = dict(vars(options))
-    run(options=others.pop("fitting").to_training_options(), **others)
+    symbol, database_url = others.pop("symbol"), others.pop("database_url")
+    training = others.pop("fitting").to_training_options()
+    run(symbol, TrainerOptions(training=training, **others), database_url)
 
 
 def _let_threads_wait() -> None:

@@ -1,6 +1,6 @@
 """What belongs to a pair and its weight: probabilities, prediction intervals, and how far training saw.
 
-The trainer fits it on validation rows (``trainer/models/calibration.py``) and calls this code to measure it; the
+The trainer fits it on validation rows (``trainer/models/fit_calibration.py``) and calls this code to measure it; the
 database stores it with the ensemble. Everything is in scaled returns, per horizon.
 """
 
@@ -23,7 +23,7 @@ MIN_WIDTH = 1e-6
 
 @dataclass(frozen=True)
 class Calibration:
-    """Fitted numbers. ``knots`` are isotonic's (x, y) per horizon; where there are none, Platt's line counts.
+    """Fitted numbers.
 
     slope, intercept, half_width (5,); low, high (features,): the range of standardized features on training rows.
     """
@@ -31,7 +31,6 @@ class Calibration:
     mamba_weight: float
     slope: np.ndarray
     intercept: np.ndarray
-    knots: tuple[tuple[np.ndarray, np.ndarray], ...] | None
     level: float
     half_width: np.ndarray
     low: np.ndarray
@@ -40,11 +39,8 @@ class Calibration:
     def probability_up(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled returns (batch, 5) -> the probability that each return is positive, given that it is not 0.
 
-        Platt (1999): 1 / (1 + exp(-(slope s + intercept))); isotonic: interpolated between knots.
+        Platt (1999): 1 / (1 + exp(-(slope s + intercept))).
         """
-        if self.knots is not None:
-            columns = [np.interp(scaled[:, i], x, y) for i, (x, y) in enumerate(self.knots)]
-            return np.stack(columns, axis=1)
         return 0.5 + 0.5 * np.tanh(0.5 * (self.slope * scaled + self.intercept))
 
     def interval(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,14 +69,12 @@ def parse_calibration(content: str) -> Calibration:
             raise CalibrationInvalid(reason=f"it is not of format {FORMAT}")
         probability, interval, seen = document["probability"], document["interval"], document["seen"]
         horizons, features = len(HORIZONS), len(FEATURES)
-        if probability["method"] not in ("platt", "isotonic"):
-            raise CalibrationInvalid(reason=f"method {probability['method']!r} is neither platt nor isotonic")
-        platt = probability["method"] == "platt"
+        if probability["method"] != "platt":
+            raise CalibrationInvalid(reason=f"method {probability['method']!r} is not 'platt'")
         calibration = Calibration(
             mamba_weight=float(document["mamba_weight"]),
-            slope=_numbers(probability["slope"], horizons, "slope") if platt else np.zeros(horizons),
-            intercept=_numbers(probability["intercept"], horizons, "intercept") if platt else np.zeros(horizons),
-            knots=None if platt else _knots(probability),
+            slope=_numbers(probability["slope"], horizons, "slope"),
+            intercept=_numbers(probability["intercept"], horizons, "intercept"),
             level=float(interval["level"]),
             half_width=_numbers(interval["half_width"], horizons, "half_width"),
             low=_numbers(seen["low"], features, "low"),
@@ -102,14 +96,3 @@ def _numbers(values: Any, count: int, name: str) -> np.ndarray:
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise CalibrationInvalid(reason=f"{name} is not {count} finite numbers")
     return numbers
-
-
-def _knots(probability: dict) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    pairs = list(zip(probability["x"], probability["y"], strict=True))
-    if len(pairs) != len(HORIZONS):
-        raise CalibrationInvalid(reason=f"it has knots for {len(pairs)} horizons, not {len(HORIZONS)}")
-    knots = tuple((_numbers(x, len(x), "x"), _numbers(y, len(x), "y")) for x, y in pairs)
-    for x, y in knots:
-        if not len(x) or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any() or y[0] < 0.0 or y[-1] > 1.0:
-            raise CalibrationInvalid(reason="its knots do not ascend, or leave [0, 1]")
-    return knots

@@ -7,11 +7,12 @@ import numpy as np
 
 from candlecast.server.demo.candles import generate
 from candlecast.trainer.data.dataset import Dataset, build_dataset
+from candlecast.trainer.export import train_and_export
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.fit_mamba import MambaParameters
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.mamba import MambaShape
-from candlecast.trainer.models.training import TrainingOptions, train_and_export
+from candlecast.trainer.models.training import TrainingOptions
 
 MINUTE = 60
 #: 2026-01-01 00:00 UTC, in minutes since 1970.

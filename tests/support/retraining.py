@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from candlecast.trainer.models.artifacts import MODEL_TYPES, read_version
-from candlecast.trainer.operation.retrain import RetrainOptions, retrain
+from candlecast.trainer.retrain import RetrainOptions, retrain
 from tests.support.artifacts import small_options
 from tests.support.paths import ROOT
 

@@ -1,7 +1,7 @@
 """Rows to train and evaluate on: features and scaled returns of one symbol, read from the database or made from arrays.
 
 ``read_dataset`` reads ``features_between`` and the closes by binary COPY, a month in about a second.
-Windows are views of the rows; ``normalised_windows`` copies and normalises a batch at a time, so memory stays
+Windows are views of the rows; ``normalized_windows`` copies and normalizes a batch at a time, so memory stays
 at the rows' own 216 bytes a minute.
 """
 
@@ -28,7 +28,7 @@ COPY_HEADER, COPY_TRAILER = 19, 2
 
 @dataclass(frozen=True)
 class Dataset:
-    """Feature rows and, for the ``windows`` that are whole and labelled, their targets.
+    """Feature rows and, for the ``windows`` that are whole and labeled, their targets.
 
     rows: open_time (n,) int64 epoch seconds ascending, features (n, features) float64.
     windows: ends (m,) int64, the position of each window's last row; returns (m, 5), the log returns
@@ -52,15 +52,15 @@ class Dataset:
         return windows_at(self.features, self.ends[chosen])
 
 
-def normalised_windows(
+def normalized_windows(
     dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 128
 ) -> Iterator[np.ndarray]:
-    """The chosen windows in order, normalised, (batch, 60, features) float32 at a time."""
+    """The chosen windows in order, normalized, (batch, 60, features) float32 at a time."""
     for start in range(0, len(chosen), batch):
         yield normalize(dataset.windows(chosen[start : start + batch]), params)
 
 
-def normalised_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
+def normalized_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
     """What LightGBM reads of the chosen windows: (len(chosen), features) float32."""
     last = dataset.features[dataset.ends[chosen]][:, np.newaxis, :]
     return normalize(last, params)[:, -1, :]
@@ -69,7 +69,7 @@ def normalised_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normaliza
 def build_dataset(
     symbol: str, open_time: np.ndarray, features: np.ndarray, candle_time: np.ndarray, close: np.ndarray
 ) -> Dataset:
-    """Index the whole, labelled windows among feature rows.
+    """Index the whole, labeled windows among feature rows.
 
     open_time (n,) and features (n, features) are rows in time order; candle_time (k,) and close (k,) are all
     candles whose closes may be targets. A window counts where its 60 rows lie a minute apart and the
@@ -82,8 +82,8 @@ def build_dataset(
         found = np.minimum(np.searchsorted(candle_time, wanted), len(candle_time) - 1)
         exists = candle_time[found] == wanted
         target[exists, column] = close[found[exists]]
-    labelled = ~np.isnan(target).any(axis=1)
-    ends, target = ends[labelled], target[labelled]
+    labeled = ~np.isnan(target).any(axis=1)
+    ends, target = ends[labeled], target[labeled]
     returns = np.log(target / features[ends, CLOSE][:, np.newaxis])
     scaled = returns / scale_of(features[ends, VOLATILITY_30M])
     return Dataset(symbol, open_time, features, ends, returns, scaled)

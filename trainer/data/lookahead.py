@@ -17,11 +17,10 @@ from candlecast.core.errors import LookAhead
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.returns import scale_of
 from candlecast.core.text import plain
-from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.times import MINUTE_SECONDS, describe_time
 from candlecast.core.windows import FEATURE_WINDOW, HORIZONS
 from candlecast.trainer.data.dataset import Dataset, copy_binary
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
-from candlecast.trainer.models.artifacts import iso
 
 #: Minutes that are looked at.
 SAMPLE = 200
@@ -112,7 +111,7 @@ _HINT = (
 
 
 def _what(dataset: Dataset, minute: int, given: str, expected: str) -> str:
-    when = iso(minute).replace("T", " ").replace(":00+00:00", " UTC")
+    when = describe_time(1_000_000 * minute)
     return f"look-ahead: the row of {plain(dataset.symbol)} at {when} has {given}, where there is {expected}"
 
 

@@ -1,6 +1,6 @@
 """Training, validation and test rows: in time order, with nothing shared across a border.
 
-A row of candle_time t reads candles from t - 208 minutes on (60 rows of 150 candles) and is labelled by
+A row of candle_time t reads candles from t - 208 minutes on (60 rows of 150 candles) and is labeled by
 the candle at t + 5 minutes. So the rows before a border end where their last label lies more than
 208 minutes before the next part's first candle_time (purge and embargo): no candle is read by both sides.
 Borders are times, not rows: whatever symbols are split by them, one symbol's future teaches no other's past.
@@ -21,7 +21,7 @@ PURGE = LOOKBACK - 1 + max(HORIZONS)
 VALIDATION_SHARE = 0.15
 FOLDS = 4
 #: Rows below which a part teaches or tells nothing.
-LEAST_TRAINING, LEAST_VALIDATION, LEAST_TEST = 2_000, 500, 500
+MIN_TRAINING_ROWS, MIN_VALIDATION_ROWS, MIN_TEST_ROWS = 2_000, 500, 500
 DAY = 86_400
 
 
@@ -55,9 +55,9 @@ def split_by_time(
         test=np.flatnonzero((candle_time >= test_from) & (candle_time < end)),
     )
     for name, least in (
-        ("training", LEAST_TRAINING),
-        ("validation", LEAST_VALIDATION),
-        ("test", LEAST_TEST),
+        ("training", MIN_TRAINING_ROWS),
+        ("validation", MIN_VALIDATION_ROWS),
+        ("test", MIN_TEST_ROWS),
     ):
         rows = len(getattr(split, name))
         if rows < least:
@@ -69,7 +69,7 @@ def split_by_time(
     return split
 
 
-def default_borders(
+def choose_borders(
     candle_time: np.ndarray,
     test_from: int | None = None,
     validation_share: float = VALIDATION_SHARE,
@@ -89,7 +89,7 @@ def default_borders(
     return int(before[int(len(before) * (1 - validation_share))]), test_from
 
 
-def walk_forward(
+def split_walk_forward(
     candle_time: np.ndarray,
     folds: int = FOLDS,
     test_from: int | None = None,
@@ -113,7 +113,7 @@ def walk_forward(
     for number, (fold_from, fold_to) in enumerate(pairwise(borders), start=1):
         training_from = int(candle_time[0]) if train_days is None else int(fold_from - train_days * DAY)
         try:
-            validation_from, _ = default_borders(candle_time[candle_time >= training_from], fold_from, validation_share)
+            validation_from, _ = choose_borders(candle_time[candle_time >= training_from], fold_from, validation_share)
             splits.append(split_by_time(candle_time, validation_from, fold_from, training_from, fold_to))
         except CandlecastUserError as error:
             raise CandlecastUserError(f"fold {number} of {folds}: {error.message}", error.hint) from None

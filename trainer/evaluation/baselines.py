@@ -1,6 +1,6 @@
 """What a model must beat: forecasts that need no model, and linear ones on LightGBM's own input.
 
-Linear models read the normalised last row of a window, one model a horizon. They are fitted on training rows; how much
+Linear models read the normalized last row of a window, one model a horizon. They are fitted on training rows; how much
 they are held back is chosen on validation rows, which Mamba's early stopping reads too.
 """
 
@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from candlecast.core.normalization import Normalization
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, normalised_last_rows
+from candlecast.trainer.data.dataset import Dataset, normalized_last_rows
 from candlecast.trainer.data.splits import Split
 
 #: Inverse strengths of the logistic regression's penalty; strengths of the ridge's.
@@ -38,7 +38,7 @@ def base_rates(scaled: np.ndarray) -> np.ndarray:
     return rates
 
 
-def logistic(dataset: Dataset, split: Split, normalization: Normalization) -> Fitted:
+def fit_logistic(dataset: Dataset, split: Split, normalization: Normalization) -> Fitted:
     """Logistic regression on the direction; the penalty with the lowest log loss on validation rows."""
     rows = _rows(dataset, split, normalization)
     outcomes = {name: dataset.scaled[getattr(split, name)] for name in ("training", "validation")}
@@ -60,7 +60,7 @@ def logistic(dataset: Dataset, split: Split, normalization: Normalization) -> Fi
     return Fitted(np.stack(validation, axis=1), np.stack(test, axis=1), chosen)
 
 
-def ridge(dataset: Dataset, split: Split, normalization: Normalization) -> Fitted:
+def fit_ridge(dataset: Dataset, split: Split, normalization: Normalization) -> Fitted:
     """Ridge regression on scaled returns; the penalty with the lowest squared error on validation rows."""
     rows = _rows(dataset, split, normalization)
     training, held_out = (dataset.scaled[getattr(split, name)] for name in ("training", "validation"))
@@ -77,6 +77,6 @@ def ridge(dataset: Dataset, split: Split, normalization: Normalization) -> Fitte
 
 def _rows(dataset: Dataset, split: Split, normalization: Normalization) -> dict[str, np.ndarray]:
     return {
-        name: normalised_last_rows(dataset, getattr(split, name), normalization).astype(np.float64)
+        name: normalized_last_rows(dataset, getattr(split, name), normalization).astype(np.float64)
         for name in ("training", "validation", "test")
     }

@@ -12,7 +12,7 @@ from candlecast.trainer.evaluation.metrics import Cells, Kind
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ForecastComparison:
     """The first forecast less the second. A p-value is two-sided; None where one of them has no such forecast.
 
     accuracy: difference in shares of hits. mcnemar: p of equal hits, at one minute alone, where outcomes don't overlap.
@@ -38,7 +38,7 @@ class Comparison:
         }
 
 
-def compare(first: Cells, second: Cells) -> Comparison:
+def compare(first: Cells, second: Cells) -> ForecastComparison:
     """Both are of the same minutes, horizons and outcomes."""
     moved = first.moved
     briers = None
@@ -49,7 +49,7 @@ def compare(first: Cells, second: Cells) -> Comparison:
         errors = ((first.forecast - first.outcome) ** 2, (second.forecast - second.outcome) ** 2)
     brier, brier_p = _losses(briers, moved, first.horizon)
     error, error_p = _losses(errors, np.ones(moved.shape, bool), first.horizon)
-    return Comparison(
+    return ForecastComparison(
         accuracy=mean_estimate(first.hits - second.hits, moved, first.horizon),
         mcnemar=_mcnemar(first, second) if first.horizon == 1 else None,
         brier=brier,

@@ -77,7 +77,7 @@ def _sharpe(daily: np.ndarray) -> float:
     return float(daily.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation else float("nan")
 
 
-def book(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndarray, horizon: int) -> Book:
+def follow_forecast(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndarray, horizon: int) -> Book:
     """Follow forecasts of one horizon.
 
     candle_time (n,) epoch seconds, ascending; signs (n,) -1, 0 or 1; returns (n, 5), log returns of the next 1..5
@@ -98,7 +98,7 @@ def book(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndarray, horizo
     return Book(time, position, position * one_minute, turnover, horizon)
 
 
-def joined(books: list[Book]) -> Book:
+def join_books(books: list[Book]) -> Book:
     """One book of equal shares of several, in which opposite trades cancel."""
     longest = max(books, key=lambda one: len(one.time))
     position, gross = np.zeros(len(longest.time)), np.zeros(len(longest.time))

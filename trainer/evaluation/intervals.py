@@ -1,4 +1,4 @@
-"""95 % intervals of figures over test rows: forecasts of neighbouring minutes overlap, so their errors are correlated.
+"""95 % intervals of figures over test rows: forecasts of neighboring minutes overlap, so their errors are correlated.
 
 Each figure comes with its influence: what each minute contributes to its error, so that the error is about their sum
 (Hampel 1974; for a mean, (x - mean) / n). The variance of that sum is Newey & West's (1987), by statsmodels.

@@ -1,6 +1,6 @@
 """A walk-forward evaluation as four PNG files: accuracy by fold, by coverage, reliability, returns against cost.
 
-They read the document of ``candlecast.trainer.evaluation.report`` alone, and need no display.
+They read the document of ``candlecast.trainer.evaluation.document`` alone, and need no display.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from candlecast.trainer.evaluation.costs import BASIS_POINT, SIDES
+from candlecast.trainer.evaluation.document import ALL, COLUMNS
 from candlecast.trainer.evaluation.metrics import COVERAGES
-from candlecast.trainer.evaluation.report import ALL, COLUMNS
 from candlecast.trainer.evaluation.walk_forward import ENSEMBLE, LAST_SIGN, LIGHTGBM, LOGISTIC, MAMBA
 
 #: Okabe & Ito's colours, which colour-blind readers tell apart, and a marker each.

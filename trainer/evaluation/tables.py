@@ -1,6 +1,6 @@
 """A walk-forward evaluation as tables on the screen, at most 100 columns wide: shares in percent, +- 95 % intervals.
 
-Figures come from the document of `report.py` alone. docs/evaluation.md says what each column means.
+Figures come from the document of `document.py` alone. docs/evaluation.md says what each column means.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from candlecast.client.display import cell
 from candlecast.trainer.data.dataset import Dataset
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.evaluation.costs import SIDES
+from candlecast.trainer.evaluation.document import ALL, COLUMNS
 from candlecast.trainer.evaluation.metrics import COVERAGES
-from candlecast.trainer.evaluation.report import ALL, COLUMNS
 from candlecast.trainer.evaluation.walk_forward import ENSEMBLE
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version as library_version
@@ -24,6 +25,7 @@ from candlecast.core.forecast import Ensemble
 from candlecast.core.models import Model
 from candlecast.core.text import shorten
 from candlecast.trainer.data.dataset import Dataset
+from candlecast.trainer.data.splits import Split
 
 FACTS = "facts.json"
 CALIBRATION = "calibration.json"
@@ -153,7 +155,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
+def choose_vector_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
     """Raw windows (3 or 4, 60, features): the newest, the calmest, the wildest, and the largest last move.
 
     ``candidates`` are positions into ``dataset.ends``.
@@ -164,12 +166,12 @@ def golden_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
     return dataset.windows(candidates[np.unique(picks)])
 
 
-def golden(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
-    """Golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
+def make_test_vectors(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
+    """A version's golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
     return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
 
 
-def golden_ensemble(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
+def make_ensemble_vectors(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
     """What an ensemble must give for raw windows (n, 60, features): log returns and probabilities, (n, 5) each."""
     forecast = Ensemble(None, calibration.mamba_weight, mamba, lgbm, calibration).forecast(windows)
     assert forecast.calibrated is not None
@@ -200,6 +202,21 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip() or None
+
+
+def describe_stretch(dataset: Dataset, rows: np.ndarray) -> tuple[str, str]:
+    """First and last candle_time of rows (positions into ``dataset.ends``), as ISO times."""
+    times = dataset.candle_time[rows]
+    return iso(times[0]), iso(times[-1])
+
+
+def describe_split(dataset: Dataset, split: Split) -> dict[str, dict[str, Any]]:
+    """The parts' rows, first and last candle_time, as facts.json holds them."""
+    parts = {}
+    for name, rows in asdict(split).items():
+        first, last = describe_stretch(dataset, rows)
+        parts[name] = {"rows": len(rows), "from": first, "to": last}
+    return parts
 
 
 def iso(epoch_seconds: float) -> str:

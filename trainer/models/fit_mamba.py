@@ -2,7 +2,7 @@
 
 Absolute error on scaled returns was no better inside March 2026 (DECISIONS.md), and the direction is what the
 product is measured by. The epoch with the lowest validation loss is kept; epochs beyond the second or
-third overfit. Batches are normalised as they are drawn, so no epoch is held in memory.
+third overfit. Batches are normalized as they are drawn, so no epoch is held in memory.
 """
 
 import copy
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from candlecast.core.normalization import Normalization, normalize
-from candlecast.trainer.data.dataset import Dataset, normalised_windows
+from candlecast.trainer.data.dataset import Dataset, normalized_windows
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
 
 EVALUATION_BATCH = 256
@@ -41,7 +41,7 @@ class MambaParameters:
     gradient_norm: float = 1.0
 
 
-#: (model, normalised rows (b, 60, features), scaled returns (b, 5)) -> the loss of a batch.
+#: (model, normalized rows (b, 60, features), scaled returns (b, 5)) -> the loss of a batch.
 Loss = Callable[[MambaForecaster, Tensor, Tensor], Tensor]
 
 
@@ -57,12 +57,22 @@ class MambaFit:
     seed: int
 
 
+@dataclass(frozen=True)
+class MambaData:
+    """What a member learns from: windows of a dataset, ``training`` and ``validation`` positions into its ends.
+
+    magnitude (5,) is the mean |scaled return| on training rows.
+    """
+
+    dataset: Dataset
+    training: np.ndarray
+    validation: np.ndarray
+    normalization: Normalization
+    magnitude: np.ndarray
+
+
 def fit_mamba(
-    dataset: Dataset,
-    training: np.ndarray,
-    validation: np.ndarray,
-    normalization: Normalization,
-    magnitude: np.ndarray,
+    data: MambaData,
     parameters: MambaParameters,
     seed: int,
     budget_seconds: float,
@@ -70,56 +80,42 @@ def fit_mamba(
     make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster,
     loss_of: Loss | None = None,
 ) -> MambaFit:
-    """Train on the windows ``training``, keep the epoch that is best on ``validation`` (positions into ends).
+    """Train on the training windows, keep the epoch that is best on the validation windows.
 
-    magnitude (5,) is the mean |scaled return| on training rows. ``on_step(done, total, note)`` hears of
-    each batch. Where the planned epochs would not fit into ``budget_seconds``, fewer batches are planned
-    and the learning rate falls sooner; where they fit, the same seed gives the same model on a CPU. ``make_model``
-    and ``loss_of`` are for experiments (research/mamba_runs.py); epochs are judged by the direction's loss anyway.
+    ``on_step(done, total, note)`` hears of each batch. Where the planned epochs would not fit into
+    ``budget_seconds``, fewer batches are planned and the learning rate falls sooner; where they fit, the same seed
+    gives the same model on a CPU. ``make_model`` and ``loss_of`` are for experiments (research/mamba_runs.py); epochs
+    are judged by the direction's loss anyway.
     """
-    loss_of = loss_of or direction_loss_of
     started = time.monotonic()
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = make_model(parameters.shape, torch.tensor(magnitude, dtype=torch.float32)).to(device)
-    batches = max(1, len(training) // parameters.stride // parameters.batch)
-    total = batches * parameters.epochs
-    optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
-    plan = _Plan(total, budget_seconds)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _rise_and_fall((step + 1) / (plan.batches + 1), parameters.warm_up)
-    )
+    model = make_model(parameters.shape, torch.tensor(data.magnitude, dtype=torch.float32)).to(device)
+    batches = max(1, len(data.training) // parameters.stride // parameters.batch)
+    plan = _Plan(batches * parameters.epochs, budget_seconds)
+    train_step = _make_step(model, parameters, plan, loss_of or direction_loss_of)
     best_loss, best_state, best_epoch = float("inf"), copy.deepcopy(model.state_dict()), 0
     losses: list[float] = []
     done, note = 0, ""
-    for epoch in range(parameters.epochs):
+    for epoch in range(1, parameters.epochs + 1):
         model.train()
-        for chosen in _batches(training, parameters, batches, random):
-            loss = loss_of(
-                model,
-                _tensor(normalize(dataset.windows(chosen), normalization), device),
-                _tensor(dataset.scaled[chosen], device),
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), parameters.gradient_norm)
-            optimizer.step()
-            schedule.step()
+        for chosen in _batches(data.training, parameters, batches, random):
+            train_step(*_batch(data, chosen, device))
             done += 1
             if on_step is not None:
                 on_step(done, plan.batches, note)
             if plan.ends_at(done):
                 break
-        losses.append(_validation_loss(model, dataset, validation, normalization, device))
-        note = f"epoch {epoch + 1}: validation loss {losses[-1]:.5f}"
+        losses.append(_validation_loss(model, data, device))
+        note = f"epoch {epoch}: validation loss {losses[-1]:.5f}"
         if losses[-1] < best_loss:
-            best_loss, best_epoch = losses[-1], epoch + 1
-            best_state = copy.deepcopy(model.state_dict())
+            best_loss, best_state, best_epoch = losses[-1], copy.deepcopy(model.state_dict()), epoch
         if plan.ended:
             break
     model.load_state_dict(best_state)
-    return MambaFit(model.cpu().eval(), losses, best_epoch, done < total, time.monotonic() - started, seed)
+    stopped = done < batches * parameters.epochs
+    return MambaFit(model.cpu().eval(), losses, best_epoch, stopped, time.monotonic() - started, seed)
 
 
 class _Plan:
@@ -147,6 +143,32 @@ def _rise_and_fall(progress: float, warm_up: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))
 
 
+def _make_step(
+    model: MambaForecaster, parameters: MambaParameters, plan: _Plan, loss_of: Loss
+) -> Callable[[Tensor, Tensor], None]:
+    """One step of AdamW on a batch; its learning rate follows the plan, as that shrinks too."""
+    optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rise_and_fall((step + 1) / (plan.batches + 1), parameters.warm_up)
+    )
+
+    def train_step(sequence: Tensor, scaled: Tensor) -> None:
+        loss = loss_of(model, sequence, scaled)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), parameters.gradient_norm)
+        optimizer.step()
+        schedule.step()
+
+    return train_step
+
+
+def _batch(data: MambaData, chosen: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Normalized windows (b, 60, features) and scaled returns (b, 5)."""
+    windows = normalize(data.dataset.windows(chosen), data.normalization)
+    return _tensor(windows, device), _tensor(data.dataset.scaled[chosen], device)
+
+
 def _batches(
     training: np.ndarray, parameters: MambaParameters, batches: int, random: np.random.Generator
 ) -> list[np.ndarray]:
@@ -158,7 +180,7 @@ def _batches(
 
 
 def direction_loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
-    """What is trained on: normalised rows (b, 60, features) and scaled returns (b, 5) -> the mean loss."""
+    """What is trained on: normalized rows (b, 60, features) and scaled returns (b, 5) -> the mean loss."""
     return direction_loss(model.log_odds(sequence), scaled)
 
 
@@ -171,20 +193,14 @@ def direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
     return total / moved.sum().clamp(min=1)
 
 
-def _validation_loss(
-    model: MambaForecaster,
-    dataset: Dataset,
-    validation: np.ndarray,
-    normalization: Normalization,
-    device: torch.device,
-) -> float:
+def _validation_loss(model: MambaForecaster, data: MambaData, device: torch.device) -> float:
     model.eval()
     with torch.inference_mode():
         parts = [
             model.log_odds(_tensor(rows, device))
-            for rows in normalised_windows(dataset, validation, normalization, EVALUATION_BATCH)
+            for rows in normalized_windows(data.dataset, data.validation, data.normalization, EVALUATION_BATCH)
         ]
-        return float(direction_loss(torch.cat(parts), _tensor(dataset.scaled[validation], device)))
+        return float(direction_loss(torch.cat(parts), _tensor(data.dataset.scaled[data.validation], device)))
 
 
 def _tensor(values: np.ndarray, device: torch.device) -> Tensor:

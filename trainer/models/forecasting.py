@@ -1,8 +1,8 @@
 """What a trained pair says about rows of a dataset, in memory: for fitting its calibration and for measuring it.
 
-    forecasts = forecast(pair, dataset, split.test)
+    forecasts = forecast_pair(pair, dataset, split.test)
 
-The exported files give the same to 1e-5 (``candlecast.trainer.models.export.check_twins``); the server runs those.
+The exported files give the same to 1e-5 (``export_mamba.check_twins``); the server runs those.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from torch import nn
 
 from candlecast.core.calibration import Calibration
 from candlecast.core.normalization import Normalization, standardize
-from candlecast.trainer.data.dataset import Dataset, normalised_last_rows, normalised_windows
+from candlecast.trainer.data.dataset import Dataset, normalized_last_rows, normalized_windows
 from candlecast.trainer.models.lgbm import DirectionModel
 
 BATCH = 256
 
 
 @dataclass(frozen=True)
-class Forecasts:
+class PairForecast:
     """For n rows: scaled returns (n, 5) of both models and the ensemble; probability_up (n, 5); the interval's ends
     lower and upper (n, 5), scaled returns; distance (n,) and furthest (n,), the feature that is furthest outside.
     """
@@ -36,12 +36,12 @@ class Forecasts:
     furthest: np.ndarray
 
 
-def combine(mamba: np.ndarray, lgbm: np.ndarray, last_rows: np.ndarray, calibration: Calibration) -> Forecasts:
-    """Both models' scaled returns (n, 5) and standardised last rows (n, features) -> all that is forecast."""
+def combine(mamba: np.ndarray, lgbm: np.ndarray, last_rows: np.ndarray, calibration: Calibration) -> PairForecast:
+    """Both models' scaled returns (n, 5) and standardized last rows (n, features) -> all that is forecast."""
     ensemble = calibration.mamba_weight * mamba + (1.0 - calibration.mamba_weight) * lgbm
     lower, upper = calibration.interval(ensemble)
     distance, furthest = calibration.outside(last_rows)
-    return Forecasts(mamba, lgbm, ensemble, calibration.probability_up(ensemble), lower, upper, distance, furthest)
+    return PairForecast(mamba, lgbm, ensemble, calibration.probability_up(ensemble), lower, upper, distance, furthest)
 
 
 def forecast_mamba(
@@ -54,7 +54,7 @@ def forecast_mamba(
     """Mamba's scaled returns (len(chosen), 5) float64 for positions into ``dataset.ends``."""
     parts, done = [], 0
     with torch.inference_mode():
-        for rows in normalised_windows(dataset, chosen, normalization, BATCH):
+        for rows in normalized_windows(dataset, chosen, normalization, BATCH):
             parts.append(model(torch.from_numpy(rows)).numpy())
             done += len(rows)
             if on_step is not None:
@@ -70,12 +70,12 @@ def forecast_lgbm(
     normalization: Normalization,
 ) -> np.ndarray:
     """LightGBM's scaled returns (len(chosen), 5): (2p - 1) * magnitude, as facts.json maps it."""
-    rows = normalised_last_rows(dataset, chosen, normalization)
+    rows = normalized_last_rows(dataset, chosen, normalization)
     threads = torch.get_num_threads()
     probabilities = [model.probability(rows, threads) for model in models]
     return (2.0 * np.stack(probabilities, axis=1) - 1.0) * magnitude
 
 
-def standardised_last_rows(dataset: Dataset, chosen: np.ndarray, normalization: Normalization) -> np.ndarray:
-    """The chosen windows' last rows, standardised and not clipped: (len(chosen), features) float64."""
+def standardized_last_rows(dataset: Dataset, chosen: np.ndarray, normalization: Normalization) -> np.ndarray:
+    """The chosen windows' last rows, standardized and not clipped: (len(chosen), features) float64."""
     return standardize(dataset.features[dataset.ends[chosen]][:, np.newaxis, :], normalization)[:, 0, :]

@@ -1,9 +1,9 @@
 """LightGBM, a model for each horizon: will the return be positive? And its ONNX twin, leaf for leaf.
 
-Input is the last normalised row (float32), output the probability of a positive return; ``facts.json``
+Input is the last normalized row (float32), output the probability of a positive return; ``facts.json``
 maps it to a scaled return with (2p - 1) * c_h. Most of what can be known is linear in the features, and trees
-spend many splits on a line: so a ridge-penalised logistic regression comes first, and LightGBM, with its margin as
-``init_score``, adds what a line cannot say, with randomised thresholds (extremely randomised trees, Geurts et al.
+spend many splits on a line: so a ridge-penalized logistic regression comes first, and LightGBM, with its margin as
+``init_score``, adds what a line cannot say, with randomized thresholds (extremely randomized trees, Geurts et al.
 2006). That won walk-forward over trees alone and over the line alone (docs/experiments.md).
 
 ONNX compares float32, LightGBM float64. For a float32 input x, x <= t holds exactly where
@@ -63,7 +63,7 @@ class DirectionModel:
     booster: lightgbm.Booster
 
     def probability(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
-        """Probability of a positive return for normalised rows (n, features) float32: (n,) float64."""
+        """Probability of a positive return for normalized rows (n, features) float32: (n,) float64."""
         trees = self.booster.predict(rows, raw_score=True, num_threads=threads)
         return expit(rows @ self.coefficients + self.intercept + np.asarray(trees))
 

@@ -1,6 +1,6 @@
-"""The Mamba forecaster in plain PyTorch: 60 normalised feature rows in, five scaled returns out.
+"""The Mamba forecaster in plain PyTorch: 60 normalized feature rows in, five scaled returns out.
 
-The block has mamba-ssm's parameter names, shapes and initialisation, so weights move between the two
+The block has mamba-ssm's parameter names, shapes and initialization, so weights move between the two
 (``state_dict`` of ``mamba_ssm.modules.mamba_simple.Mamba``). After mamba-minimal (John Ma) and
 "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (Gu & Dao 2023, arXiv:2312.00752).
 
@@ -79,11 +79,11 @@ class MambaForecaster(nn.Module):
         self.register_buffer("magnitude", torch.ones(len(HORIZONS)) if magnitude is None else magnitude)
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, features) -> scaled returns (b, 5)."""
+        """Normalized rows (b, 60, features) -> scaled returns (b, 5)."""
         return torch.tanh(self.log_odds(sequence) / 2) * self.magnitude
 
     def log_odds(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, features) -> log-odds of a positive return (b, 5): what training reads."""
+        """Normalized rows (b, 60, features) -> log-odds of a positive return (b, 5): what training reads."""
         x = self.input(sequence)  # (b, l, d_model)
         for layer in self.layers[:-1]:
             x = layer(x)
@@ -107,11 +107,11 @@ class MambaAverage(nn.Module):
         self.register_buffer("magnitude", members[0].magnitude.clone())
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, features) -> scaled returns (b, 5)."""
+        """Normalized rows (b, 60, features) -> scaled returns (b, 5)."""
         return torch.tanh(self.log_odds(sequence) / 2) * self.magnitude
 
     def log_odds(self, sequence: Tensor) -> Tensor:
-        """Normalised rows (b, 60, features) -> mean log-odds of a positive return (b, 5)."""
+        """Normalized rows (b, 60, features) -> mean log-odds of a positive return (b, 5)."""
         return torch.stack([member.log_odds(sequence) for member in self._members()]).mean(0)
 
     def _members(self) -> list[MambaForecaster]:
@@ -147,7 +147,7 @@ class MambaBlock(nn.Module):
         self.A_log = nn.Parameter(torch.log(states).repeat(d_inner, 1))  # (d_inner, n): S4D-real, section 3.6
         self.D = nn.Parameter(torch.ones(d_inner))
         self.out_proj = nn.Linear(d_inner, shape.d_model, bias=False)
-        _initialise_step_size(self.dt_proj, self.dt_rank)
+        _initialize_step_size(self.dt_proj, self.dt_rank)
         with torch.no_grad():  # mamba-ssm's prenorm rescaling: the residual stream keeps its variance
             self.out_proj.weight /= math.sqrt(shape.layers)
 
@@ -197,7 +197,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     ]
 
 
-def _initialise_step_size(
+def _initialize_step_size(
     dt_proj: nn.Linear, dt_rank: int, dt_min: float = 1e-3, dt_max: float = 0.1, floor: float = 1e-4
 ) -> None:
     """softplus(bias) log-uniform in [dt_min, dt_max] and a weight that keeps the variance: mamba-ssm's ``__init__``."""

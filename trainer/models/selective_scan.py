@@ -1,12 +1,12 @@
 """The selective scan (Gu & Dao 2023, section 3): h[l] = exp(delta[l] A) h[l-1] + delta[l] B[l] u[l], y[l] = C[l] h[l].
 
-Four ways to the same numbers, ``tests/unit/trainer/test_mamba.py`` holds them together:
+* ``scan_last``: only the last position's y, in closed form. What a forecaster's last block needs: its only one, by
+  default.
+* ``scan_parallel``: every position's, by prefix sums and doubling (Hillis & Steele 1986), log2(length) steps. What the
+  blocks before the last need. Products only, no division, so nothing overflows however fast a state decays.
+* ``scan_kernel``: mamba-ssm's CUDA kernel in place of both, where that is installed.
 
-* ``scan_sequential``: one step after the other, as the paper writes it. The reference, too slow to train with.
-* ``scan_parallel``: prefix sums by doubling (Hillis & Steele 1986), log2(length) steps. Products only, no
-  division, so nothing overflows however fast a state decays.
-* ``scan_last``: only the last position's y, in closed form. What the last block of a forecaster needs.
-* ``scan_kernel``: mamba-ssm's CUDA kernel, where that is installed.
+``tests/unit/trainer/test_mamba.py`` holds them to the recurrence taken step by step.
 
 Shapes: b batch, l length, d channels (d_inner), n state size (d_state).
 u, delta (b, l, d); A (d, n), negative; B, C (b, l, n); the result y (b, l, d), of ``scan_last`` (b, d).
@@ -19,17 +19,6 @@ from functools import cache
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-
-def scan_sequential(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """Step by step: y (b, l, d)."""
-    decay, drive = _decay_and_drive(u, delta, A, B)
-    state = torch.zeros_like(drive[:, 0])  # (b, d, n)
-    outputs = []
-    for step in range(u.shape[1]):
-        state = decay[:, step] * state + drive[:, step]
-        outputs.append((state * C[:, step, None, :]).sum(-1))
-    return torch.stack(outputs, dim=1)
 
 
 def scan_parallel(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -82,7 +71,7 @@ def kernel_usable(u: Tensor) -> bool:
 
 
 def _decay_and_drive(u: Tensor, delta: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
-    """exp(delta A) and delta B u, both (b, l, d, n): the paper's discretisation (its equation 4), B by Euler."""
+    """exp(delta A) and delta B u, both (b, l, d, n): the paper's discretization (its equation 4), B by Euler."""
     decay = torch.exp(delta.unsqueeze(-1) * A)
     drive = (delta * u).unsqueeze(-1) * B.unsqueeze(2)
     return decay, drive

@@ -22,9 +22,10 @@ from statsmodels.stats.sandwich_covariance import S_hac_simple
 from candlecast.candles.files import read_candle_file
 from candlecast.candles.upsert import NUMBERS
 from candlecast.trainer.data.dataset import build_dataset
+from candlecast.trainer.export import train_and_export
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.lgbm import LightGBMParameters
-from candlecast.trainer.models.training import TrainingOptions, train_and_export
+from candlecast.trainer.models.training import TrainingOptions
 from tests.support.artifacts import SMALL_MAMBA
 from tests.support.deployment import MINUTE, create_calibrated, deploy_calibrated
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from bench.dashboards import PAGE, asked
-from candlecast.trainer.evaluation.costs import book
+from candlecast.trainer.evaluation.costs import follow_forecast
 from tests.support.deployment import MINUTE, load_demo
 
 QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
@@ -162,7 +162,7 @@ def test_hypothetical_earnings_equal_the_evaluation(filled):
         order by candle_time
     """).fetchall()
     signs, returns = (np.array(values, float) for values in zip(*rows, strict=True))
-    followed = book(60 * np.arange(len(rows)), signs, np.column_stack([returns] * 5), 1)
+    followed = follow_forecast(60 * np.arange(len(rows)), signs, np.column_stack([returns] * 5), 1)
     turnover = followed.turnover.sum() - 1  # the last position is not closed
     minutes, sides, free, one, ten, breaks_even = map(float, found["every sign"])
     assert (minutes, sides) == (len(rows), turnover)

@@ -8,9 +8,9 @@ import pytest
 from psycopg import conninfo
 
 from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.card import describe_version
 from candlecast.trainer.models.artifacts import read_version
-from candlecast.trainer.operation.card import card
-from candlecast.trainer.operation.publish import publish_ensemble
+from candlecast.trainer.publish import publish_ensemble
 from tests.support.deployment import create, register
 
 SECTIONS = (
@@ -65,7 +65,7 @@ def database_url(request, make_database, template):
 
 
 def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url, models, name, tmp_path):
-    text = card(name, tmp_path, database_url)
+    text = describe_version(name, tmp_path, database_url)
     assert text.startswith(f"# ensemble {name} of DEMO\n")
     found = sections(text)
     assert tuple(found) == SECTIONS
@@ -111,9 +111,9 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
 
 
 def test_the_folder_says_the_same_where_no_database_answers(published, database_url, models, name, capsys):
-    of_database = sections(card(name, models, database_url))
+    of_database = sections(describe_version(name, models, database_url))
     gone = conninfo.make_conninfo(database_url, port=1)
-    of_folder = sections(card(name, models, gone))
+    of_folder = sections(describe_version(name, models, gone))
     assert "no connection to the database" in capsys.readouterr().err
     assert set(of_folder) == set(of_database)
     for heading in set(of_folder) - {"Golden rows"}:  # that names where the ensemble was read
@@ -121,13 +121,13 @@ def test_the_folder_says_the_same_where_no_database_answers(published, database_
 
 
 def test_what_was_never_published_is_read_from_its_folder(db, database_url, models, name):
-    assert card(name, models, database_url).startswith(f"# ensemble {name} of DEMO\n")
+    assert describe_version(name, models, database_url).startswith(f"# ensemble {name} of DEMO\n")
 
 
 def test_a_type_or_an_id_names_one_version(db, published, database_url, models, name):
     (number,) = db.execute("select id from model_versions where model_type = 'lgbm'").fetchone()
     for wanted in (f"lgbm/{name}", str(number)):
-        text = card(wanted, models, database_url)
+        text = describe_version(wanted, models, database_url)
         assert text.startswith(f"# lgbm {name} of DEMO\n")
         assert "Parameters of LightGBM" in sections(text)
         assert not {"Parameters of Mamba", "Ensemble"} & set(sections(text))
@@ -135,14 +135,14 @@ def test_a_type_or_an_id_names_one_version(db, published, database_url, models, 
 
 def test_a_pair_joined_by_hand_has_no_calibration(db, database_url, artifacts, models, name):
     create(db, artifacts, None)
-    text = card(name, models, database_url)
+    text = describe_version(name, models, database_url)
     assert "Mamba's weight: as ml_settings says" in text
     assert "Uncalibrated: no probabilities, no prediction intervals" in text
 
 
 def test_a_version_of_before_says_that_its_drift_is_not_measured(db, published, database_url, models, name):
     db.execute("update model_versions set facts = facts - 'training_distribution' where model_type = 'lgbm'")
-    found = sections(card(name, models, database_url))["Features"]
+    found = sections(describe_version(name, models, database_url))["Features"]
     assert (
         "- LightGBM: nothing, so it is not measured: this version was trained before a distribution was kept" in found
     )
@@ -152,19 +152,19 @@ def test_a_version_of_before_says_that_its_drift_is_not_measured(db, published, 
 def test_versions_of_two_symbols_with_one_name_are_two_cards(db, database_url, artifacts, models, name):
     for symbol in ("DEMO", "OTHER"):
         register(db, artifacts[1], symbol=symbol, facts={"symbol": symbol})
-    text = card(name, models, database_url)
+    text = describe_version(name, models, database_url)
     assert re.findall("^# .*", text, re.MULTILINE) == [f"# lgbm {name} of DEMO", f"# lgbm {name} of OTHER"]
 
 
 def test_what_is_not_there_is_answered_with_what_is(published, database_url, name, tmp_path):
     for wanted in ("none", "999999", "lgbm/none", "lgbm/", ""):
         with pytest.raises(CandlecastUserError) as error:
-            card(wanted, tmp_path, database_url)
+            describe_version(wanted, tmp_path, database_url)
         assert f"there is no version '{wanted}'" in error.value.message
         assert error.value.hint == f"There are: lgbm/{name}, mamba/{name}."
     for wanted in ("../lgbm", "tree/1"):
         with pytest.raises(CandlecastUserError, match="is no type of version"):
-            card(wanted, tmp_path, database_url)
+            describe_version(wanted, tmp_path, database_url)
 
 
 def test_the_command_prints_it(published, database_url, name, run_cli, tmp_path):
@@ -180,6 +180,6 @@ def test_a_damaged_folder_is_passed_over(db, database_url, models, name, tmp_pat
     for kind in ("mamba", "lgbm", "ensemble"):
         shutil.copytree(models / kind / name, tmp_path / kind / name)
     (tmp_path / "mamba" / name / "facts.json").write_text("{")
-    found = sections(card(name, tmp_path, database_url))
+    found = sections(describe_version(name, tmp_path, database_url))
     assert "Parameters of LightGBM" in found
     assert "Parameters of Mamba" not in found

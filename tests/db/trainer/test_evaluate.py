@@ -13,10 +13,9 @@ from candlecast.core.errors import CandlecastUserError, LookAhead
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.data.dataset import read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
-from candlecast.trainer.evaluation.evaluate import RESULT, SHUFFLED_RESULT
-from candlecast.trainer.evaluation.evaluate import evaluate as run_evaluation
-from candlecast.trainer.evaluation.report import evaluate
-from candlecast.trainer.evaluation.walk_forward import FORECASTS, concatenate, read
+from candlecast.trainer.evaluate import RESULT, SHUFFLED_RESULT, EvaluateOptions, evaluate
+from candlecast.trainer.evaluation.document import make_document
+from candlecast.trainer.evaluation.walk_forward import FORECASTS, concatenate_folds, read_fold
 from candlecast.trainer.models.training import TrainingOptions
 from tests.support.artifacts import small_options
 from tests.support.deployment import load_demo
@@ -51,7 +50,7 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     document = json.loads((folder / RESULT).read_text())
     files = [fold["file"] for fold in document["folds"]]
     assert {path.name for path in folder.iterdir()} == {RESULT, *PLOTS, *files}
-    recomputed = evaluate(concatenate([read(folder / file) for file in files]))
+    recomputed = make_document(concatenate_folds([read_fold(folder / file) for file in files]))
     for name, value in json.loads(json.dumps(recomputed)).items():
         assert document[name] == value, name
     assert document["look_ahead_guard"] == {"rows_checked": 200}
@@ -149,19 +148,7 @@ def test_what_cannot_be_evaluated_is_said_with_the_remedy(five_days, database_ur
     assert hint in error.value.hint
 
 
-def evaluated(url, **changed):
+def evaluated(url, symbol="DEMO", **changed):
     """What EVALUATE does, in this process."""
-    arguments = {
-        "symbol": "DEMO",
-        "from_time": None,
-        "to_time": None,
-        "folds": 4,
-        "fold": None,
-        "test_from": None,
-        "train_days": None,
-        "options": TrainingOptions(threads=1, mamba_seeds=1, mamba_budget_seconds=60 * 0.02),
-        "shuffled_runs": 0,
-        "output": None,
-        "database_url": url,
-    }
-    return run_evaluation(**(arguments | changed))
+    training = TrainingOptions(threads=1, mamba_seeds=1, mamba_budget_seconds=60 * 0.02)
+    return evaluate(symbol, EvaluateOptions(training=training, **changed), url)

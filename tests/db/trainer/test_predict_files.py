@@ -13,7 +13,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.core.forecast_rows import ForecastRow
 from candlecast.core.returns import scale_of
 from candlecast.trainer.models.artifacts import read_ensemble
-from candlecast.trainer.operation.predict import predict
+from candlecast.trainer.predict import predict
 from tests.support.deployment import MINUTE, NEWEST, create_calibrated
 
 CANDLES = """

@@ -18,9 +18,9 @@ from psycopg import conninfo
 from candlecast.client.database import connect
 from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 from candlecast.trainer.models.artifacts import MODEL_TYPES, reference
-from candlecast.trainer.operation.publish import publish_on_test_or_waiting
-from candlecast.trainer.operation.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
-from candlecast.trainer.operation.training_runs import begin
+from candlecast.trainer.publish import publish_on_test_or_waiting
+from candlecast.trainer.retrain import BUSY, FAILED, PUBLISHED, REFUSED, retrain
+from candlecast.trainer.training_runs import begin
 from tests.support.databases import with_database
 from tests.support.deployment import MINUTE, NEWEST, create, deploy, load_demo, register
 from tests.support.retraining import runs, small, start, wait_for, whole_versions

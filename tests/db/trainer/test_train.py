@@ -15,7 +15,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.trainer.data.dataset import build_dataset, read_dataset
 from candlecast.trainer.features import RAW_COLUMNS, compute_features
 from candlecast.trainer.models.artifacts import read_version
-from candlecast.trainer.operation.publish import publish
+from candlecast.trainer.publish import publish
 from tests.support.deployment import NEWEST, load_demo
 
 TRAIN = ("train", "--symbol", "DEMO", "--threads", "1", "--time-budget-minutes", "0.05")

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from candlecast.cli.expand import expand_options
 from candlecast.cli.models import PredictOptions
 from candlecast.cli.training import EvaluateOptions, RetrainOptions, TrainOptions
-from candlecast.trainer.evaluation.evaluate import evaluate
-from candlecast.trainer.operation.predict import predict
-from candlecast.trainer.operation.retrain import RetrainOptions as TrainerOptions
-from candlecast.trainer.operation.train import train
+from candlecast.trainer.evaluate import EvaluateOptions as TrainerEvaluateOptions
+from candlecast.trainer.predict import predict
+from candlecast.trainer.retrain import RetrainOptions as TrainerRetrainOptions
+from candlecast.trainer.train import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,8 @@ def test_help_has_each_field_in_its_place(run):
     ("options", "taken_by", "by_hand"),
     [
         (TrainOptions, train, set()),
-        (RetrainOptions, TrainerOptions, {"symbols", "database_url"}),
-        (EvaluateOptions, evaluate, set()),
+        (RetrainOptions, TrainerRetrainOptions, {"symbols", "database_url"}),
+        (EvaluateOptions, TrainerEvaluateOptions, {"symbol", "database_url"}),
         (PredictOptions, predict, set()),
     ],
 )

@@ -14,7 +14,6 @@ from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import HORIZONS
 
 N, F = len(HORIZONS), len(FEATURES)
-KNOTS = {"method": "isotonic", "x": [[-1.0, 0.0, 2.0]] * N, "y": [[0.1, 0.5, 0.7]] * N}
 
 
 def document(**changes) -> dict:
@@ -44,17 +43,6 @@ def test_platt_is_a_logistic_of_a_line_per_horizon():
     given_ = parsed().probability_up(scaled)
     assert given_[0] == pytest.approx(expected, abs=1e-15)
     assert given_[1] == pytest.approx([0, 1, 0.5, 0.5, 1 / (1 + exp(1))], abs=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("scaled", "expected"),
-    [(-5.0, 0.1), (-1.0, 0.1), (-0.5, 0.3), (0.0, 0.5), (0.5, 0.55), (2.0, 0.7), (9.0, 0.7)],
-)
-def test_isotonic_interpolates_and_is_constant_outside(scaled, expected):
-    for column in range(N):
-        scaled_row = np.zeros((1, N))
-        scaled_row[0, column] = scaled
-        assert parsed(probability=KNOTS).probability_up(scaled_row)[0, column] == pytest.approx(expected, abs=1e-15)
 
 
 def test_the_interval_is_the_forecast_plus_minus_its_half_width():
@@ -110,9 +98,9 @@ ALL = [0.5] * N
         ({"mamba_weight": 10**400}, "OverflowError"),
         ({"probability": None}, "TypeError"),
         ({"probability": []}, "TypeError"),
-        ({"probability__method": "spline"}, "'spline' is neither platt nor isotonic"),
-        ({"probability__method": []}, "neither platt nor isotonic"),
-        ({"probability__method": "isotonic"}, "'x'"),
+        ({"probability__method": "spline"}, "method 'spline' is not 'platt'"),
+        ({"probability__method": []}, r"method \[\] is not 'platt'"),
+        ({"probability__method": "isotonic"}, "method 'isotonic' is not 'platt'"),
         ({"probability__slope": ALL[1:]}, "slope is not 5 finite numbers"),
         ({"probability__slope": [ALL] * N}, "slope is not 5 finite numbers"),
         ({"probability__intercept": [*ALL[1:], float("inf")]}, "intercept is not 5 finite numbers"),
@@ -127,15 +115,6 @@ ALL = [0.5] * N
         ({"seen__low": [0.0] * (F - 1)}, f"low is not {F} finite numbers"),
         ({"seen__low": [4.0] * F}, "low is above its high"),
         ({"seen": None}, "TypeError"),
-        ({"probability": KNOTS | {"x": KNOTS["x"][1:]}}, "ValueError"),
-        ({"probability": KNOTS | {"x": KNOTS["x"][1:], "y": KNOTS["y"][1:]}}, "knots for 4 horizons, not 5"),
-        ({"probability": KNOTS | {"x": [[0.0, 0.0, 1.0]] * N}}, "do not ascend"),
-        ({"probability": KNOTS | {"y": [[0.5, 0.4, 0.7]] * N}}, "do not ascend"),
-        ({"probability": KNOTS | {"y": [[0.1, 0.5, 1.1]] * N}}, r"leave \[0, 1\]"),
-        ({"probability": KNOTS | {"y": [[-0.1, 0.5, 0.7]] * N}}, r"leave \[0, 1\]"),
-        ({"probability": KNOTS | {"y": [[0.1, 0.5]] * N}}, "y is not 3 finite numbers"),
-        ({"probability": KNOTS | {"x": [[]] * N, "y": [[]] * N}}, "do not ascend"),
-        ({"probability": KNOTS | {"x": [1.0] * N}}, "TypeError"),
     ],
 )
 def test_what_is_no_calibration_is_refused_with_the_reason(changes, says):

@@ -110,7 +110,7 @@ def test_the_service_runs_retrain_in_what_it_may_write():
     state = f"/var/lib/{service['StateDirectory'][0]}"
     assert words[words.index("--models-dir") + 1].startswith(f"{state}/")
     assert service["WorkingDirectory"] == [state]
-    from candlecast.trainer.operation.retrain import BUSY
+    from candlecast.trainer.retrain import BUSY
 
     assert service["SuccessExitStatus"] == [str(BUSY)]
 

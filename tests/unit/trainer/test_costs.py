@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candlecast.trainer.evaluation.costs import BASIS_POINT, book, joined
+from candlecast.trainer.evaluation.costs import BASIS_POINT, follow_forecast, join_books
 
 
 def labels(steps, minutes):
@@ -33,14 +33,14 @@ def test_the_books_equal_their_single_trades(horizon, gap, side):
     # Rows of the last five minutes before a gap have no labels: they are no rows.
     keep = np.ones(minutes, bool)
     keep[100 - 5 : 100 + gap] = gap == 0
-    given = book(times[keep], signs[keep], returns[keep], horizon)
+    given = follow_forecast(times[keep], signs[keep], returns[keep], horizon)
     expected = brute_force(times[keep], signs[keep], steps, horizon, side)
     assert given.net(side).sum() == pytest.approx(expected, abs=1e-12)
 
 
 def test_always_up_at_one_minute_buys_once_and_sells_once():
     returns = labels(np.full(105, 1e-4), 100)
-    given = book(60 * np.arange(100), np.ones(100), returns, 1)
+    given = follow_forecast(60 * np.arange(100), np.ones(100), returns, 1)
     assert given.gross.sum() == pytest.approx(100 * 1e-4)
     assert given.turnover.sum() == pytest.approx(2.0)
     assert given.break_even == pytest.approx(100 * 1e-4 / 2 / BASIS_POINT)
@@ -51,16 +51,16 @@ def test_always_up_at_one_minute_buys_once_and_sells_once():
 
 def test_opposite_trades_of_two_books_cancel():
     returns = labels(np.full(105, 1e-4), 100)
-    up, down = (book(60 * np.arange(100), np.full(100, sign), returns, 1) for sign in (1.0, -1.0))
-    assert joined([up, down]).turnover.sum() == 0
-    assert joined([up, up]).net(2).sum() == pytest.approx(up.net(2).sum())
+    up, down = (follow_forecast(60 * np.arange(100), np.full(100, sign), returns, 1) for sign in (1.0, -1.0))
+    assert join_books([up, down]).turnover.sum() == 0
+    assert join_books([up, up]).net(2).sum() == pytest.approx(up.net(2).sum())
 
 
 def test_the_sharpe_ratio_is_of_whole_days():
     random = np.random.default_rng(0)
     minutes = 5 * 1_440
     steps = 1e-3 * random.standard_normal(minutes + 5) + 1e-5
-    given = book(60 * np.arange(minutes), np.ones(minutes), labels(steps, minutes), 1)
+    given = follow_forecast(60 * np.arange(minutes), np.ones(minutes), labels(steps, minutes), 1)
     daily = steps[:minutes].reshape(5, 1_440).sum(axis=1)
     expected = daily.mean() / daily.std(ddof=1) * np.sqrt(365)
     assert given.document()["by_side_bps"]["0"]["sharpe"] == pytest.approx(expected)

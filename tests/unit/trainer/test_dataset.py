@@ -1,4 +1,4 @@
-"""Windows, targets and the fitted normalisation: what a training row is made of, and what it must not know."""
+"""Windows, targets and the fitted normalization: what a training row is made of, and what it must not know."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ import pytest
 
 from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
 from candlecast.core.normalization import normalize, parse_normalization
-from candlecast.trainer.data.dataset import build_dataset, normalised_last_rows, normalised_windows
-from candlecast.trainer.data.splits import default_borders, split_by_time
+from candlecast.trainer.data.dataset import build_dataset, normalized_last_rows, normalized_windows
+from candlecast.trainer.data.splits import choose_borders, split_by_time
 from candlecast.trainer.features import compute_features
-from candlecast.trainer.models.normalization import fit_normalization, to_json
+from candlecast.trainer.models.fit_normalization import fit_normalization, to_json
 from candlecast.trainer.models.training import train_pair
 from tests.support.artifacts import generated_candles, generated_dataset, small_options
 
@@ -72,8 +72,8 @@ def test_batches_equal_the_whole_and_last_rows_the_windows_ends():
     chosen = np.arange(0, 900, 3)
     params = fit_normalization(dataset.windows(chosen))
     whole = normalize(dataset.windows(chosen), params)
-    assert np.array_equal(np.concatenate(list(normalised_windows(dataset, chosen, params, batch=64))), whole)
-    assert np.array_equal(normalised_last_rows(dataset, chosen, params), whole[:, -1])
+    assert np.array_equal(np.concatenate(list(normalized_windows(dataset, chosen, params, batch=64))), whole)
+    assert np.array_equal(normalized_last_rows(dataset, chosen, params), whole[:, -1])
 
 
 def test_normalized_windows_have_standard_normal_quartiles():
@@ -116,7 +116,7 @@ def test_the_file_gives_back_the_very_numbers():
 def test_nothing_after_the_training_part_changes_a_parameter():
     """Rows and targets after the validation part are replaced: the fitted pair stays the same, to the bit."""
     dataset = generated_dataset()
-    split = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time))
+    split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     border = dataset.ends[split.validation[-1]]
     features, returns, scaled = dataset.features.copy(), dataset.returns.copy(), dataset.scaled.copy()
     features[border + 1 :] = features[border + 1 :][::-1] * 3.0
@@ -135,7 +135,7 @@ def test_nothing_after_the_training_part_changes_a_parameter():
 def test_normalisation_is_fitted_on_training_rows_alone():
     """Also the validation part, which early stopping does read, leaves it untouched."""
     dataset = generated_dataset()
-    split = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time))
+    split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     features = dataset.features.copy()
     features[dataset.ends[split.training[-1]] + 1 :] *= 2.0
     pairs = [train_pair(one, split, small_options()) for one in (dataset, replace(dataset, features=features))]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candlecast.trainer.evaluation.scores import baselines, mean_with_interval, score
+from candlecast.trainer.evaluation.held_out import mean_with_interval, score_baselines, score_forecast
 
 ONES = np.ones((4, 5))
 
@@ -14,26 +14,26 @@ def columns(values):
 
 def test_a_return_of_zero_counts_for_rmse_only():
     returns = columns([0.01, -0.02, 0.0, 0.03])
-    (one, *_) = score(columns([1, 1, 1, 1]), 0.01 * ONES, returns)
+    (one, *_) = score_forecast(columns([1, 1, 1, 1]), 0.01 * ONES, returns)
     assert one.rows == 3
     assert one.accuracy == pytest.approx(2 / 3)
     assert one.rmse == pytest.approx(np.sqrt((0 + 0.03**2 + 0.01**2 + 0.02**2) / 4))
 
 
 def test_a_forecast_of_zero_is_a_miss():
-    (one, *_) = score(columns([0, 0, 1, 1]), ONES, columns([1, -1, 1, -1]))
+    (one, *_) = score_forecast(columns([0, 0, 1, 1]), ONES, columns([1, -1, 1, -1]))
     assert one.accuracy == 0.25
 
 
 def test_the_top_tenth_is_the_strongest_forecasts():
     forecast = np.tile(np.arange(1.0, 101.0)[:, None], (1, 5))
     returns = np.where(forecast > 90, 1.0, -1.0)
-    (one, *_) = score(forecast, np.ones((100, 5)), returns)
+    (one, *_) = score_forecast(forecast, np.ones((100, 5)), returns)
     assert (one.accuracy, one.confident_accuracy) == (0.1, 1.0)
 
 
 def test_baselines_by_hand():
-    (one, *_) = baselines(np.array([1.0, -1.0, 0.0, 1.0]), columns([0.3, 0.1, -0.1, 0.0]))
+    (one, *_) = score_baselines(np.array([1.0, -1.0, 0.0, 1.0]), columns([0.3, 0.1, -0.1, 0.0]))
     assert one.rows == 3
     assert one.always_up == pytest.approx(2 / 3)
     assert one.last_sign == pytest.approx((1 + 0 + 0.5) / 3)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.data.dataset import normalised_windows
-from candlecast.trainer.data.splits import default_borders, split_by_time
-from candlecast.trainer.models.export import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.data.dataset import normalized_windows
+from candlecast.trainer.data.splits import choose_borders, split_by_time
+from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
 from candlecast.trainer.models.training import train_pair
 from tests.support.artifacts import SMALL_MAMBA, generated_dataset, small_options
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load.*:DeprecationWa
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one block", "two blocks"])
 def exported(request):
-    """A trained model, its two files and 1,000 normalised windows."""
+    """A trained model, its two files and 1,000 normalized windows."""
     dataset = generated_dataset()
     shape = replace(SMALL_MAMBA.shape, layers=request.param)
     options = replace(small_options(), mamba=replace(SMALL_MAMBA, shape=shape, stride=6))
-    split = split_by_time(dataset.candle_time, *default_borders(dataset.candle_time))
+    split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     pair = train_pair(dataset, split, options)
-    (windows,) = normalised_windows(dataset, np.arange(1_000) * 6, pair.normalization, 1_000)
+    (windows,) = normalized_windows(dataset, np.arange(1_000) * 6, pair.normalization, 1_000)
     model = pair.mamba
     return model, to_torchscript(model), to_onnx(model), windows
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candlecast.trainer.operation.gate import judge
+from candlecast.trainer.gate import judge
 
 MINUTES = 4_000
 

@@ -34,7 +34,7 @@ def trained():
 
 
 def on_thresholds(booster, rows):
-    """Rows whose every value is a threshold of its feature, as float32, or a neighbour of one."""
+    """Rows whose every value is a threshold of its feature, as float32, or a neighbor of one."""
     thresholds = [[0.0] for _ in range(len(FEATURES))]
     frame = booster.trees_to_dataframe().dropna(subset=["threshold"])
     for name, threshold in zip(frame["split_feature"], frame["threshold"], strict=True):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from candlecast.trainer.operation.pruning import prune_folders, sweep
+from candlecast.trainer.pruning import prune_folders, sweep
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

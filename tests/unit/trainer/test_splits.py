@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.times import MINUTE_SECONDS
 from candlecast.core.windows import LOOKBACK
-from candlecast.trainer.data.splits import DAY, default_borders, split_by_time, walk_forward
-from candlecast.trainer.operation.train import LEAST_WINDOWS
+from candlecast.trainer.data.splits import DAY, choose_borders, split_by_time, split_walk_forward
+from candlecast.trainer.train import MIN_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
 VALIDATION_FROM, TEST_FROM = 10_000, 15_000
@@ -77,21 +77,18 @@ def test_a_part_too_small_is_named_with_its_remedy(validation_from, test_from, m
 
 def test_default_borders_keep_the_last_fifth_for_the_test():
     times = MINUTES * MINUTE_SECONDS
-    assert default_borders(times) == (13_600 * MINUTE_SECONDS, 16_000 * MINUTE_SECONDS)
-    assert default_borders(times, test_from=10_000 * MINUTE_SECONDS) == (
-        8_500 * MINUTE_SECONDS,
-        10_000 * MINUTE_SECONDS,
-    )
+    assert choose_borders(times) == (13_600 * MINUTE_SECONDS, 16_000 * MINUTE_SECONDS)
+    assert choose_borders(times, test_from=10_000 * MINUTE_SECONDS) == (8_500 * MINUTE_SECONDS, 10_000 * MINUTE_SECONDS)
 
 
 def test_a_test_that_begins_before_all_rows_is_refused():
     with pytest.raises(CandlecastUserError, match="no training row lies before the test part"):
-        default_borders(MINUTES * MINUTE_SECONDS, test_from=-1)
+        choose_borders(MINUTES * MINUTE_SECONDS, test_from=-1)
 
 
 def test_the_minimum_train_accepts_fits_the_default_borders():
-    times = np.arange(LEAST_WINDOWS, dtype=np.int64) * MINUTE_SECONDS
-    given = split_by_time(times, *default_borders(times))
+    times = np.arange(MIN_WINDOWS, dtype=np.int64) * MINUTE_SECONDS
+    given = split_by_time(times, *choose_borders(times))
     assert len(given.validation) < 600, "the limit is higher than it need be"
 
 
@@ -105,14 +102,14 @@ def first_days(splits, times=TWO_MONTHS):
 
 
 def test_four_folds_from_22_march_are_ten_days_each():
-    splits = walk_forward(TWO_MONTHS, test_from=MARCH + 21 * DAY)
+    splits = split_walk_forward(TWO_MONTHS, test_from=MARCH + 21 * DAY)
     assert first_days(splits) == ["22 March 00:00", "01 April 00:00", "11 April 00:00", "21 April 00:00"]
     assert [len(one.test) for one in splits] == [14_400, 14_400, 14_400, 14_395]  # the last five have no label
     assert [one.training[0] for one in splits] == [0, 0, 0, 0]
 
 
 def test_by_default_a_third_of_rows_precedes_the_first_test_part():
-    splits = walk_forward(TWO_MONTHS)
+    splits = split_walk_forward(TWO_MONTHS)
     assert len(splits) == 4
     assert splits[0].test[0] == len(TWO_MONTHS) // 3
     tested = np.concatenate([one.test for one in splits])
@@ -120,7 +117,7 @@ def test_by_default_a_third_of_rows_precedes_the_first_test_part():
 
 
 def test_a_sliding_window_trains_on_so_many_days():
-    for one in walk_forward(TWO_MONTHS, test_from=APRIL, train_days=14):
+    for one in split_walk_forward(TWO_MONTHS, test_from=APRIL, train_days=14):
         assert TWO_MONTHS[one.test[0]] - TWO_MONTHS[one.training[0]] == 14 * DAY
 
 
@@ -131,7 +128,7 @@ def test_a_sliding_window_trains_on_so_many_days():
 )
 def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, train_days):
     minutes = MINUTES[~np.any([(a <= MINUTES) & (a + n > MINUTES) for a, n in gaps] or [MINUTES < 0], axis=0)]
-    splits = walk_forward(minutes * MINUTE_SECONDS, folds, 9_000 * MINUTE_SECONDS, train_days)
+    splits = split_walk_forward(minutes * MINUTE_SECONDS, folds, 9_000 * MINUTE_SECONDS, train_days)
     assert len(splits) == folds
     for one in splits:
         for earlier, later in ((one.training, one.validation), (one.validation, one.test)):
@@ -151,4 +148,4 @@ def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, tr
 )
 def test_a_fold_that_is_too_small_is_named(arguments, message):
     with pytest.raises(CandlecastUserError, match=message):
-        walk_forward(MINUTES * MINUTE_SECONDS, **arguments)
+        split_walk_forward(MINUTES * MINUTE_SECONDS, **arguments)

@@ -9,10 +9,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.data.splits import walk_forward
-from candlecast.trainer.evaluation.code_version import code_hash, sources
+from candlecast.trainer.data.splits import split_walk_forward
+from candlecast.trainer.evaluation import walk_forward
+from candlecast.trainer.evaluation.document import describe_difference, make_document, make_shuffled_document
 from candlecast.trainer.evaluation.plots import write_plots
-from candlecast.trainer.evaluation.report import evaluate, says, shuffled
 from candlecast.trainer.evaluation.tables import tables, verdict
 from candlecast.trainer.evaluation.walk_forward import (
     ENSEMBLE,
@@ -22,10 +22,10 @@ from candlecast.trainer.evaluation.walk_forward import (
     MAJORITY,
     MAMBA,
     REVERSAL,
-    run,
-    shuffled_labels,
+    forecast_folds,
+    shuffle_labels,
 )
-from candlecast.trainer.models.training import forecast, train_pair
+from candlecast.trainer.models.training import forecast_pair, train_pair
 from tests.support.artifacts import generated_dataset, small_options
 
 
@@ -36,7 +36,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def splits(dataset):
-    return walk_forward(dataset.candle_time, 2, test_from=int(dataset.candle_time[5_000]))
+    return split_walk_forward(dataset.candle_time, 2, test_from=int(dataset.candle_time[5_000]))
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(dataset, splits, folder):
-    return run(dataset, splits, small_options(), folder)
+    return forecast_folds(dataset, splits, small_options(), folder)
 
 
 @pytest.fixture(scope="module")
 def document(rows):
-    return evaluate(rows)
+    return make_document(rows)
 
 
 def forbidden(title):
@@ -70,7 +70,7 @@ def test_the_rows_are_the_test_rows_of_each_fold_in_time_order(dataset, splits, 
 
 def test_forecasts_are_those_of_a_pair_trained_on_the_fold_alone(dataset, splits, rows):
     pair = train_pair(dataset, splits[1], small_options())
-    said = forecast(pair, dataset, splits[1].test)
+    said = forecast_pair(pair, dataset, splits[1].test)
     second = rows.fold == 2
     assert np.array_equal(rows.forecasts[ENSEMBLE].scaled[second], said.ensemble)
     assert np.array_equal(rows.forecasts[ENSEMBLE].probability[second], said.probability_up)
@@ -99,7 +99,7 @@ def test_every_model_beats_the_baselines_where_there_is_a_signal(document):
 
 
 def test_a_finished_run_is_read_and_not_trained_again(dataset, splits, folder, rows):
-    again = run(dataset, splits, small_options(), folder, stage=forbidden)
+    again = forecast_folds(dataset, splits, small_options(), folder, stage=forbidden)
     for name in ("candle_time", "fold", "returns", "scale", "base_rate", "lower", "upper", "distance"):
         assert np.array_equal(getattr(again, name), getattr(rows, name)), name
     for name, one in rows.forecasts.items():
@@ -121,7 +121,13 @@ def test_a_finished_run_is_read_and_not_trained_again(dataset, splits, folder, r
 def test_other_options_data_or_labels_are_trained_anew(dataset, splits, folder, rows, changed):
     other, options, seed = changed(dataset, small_options())
     with pytest.raises(AssertionError, match=r"Fold 1: .* trained again"):
-        run(other, splits, options, folder, stage=forbidden, shuffle_seed=seed)
+        forecast_folds(other, splits, options, folder, stage=forbidden, shuffle_seed=seed)
+
+
+def test_folds_of_another_format_are_trained_anew(dataset, splits, folder, rows, monkeypatch):
+    monkeypatch.setattr(walk_forward, "FOLD_FORMAT", walk_forward.FOLD_FORMAT + 1)
+    with pytest.raises(AssertionError, match=r"Fold 1: .* trained again"):
+        forecast_folds(dataset, splits, small_options(), folder, stage=forbidden)
 
 
 def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits, tmp_path, rows, folder):
@@ -134,45 +140,23 @@ def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits,
         return nullcontext(lambda *_: None)
 
     with pytest.raises(KeyboardInterrupt):
-        run(dataset, splits, small_options(), tmp_path, stage=interrupted)
+        forecast_folds(dataset, splits, small_options(), tmp_path, stage=interrupted)
     assert told[0].startswith("Fold 1")
     (kept,) = tmp_path.iterdir()
     (tmp_path / rows.facts[1]["file"]).write_bytes((folder / rows.facts[1]["file"]).read_bytes()[:-100])
     told.clear()
     with pytest.raises(KeyboardInterrupt):  # a damaged file is no fold
-        run(dataset, splits, small_options(), tmp_path, stage=interrupted)
+        forecast_folds(dataset, splits, small_options(), tmp_path, stage=interrupted)
     assert [title.startswith("Fold 2") for title in told] == [True]
     (tmp_path / rows.facts[1]["file"]).write_bytes((folder / rows.facts[1]["file"]).read_bytes())
-    again = run(dataset, splits, small_options(), tmp_path, stage=forbidden)
+    again = forecast_folds(dataset, splits, small_options(), tmp_path, stage=forbidden)
     assert np.array_equal(again.forecasts[ENSEMBLE].scaled, rows.forecasts[ENSEMBLE].scaled)
     assert kept.name == rows.facts[0]["file"]
 
 
-def test_the_code_of_a_fold_is_what_forecasts_not_what_displays():
-    modules = sources("candlecast.trainer.evaluation.walk_forward")
-    assert {
-        "candlecast.trainer.models.training",
-        "candlecast.trainer.data.splits",
-        "candlecast.core.normalization",
-        "candlecast.trainer.models.mamba",
-    } <= modules.keys()
-    assert (
-        not {
-            "candlecast.trainer.evaluation.plots",
-            "candlecast.trainer.evaluation.tables",
-            "candlecast.cli.app",
-            "candlecast.trainer.evaluation.report",
-        }
-        & modules.keys()
-    )
-    assert code_hash("candlecast.trainer.data.splits") != code_hash(
-        "candlecast.trainer.data.splits", ("candlecast.core.errors",)
-    )
-
-
 def test_only_training_and_validation_labels_are_shuffled(dataset, splits):
     split = splits[1]
-    given = shuffled_labels(dataset, split, 3)
+    given = shuffle_labels(dataset, split, 3)
     assert np.array_equal(given.features, dataset.features)
     changed = (given.scaled != dataset.scaled).any(axis=1)
     trained = np.zeros(len(changed), bool)
@@ -184,15 +168,17 @@ def test_only_training_and_validation_labels_are_shuffled(dataset, splits):
         before, after = (one.scaled[rows][np.lexsort(one.scaled[rows].T)] for one in (dataset, given))
         assert np.array_equal(before, after), "a permutation that keeps a row's five labels together"
         assert abs(np.corrcoef(dataset.scaled[rows, 0], given.scaled[rows, 0])[0, 1]) < 0.1
-    assert np.array_equal(shuffled_labels(dataset, split, 3).scaled, given.scaled)
-    assert not np.array_equal(shuffled_labels(dataset, split, 4).scaled, given.scaled)
+    assert np.array_equal(shuffle_labels(dataset, split, 3).scaled, given.scaled)
+    assert not np.array_equal(shuffle_labels(dataset, split, 4).scaled, given.scaled)
 
 
 @pytest.fixture(scope="module")
 def shuffled_document(dataset, splits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shuffled")
     options = replace(small_options(), mamba_seeds=1)
-    return shuffled({seed: run(dataset, splits, options, folder, shuffle_seed=seed) for seed in range(20, 23)})
+    return make_shuffled_document(
+        {seed: forecast_folds(dataset, splits, options, folder, shuffle_seed=seed) for seed in range(20, 23)}
+    )
 
 
 def test_nothing_is_learned_from_shuffled_labels(shuffled_document):
@@ -208,7 +194,7 @@ def test_nothing_is_learned_from_shuffled_labels(shuffled_document):
 
 def test_a_leak_past_the_shuffling_is_seen(rows):
     """The models of real labels, said to be of shuffled ones."""
-    assert set(shuffled({0: rows, 1: rows})["holds"].values()) == {False}
+    assert set(make_shuffled_document({0: rows, 1: rows})["holds"].values()) == {False}
 
 
 def test_figures_of_the_document_are_those_of_the_rows(rows, document):
@@ -238,7 +224,7 @@ def test_each_is_compared_with_the_one_before_the_ensemble_all(document):
     for name, one in against.items():
         given = one["horizons"]["1"]["accuracy"]
         assert given["value"] == pytest.approx(accuracy[ENSEMBLE] - accuracy[name])
-        assert one["says"]["1"] == says(given)
+        assert one["says"]["1"] == describe_difference(given)
     assert against[LAST_SIGN]["says"]["1"] == "better"
 
 
@@ -247,7 +233,7 @@ def test_each_is_compared_with_the_one_before_the_ensemble_all(document):
     [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, "no difference shown"), (0.0, 0.0, "the same")],
 )
 def test_what_a_difference_says(low, high, words):
-    assert says({"low": low, "high": high}) == words
+    assert describe_difference({"low": low, "high": high}) == words
 
 
 def test_tables_are_readable_at_100_columns(document):
@@ -278,9 +264,9 @@ def test_plots_are_drawn_from_the_document(document, tmp_path):
 
 
 def test_part_of_the_forecasts_can_be_asked_for(dataset, splits, tmp_path):
-    rows = run(dataset, splits[:1], small_options(), tmp_path, forecasts=(LAST_SIGN, LIGHTGBM))
+    rows = forecast_folds(dataset, splits[:1], small_options(), tmp_path, forecasts=(LAST_SIGN, LIGHTGBM))
     assert set(rows.forecasts) == {LAST_SIGN, LIGHTGBM}
-    document = evaluate(rows)
+    document = make_document(rows)
     assert [(one["first"], one["second"]) for one in document["comparisons"]] == [(LIGHTGBM, LAST_SIGN)]
     assert document["verdicts"] == {}
     assert list(verdict(document)) == []

@@ -20,7 +20,7 @@ from candlecast.trainer.models.artifacts import FACTS, MODEL_TYPES
 #: Newest versions of a symbol and type that stay whatever their age.
 KEEP = 3
 #: Seconds after which a folder that is half written is a killed run's: writing one takes a second or two.
-ABANDONED = 3600.0
+ABANDONED_SECONDS = 3600.0
 
 _NAMED = """
 select version.model_type, version.version
@@ -40,7 +40,7 @@ class _Version:
     joins: frozenset[tuple[str, str]]  #: (model_type, version) that an ensemble's folder joins
 
 
-def sweep(models: Path, abandoned: float = ABANDONED) -> list[Path]:
+def sweep(models: Path, abandoned: float = ABANDONED_SECONDS) -> list[Path]:
     """Remove what killed runs left half written (or half removed): hidden folders, never versions. Returns them."""
     swept = []
     for model_type in MODEL_TYPES:
@@ -56,7 +56,7 @@ def prune_database(connection: psycopg.Connection, symbol: str, days: float, kee
     return [row[0] for row in connection.execute(_PRUNE, (86_400 * days, keep, symbol))]
 
 
-def named_versions(connection: psycopg.Connection) -> set[tuple[str, str]]:
+def read_named_versions(connection: psycopg.Connection) -> set[tuple[str, str]]:
     """(model_type, version) of every version that an ensemble of the database names."""
     return {(row[0], row[1]) for row in connection.execute(_NAMED)}
 

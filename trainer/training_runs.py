@@ -24,7 +24,7 @@ from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 #: First key of the advisory locks; the second is hashtext(symbol).
 LOCK_CLASS = 0x636C7274
 #: Seconds between two looks whether the server is still there, while training.
-LOOK_EVERY = 10.0
+CHECK_SECONDS = 10.0
 
 _LOCK = "select pg_try_advisory_lock(%s, hashtext(%s))"
 _HOLDER = """
@@ -75,9 +75,9 @@ class TrainingRun:
             (window_from, window_to, test_from, self.id),
         )
 
-    def look(self, *, now: bool = False) -> None:
+    def check_connection(self, *, now: bool = False) -> None:
         """See now and then whether the server, and with it the lock, is still there. Raises CandlecastUserError."""
-        if not now and time.monotonic() - self._looked < LOOK_EVERY:
+        if not now and time.monotonic() - self._looked < CHECK_SECONDS:
             return
         self._looked = time.monotonic()
         try:

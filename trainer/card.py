@@ -18,8 +18,8 @@ import psycopg
 from candlecast.client.database import connect, explain
 from candlecast.client.display import print_error
 from candlecast.core.errors import CandlecastUserError
+from candlecast.trainer.card_text import Card, Joined, render
 from candlecast.trainer.models.artifacts import CALIBRATION, FACTS, MODEL_TYPES
-from candlecast.trainer.operation.card_text import Card, Joined, render
 
 _VERSIONS = """
 select id, model_type, symbol, version, facts from model_versions
@@ -35,7 +35,7 @@ order by ensemble.id"""
 _KNOWN = "select model_type || '/' || version from model_versions order by trained_at desc, model_type limit 20"
 
 
-def card(version: str, models: Path = Path("models"), url: str | None = None) -> str:
+def describe_version(version: str, models: Path = Path("models"), url: str | None = None) -> str:
     """The card, or cards, of a version by name, type/name, or id; markdown. Raises CandlecastUserError."""
     model_type, _, name = version.rpartition("/")
     if model_type and model_type not in MODEL_TYPES:

@@ -15,12 +15,13 @@ from candlecast.core.text import plain
 from candlecast.core.windows import HORIZONS, LOOKBACK
 from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
-from candlecast.trainer.evaluation.scores import HorizonScore
-from candlecast.trainer.models.training import Report, Result, TrainingOptions, train_and_export
-from candlecast.trainer.operation.publish import publish_ensemble
+from candlecast.trainer.evaluation.held_out import HorizonScore
+from candlecast.trainer.export import ExportedPair, HeldOutScores, train_and_export
+from candlecast.trainer.models.training import TrainingOptions
+from candlecast.trainer.publish import publish_ensemble
 
 #: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
-LEAST_WINDOWS = 6_000
+MIN_WINDOWS = 6_000
 
 
 def train(
@@ -35,18 +36,18 @@ def train(
     publish_as: str,
     models: Path,
     database_url: str | None,
-) -> Result:
+) -> ExportedPair:
     """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
     err = console(stderr=True)
     with connect(database_url) as connection:
         with show_progress(err, f"Features of {symbol}"):
             try:
-                dataset = read_dataset(connection, symbol, utc(from_time), utc(to_time))
+                dataset = read_dataset(connection, symbol, as_utc(from_time), as_utc(to_time))
                 check_no_lookahead(connection, symbol, dataset)
             except psycopg.Error as error:
                 raise explain(error) from error
         _check_enough(dataset)
-        test_start = utc(test_from)
+        test_start = as_utc(test_from)
         options = TrainingOptions(
             test_from=int(test_start.timestamp()) if test_start else None,
             seed=seed,
@@ -66,14 +67,14 @@ def train(
     return result
 
 
-def utc(time: datetime | None) -> datetime | None:
+def as_utc(time: datetime | None) -> datetime | None:
     """The time itself, taken as UTC where it names no zone."""
     if time is None or time.tzinfo is not None:
         return time
     return time.replace(tzinfo=UTC)
 
 
-def describe_parts(dataset: Dataset, result: Result) -> str:
+def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
     """One line a part: rows and the candle times from which to which."""
     lines = []
     for title, rows in (
@@ -100,7 +101,7 @@ def describe_parts(dataset: Dataset, result: Result) -> str:
     return "\n".join(lines)
 
 
-def score_table(report: Report) -> Table:
+def score_table(report: HeldOutScores) -> Table:
     """Direction accuracy in percent with its 95 % interval, rmse in basis points, per horizon and forecast."""
     table = Table(title="On the test part, which training never saw", title_justify="left", caption_justify="left")
     table.caption = (
@@ -129,11 +130,11 @@ def _bp(log_return: float) -> str:
 
 
 def _check_enough(dataset: Dataset) -> None:
-    if len(dataset.ends) < LEAST_WINDOWS:
-        candles = LEAST_WINDOWS + LOOKBACK + max(HORIZONS) - 1
+    if len(dataset.ends) < MIN_WINDOWS:
+        candles = MIN_WINDOWS + LOOKBACK + max(HORIZONS) - 1
         raise CandlecastUserError(
             f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
-            f"training needs at least {LEAST_WINDOWS:,}",
+            f"training needs at least {MIN_WINDOWS:,}",
             f"That is {candles:,} candles a minute apart, better 60 days of them. "
             f"Load more: candlecast load FILE... --symbol {dataset.symbol}",
         )

@@ -55,7 +55,7 @@ def to_onnx(model: Forecaster) -> bytes:
 
 
 def check_twins(model: Forecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
-    """Largest difference of both files from the model on normalised windows (batch, 60, features) float32.
+    """Largest difference of both files from the model on normalized windows (batch, 60, features) float32.
 
     Raises AssertionError beyond 1e-5, or where signs differ at a scaled return beyond that.
     """

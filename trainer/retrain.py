@@ -28,22 +28,23 @@ from candlecast.client.progress import show_progress
 from candlecast.core.errors import AlreadyRunning, CandlecastUserError
 from candlecast.core.text import plain
 from candlecast.core.times import ONE_MINUTE, describe_time
+from candlecast.trainer import pruning
 from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
-from candlecast.trainer.data.splits import LEAST_TEST, LEAST_VALIDATION, PURGE, VALIDATION_SHARE
-from candlecast.trainer.models.training import OnStep, Result, TrainingOptions, forecast, train_and_export
-from candlecast.trainer.operation import pruning
-from candlecast.trainer.operation.gate import Verdict, judge
-from candlecast.trainer.operation.publish import publish_on_test_or_waiting
-from candlecast.trainer.operation.train import describe_parts
-from candlecast.trainer.operation.training_runs import TrainingRun, begin
+from candlecast.trainer.data.splits import MIN_TEST_ROWS, MIN_VALIDATION_ROWS, PURGE, VALIDATION_SHARE
+from candlecast.trainer.export import ExportedPair, train_and_export
+from candlecast.trainer.gate import Verdict, judge
+from candlecast.trainer.models.training import OnStep, TrainingOptions, forecast_pair
+from candlecast.trainer.publish import publish_on_test_or_waiting
+from candlecast.trainer.train import describe_parts
+from candlecast.trainer.training_runs import TrainingRun, begin
 
 #: Exit statuses. Of several symbols' the first of these that occurred: failed, busy, refused.
 PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75
 #: Bytes that must be free before hours of training begin: a pair takes a few million.
-LEAST_FREE = 16 * 1024 * 1024
+MIN_FREE_BYTES = 16 * 1024 * 1024
 #: Rows before the test part whose last share is a validation part.
-LEAST_BEFORE_TEST = int(np.ceil((LEAST_VALIDATION + PURGE) / VALIDATION_SHARE))
+MIN_ROWS_BEFORE_TEST = int(np.ceil((MIN_VALIDATION_ROWS + PURGE) / VALIDATION_SHARE))
 
 _NEWEST = """
 select max(open_time), statement_timestamp()
@@ -142,11 +143,11 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
 
     @contextmanager
     def stage(title: str) -> Iterator[OnStep]:
-        run.look(now=True)
+        run.check_connection(now=True)
         with show_progress(err, title) as tell:
 
             def on_step(done: int, total: int, note: str) -> None:
-                run.look()
+                run.check_connection()
                 tell(done, total, note)
 
             yield on_step
@@ -157,10 +158,10 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
     out.print(describe_parts(dataset, result), soft_wrap=True)
     with stage("Gate") as on_step:
         test = result.split.test
-        verdict = judge(forecast(result.pair, dataset, test, on_step).ensemble, dataset.returns[test])
+        verdict = judge(forecast_pair(result.pair, dataset, test, on_step).ensemble, dataset.returns[test])
     run.metrics |= {"gate": verdict.document(), "seconds_of_mamba": sum(fit.seconds for fit in result.pair.fits)}
     out.print(_gate_table(verdict), soft_wrap=True)
-    run.look(now=True)
+    run.check_connection(now=True)
     status = _publish(run, result, out) if verdict.passed else _refuse(run, result, verdict)
     return status if _prune(run, options, out) else FAILED
 
@@ -169,9 +170,9 @@ def _check_room(models: Path) -> None:
     """See before the training whether versions can be written after it. Raises OSError, CandlecastUserError."""
     models.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models).free
-    if free < LEAST_FREE:
+    if free < MIN_FREE_BYTES:
         raise CandlecastUserError(
-            f"the disk of {models} has {free:,} bytes left; a new ensemble needs {LEAST_FREE:,}",
+            f"the disk of {models} has {free:,} bytes left; a new ensemble needs {MIN_FREE_BYTES:,}",
             "Make room there, or name another folder with --models-dir.",
         )
 
@@ -205,8 +206,8 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     dataset = read_dataset(connection, symbol, window_from, window_to)
     check_no_lookahead(connection, symbol, dataset)
     for name, rows, least, option in (
-        ("before the test part", dataset.candle_time < test_from.timestamp(), LEAST_BEFORE_TEST, "--window-days"),
-        ("in the test part", dataset.candle_time >= test_from.timestamp(), LEAST_TEST, "--test-days"),
+        ("before the test part", dataset.candle_time < test_from.timestamp(), MIN_ROWS_BEFORE_TEST, "--window-days"),
+        ("in the test part", dataset.candle_time >= test_from.timestamp(), MIN_TEST_ROWS, "--test-days"),
     ):
         if rows.sum() < least:
             raise CandlecastUserError(
@@ -218,7 +219,7 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     return dataset, test_from
 
 
-def _publish(run: TrainingRun, result: Result, out: Console) -> int:
+def _publish(run: TrainingRun, result: ExportedPair, out: Console) -> int:
     """The ensemble on test, or waiting where no place is free, and the row: all of it or nothing."""
     connection = run.connection
     with connection.transaction():
@@ -232,7 +233,7 @@ def _publish(run: TrainingRun, result: Result, out: Console) -> int:
     return PUBLISHED
 
 
-def _refuse(run: TrainingRun, result: Result, verdict: Verdict) -> int:
+def _refuse(run: TrainingRun, result: ExportedPair, verdict: Verdict) -> int:
     run.finish("refused", verdict.reason())
     print_error(
         CandlecastUserError(
@@ -247,7 +248,7 @@ def _prune(run: TrainingRun, options: RetrainOptions, out: Console) -> bool:
     """Old versions go, in the database and on disk; a failure is told, and undoes nothing."""
     try:
         gone = pruning.prune_database(run.connection, run.symbol, options.keep_days)
-        named = pruning.named_versions(run.connection)
+        named = pruning.read_named_versions(run.connection)
         folders = pruning.prune_folders(options.models, run.symbol, named, options.keep_days)
         if gone or folders:
             run.metrics["pruned"] = {"versions": gone, "folders": [str(folder) for folder in folders]}

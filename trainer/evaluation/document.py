@@ -1,6 +1,6 @@
 """Every figure of a walk-forward run as one document, evaluation.json: tables and plots read nothing else.
 
-    document = evaluate(rows)
+    document = make_document(rows)
     document["forecasts"]["ensemble"]["1"]["accuracy"]["value"]
 
 Under each forecast stand the five horizons, "1" to "5", and "all", all five in one.
@@ -18,7 +18,7 @@ from candlecast.core.calibration import MAX_DISTANCE
 from candlecast.core.windows import HORIZONS
 from candlecast.trainer.evaluation import metrics
 from candlecast.trainer.evaluation.comparison import compare
-from candlecast.trainer.evaluation.costs import book, joined
+from candlecast.trainer.evaluation.costs import follow_forecast, join_books
 from candlecast.trainer.evaluation.intervals import LEVEL, Estimate
 from candlecast.trainer.evaluation.metrics import COVERAGES, Cells
 from candlecast.trainer.evaluation.reliability import CalibrationError, calibration_errors, reliability
@@ -32,7 +32,7 @@ from candlecast.trainer.evaluation.walk_forward import (
     MAMBA,
     REVERSAL,
     RIDGE,
-    Rows,
+    OutOfSampleRows,
 )
 from candlecast.trainer.models import artifacts
 
@@ -48,10 +48,10 @@ TRAINED = (ENSEMBLE, LIGHTGBM, MAMBA, LOGISTIC, RIDGE)
 RIVALS = (MAJORITY, LAST_SIGN, REVERSAL, LOGISTIC, RIDGE, LIGHTGBM, MAMBA)
 
 
-def evaluate(rows: Rows, seed: int = 0) -> dict[str, Any]:
+def make_document(rows: OutOfSampleRows, seed: int = 0) -> dict[str, Any]:
     """All figures of the rows. ``seed`` is of the draws that perfect calibration is simulated by."""
     names = [name for name in FORECASTS if name in rows.forecasts]
-    cells = {name: {key: cells_of(rows, name, key) for key in COLUMNS} for name in names}
+    cells = {name: {key: select_cells(rows, name, key) for key in COLUMNS} for name in names}
     probabilities = {
         name: one.probability for name, one in rows.forecasts.items() if one.probability is not None and name in names
     }
@@ -75,7 +75,7 @@ def evaluate(rows: Rows, seed: int = 0) -> dict[str, Any]:
     return cleaned
 
 
-def cells_of(rows: Rows, name: str, key: str) -> Cells:
+def select_cells(rows: OutOfSampleRows, name: str, key: str) -> Cells:
     """What metrics are computed from: one forecast at one horizon, or at all."""
     which, one = COLUMNS[key], rows.forecasts[name]
     return Cells(
@@ -89,10 +89,10 @@ def cells_of(rows: Rows, name: str, key: str) -> Cells:
 
 
 def _figures(
-    rows: Rows, name: str, cells: dict[str, Cells], errors: list[CalibrationError] | None
+    rows: OutOfSampleRows, name: str, cells: dict[str, Cells], errors: list[CalibrationError] | None
 ) -> dict[str, dict[str, Any]]:
     books = [
-        book(rows.candle_time, np.sign(rows.forecasts[name].scaled[:, number]), rows.returns, horizon)
+        follow_forecast(rows.candle_time, np.sign(rows.forecasts[name].scaled[:, number]), rows.returns, horizon)
         for number, horizon in enumerate(HORIZONS)
     ]
     found: dict[str, dict[str, Any]] = {}
@@ -112,7 +112,7 @@ def _figures(
             "reliability": [
                 {"rows": part.rows, "probability": part.probability, "rose": part.rose} for part in reliability(one)
             ],
-            "returns": (joined(books) if key == ALL else books[number]).document(),
+            "returns": (join_books(books) if key == ALL else books[number]).document(),
         }
         if name == ENSEMBLE:
             lower, upper = rows.lower[:, COLUMNS[key]], rows.upper[:, COLUMNS[key]]
@@ -121,13 +121,13 @@ def _figures(
     return found
 
 
-def _by_fold(rows: Rows, names: list[str], fold: int) -> dict[str, dict[str, Estimate]]:
+def _by_fold(rows: OutOfSampleRows, names: list[str], fold: int) -> dict[str, dict[str, Estimate]]:
     chosen = rows.fold == fold
     found: dict[str, dict[str, Estimate]] = {}
     for name in names:
         found[name] = {}
         for key in COLUMNS:
-            found[name][key] = metrics.accuracy(cells_of(rows, name, key).chosen(chosen))
+            found[name][key] = metrics.accuracy(select_cells(rows, name, key).chosen(chosen))
     return found
 
 
@@ -142,15 +142,15 @@ def _verdicts(cells: dict[str, dict[str, Cells]], forecasts: dict[str, dict[str,
         return {}
     found: dict[str, Any] = {"against": [_comparison(ENSEMBLE, name, cells) for name in RIVALS if name in cells]}
     for one in found["against"]:
-        one["says"] = {key: says(compared["accuracy"]) for key, compared in one["horizons"].items()}
+        one["says"] = {key: describe_difference(compared["accuracy"]) for key, compared in one["horizons"].items()}
     every = forecasts[ENSEMBLE]
     found["calibrated"] = {key: every[key]["calibration_error"]["holds"] for key in COLUMNS}
     found["interval_covers"] = {key: every[key]["interval_coverage"].value for key in COLUMNS}
     return found
 
 
-def shuffled(runs: Mapping[int, Rows]) -> dict[str, Any]:
-    """Rows by seed, of models trained on shuffled labels: does each AUC's interval hold 0.5?
+def make_shuffled_document(runs: Mapping[int, OutOfSampleRows]) -> dict[str, Any]:
+    """OutOfSampleRows by seed, of models trained on shuffled labels: does each AUC's interval hold 0.5?
 
     Such a model is a function of real features that was drawn at random. Where features do predict, each draw leans a
     little to one side or the other, beyond what test rows explain: so the interval is Student's, of the mean AUC over
@@ -163,7 +163,7 @@ def shuffled(runs: Mapping[int, Rows]) -> dict[str, Any]:
     means = {name: {key: _mean_auc(runs, name, key, level) for key in COLUMNS} for name in names}
     by_run = 1 - (1 - LEVEL) / (len(HORIZONS) * len(runs))
     aucs = {
-        seed: {name: {key: metrics.auc(cells_of(rows, name, key), by_run) for key in COLUMNS} for name in names}
+        seed: {name: {key: metrics.auc(select_cells(rows, name, key), by_run) for key in COLUMNS} for name in names}
         for seed, rows in runs.items()
     }
     cleaned: dict[str, Any] = _without_nan(
@@ -180,11 +180,11 @@ def shuffled(runs: Mapping[int, Rows]) -> dict[str, Any]:
     return cleaned
 
 
-def _mean_auc(runs: Mapping[int, Rows], name: str, key: str, level: float) -> Estimate:
+def _mean_auc(runs: Mapping[int, OutOfSampleRows], name: str, key: str, level: float) -> Estimate:
     """The mean of the AUCs of single trainings, and Student's interval."""
     single = np.array(
         [
-            metrics.auc(cells_of(rows, name, key).chosen(rows.fold == fold)).value
+            metrics.auc(select_cells(rows, name, key).chosen(rows.fold == fold)).value
             for rows in runs.values()
             for fold in np.unique(rows.fold)
         ]
@@ -200,7 +200,7 @@ def _holds_half(auc: Estimate) -> bool:
     return auc.low <= 0.5 <= auc.high
 
 
-def says(difference: dict[str, float]) -> str:
+def describe_difference(difference: dict[str, float]) -> str:
     """What an interval of a difference says of the first."""
     if difference["low"] == difference["high"] == 0:
         return "the same"

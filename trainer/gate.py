@@ -20,7 +20,7 @@ from candlecast.trainer.evaluation.intervals import Estimate, mean_estimate
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MajorityComparison:
     """Shares of right directions over the same minutes, with 95 % intervals, and their difference minute by minute."""
 
     ensemble: Estimate
@@ -38,8 +38,8 @@ class Verdict:
     """The gate's figures: at one minute, and over all five horizons together."""
 
     minutes: int
-    one_minute: Comparison
-    all_horizons: Comparison
+    one_minute: MajorityComparison
+    all_horizons: MajorityComparison
 
     @property
     def passed(self) -> bool:
@@ -73,9 +73,9 @@ def judge(scaled_forecast: np.ndarray, returns: np.ndarray) -> Verdict:
     )
 
 
-def _compare(right: np.ndarray, majority: np.ndarray, moved: np.ndarray, horizon: int) -> Comparison:
+def _compare(right: np.ndarray, majority: np.ndarray, moved: np.ndarray, horizon: int) -> MajorityComparison:
     first, second = right.astype(np.float64), majority.astype(np.float64)
-    return Comparison(
+    return MajorityComparison(
         mean_estimate(first, moved, horizon),
         mean_estimate(second, moved, horizon),
         mean_estimate(first - second, moved, horizon),

@@ -1,6 +1,6 @@
 """How good forecasts are on rows that training never saw: direction accuracy with its interval, beside baselines.
 
-``candlecast train`` measures one test part by this; `report.py` measures walk-forward rows, with
+``candlecast train`` measures one test part by this; `document.py` measures walk-forward rows, with
 all figures.
 """
 
@@ -44,7 +44,7 @@ class Baseline:
     rmse_of_zero: float
 
 
-def score(scaled_forecast: np.ndarray, scale: np.ndarray, returns: np.ndarray) -> list[HorizonScore]:
+def score_forecast(scaled_forecast: np.ndarray, scale: np.ndarray, returns: np.ndarray) -> list[HorizonScore]:
     """Score forecasts, all (rows, 5): scaled returns, what one is worth (``scale_of``), actual log returns."""
     scores = []
     for column, horizon in enumerate(HORIZONS):
@@ -59,7 +59,7 @@ def score(scaled_forecast: np.ndarray, scale: np.ndarray, returns: np.ndarray) -
     return scores
 
 
-def baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseline]:
+def score_baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseline]:
     """Baselines for the same rows: last_return (rows,) is log_return_1m at candle_time, returns (rows, 5).
 
     A last return of 0 has no sign to repeat and counts as half a hit.
@@ -81,7 +81,7 @@ def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, fl
     return mean.value, mean.low, mean.high
 
 
-def calibration_scores(
+def score_calibration(
     calibration: Calibration, ensemble: np.ndarray, scaled: np.ndarray, candle_time: np.ndarray
 ) -> dict[str, Any]:
     """How good probabilities and intervals are on rows in time order, by horizon, as facts.json holds it.
@@ -106,7 +106,7 @@ def calibration_scores(
     return found
 
 
-def to_document(scores: list[HorizonScore]) -> dict[str, dict[str, float]]:
+def document_scores(scores: list[HorizonScore]) -> dict[str, dict[str, float]]:
     """Scores by horizon, as facts.json holds them."""
     return {str(one.horizon): asdict(one) for one in scores}
 

@@ -10,7 +10,6 @@ from enum import StrEnum
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from candlecast.core.calibration import FORMAT, Calibration, parse_calibration
@@ -33,7 +32,6 @@ class Method(StrEnum):
 
     slope = "slope"  #: Platt's line through 0, the models' own slope times one stretch, drawn towards 1
     platt = "platt"  #: Platt's line, slope and intercept per horizon
-    isotonic = "isotonic"  #: a step function per horizon, interpolated
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def fit_calibration(
 ) -> tuple[Calibration, str]:
     """Fit on validation rows, (n, 5) forecasts and outcomes; returns it and its document, ``calibration.json``.
 
-    magnitude (5,): mean |scaled return| on training rows; seen: lowest and highest standardised features there
+    magnitude (5,): mean |scaled return| on training rows; seen: lowest and highest standardized features there
     (features,); stretch: first and last validation candle_time as ISO times.
     """
     document = {
@@ -156,16 +154,9 @@ def _probability(ensemble: np.ndarray, scaled: np.ndarray, magnitude: np.ndarray
         stretch = best_slope((own * ensemble).ravel(), up.ravel(), weight.ravel(), prior=(1.0, STRETCH_DEVIATION))
         return {"method": "platt", "slope": (stretch * own).tolist(), "intercept": [0.0] * len(HORIZONS)}
     columns = [(ensemble[moved[:, i], i], up[moved[:, i], i]) for i in range(len(HORIZONS))]
-    if method is Method.platt:
-        fits = [LogisticRegression(C=np.inf).fit(x[:, np.newaxis] / x.std(), y) for x, y in columns]
-        return {
-            "method": "platt",
-            "slope": [float(fit.coef_[0, 0] / x.std()) for fit, (x, _) in zip(fits, columns, strict=True)],
-            "intercept": [float(fit.intercept_[0]) for fit in fits],
-        }
-    steps = [IsotonicRegression(out_of_bounds="clip").fit(x, y) for x, y in columns]
+    fits = [LogisticRegression(C=np.inf).fit(x[:, np.newaxis] / x.std(), y) for x, y in columns]
     return {
-        "method": "isotonic",
-        "x": [step.X_thresholds_.tolist() for step in steps],
-        "y": [step.y_thresholds_.tolist() for step in steps],
+        "method": "platt",
+        "slope": [float(fit.coef_[0, 0] / x.std()) for fit, (x, _) in zip(fits, columns, strict=True)],
+        "intercept": [float(fit.intercept_[0]) for fit in fits],
     }

@@ -70,11 +70,11 @@ def _data(facts: Mapping[str, Any]) -> str:
         if name in parts
     ]
     table = _table(("part", "minutes", "first candle", "last candle"), rows, "lrll") if rows else ""
-    learnt = (
+    learned = (
         f"Weights, early stopping and calibration saw {_time(facts.get('training_from'))} to "
         f"{_time(facts.get('training_to'))}; nothing was refitted on the test part."
     )
-    return "\n\n".join(filter(None, (table, learnt)))
+    return "\n\n".join(filter(None, (table, learned)))
 
 
 def _measured(metrics: Mapping[str, Any]) -> str:
@@ -149,8 +149,6 @@ def _ensemble(joined: Joined, facts: Mapping[str, Any]) -> str:
 
 
 def _probability(probability: Mapping[str, Any]) -> str:
-    if probability["method"] != "platt":
-        return "isotonic, " + ", ".join(str(len(x)) for x in probability["x"]) + f" knots at {_horizons()} minutes"
     slopes = ", ".join(f"{slope:.3g}" for slope in probability["slope"])
     intercepts = ", ".join(f"{intercept:.3g}" for intercept in probability["intercept"])
     return f"Platt, slopes {slopes} and intercepts {intercepts} at {_horizons()} minutes"

@@ -1,1 +1,0 @@
-"""What keeps forecasts going: train, retrain, publish, prune, and what says how things stand."""

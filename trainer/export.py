@@ -17,9 +17,9 @@ import numpy as np
 from candlecast.core import distribution
 from candlecast.core.calibration import Calibration
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES, VOLATILITY_30M
-from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model
+from candlecast.core.model import LGBM_FILES, NORMALIZATION, Model
 from candlecast.core.returns import scale_of
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.data.dataset import Dataset, normalized_last_rows, normalized_windows
 from candlecast.trainer.data.splits import Split, choose_borders, split_by_time
 from candlecast.trainer.evaluation.held_out import (

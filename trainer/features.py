@@ -16,26 +16,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import FEATURE_WINDOW, whole_windows
 
-__all__ = ["RAW_COLUMNS", "compute_features"]
-
 Floats = NDArray[np.float64]
-
-#: The columns of ``candles_1m`` that the features are made of.
-RAW_COLUMNS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_asset_volume",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-    "number_of_trades",
-    "spread_bps",
-)
 
 #: An autocorrelation this near to 0 is rounding, not a spread: its square root would make 1e-16 into 1e-8.
 NO_AUTOCORRELATION = 1e-6

@@ -19,13 +19,14 @@ from candlecast.candles.files import read_candle_file
 from candlecast.client.display import console
 from candlecast.client.progress import show_progress
 from candlecast.core.calibration import parse_calibration
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.errors import CandlecastError, CandlecastUserError, FileRefused
 from candlecast.core.forecast import Ensemble
 from candlecast.core.forecast_rows import ForecastRow, forecast_rows
 from candlecast.core.times import MINUTE_US, describe_time
 from candlecast.core.windows import LOOKBACK, whole_windows, windows_at
-from candlecast.server.loaders import load_lgbm, load_mamba
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.server.model_loader import load_lgbm, load_mamba
+from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
 #: Windows that the models get at once, as in the server.

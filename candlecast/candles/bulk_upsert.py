@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from candlecast.candles.files import Candles
-from candlecast.candles.upsert import NUMBERS, upsert_from
+from candlecast.candles.upsert import upsert_from
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import FileRefused, RowRefused
 from candlecast.core.times import describe_time, moment
 

@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 
 from candlecast.candles.file_formats import Table
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import FileRefused
 
 _REQUIRED = ("open_time", *NUMBERS, "number_of_trades")

@@ -22,7 +22,7 @@ import pyarrow as pa
 from candlecast.candles.file_columns import name_columns
 from candlecast.candles.file_formats import Table, read_table
 from candlecast.candles.file_values import read_floats, read_integers, read_times
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import FileRefused
 from candlecast.core.text import shorten
 from candlecast.core.times import MINUTE_US, describe_time

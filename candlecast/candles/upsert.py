@@ -5,19 +5,10 @@
 Nothing here needs pyarrow: the feed runs for weeks without it.
 """
 
-#: Columns of double precision that every candle has.
-NUMBERS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_asset_volume",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-)
+from candlecast.core.candle_columns import RAW_COLUMNS
+
 #: What a source gives and the table takes; taker_buy_ratio is generated. spread_bps is null where there are no quotes.
-COLUMNS = ("symbol", "open_time", *NUMBERS, "number_of_trades", "spread_bps")
+COLUMNS = ("symbol", "open_time", *RAW_COLUMNS)
 _VALUES = COLUMNS[2:]
 #: A known spread stays where the new candle has none.
 _NEW = {name: f"excluded.{name}" for name in _VALUES} | {"spread_bps": "coalesce(excluded.spread_bps, kept.spread_bps)"}

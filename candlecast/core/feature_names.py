@@ -6,17 +6,10 @@ list and that text's version: models trained on other features never load beside
 
 from hashlib import sha256
 
+from candlecast.core.candle_columns import RAW_COLUMNS
+
 FEATURES = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_asset_volume",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-    "number_of_trades",
-    "spread_bps",
+    *RAW_COLUMNS,
     "taker_buy_ratio",
     "log_return_1m",
     "log_return_5m",

@@ -6,7 +6,7 @@ import numpy as np
 
 from candlecast.core.calibration import Calibration
 from candlecast.core.feature_names import VOLATILITY_30M
-from candlecast.core.models import Model
+from candlecast.core.model import Model
 from candlecast.core.normalization import clip, normalize, standardize
 from candlecast.core.returns import unscale
 

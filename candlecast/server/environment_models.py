@@ -7,9 +7,9 @@ from pathlib import Path
 
 from candlecast.core.errors import ArtifactDamaged, NoActiveEnsemble, SettingInvalid
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import parse_facts
+from candlecast.core.model import parse_facts
 from candlecast.core.settings import Settings
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.server.session import Session
 
 

@@ -18,8 +18,8 @@ from candlecast.core.forecast_rows import ForecastRow, forecast_rows
 from candlecast.core.settings import Settings, resolve
 from candlecast.core.times import MINUTE_SECONDS, format_timestamp, parse_timestamp
 from candlecast.core.windows import HORIZONS
+from candlecast.server.ensemble_loader import load_ensemble
 from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
-from candlecast.server.ensembles import load_ensemble
 from candlecast.server.environment_models import load_environment_models
 from candlecast.server.expiry import warn_once
 from candlecast.server.feature_windows import read_window, read_windows

@@ -6,7 +6,7 @@ from candlecast.core.errors import CandlecastError
 from candlecast.core.forecast import Ensemble
 from candlecast.core.forecast_rows import forecast_rows
 from candlecast.core.settings import Settings
-from candlecast.server.ensembles import load_ensemble
+from candlecast.server.ensemble_loader import load_ensemble
 from candlecast.server.environment_models import load_environment_models
 from candlecast.server.expiry import check_expiry
 from candlecast.server.feature_windows import read_window

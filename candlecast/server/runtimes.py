@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, ArtifactRefused, RuntimeMissing, TorchScriptNotAllowed
-from candlecast.core.models import Runner
+from candlecast.core.model import Runner
 from candlecast.core.settings import torchscript_allowed
 
 #: The largest artifact that is loaded, in bytes.

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 
 from candlecast.candles.files import read_candle_file
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 
 from .faults import Faults
 

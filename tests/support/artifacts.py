@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.server.demo.candles import generate
 from candlecast.trainer.data.dataset import Dataset, build_dataset
 from candlecast.trainer.export import train_and_export
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.fit_mamba import MambaParameters
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.mamba import MambaShape

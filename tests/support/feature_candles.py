@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from candlecast.candles.files import read_candle_file
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.features import RAW_COLUMNS
 from tests.support.paths import SHARED_DATA
 
 START = 1_767_225_600  # 2026-01-01 00:00 UTC

@@ -14,13 +14,14 @@ import numpy as np
 import psycopg
 
 from candlecast.candles.files import read_candle_file
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
 from candlecast.core.normalization import Normalization, normalize
 from candlecast.core.returns import scale_of
 from candlecast.core.times import MINUTE_SECONDS, describe_time
 from candlecast.core.windows import HORIZONS, LOOKBACK, whole_windows, windows_at
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 
 #: Binary COPY: an 11-byte signature, flags, extension length; at the end a field count of -1.
 COPY_HEADER, COPY_TRAILER = 19, 2

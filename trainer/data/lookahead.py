@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import psycopg
 
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.errors import LookAhead
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.returns import scale_of
@@ -20,7 +21,7 @@ from candlecast.core.text import plain
 from candlecast.core.times import MINUTE_SECONDS, describe_time
 from candlecast.core.windows import FEATURE_WINDOW, HORIZONS
 from candlecast.trainer.data.dataset import Dataset, copy_binary
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 
 #: Minutes that are looked at.
 SAMPLE = 200

@@ -22,7 +22,7 @@ from candlecast.core.calibration import Calibration
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model
+from candlecast.core.model import Model
 from candlecast.core.text import shorten
 from candlecast.trainer.data.dataset import Dataset
 from candlecast.trainer.data.splits import Split

@@ -15,8 +15,9 @@ from typing import Any
 
 import psycopg
 
-from candlecast.candles.upsert import COLUMNS, NUMBERS, upsert_from
+from candlecast.candles.upsert import COLUMNS, upsert_from
 from candlecast.client.database import database_url, explain, no_connection
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import AnotherFeed, CandlecastUserError, StoreLost
 from candlecast.core.text import plain
 from candlecast.core.times import describe_time, microseconds_of, moment

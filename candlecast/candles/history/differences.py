@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.times import describe_time
 
 _VALUES = (*NUMBERS, "number_of_trades")

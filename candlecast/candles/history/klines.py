@@ -8,7 +8,7 @@ import numpy as np
 
 from candlecast.candles.files import Candles
 from candlecast.candles.gaps import Gap
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Candle, Exchange
 

@@ -16,8 +16,8 @@ from candlecast.core.settings import Settings
 from candlecast.core.windows import SEQUENCE_LENGTH
 from candlecast.server.consistency.differences import compare_stored
 from candlecast.server.consistency.outcome import Outcome, build_outcome
+from candlecast.server.ensemble_loader import load_ensemble
 from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
-from candlecast.server.ensembles import load_ensemble
 from candlecast.server.feature_windows import read_windows
 from candlecast.server.measured_day import resolve_day
 from candlecast.server.registry.test_vectors import TOLERANCE

@@ -5,23 +5,14 @@ select generate_demo_candles();  -- up to the last closed minute
 
 from typing import Any
 
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.server.demo.candles import generate
 from candlecast.server.stored_candles import newest_candle
 
 SYMBOL = "DEMO"
 #: Minutes made and inserted at a time: bounds memory, and lets cancel work in between.
 _CHUNK = 43_200
-_COLUMNS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "quote_asset_volume",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-    "number_of_trades",
-)
+_COLUMNS = (*NUMBERS, "number_of_trades")
 
 
 def generate_demo_candles(plpy: Any, until: str, days: int) -> int:

@@ -14,10 +14,10 @@ import numpy as np
 from candlecast.core.distribution import FIELD, parse_distribution
 from candlecast.core.errors import ArtifactDamaged, CandlecastError, NoDistribution, TooFewRows
 from candlecast.core.feature_names import FEATURES
-from candlecast.core.models import NORMALIZATION
+from candlecast.core.model import NORMALIZATION
 from candlecast.core.normalization import normalize, parse_normalization
+from candlecast.server.ensemble_loader import artifact_reader
 from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
-from candlecast.server.ensembles import artifact_reader
 from candlecast.server.feature_check import check_features
 from candlecast.server.feature_windows import read_rows
 from candlecast.server.measured_day import resolve_day

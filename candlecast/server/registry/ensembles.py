@@ -9,7 +9,7 @@ from typing import Any
 
 from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
-from candlecast.server.ensembles import check_weight
+from candlecast.server.ensemble_loader import check_weight
 from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove, put_on_test, read_state
 from candlecast.server.registry.test_vectors import parse_pair_vectors
 from candlecast.server.reporting import reported

@@ -13,19 +13,19 @@ import numpy as np
 from candlecast.core.errors import ArtifactDamaged, TestVectorsFailed
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model, parse_facts
+from candlecast.core.model import Model, parse_facts
 from candlecast.core.returns import scale_of
 from candlecast.core.settings import Settings, torchscript_allowed
 from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
-from candlecast.server.ensemble_row import EnsembleRow
-from candlecast.server.ensembles import (
+from candlecast.server.ensemble_loader import (
     artifact_reader,
     choose_runtime,
     join_models,
     load_calibration,
     load_lgbm_version,
 )
-from candlecast.server.loaders import load_mamba
+from candlecast.server.ensemble_row import EnsembleRow
+from candlecast.server.model_loader import load_mamba
 from candlecast.server.session import Session
 
 #: The largest difference, in scaled returns and in probabilities, that a runtime may have from the trainer's output.

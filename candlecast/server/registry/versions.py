@@ -8,7 +8,7 @@ from typing import Any
 from candlecast.core import distribution
 from candlecast.core.errors import RegistrationRefused, VersionConflict
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
-from candlecast.core.models import LGBM_FILES, NORMALIZATION, output_mapping
+from candlecast.core.model import LGBM_FILES, NORMALIZATION, output_mapping
 from candlecast.core.normalization import parse_normalization
 from candlecast.server.reporting import reported
 from candlecast.server.runtimes import check_artifact

@@ -20,10 +20,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 from candlecast.candles.files import read_candle_file
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS, RAW_COLUMNS
 from candlecast.trainer.data.dataset import build_dataset
 from candlecast.trainer.export import train_and_export
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.training import TrainingOptions
 from tests.support.artifacts import SMALL_MAMBA

@@ -10,7 +10,7 @@ import torch
 
 from candlecast.candles.load import load_file
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
-from candlecast.core.models import NORMALIZATION, output_mapping, parse_facts
+from candlecast.core.model import NORMALIZATION, output_mapping, parse_facts
 from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.core.returns import scale_of
 from candlecast.core.windows import HORIZONS

@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 
 from candlecast.core.calibration import parse_calibration
 from candlecast.core.feature_names import VOLATILITY_30M
-from candlecast.core.models import parse_facts
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.core.model import parse_facts
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.models.artifacts import make_ensemble_vectors
 from tests.support.deployment import MINUTE, NEWEST, create, create_calibrated, deploy_calibrated, ensemble_of, register
 

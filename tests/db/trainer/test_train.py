@@ -11,9 +11,10 @@ import pytest
 from psycopg import conninfo
 
 from candlecast.client.database import connect
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.errors import CandlecastUserError
 from candlecast.trainer.data.dataset import build_dataset, read_dataset
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.artifacts import read_version
 from candlecast.trainer.publish import publish
 from tests.support.deployment import NEWEST, load_demo

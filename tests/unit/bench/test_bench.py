@@ -12,9 +12,9 @@ from bench.figures import Figure, Limit, memory_figure
 from bench.processes import memory_of
 from candlecast.core.calibration import MAX_DISTANCE, parse_calibration
 from candlecast.core.feature_names import FEATURES
-from candlecast.core.models import parse_facts
+from candlecast.core.model import parse_facts
 from candlecast.core.normalization import parse_normalization, standardize
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.features import compute_features
 from tests.support.artifacts import generated_candles, generated_dataset, make_artifacts
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from candlecast.candles.file_columns import ARCHIVE_COLUMNS
 from candlecast.candles.file_formats import read_table
 from candlecast.candles.files import read_candle_file
-from candlecast.candles.upsert import NUMBERS
+from candlecast.core.candle_columns import NUMBERS
 from tests.support.archive_files import HEADER, NAME, START, THREE, line, text, with_column, write, zipped
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from candlecast.candles.files import read_candle_file
+from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.trainer.data.dataset import build_dataset, normalized_last_rows, normalized_windows
 from candlecast.trainer.export import train_and_export
-from candlecast.trainer.features import RAW_COLUMNS, compute_features
+from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx

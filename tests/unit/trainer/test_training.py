@@ -14,7 +14,7 @@ from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.normalization import normalize
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.data.dataset import normalized_last_rows
 from candlecast.trainer.export import train_and_export
 from candlecast.trainer.models.artifacts import new_version, read_version, write_version

@@ -10,11 +10,11 @@ from typing import Any
 from candlecast.core.calibration import Calibration, parse_calibration
 from candlecast.core.errors import ArtifactDamaged, CalibrationInvalid
 from candlecast.core.forecast import Ensemble
-from candlecast.core.models import Model, Reader, parse_facts
+from candlecast.core.model import Model, Reader, parse_facts
 from candlecast.core.settings import Settings
 from candlecast.server.ensemble_row import EnsembleRow
 from candlecast.server.feature_check import check_features
-from candlecast.server.loaders import load_lgbm, load_mamba
+from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.server.session import Session
 
 _ARTIFACT = "select sha256, content from public.model_artifacts where model_version_id = $1 and name = $2"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged
-from candlecast.core.models import LGBM_FILES, NORMALIZATION, Model, Reader, output_mapping
+from candlecast.core.model import LGBM_FILES, NORMALIZATION, Model, Reader, output_mapping
 from candlecast.core.normalization import parse_normalization
 from candlecast.server.runtimes import load_onnx, load_torchscript
 

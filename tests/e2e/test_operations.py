@@ -67,7 +67,7 @@ def test_an_open_session_keeps_the_python_it_has_loaded(restored):
             db.execute("select predict('NOBODY')")
         return error.value.diag.message_primary.removeprefix("plpy.Error: ")
 
-    module = own_packages(restored) / "candlecast" / "errors.py"
+    module = own_packages(restored) / "candlecast/core/errors.py"
     before, after = "there are no candles of", "the new release has no candles of"
     with restored.connect() as old:
         assert message(old) == f"{before} NOBODY"

@@ -1,6 +1,7 @@
 """Rules of the repository that need no database: the length of names and code, where tests are, how fixtures wait."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +71,16 @@ def test_functions_of_the_product_are_short():
     lengths = {where: function.end_lineno - function.lineno + 1 for where, function in found}
     assert len(lengths) > 500
     assert {where: lines for where, lines in lengths.items() if lines > MAX_FUNCTION_LINES} == {}
+
+
+def test_the_table_of_places_names_what_is_there():
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Where things are")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (?!to find|---).*\| (.*) \|$", section, flags=re.MULTILINE)
+    assert len(rows) > 20
+    for row in rows:
+        folder = ROOT
+        for name in re.findall(r"`([\w/.*<>]+)`", row):
+            path = re.sub(r"<\w+>", "*", name)
+            found = [*ROOT.glob(path), *folder.glob(path)]
+            assert found, f"{name} of: {row}"
+            folder = found[0] if found[0].is_dir() and path.endswith("/") else found[0].parent

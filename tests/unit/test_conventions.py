@@ -83,4 +83,4 @@ def test_the_table_of_places_names_what_is_there():
             path = re.sub(r"<\w+>", "*", name)
             found = [*ROOT.glob(path), *folder.glob(path)]
             assert found, f"{name} of: {row}"
-            folder = found[0] if found[0].is_dir() and path.endswith("/") else found[0].parent
+            folder = found[0].parent  # a bare name after it is its neighbor

@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 #: What each measures; its --help says what it asks for.
 BENCHMARKS = {
-    "limits": "latency, memory, growth and agreement against DESIGN 10",
+    "limits": "latency, memory, growth and agreement against their limits",
     "scale": "every documented query beside 20 million predictions; 10 GB",
     "serve-load": "predict_now() beside 200 requests a second",
     "first-paint": "how soon the page is on the screen",

@@ -1,4 +1,4 @@
-"""Latency, memory, volume and agreement against the limits of DESIGN 10, beside a plain Python process.
+"""Latency, memory, volume and agreement against their limits, beside a plain Python process.
 
     make bench                                    on a throw-away server, with models trained there
     make bench BENCH_ARGS='--cron-minutes 10'     and ten real minutes of pg_cron
@@ -33,7 +33,7 @@ def main(
     train_minutes: Annotated[float, typer.Option(help="Time budget of Mamba's training, with --throw-away.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Of the training, and of when candles come.")] = 0,
 ) -> list[Figure]:
-    """Measure all that DESIGN 10 limits."""
+    """Measure all that has a limit."""
     if throw_away:
         fill_and_train(None, train_minutes, seed)
     fixture = Fixture(warm_runs + 2 * first_runs + OVER_AN_HOUR)

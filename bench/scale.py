@@ -32,7 +32,7 @@ PREDICTION = (Limit("median", 6.0), Limit("p99", 15.0))
 MEASURED = re.compile(r"^(select .* from (feature_drift|consistency_checks) .*);$", flags=re.MULTILINE)
 #: The newest candles, taken out and given back one by one.
 PREDICTED = 150
-_TABLES = ("predictions", "candles_1m", "inference_runs", "prediction_hours", "run_hours", "active_ensembles")
+_TABLES = ("predictions", "candles_1m", "inference_runs", "predictions_hourly", "runs_hourly", "active_ensembles")
 _SIZE = "select format('%s rows, %s', count(*), pg_size_pretty(pg_total_relation_size('{0}'))) from {0}"
 _TAKE_OUT = f"""
 create temp table later as
@@ -64,8 +64,8 @@ def main(
         if not filled:
             with progress("Filling") as on_step:
                 fill(url, rows, on_step)
-            figures.append(_seconds(db, "summarise_hours(), the first time", "call summarise_hours()"))
-            db.execute("analyze prediction_hours, run_hours")
+            figures.append(_seconds(db, "aggregate_hours(), the first time", "call aggregate_hours()"))
+            db.execute("analyze predictions_hourly, runs_hourly")
         sizes = [f"{name}: {db.execute(_SIZE.format(name)).fetchone()[0]}" for name in _TABLES]
         for title, measure in (("Reading", reading), ("Loading the page", painting), ("Writing", writing)):
             with progress(title) as on_step:
@@ -115,7 +115,7 @@ def writing(url: str, on_step: OnStep) -> list[Figure]:
             db.execute(give_back, candle_time)
             samples.append(milliseconds(lambda: db.execute(predict).fetchall()))
             on_step(len(samples), PREDICTED, "predict_now()")
-        hourly = _seconds(db, "summarise_hours(), hourly", "call summarise_hours()")
+        hourly = _seconds(db, "aggregate_hours(), hourly", "call aggregate_hours()")
         db.execute(_KEEP_A_DAY_LESS)
         (before,) = db.execute("select count(*) from predictions").fetchone()
         pruning = _seconds(db, "prune_history(), a day's rows", "call prune_history()")

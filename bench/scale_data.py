@@ -100,9 +100,9 @@ cross join stretches
 cross join lateral (values ({_NOISE.format("extract(epoch from minute)::bigint + ensemble_id")})) as made (noise)
 cross join lateral (values (noise > 0.999)) as fate (fails)
 where slice = 0"""
-#: The sums of runs that were pruned: summarise_hours() cannot make them.
+#: The sums of runs that were pruned: aggregate_hours() cannot make them.
 _RUN_HOURS = f"""
-insert into run_hours
+insert into runs_hourly
 select symbol, ensemble_id, 'predicted', hour, 60, 60, 420, 10, 50, 60, 60, 60, 60, 60, 60, 60
 from stretches
 cross join lateral generate_series(

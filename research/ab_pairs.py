@@ -1,7 +1,7 @@
-"""Simulated pairs of ensembles, minute by minute: where they disagree, who is right, what a daily judgement sees of it.
+"""Simulated pairs of ensembles, minute by minute: where they disagree, who is right, what a daily judgment sees of it.
 
 A pair's directions differ where one AR(1) process lies above a threshold, and who says up there is another's sign: so
-disagreements come in runs, as those of real forecasts do (pairs of them for BTCUSDT: hit differences of neighbouring
+disagreements come in runs, as those of real forecasts do (pairs of them for BTCUSDT: hit differences of neighboring
 minutes correlate by 0.0 at one minute, by up to 0.3 at five). The return of each minute follows the challenger's
 direction with probability 1/2 + difference / (2 disagreement) where they differ, and a fair coin elsewhere: so the
 accuracy at one minute differs by exactly ``difference``. The outcome at h minutes is the sign of the sum of h returns.

@@ -34,7 +34,7 @@ DIFFERENCES = (0.0, 0.005, 0.01, 0.02)
 USUAL = 0.3
 WITHIN = (1, 7, 14, 30, 60)
 _NARROWEST = (1_000, 4_000, 16_000)
-#: Okabe & Ito's colours and a line each, so that neither eyes nor printers need colour.
+#: Okabe & Ito's colors and a line each, so that neither eyes nor printers need color.
 _LINES = {
     ALONE: ("#000000", "-"),
     POOLED: ("#E69F00", "--"),
@@ -63,10 +63,10 @@ def plot(simulated: Simulated, path: Path) -> None:
         figure = Figure(figsize=(10.4, 4.8), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
         equal, better = figure.subplots(1, 2)
-        for name, (colour, dashes) in _LINES.items():
+        for name, (color, dashes) in _LINES.items():
             promoted = _by_day(fate(RULES[name], simulated[Pair(USUAL, 0.0)]))
             promoted[promoted == 0] = np.nan
-            equal.plot(_days(promoted), promoted, color=colour, linestyle=dashes, linewidth=2, label=name)
+            equal.plot(_days(promoted), promoted, color=color, linestyle=dashes, linewidth=2, label=name)
         equal.axhline(2.5, color="#666666", linewidth=0.8, linestyle=":")
         equal.text(60, 2.65, "2.5 %: the sequence's promise, at any time", ha="right", va="bottom", fontsize=8)
         equal.set_yscale("log")
@@ -74,12 +74,12 @@ def plot(simulated: Simulated, path: Path) -> None:
         equal.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
         equal.set_title("An equal challenger: promoted wrongly, by rule", loc="left")
         equal.set_ylabel("promoted by then, % of tests (logarithmic)")
-        for difference, colour in _BETTER.items():
+        for difference, color in _BETTER.items():
             for share, (dashes, width) in _WIDTHS.items():
                 by_day = _by_day(fate(RULES[GUARDED], simulated[Pair(share, difference)]))
-                better.plot(_days(by_day), by_day, color=colour, linestyle=dashes, linewidth=width)
-        for difference, colour in _BETTER.items():
-            better.plot([], [], color=colour, linewidth=2, label=f"better by {100 * difference:g}")
+                better.plot(_days(by_day), by_day, color=color, linestyle=dashes, linewidth=width)
+        for difference, color in _BETTER.items():
+            better.plot([], [], color=color, linewidth=2, label=f"better by {100 * difference:g}")
         for share, (dashes, width) in _WIDTHS.items():
             label = f"differ on {100 * share:.0f} %"
             better.plot([], [], color="#666666", linestyle=dashes, linewidth=width, label=label)

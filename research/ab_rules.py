@@ -109,6 +109,6 @@ def rolled_back(rule: Rule, days: Days) -> float:
 
 def wilson(share: float, runs: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927)."""
-    centre = share + SIGMAS**2 / (2 * runs)
+    center = share + SIGMAS**2 / (2 * runs)
     half = SIGMAS * np.sqrt(share * (1 - share) / runs + SIGMAS**2 / (4 * runs**2))
-    return float((centre - half) / (1 + SIGMAS**2 / runs)), float((centre + half) / (1 + SIGMAS**2 / runs))
+    return float((center - half) / (1 + SIGMAS**2 / runs)), float((center + half) / (1 + SIGMAS**2 / runs))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One benchmark on a throw-away server that does fsync: `make bench`.
 #
-#   make bench                                             limits: latency, memory and volume against DESIGN 10's limits
+#   make bench                                             limits: latency, memory and volume against their limits
 #   make bench BENCH_ARGS='--cron-minutes 10'              the same, and ten real minutes of pg_cron
 #   make bench BENCH_ARGS='feed-latency --sessions 10'     another one: NAME, its options
 #   make bench BENCH_ARGS='--database-url postgresql://..' on that database instead, under a symbol of the benchmark's own

@@ -13,7 +13,7 @@
 # SERVER_PYTHONPATH  what the server imports from, default the environment's site-packages
 # CRON_DATABASE      where pg_cron lives, default candlecast
 # THROWAWAY          a process id: a cluster for tests, without fsync, swept when that process is gone
-# ML_TORCHSCRIPT     on or off; default on where every login of the machine is its administrator's (DESIGN 6.6)
+# ML_TORCHSCRIPT     on or off; default on where every login of the machine is its administrator's
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 sockets=/var/run/postgresql

@@ -230,7 +230,7 @@ CREATE TABLE public.consistency_checks (
     cause text,
     reason text,
     checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT consistency_checks_cause_check CHECK ((cause = ANY (ARRAY['models'::text, 'row'::text, 'unclear'::text, 'candle'::text]))),
+    CONSTRAINT consistency_checks_cause_check CHECK ((cause = ANY (ARRAY['unclear'::text, 'candle'::text]))),
     CONSTRAINT consistency_checks_check CHECK (((mismatches >= 0) AND (mismatches <= sampled))),
     CONSTRAINT consistency_checks_check1 CHECK (((corrected >= 0) AND (corrected <= mismatches))),
     CONSTRAINT consistency_checks_checked_or_why CHECK (((mismatches IS NULL) = (sampled = 0))),

@@ -47,7 +47,7 @@ def render(card: Card) -> str:
         *(_section(_ensemble_title(joined), _ensemble(joined, facts)) for joined in card.ensembles),
         *(_section(f"Parameters of {NAMES[key]}", _parameters(own)) for key, own in card.versions.items()),
         _section("Features", _features(facts, card.versions)),
-        _section("Golden rows", _golden(card)),
+        _section("Test vectors", _golden(card)),
         _section("Known limits", _limits(facts)),
         _section("Made with", _made_with(facts, card.versions)),
     ]

@@ -69,9 +69,9 @@ def publish(
 ) -> Published:
     """Register both versions, create their ensemble, make it 'active', put it on 'test', or leave it 'waiting'.
 
-    What waits was not proved by its golden rows: test_ensemble() and activate_ensemble() do that.
+    What waits was not proved by its test vectors: test_ensemble() and activate_ensemble() do that.
 
-    ``calibrated``: calibration.json and the golden rows of the pair with this weight; without them there are no
+    ``calibrated``: calibration.json and the test vectors of the pair with this weight; without them there are no
     probabilities and no intervals. Files are held to the sha256s of their facts first. Either all of it happens or
     nothing, within the transaction that a given ``connection`` is in. Raises CandlecastUserError, with the database's
     reason and hint where it refuses.
@@ -108,7 +108,7 @@ def publish(
 def publish_on_test_or_waiting(folder: Path, connection: psycopg.Connection) -> tuple[Published, str | None]:
     """Publish an ensemble on test; where no place is free it waits, and the second says why and what to do.
 
-    Its golden rows are proved either way: the database counts places after it has proved them. Whoever takes the last
+    Its test vectors are proved either way: the database counts places after it has proved them. Whoever takes the last
     place meanwhile is seen, for it counts under its lock. Else as ``publish_ensemble`` in the connection's transaction.
     """
     published = publish_ensemble(folder, "waiting", connection=connection)

@@ -20,7 +20,7 @@ from candlecast.trainer.export import ExportedPair, HeldOutScores, train_and_exp
 from candlecast.trainer.models.training import TrainingOptions
 from candlecast.trainer.publish import publish_ensemble
 
-#: Labelled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
+#: Labeled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
 MIN_WINDOWS = 6_000
 
 

@@ -38,6 +38,6 @@ class Clock:
         return asyncio.timeout(seconds / self.speed)
 
     async def forever(self) -> NoReturn:
-        """Wait until cancelled."""
+        """Wait until canceled."""
         while True:
             await asyncio.sleep(3600)

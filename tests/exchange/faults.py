@@ -98,7 +98,7 @@ class Faults:
 
 
 def _uniform(counters: np.ndarray, key: int) -> np.ndarray:
-    """In [0, 1), for each counter: splitmix64's finaliser."""
+    """In [0, 1), for each counter: splitmix64's finalizer."""
     x = counters.astype(np.uint64) + np.uint64(key * 0x9E3779B97F4A7C15 % 2**64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

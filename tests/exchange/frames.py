@@ -71,7 +71,7 @@ def candle_frames(market: Market, symbol: str, minute: int, update_every: float)
 
     if market.row(symbol, minute, end) is None:
         return
-    # Symbols take turns within update_every, so that no burst is an artefact of ours.
+    # Symbols take turns within update_every, so that no burst is an artifact of ours.
     elapsed = update_every * (crc32(symbol.encode()) % 97 + 1) / 98
     while elapsed < 60:
         if market.row(symbol, minute, minute + elapsed).number_of_trades:

@@ -25,7 +25,7 @@ from candlecast.trainer.features import compute_features
 
 #: Minutes that are looked at.
 SAMPLE = 200
-#: Two computations of one feature differ by rounding alone; DESIGN 5 holds the view to 1e-9.
+#: Two computations of one feature differ by rounding alone; the parity test holds the view to 1e-9.
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 
 _CANDLES = f"""

@@ -21,7 +21,7 @@ from candlecast.trainer.evaluation.document import ALL, COLUMNS
 from candlecast.trainer.evaluation.metrics import COVERAGES
 from candlecast.trainer.evaluation.walk_forward import ENSEMBLE, LAST_SIGN, LIGHTGBM, LOGISTIC, MAMBA
 
-#: Okabe & Ito's colours, which colour-blind readers tell apart, and a marker each.
+#: Okabe & Ito's colors, which color-blind readers tell apart, and a marker each.
 STYLE = {
     ENSEMBLE: ("#000000", "o"),
     LIGHTGBM: ("#0072B2", "s"),
@@ -29,7 +29,7 @@ STYLE = {
     LOGISTIC: ("#009E73", "D"),
     LAST_SIGN: ("#999999", "v"),
 }
-HORIZON_COLOURS = dict(zip(COLUMNS, ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#000000"), strict=True))
+HORIZON_COLORS = dict(zip(COLUMNS, ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#000000"), strict=True))
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -72,11 +72,11 @@ def _accuracy_by_fold(figure: Figure, document: dict[str, Any]) -> None:
     for key, axes in _panels(figure, share_y=True):
         axes.axhline(50, color="#666666", linewidth=0.8, linestyle="--")
         for number, name in enumerate(names):
-            colour, marker = STYLE[name]
+            color, marker = STYLE[name]
             shift = 0.13 * (number - (len(names) - 1) / 2)
             value, error = _with_errors([fold["accuracy"][name][key] for fold in folds])
             axes.errorbar(
-                place + shift, value, error, fmt=marker, color=colour, markersize=4, linewidth=1, capsize=2, label=name
+                place + shift, value, error, fmt=marker, color=color, markersize=4, linewidth=1, capsize=2, label=name
             )
         axes.set_xticks(place, titles)
         axes.set_xlim(-0.5, len(folds) - 0.5)
@@ -90,12 +90,12 @@ def _accuracy_by_coverage(figure: Figure, document: dict[str, Any]) -> None:
     for key, axes in _panels(figure, share_y=True):
         axes.axhline(50, color="#666666", linewidth=0.8, linestyle="--")
         for name in reversed(names):
-            colour, marker = STYLE[name]
+            color, marker = STYLE[name]
             said = document["forecasts"][name][key]["accuracy_at_coverage"]
             value, error = _with_errors([said[str(share)] for share in shares])
-            axes.plot(shares, value, marker=marker, color=colour, markersize=4, linewidth=1.2, label=name)
+            axes.plot(shares, value, marker=marker, color=color, markersize=4, linewidth=1.2, label=name)
             if name == ENSEMBLE:
-                axes.fill_between(shares, value - error[0], value + error[1], color=colour, alpha=0.12, linewidth=0)
+                axes.fill_between(shares, value - error[0], value + error[1], color=color, alpha=0.12, linewidth=0)
         axes.set_xscale("log")
         axes.set_xlim(110, 4.5)
         axes.set_xticks(shares, [str(share) for share in shares])
@@ -135,7 +135,7 @@ def _returns(figure: Figure, document: dict[str, Any]) -> None:
     for axes in (over_time, by_cost):
         axes.axhline(0, color="#666666", linewidth=0.8, linestyle="--")
     sides = np.linspace(0, max(SIDES), 101)
-    for key, colour in HORIZON_COLOURS.items():
+    for key, color in HORIZON_COLORS.items():
         returns = every[key]["returns"]
         daily = {name: np.asarray(values) for name, values in returns["daily"].items()}
         days = [datetime.fromtimestamp(day, UTC) for day in daily["day"]] + [
@@ -144,11 +144,11 @@ def _returns(figure: Figure, document: dict[str, Any]) -> None:
         width = 2.0 if key == ALL else 1.2
         gross = np.concatenate([[0.0], np.cumsum(daily["gross"])])
         title = "all horizons, a fifth each" if key == ALL else f"{key} min"
-        over_time.plot(days, 100 * gross, color=colour, linewidth=width, label=title)
+        over_time.plot(days, 100 * gross, color=color, linewidth=width, label=title)
         net = 100 * (returns["gross_per_day"]["value"] - sides * BASIS_POINT * returns["turnover_per_day"])
         even = returns["break_even_bps"]
         named = title if even is None else f"{title}: breaks even at {even:.2f} bps"
-        by_cost.plot(sides, net, color=colour, linewidth=width, label=named)
+        by_cost.plot(sides, net, color=color, linewidth=width, label=named)
     over_time.set_title("Before costs, over time", loc="left")
     over_time.set_ylabel("cumulative gross return, % (log)")
     over_time.xaxis.set_major_locator(AutoDateLocator())

@@ -1,7 +1,7 @@
 """Versions on disk, ``models/<type>/<version>/``: written whole or not at all, read back by their sha256.
 
 ``facts.json`` says what a version is: features, training window, parameters, metrics, library versions, the
-sha256 of every other file, and golden rows: raw windows with the outputs that they must give.
+sha256 of every other file, and test vectors: raw windows with the outputs that they must give.
 """
 
 import json
@@ -167,7 +167,7 @@ def choose_vector_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarra
 
 
 def make_test_vectors(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
-    """A version's golden rows as facts.json holds them; Python prints float64 so that it reads back exactly."""
+    """A version's test vectors as facts.json holds them; Python prints float64 so that it reads back exactly."""
     return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
 
 

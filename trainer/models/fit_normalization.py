@@ -51,7 +51,7 @@ def fit_normalization(windows: np.ndarray) -> Normalization:
 
 
 def to_json(params: Normalization) -> bytes:
-    """The bytes of ``normalization_params_v1.json``; `core.normalization.parse` reads them back."""
+    """The bytes of ``normalization_params_v1.json``; `core.normalization.parse_normalization` reads them back."""
     methods = np.where(params.relative, "relative_to_last_close", np.where(params.log1p, "log1p", "identity")).tolist()
     numbers = np.column_stack([params.center, params.scale, params.clip]).tolist()
     document = {

@@ -1,7 +1,7 @@
 """``candlecast feed``: keeps the newest candles of some symbols coming into ``candles_1m``, whatever breaks.
 
     async with exchange_named("binance", clock) as exchange:
-        await run_feed(exchange, ["BTCUSDT"], database_url, FeedOptions(), clock)  # until cancelled
+        await run_feed(exchange, ["BTCUSDT"], database_url, FeedOptions(), clock)  # until canceled
 
 One task listens to the stream, one for each symbol settles over REST what the stream cannot be trusted for
 (``symbol_feed``; ``reconciler`` says what that is), one tends the database connection (``store``), one writes
@@ -31,7 +31,7 @@ STOP_TIMEOUT_SECONDS = 5.0
 async def run_feed(
     exchange: Exchange, symbols: Sequence[str], database_url: str | None, options: FeedOptions, clock: Clock
 ) -> None:
-    """Feed until cancelled; then what waits is written, and feed_status says 'stopped'.
+    """Feed until canceled; then what waits is written, and feed_status says 'stopped'.
 
     Raises CandlecastUserError: no database at the start, another feed at it, a symbol that the exchange has not.
     """

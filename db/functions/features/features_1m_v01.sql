@@ -1,4 +1,4 @@
--- features_1m: the 27 features of every candle that has them.
+-- features_1m: the features of every candle that has them.
 --
 -- Grain    one row per symbol and minute that ends 150 candles a minute apart (features_between says which).
 -- Window   the trailing 150 candles, the row's own included.

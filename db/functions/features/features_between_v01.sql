@@ -1,4 +1,4 @@
--- features_between(for_symbol, from_time, to_time): the 27 features that the models see. The only text of them.
+-- features_between(for_symbol, from_time, to_time): the features that the models see. The only text of them.
 --
 -- Grain    one row per candle with open_time in [from_time, to_time) that ends 150 candles a minute apart.
 -- Window   those 150 candles, the row's own included; nothing later, nothing earlier. Infinite bounds are allowed.

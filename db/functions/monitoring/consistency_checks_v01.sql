@@ -7,7 +7,7 @@
 --          in scaled returns (of probability_up: in probability). corrected: mismatches of which a candle is known to be
 --          another now, or gone.
 --          example_time, cause and reason are of one mismatch. cause: unclear, or candle where all mismatches are corrected
---          ones; reason: by how much it is off. (models and row were causes once, and are written no more.)
+--          ones; reason: by how much it is off.
 -- Limits   mismatches, corrected and worst are null where reason says why nothing could be computed again.
 create table consistency_checks (
     symbol text not null,
@@ -19,7 +19,7 @@ create table consistency_checks (
     worst double precision check (worst >= 0),
     tolerance double precision not null check (tolerance > 0),
     example_time timestamptz,
-    cause text check (cause in ('models', 'row', 'unclear', 'candle')),
+    cause text check (cause in ('unclear', 'candle')),
     reason text,
     checked_at timestamptz not null default clock_timestamp(),
     constraint consistency_checks_one_a_day unique nulls not distinct (symbol, day, ensemble_id),

@@ -2,7 +2,7 @@
 --
 -- Grain    one row per prediction. The outcome is null until the candle named target_time is stored.
 -- Units    actual_return and error are log returns; direction_hit compares signs and is null where the actual
---          return is 0 (DESIGN: such rows do not count); interval_hit: the price came to lie within the interval;
+--          return is 0: such rows do not count; interval_hit: the price came to lie within the interval;
 --          forecast_v01.sql has the meanings of what a calibrated ensemble adds.
 create or replace view prediction_outcomes as
 select

@@ -1,4 +1,4 @@
-"""The 27 features as a function and a view over candles_1m.
+"""The features as a function and a view over candles_1m.
 
 Revises: 0002
 """

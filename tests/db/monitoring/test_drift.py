@@ -63,7 +63,7 @@ def seen(artifacts) -> dict:
     return facts[FIELD]
 
 
-def normalised_day(db, artifacts) -> pd.DataFrame:
+def normalized_day(db, artifacts) -> pd.DataFrame:
     """The day's rows as the models read them, by the file's numbers and pandas alone."""
     query = f"select {', '.join(FEATURES)} from features_between('DEMO', %s, %s) order by open_time"
     raw = pd.DataFrame(db.execute(query, (DAY, NEWEST + MINUTE)).fetchall(), columns=FEATURES)
@@ -82,7 +82,7 @@ def normalised_day(db, artifacts) -> pd.DataFrame:
 def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
     rows = measure(live)
     assert len(rows) == len(FEATURES)
-    given, document = normalised_day(live, artifacts), seen(artifacts)
+    given, document = normalized_day(live, artifacts), seen(artifacts)
     assert len(given) == ROWS
     for row in rows:
         assert (row.symbol, row.day, row.ensemble_id, row.rows, row.reason) == ("DEMO", DAY, 1, ROWS, None)
@@ -123,7 +123,7 @@ def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     training = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time, None)).training
     assert len(training) == seen(artifacts)["rows"]
     params = parse_normalization((Path(artifacts[0]) / "normalization_params_v1.json").read_bytes())
-    trained_on, given = normalized_last_rows(dataset, training, params), normalised_day(live, artifacts)
+    trained_on, given = normalized_last_rows(dataset, training, params), normalized_day(live, artifacts)
     for row in measure(live):
         values = trained_on[:, FEATURES.index(row.feature)]
         true = stats.ks_2samp(given[row.feature].to_numpy(), values, method="asymp").statistic

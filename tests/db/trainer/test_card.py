@@ -21,7 +21,7 @@ SECTIONS = (
     "Parameters of Mamba",
     "Parameters of LightGBM",
     "Features",
-    "Golden rows",
+    "Test vectors",
     "Known limits",
     "Made with",
 )
@@ -116,7 +116,7 @@ def test_the_folder_says_the_same_where_no_database_answers(published, database_
     of_folder = sections(describe_version(name, models, gone))
     assert "no connection to the database" in capsys.readouterr().err
     assert set(of_folder) == set(of_database)
-    for heading in set(of_folder) - {"Golden rows"}:  # that names where the ensemble was read
+    for heading in set(of_folder) - {"Test vectors"}:  # that names where the ensemble was read
         assert sorted(of_folder[heading].splitlines()) == sorted(of_database[heading].splitlines()), heading
 
 

@@ -196,8 +196,8 @@ def test_the_page_and_all_that_it_names_are_there(service):
         if "vendor" not in path and path.endswith(".js"):
             waiting += [f"static/{name}" for name in re.findall(r'from "\./([^"]+)"', found.text)]
     assert len([path for path in seen if path.endswith(("js", "mjs"))]) > 8
-    licence = service.get("/static/vendor/lightweight-charts/LICENSE").text
-    assert "Apache License" in licence
+    text = service.get("/static/vendor/lightweight-charts/LICENSE").text
+    assert "Apache License" in text
 
 
 def test_however_many_ask_the_database_is_asked_once_a_second(service):

@@ -1,4 +1,4 @@
-"""PL/Python bodies: import, call, return, from the server's room."""
+"""PL/Python bodies: import, call, return, from candlecast.server."""
 
 import importlib
 import re

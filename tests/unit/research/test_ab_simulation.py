@@ -35,10 +35,10 @@ def test_a_pair_has_its_disagreement_and_its_difference(pair: Pair):
 def test_only_overlapping_outcomes_correlate():
     differ, right = next(Minutes.of_days(400, np.random.default_rng(2))).of_pair(EQUAL)
     difference = np.where(differ, np.where(right, 1.0, -1.0), 0.0)  # (5, minutes, runs)
-    neighbours = [np.corrcoef(one[1:].ravel(), one[:-1].ravel())[0, 1] for one in difference]
-    assert abs(neighbours[0]) < 4 / np.sqrt(differ.size)
-    assert 0.1 < neighbours[4] < 0.4
-    assert neighbours == sorted(neighbours)
+    neighbors = [np.corrcoef(one[1:].ravel(), one[:-1].ravel())[0, 1] for one in difference]
+    assert abs(neighbors[0]) < 4 / np.sqrt(differ.size)
+    assert 0.1 < neighbors[4] < 0.4
+    assert neighbors == sorted(neighbors)
 
 
 def test_outcomes_are_signs_of_sums_also_across_midnight():

@@ -132,7 +132,7 @@ def test_nothing_after_the_training_part_changes_a_parameter():
     assert trees[0] == trees[1]
 
 
-def test_normalisation_is_fitted_on_training_rows_alone():
+def test_normalization_is_fitted_on_training_rows_alone():
     """Also the validation part, which early stopping does read, leaves it untouched."""
     dataset = generated_dataset()
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))

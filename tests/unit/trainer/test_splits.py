@@ -92,7 +92,7 @@ def test_the_minimum_train_accepts_fits_the_default_borders():
     assert len(given.validation) < 600, "the limit is higher than it need be"
 
 
-#: Labelled rows of March and April 2026: the first whole window ends at 03:28, the last label at 23:59.
+#: Labeled rows of March and April 2026: the first whole window ends at 03:28, the last label at 23:59.
 MARCH, APRIL, MAY = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (3, 4, 5))
 TWO_MONTHS = np.arange(MARCH + (LOOKBACK - 1) * MINUTE_SECONDS, MAY - 5 * MINUTE_SECONDS, MINUTE_SECONDS)
 

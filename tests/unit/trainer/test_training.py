@@ -148,7 +148,7 @@ def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
     calibration = parse_calibration(files["calibration.json"].decode())
     assert calibration.mamba_weight == facts["mamba_weight"] == result.pair.weight.weight
     assert facts["accuracy_1m"] == result.report.ensemble[0].accuracy
-    # The golden rows, from raw features to the final outputs, by the formulas of DESIGN 6 and the files alone.
+    # The test vectors, from raw features to the final outputs, by formulas written out here and the files alone.
     golden = {name: np.array(values) for name, values in facts["golden"].items()}
     windows = golden["windows"]
     scaled = calibration.mamba_weight * load(result.mamba_folder)[1].scaled_returns(windows)

@@ -73,7 +73,7 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     assert {path.name for path in (folder / "fold-2").iterdir()} > PLOTS
 
     real = (folder / RESULT).read_bytes()
-    evaluated(database_url, folds=2, fold=2, test_from=MAY, shuffled_runs=4, options=small_options(), output=folder)
+    evaluated(database_url, folds=2, fold=2, test_from=MAY, shuffled_runs=4, training=small_options(), output=folder)
     assert (folder / RESULT).read_bytes() == real
     shuffled = json.loads((folder / SHUFFLED_RESULT).read_text())
     assert [[fold["fold"] for fold in run["folds"]] for run in shuffled["runs"]] == [[2]] * 4

@@ -18,15 +18,14 @@ from typing import Annotated
 import typer
 
 from bench.database import fill_and_train, scratch_database
-from bench.feed_load import Market, StandIn, feed, until_stored
+from bench.feed_load import feed, until_stored
 from bench.figures import Figure, Limit, OnStep, progress
 from bench.fixture import MINUTE, Fixture, remove
 from bench.minutes import commit_times, is_running
 from candlecast.client.database import connect
 from candlecast.exchanges.clock import Clock
-
-from exchange import Row  # isort: skip - of tests/, which bench.feed_load has put on the path
-from exchange.frames import kline_frame  # isort: skip
+from tests.exchange import Market, Row, StandIn
+from tests.exchange.frames import kline_frame
 
 _DAY = 86_400
 _RETIRE = "update active_ensembles set is_active = false where id = %s"

@@ -26,11 +26,8 @@ from bench.database import scratch_database
 from bench.figures import Figure, Limit
 from bench.processes import CANDLECAST, ROOT
 from candlecast.exchanges.clock import Clock
-
-# The stand-in exchange is the tests': one exchange, one notion of what the table must hold.
-sys.path.append(str(ROOT / "tests"))
-from exchange import Market, StandIn
-from feeding import difference
+from tests.exchange import Market, StandIn
+from tests.support.feeding import difference
 
 _DAY, _MINUTE = 86_400, 60
 

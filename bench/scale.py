@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import psycopg
 import typer
-from monitor import queries
 from psycopg.rows import dict_row
 
 from bench.dashboards import PAGE, asked
@@ -24,6 +23,7 @@ from bench.figures import Figure, Limit, OnStep, milliseconds, progress
 from bench.first_paint import chromium, painting
 from bench.scale_data import SYMBOLS, fill
 from candlecast.client.database import connect
+from candlecast.web import page_queries
 
 DATABASE = "candlecast_scale"
 HEALTH, QUERY = (Limit("p99", 100.0),), (Limit("max", 1_000.0),)
@@ -80,7 +80,7 @@ def reading(url: str, on_step: OnStep) -> list[Figure]:
     measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
     if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
         raise ValueError("docs/drift.md has no query, in one line, of each of its tables")
-    page = [(name, query) for name, query in vars(queries).items() if name.isupper() and isinstance(query, str)]
+    page = [(name, query) for name, query in vars(page_queries).items() if name.isupper() and isinstance(query, str)]
     reads = [
         ("health()", "select health()", 200, HEALTH),
         ("metrics()", "select * from metrics()", 50, QUERY),
@@ -94,7 +94,7 @@ def reading(url: str, on_step: OnStep) -> list[Figure]:
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("set session authorization candlecast_reader")
         with db.cursor(row_factory=dict_row) as cursor:
-            about |= cursor.execute(queries.NEWEST, about).fetchone()
+            about |= cursor.execute(page_queries.NEWEST, about).fetchone()
         for number, (what, query, runs, limits) in enumerate(reads):
             values = about if "%(" in query else None
             samples = [milliseconds(lambda: db.execute(query, values).fetchall()) for _ in range(runs)]  # noqa: B023

@@ -2436,6 +2436,7 @@ GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_trainer;
 GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_operator;
 GRANT SELECT ON TABLE public.accuracy_hourly TO candlecast_reader;
 
+GRANT SELECT ON TABLE public.candle_symbols TO candlecast_cron;
 GRANT SELECT ON TABLE public.candle_symbols TO candlecast_feeder;
 GRANT SELECT ON TABLE public.candle_symbols TO candlecast_trainer;
 GRANT SELECT ON TABLE public.candle_symbols TO candlecast_operator;

@@ -49,7 +49,7 @@ def predict(
     window are skipped. Raises CandlecastUserError.
     """
     try:
-        ensemble, trained_on = load_ensemble(artifacts)
+        ensemble, trained_on = load_exported_ensemble(artifacts)
         symbol, candles = read_candles(files, symbol, trained_on)
         with np.errstate(divide="ignore", invalid="ignore"):  # told by name below
             open_time, features = compute_features(candles)
@@ -78,7 +78,7 @@ def predict(
     return len(ends)
 
 
-def load_ensemble(folder: Path) -> tuple[Ensemble, str]:
+def load_exported_ensemble(folder: Path) -> tuple[Ensemble, str]:
     """The ensemble of ``models/ensemble/<version>`` as the server would load it, and its symbol.
 
     Mamba by ONNX Runtime, as where the server's ``mamba_runtime`` is 'auto'. Raises CandlecastUserError, and the

@@ -5,6 +5,7 @@
                       ``server.reporting`` turns it into a PostgreSQL error.
 ``CandlecastUserError``   raised by the programs outside the database: the command line prints message and hint, and
                           exits with ``exit_status``.
+``StoreLost``, ``DatabaseGone``, ``QueryRefused``   inside the feed and the web service, which handle them.
 """
 
 from candlecast.core.text import plain
@@ -166,13 +167,6 @@ class CalibrationInvalid(CandlecastError):
     hint = "Publish the ensemble again from the folder that 'candlecast train' wrote, or train again."
 
 
-class DayUnreadable(CandlecastError):
-    """the day {text} cannot be measured"""
-
-    sqlstate = "CC029"
-    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
-
-
 class ModelExpired(CandlecastError):
     """ensemble {ensemble_id} of {symbol} was trained {age} ago, over the {limit} that model_expiry allows"""
 
@@ -234,6 +228,13 @@ class VersionUnknown(CandlecastError):
 
     sqlstate = "CC028"
     hint = "Publish them as an ensemble: candlecast publish keeps each version with its bytes."
+
+
+class DayUnreadable(CandlecastError):
+    """the day {text} cannot be measured"""
+
+    sqlstate = "CC029"
+    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
 
 
 class CandlecastUserError(Exception):

@@ -48,52 +48,53 @@ def forecast_rows(
 ) -> list[ForecastRow]:
     """Raw windows (batch, 60, features) that end at times (epoch seconds) -> a row per candle time and horizon."""
     forecast, closes = ensemble.forecast(windows), windows[:, -1, CLOSE]
-    columns: Columns = {name: repeat(value) for name, value in ForecastRow._field_defaults.items()}
-    columns |= {"symbol": repeat(symbol), "ensemble_id": repeat(ensemble.id)}
-    columns |= _times(np.atleast_1d(times)) | _prices(forecast, closes)
+    rows = len(closes) * len(HORIZONS)
+    columns: Columns = {name: repeat(value, rows) for name, value in ForecastRow._field_defaults.items()}
+    columns |= {"symbol": repeat(symbol, rows), "ensemble_id": repeat(ensemble.id, rows)}
+    columns |= _build_times(np.atleast_1d(times)) | _build_prices(forecast, closes)
     if forecast.calibrated is not None:
-        columns |= _calibrated(forecast.calibrated, closes, min_confidence)
-    return list(map(ForecastRow._make, zip(*(columns[name] for name in ForecastRow._fields), strict=False)))
+        columns |= _build_calibrated(forecast.calibrated, closes, min_confidence)
+    return list(map(ForecastRow._make, zip(*(columns[name] for name in ForecastRow._fields), strict=True)))
 
 
-def _times(times: np.ndarray) -> Columns:
+def _build_times(times: np.ndarray) -> Columns:
     targets = times[:, np.newaxis] + MINUTE_SECONDS * np.array(HORIZONS)
     return {
-        "candle_time": _each(format_timestamps(times)),
+        "candle_time": _repeat_per_horizon(format_timestamps(times)),
         "target_time": format_timestamps(targets.ravel()),
         "horizon": HORIZONS * len(times),
     }
 
 
-def _prices(forecast: Forecast, closes: np.ndarray) -> Columns:
+def _build_prices(forecast: Forecast, closes: np.ndarray) -> Columns:
     return {
-        "reference_close": _each(closes.tolist()),
+        "reference_close": _repeat_per_horizon(closes.tolist()),
         "predicted_close": forecast.ensemble.ravel().tolist(),
-        "predicted_price": _price(closes, forecast.ensemble),
+        "predicted_price": _compute_prices(closes, forecast.ensemble),
         "mamba_close": forecast.mamba.ravel().tolist(),
         "lgbm_close": forecast.lgbm.ravel().tolist(),
         "confidence": forecast.confidence.ravel().tolist(),
     }
 
 
-def _calibrated(calibrated: Calibrated, closes: np.ndarray, min_confidence: float) -> Columns:
+def _build_calibrated(calibrated: Calibrated, closes: np.ndarray, min_confidence: float) -> Columns:
     probability = calibrated.probability_up
     far = (calibrated.distance > MAX_DISTANCE).tolist()
     furthest = [FEATURES[feature] if out else None for out, feature in zip(far, calibrated.furthest, strict=True)]
     return {
         "probability_up": probability.ravel().tolist(),
-        "lower_price": _price(closes, calibrated.lower),
-        "upper_price": _price(closes, calibrated.upper),
+        "lower_price": _compute_prices(closes, calibrated.lower),
+        "upper_price": _compute_prices(closes, calibrated.upper),
         "abstained": (np.abs(probability - 0.5) < min_confidence).ravel().tolist(),
-        "out_of_distribution": _each(far),
-        "furthest_feature": _each(furthest),
+        "out_of_distribution": _repeat_per_horizon(far),
+        "furthest_feature": _repeat_per_horizon(furthest),
     }
 
 
-def _each(values: list[Any]) -> list[Any]:
+def _repeat_per_horizon(values: list[Any]) -> list[Any]:
     """A candle's value, for each of its horizons."""
     return [value for value in values for _ in HORIZONS]
 
 
-def _price(closes: np.ndarray, log_returns: np.ndarray) -> list[float]:
+def _compute_prices(closes: np.ndarray, log_returns: np.ndarray) -> list[float]:
     return (closes[:, np.newaxis] * np.exp(log_returns)).ravel().tolist()

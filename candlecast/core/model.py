@@ -46,7 +46,7 @@ class Model:
         return outputs
 
 
-def output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
+def build_output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
     """What turns LightGBM's outputs (batch, 5) into scaled returns: nothing, or (2p - 1) * c_h."""
     output = facts.get("lgbm_output") or {}
     if output.get("kind") == "scaled_return":

@@ -95,10 +95,10 @@ TABLE: dict[str, Setting] = {one.name: one.metadata["setting"] for one in fields
 def resolve(stored: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Resolve from ml_settings as a JSON object of name: value. Raises SettingInvalid."""
     rows = json.loads(stored) if stored else {}
-    return Settings(**{name: _resolved(name, rows, environment) for name in TABLE})
+    return Settings(**{name: _resolve_one(name, rows, environment) for name in TABLE})
 
 
-def _resolved(name: str, stored: Mapping, environment: Mapping[str, str]) -> Any:
+def _resolve_one(name: str, stored: Mapping, environment: Mapping[str, str]) -> Any:
     text = in_effect(name, stored, environment)
     try:
         return TABLE[name].parse(text)
@@ -119,6 +119,6 @@ def environment_variable(name: str) -> str:
     return f"ML_{name.upper()}"
 
 
-def torchscript_allowed(environment: Mapping[str, str] = os.environ) -> bool:
+def is_torchscript_allowed(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the server's administrator lets TorchScript files be loaded (they can run code)."""
     return environment.get("ML_TORCHSCRIPT", "off").lower() in ("on", "true", "1")

@@ -5,26 +5,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged
-from candlecast.core.model import LGBM_FILES, NORMALIZATION, Model, Reader, output_mapping
+from candlecast.core.model import LGBM_FILES, NORMALIZATION, Model, Reader, build_output_mapping
 from candlecast.core.normalization import parse_normalization
 from candlecast.server.runtimes import load_onnx, load_torchscript
 
 
 def load_mamba(read: Reader, runtime: str, device: str) -> Model:
     """Load Mamba by ``runtime`` (onnx or torchscript). Raises the errors that runtimes name."""
-    source = _required(read, NORMALIZATION)
+    source = _read_required(read, NORMALIZATION)
     if runtime == "torchscript":
-        run = load_torchscript("mamba.pt", _required(read, "mamba.pt"), device)
+        run = load_torchscript("mamba.pt", _read_required(read, "mamba.pt"), device)
     else:
-        run = load_onnx("mamba.onnx", _required(read, "mamba.onnx"), device)
+        run = load_onnx("mamba.onnx", _read_required(read, "mamba.onnx"), device)
     return Model("mamba", runtime, parse_normalization(source), run, source)
 
 
 def load_lgbm(read: Reader, facts: Mapping) -> Model:
     """Load the five LightGBM graphs; ``facts['lgbm_output']`` says what they give."""
-    source = _required(read, NORMALIZATION)
-    horizons = [load_onnx(name, _required(read, name)) for name in LGBM_FILES]
-    to_scaled_return = output_mapping(facts)
+    source = _read_required(read, NORMALIZATION)
+    horizons = [load_onnx(name, _read_required(read, name)) for name in LGBM_FILES]
+    to_scaled_return = build_output_mapping(facts)
 
     def run(rows: np.ndarray) -> np.ndarray:
         last = np.ascontiguousarray(rows[:, -1, :])
@@ -34,7 +34,7 @@ def load_lgbm(read: Reader, facts: Mapping) -> Model:
     return Model("lgbm", "onnx", parse_normalization(source), run, source)
 
 
-def _required(read: Reader, name: str) -> bytes:
+def _read_required(read: Reader, name: str) -> bytes:
     content = read(name)
     if content is None:
         raise ArtifactDamaged(name=name, reason="the version has no such file")

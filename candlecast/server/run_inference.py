@@ -25,8 +25,8 @@ from candlecast.server.targets import find_targets
 #: A symbol whose newest candle is older than this is skipped.
 STALE_SECONDS = 3600
 
-# For the rest of the transaction: a predict_now() of this minute that is not committed yet holds the rows to write.
-_LOCK_TIMEOUT = "select set_config('lock_timeout', '2s', true)"
+# The timeout holds until the commit: a predict_now() of this minute that is not committed yet locks the rows to write.
+_ARRIVE = "select extract(epoch from clock_timestamp())::float8 as now, set_config('lock_timeout', '2s', true)"
 
 
 @reported
@@ -59,6 +59,7 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     runs = _begin_runs(session, settings, candle_time, replay=replay)
     session.commit()
     ready = prepare(session, runs, settings, rehearse=not replay)  # a replay's candle is there: nothing to be warm for
+    session.rows(_ARRIVE)  # planned now, so that it costs nothing later; the commit ends its timeout
     session.commit()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {run.target.symbol for run, _ in ready}
@@ -91,9 +92,8 @@ def _begin_runs(session: Session, settings: Settings, candle_time: float, *, rep
 
 def _predict(session: Session, symbol: str, candle_time: float, ready: list[Ready], settings: Settings) -> None:
     """Predict one symbol's minute with all of its ensembles, and commit."""
-    arrived = session.now()
+    arrived = session.rows(_ARRIVE)[0]["now"]
     clock = time.perf_counter()
-    session.rows(_LOCK_TIMEOUT)
     try:
         windows = read_window(session, symbol, candle_time)
     except (CandlecastError, session.plpy.SPIError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from candlecast.core.errors import ArtifactDamaged, ArtifactRefused, RuntimeMissing, TorchScriptNotAllowed
 from candlecast.core.model import Runner
-from candlecast.core.settings import torchscript_allowed
+from candlecast.core.settings import is_torchscript_allowed
 
 #: The largest artifact that is loaded, in bytes.
 MAX_BYTES = 64 * 1024 * 1024
@@ -56,7 +56,7 @@ def load_onnx(name: str, content: bytes, device: str = "cpu") -> Runner:
 
 def load_torchscript(name: str, content: bytes, device: str = "cpu") -> Runner:
     """A TorchScript module, same shapes. Raises TorchScriptNotAllowed where the server does not allow it."""
-    if not torchscript_allowed():
+    if not is_torchscript_allowed():
         raise TorchScriptNotAllowed()
     check_artifact(name, content)
     torch = _import_torch()

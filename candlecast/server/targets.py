@@ -29,13 +29,7 @@ class Target:
 # $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too. $3: how many
 # may be on test; where the setting was lowered, those that have been there longest go on.
 _TARGETS = f"""
-with recursive symbols as (
-    (select symbol from public.candles_1m where $2 order by symbol limit 1)
-    union all
-    select (select symbol from public.candles_1m where symbol > symbols.symbol order by symbol limit 1)
-    from symbols where symbols.symbol is not null
-),
-placed as (
+with placed as (
     select
         symbol, id, state, row_number() over (partition by symbol, state order by changed_at, id) as place
     from public.active_ensembles
@@ -45,8 +39,8 @@ wanted as (
     select symbol, id as ensemble_id, state from placed where state <> 'test' or place <= $3
     union all
     select symbol, null as ensemble_id, 'active' as state
-    from symbols
-    where symbol is not null and not exists (
+    from public.candle_symbols as symbols
+    where $2 and not exists (
         select from placed where placed.symbol = symbols.symbol and placed.state = 'active'
     )
 )

@@ -5,13 +5,15 @@ from typing import Any
 
 from db.migrations.objects import execute, scalar
 
+#: What tells the table from another application's of that name.
+COMMENT = "What was here before candlecast; its downgrade reads it. Not for users."
+
 
 def begin() -> None:
     """Make the table of notes."""
     execute(
         "create table public.migration_notes (name text primary key, note jsonb not null);"
-        "comment on table public.migration_notes is"
-        " 'What was here before candlecast; its downgrade reads it. Not for users.'"
+        f"comment on table public.migration_notes is '{COMMENT}'"
     )
 
 

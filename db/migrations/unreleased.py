@@ -8,6 +8,8 @@ import sys
 
 from sqlalchemy import Connection
 
+from db.migrations import notes
+
 VERSION_TABLE = "candlecast_version"
 
 ADVICE = r"""alembic: database {name} is of a candlecast from before its first release: no upgrade leads on from there.
@@ -32,7 +34,7 @@ def refuse_unreleased(connection: Connection) -> None:
     """Stop, before anything is changed, where candlecast's tables are here and its version table is not."""
     name, is_unreleased = connection.exec_driver_sql(f"""
         select current_database(), to_regclass('public.{VERSION_TABLE}') is null and (
-            to_regclass('public.migration_notes') is not null
+            starts_with(obj_description(to_regclass('public.migration_notes'), 'pg_class'), '{notes.COMMENT}')
             or to_regclass('public.ml_settings') is not null and to_regclass('public.active_ensembles') is not null
         )
     """).one()

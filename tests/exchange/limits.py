@@ -10,7 +10,7 @@ from candlecast.exchanges.clock import Clock
 _FIVE_MINUTES = 300.0
 CONNECTIONS_IN_FIVE_MINUTES = 300
 MESSAGES_A_SECOND = 5
-_FIRST_BAN, _LONGEST_BAN = 120, 3 * 86_400
+_FIRST_BAN, _MAX_BAN_SECONDS = 120, 3 * 86_400
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Limits:
                 self._counters.asked_while_banned += is_heedless
             elif is_heedless:
                 self._counters.bans_earned += 1
-                return self.ban(min(_FIRST_BAN * 4**self._bans, _LONGEST_BAN), connection)
+                return self.ban(min(_FIRST_BAN * 4**self._bans, _MAX_BAN_SECONDS), connection)
             return self._refuse(status, until, connection)
         minute = int(now) // 60 * 60
         self._counters.weight[minute] += weight

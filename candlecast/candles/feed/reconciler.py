@@ -22,7 +22,7 @@ _MAX_EARLY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Decision:
+class Step:
     """What the loop is to do; nothing by default."""
 
     write: Candle | None = None  #: into the table, in a transaction of its own; what came of it is the next event
@@ -41,7 +41,7 @@ class Read:
     generation: int
 
 
-NOTHING = Decision()
+NOTHING = Step()
 
 
 class Reconciler:
@@ -60,7 +60,7 @@ class Reconciler:
         self._recent: dict[int, Candle] = {}
         self._generation = 0  # what the table holds had to be read anew so often
 
-    def on_closed(self, candle: Candle, now: float) -> Decision:
+    def on_closed(self, candle: Candle, now: float) -> Step:
         """The stream says that a minute is over; ``now``: seconds since the epoch by the exchange's clock."""
         minute = candle.open_time
         if minute + MINUTE_US > (now + _MAX_EARLY_SECONDS) * 1_000_000:
@@ -69,33 +69,33 @@ class Reconciler:
         if self._is_repetition(candle):
             return NOTHING
         if self.newest is not None and minute < self.newest - self._verify_window:
-            return Decision(warning=f"{describe_time(minute)} is too old for the feed: left to `candlecast repair`")
+            return Step(warning=f"{describe_time(minute)} is too old for the feed: left to `candlecast repair`")
         if self.newest is not None and minute <= self.newest:  # late or revised: REST says what holds
             return self.request_read(minute)
         self.waiting[minute] = candle
         if len(self.waiting) > MAX_WAITING:  # a long way behind: REST will bring the older ones
             del self.waiting[min(self.waiting)]
-        decision = self.write_next()
-        if decision.write is None and self.is_settled:  # minutes are missing before it
+        step = self.write_next()
+        if step.write is None and self.is_settled:  # minutes are missing before it
             return self.request_read()
-        return decision  # to write, whatever REST still reads: nothing is missing before it
+        return step  # to write, whatever REST still reads: nothing is missing before it
 
-    def on_written(self, decision: Decision) -> Decision:
+    def on_written(self, step: Step) -> Step:
         """The candle that was to be written is in the table."""
-        if decision.write is None or decision.generation != self._generation:
+        if step.write is None or step.generation != self._generation:
             return NOTHING
         self.written += 1
-        self._remember([decision.write])
+        self._remember([step.write])
         return self.write_next()
 
-    def on_refused(self, decision: Decision, reason: str) -> Decision:
+    def on_refused(self, step: Step, reason: str) -> Step:
         """A constraint of the table refuses the candle that was to be written: REST may have a better one."""
-        if decision.write is None or decision.generation != self._generation:
+        if step.write is None or step.generation != self._generation:
             return NOTHING
-        self.waiting.pop(decision.write.open_time, None)
+        self.waiting.pop(step.write.open_time, None)
         return replace(self.request_read(), warning=reason)
 
-    def on_table_lost(self) -> Decision:
+    def on_table_lost(self) -> Step:
         """What the table holds is not known any more: the database was away."""
         self.newest = None
         self._generation += 1
@@ -106,18 +106,18 @@ class Reconciler:
         """This is the newest candle that the table has; None: it has none."""
         self.newest = newest
 
-    def write_next(self) -> Decision:
+    def write_next(self) -> Step:
         """Write the closed candle that comes right after the newest one, if it waits."""
         candle = None if self.newest is None else self.waiting.get(self.newest + MINUTE_US)
-        return NOTHING if candle is None else Decision(write=candle, generation=self._generation)
+        return NOTHING if candle is None else Step(write=candle, generation=self._generation)
 
-    def request_read(self, first: int | None = None) -> Decision:
+    def request_read(self, first: int | None = None) -> Step:
         """Have REST read from this minute on, at the latest from the one after the newest."""
         if first is not None:
             self._requested_from = first if self._requested_from is None else min(self._requested_from, first)
         self.is_settled = False
         self.is_read_requested = True
-        return Decision(read=True)
+        return Step(read=True)
 
     def take_request(self) -> int | None:
         """The minute that was requested, and the request is taken; None: from the one after the newest."""

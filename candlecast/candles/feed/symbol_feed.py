@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from candlecast.candles.feed.exchange_time import ExchangeTime
 from candlecast.candles.feed.options import FeedOptions
-from candlecast.candles.feed.reconciler import Decision, Reconciler
+from candlecast.candles.feed.reconciler import Reconciler, Step
 from candlecast.candles.feed.store import FeedStatus, Store
 from candlecast.core.errors import ExchangeError, StoreLost, UnknownSymbol
 from candlecast.core.times import MINUTE_US, describe_time
@@ -63,19 +63,19 @@ class SymbolFeed:
         """Write what waits right behind the newest candle. Raises StoreLost."""
         await self._carry_out(self._rule.write_next())
 
-    async def _carry_out(self, decision: Decision) -> None:
+    async def _carry_out(self, step: Step) -> None:
         """And all that follows from it, until nothing is left to write. Raises StoreLost."""
         while True:
-            if decision.warning is not None:
-                self.warn(decision.warning)
-            if decision.doubt_time:
+            if step.warning is not None:
+                self.warn(step.warning)
+            if step.doubt_time:
                 self._time.doubt()
-            if decision.read:
+            if step.read:
                 self._wake.set()
-            if decision.write is None:
+            if step.write is None:
                 return
-            _, refused = await self._store.write([decision.write])
-            decision = self._rule.on_refused(decision, refused[0]) if refused else self._rule.on_written(decision)
+            _, refused = await self._store.write([step.write])
+            step = self._rule.on_refused(step, refused[0]) if refused else self._rule.on_written(step)
 
     # REST
 

@@ -14,8 +14,8 @@ from candlecast.core.errors import CandlecastError, VersionUnknown
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.settings import Settings
 from candlecast.core.windows import SEQUENCE_LENGTH
-from candlecast.server.consistency.differences import compare_stored
-from candlecast.server.consistency.outcome import Outcome, build_outcome
+from candlecast.server.consistency.check_result import CheckResult, build_result
+from candlecast.server.consistency.deviations import compare_stored
 from candlecast.server.ensemble_loader import load_ensemble
 from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_windows import read_windows
@@ -93,7 +93,7 @@ def _load_windows(session: Session, symbol: str, start: float, end: float, wante
     }
 
 
-def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, settings: Settings) -> Outcome:
+def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, settings: Settings) -> CheckResult:
     """One ensemble's sample, or why it could not be computed again."""
     symbol = row["predicted_symbol"]
     try:
@@ -103,15 +103,15 @@ def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, 
         whole = np.array([time in windows for time in times.tolist()])
         given = np.array([windows[time] for time in times[whole].tolist()]).reshape(-1, SEQUENCE_LENGTH, len(FEATURES))
         weighted = stored.mamba_weight is not None
-        differences = compare_stored(session, ensemble, symbol, times[whole], given, weighted=weighted)
-        return build_outcome(session, symbol, differences, times[~whole])
+        deviations = compare_stored(session, ensemble, symbol, times[whole], given, weighted=weighted)
+        return build_result(session, symbol, deviations, times[~whole])
     except (CandlecastError, session.plpy.SPIError) as error:
         raise_cancel(error)
-        return Outcome(0, reason=in_words(error))
+        return CheckResult(0, reason=in_words(error))
 
 
-def _store(session: Session, row: Mapping, day: date, outcome: Outcome) -> Mapping:
+def _store(session: Session, row: Mapping, day: date, result: CheckResult) -> Mapping:
     key = [row["predicted_symbol"], day.isoformat(), row["ensemble_id"]]
-    figures = [outcome.sampled, outcome.mismatches, outcome.corrected, outcome.worst, TOLERANCE]
-    example = [outcome.example_time, outcome.cause, outcome.reason]
+    figures = [result.sampled, result.mismatches, result.corrected, result.worst, TOLERANCE]
+    example = [result.example_time, result.cause, result.reason]
     return session.rows(_STORE, _STORE_TYPES, [*key, *figures, *example])[0]

@@ -15,7 +15,7 @@ from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
 from candlecast.core.forecast import Ensemble
 from candlecast.core.model import Model, parse_facts
 from candlecast.core.returns import scale_of
-from candlecast.core.settings import Settings, torchscript_allowed
+from candlecast.core.settings import Settings, is_torchscript_allowed
 from candlecast.core.windows import HORIZONS, SEQUENCE_LENGTH
 from candlecast.server.ensemble_loader import (
     artifact_reader,
@@ -74,7 +74,7 @@ def _list_runtimes(files: str, settings: Settings) -> list[str]:
     runtimes = {choose_runtime(settings, files)}
     if "mamba.onnx" in files:
         runtimes.add("onnx")
-    if "mamba.pt" in files and torchscript_allowed():
+    if "mamba.pt" in files and is_torchscript_allowed():
         runtimes.add("torchscript")
     return sorted(runtimes)
 

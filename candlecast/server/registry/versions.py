@@ -8,7 +8,7 @@ from typing import Any
 from candlecast.core import distribution
 from candlecast.core.errors import RegistrationRefused, VersionConflict
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
-from candlecast.core.model import LGBM_FILES, NORMALIZATION, output_mapping
+from candlecast.core.model import LGBM_FILES, NORMALIZATION, build_output_mapping
 from candlecast.core.normalization import parse_normalization
 from candlecast.server.reporting import reported
 from candlecast.server.runtimes import check_artifact
@@ -68,7 +68,7 @@ def register_model(
         check_artifact(name, content)
     parse_normalization(files[NORMALIZATION])
     if model_type == "lgbm":
-        output_mapping(document)
+        build_output_mapping(document)
     if distribution.FIELD in document:
         distribution.parse_distribution(document[distribution.FIELD])
     values = [model_type, version, symbol, model_path, list(FEATURES), FEATURE_HASH, facts]

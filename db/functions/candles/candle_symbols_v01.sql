@@ -10,4 +10,5 @@ with recursive symbols as (
 )
 select symbols.symbol from symbols where symbols.symbol is not null;
 alter view candle_symbols owner to candlecast_owner;
-grant select on candle_symbols to candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;
+grant select on candle_symbols to candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator,
+candlecast_reader;

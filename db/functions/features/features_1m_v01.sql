@@ -5,7 +5,7 @@
 -- Limits   a filter on symbol is used, one on open_time is not: for a stretch of time call features_between,
 --          which has the formulas. Reads as its caller, who needs SELECT on candles_1m.
 create or replace view public.features_1m with (security_invoker = true) as
-with recursive symbols as ( -- the distinct symbols, a step through the primary key for each, not a scan
+with recursive symbols as ( -- as candle_symbols, but read with the caller's rights
     (
         select c.symbol::text -- an adopted table may have character varying
         from public.candles_1m as c

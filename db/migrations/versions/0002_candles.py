@@ -16,7 +16,9 @@ def upgrade() -> None:
     is_new = scalar("select to_regclass('public.candles_1m')") is None
     if not is_new:
         adoption.adopt()
+        execute("set local client_min_messages = warning")  # the table exists: that is no news to who adopts it
     create("candles/candles_1m", version=1)
+    execute("set local client_min_messages to default")
     if is_new:
         execute("alter table candles_1m owner to candlecast_owner")
     create("candles/feed_status", version=1)

@@ -11,10 +11,23 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+# After a downgrade the ensembles are still there: what is known of them begins their history again.
+KNOWN = """
+insert into ensemble_events (symbol, ensemble_id, event, to_state, at_time, recorded_at, reason)
+select symbol, id, 'created', 'waiting', created_at, created_at, 'before this history'
+from active_ensembles order by created_at, id;
+insert into ensemble_events (symbol, ensemble_id, event, from_state, to_state, at_time, recorded_at, reason)
+select
+    symbol, id, change_event, 'waiting', state, changed_at, changed_at,
+    coalesce(change_reason, 'before this history')
+from active_ensembles where state <> 'waiting' order by changed_at, id
+"""
+
 
 def upgrade() -> None:
     create("ab/ab_evaluations", version=1)
     create("ab/ensemble_events", version=1)
+    execute(KNOWN)
     create("ab/record_ensemble_event", version=1)
     create("ab/evaluate_ab", version=1)
     create("ab/preview_ab", version=1)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from bench.processes import CANDLECAST
+from db.migrations.notes import COMMENT
 from tests.support.databases import alembic
 from tests.support.golden_files import dump
 from tests.support.migrations import migrate
@@ -18,7 +19,8 @@ from tests.support.paths import ROOT
 FOREIGN = (
     "create table alembic_version (version_num varchar(32) primary key); insert into alembic_version values ('{}')"
 )
-NOTES = "create table migration_notes (name text primary key, note jsonb not null);"
+NOTES = f"""create table migration_notes (name text primary key, note jsonb not null);
+    comment on table migration_notes is '{COMMENT}';"""
 TABLES = "create table ml_settings (name text primary key); create table active_ensembles (id bigint);"
 #: What tells a database of before the first release: the notes at each of its steps, the tables at most.
 OLD = {"0001": NOTES, "0014": NOTES + TABLES, "none": TABLES}

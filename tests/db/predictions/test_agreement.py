@@ -10,7 +10,7 @@ import torch
 
 from candlecast.candles.load import load_file
 from candlecast.core.feature_names import FEATURES, VOLATILITY_30M
-from candlecast.core.model import NORMALIZATION, output_mapping, parse_facts
+from candlecast.core.model import NORMALIZATION, build_output_mapping, parse_facts
 from candlecast.core.normalization import normalize, parse_normalization
 from candlecast.core.returns import scale_of
 from candlecast.core.windows import HORIZONS
@@ -62,7 +62,7 @@ def plain_python(artifacts, windows, runtime):
         onnxruntime.InferenceSession(lgbm / f"lgbm_horizon_{horizon}.onnx").run(None, {"features": last})[0]
         for horizon in HORIZONS
     ]
-    trees = output_mapping(parse_facts((lgbm / "facts.json").read_bytes()))(np.hstack(outputs).astype(np.float64))
+    trees = build_output_mapping(parse_facts((lgbm / "facts.json").read_bytes()))(np.hstack(outputs).astype(np.float64))
     return deep.astype(np.float64), trees
 
 

@@ -2,12 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench import baseline
+from bench.__main__ import BENCHMARKS
 from bench.figures import Figure, Limit, memory_figure
 from bench.processes import memory_of
 from candlecast.core.calibration import MAX_DISTANCE, parse_calibration
@@ -17,6 +20,7 @@ from candlecast.core.normalization import parse_normalization, standardize
 from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.features import compute_features
 from tests.support.artifacts import generated_candles, generated_dataset, make_artifacts
+from tests.support.paths import ROOT
 
 
 def test_the_baselines_features_are_the_reference():
@@ -95,3 +99,12 @@ def test_memory_is_this_machines_or_no_figure():
     seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "the baseline is itself")
     assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; the baseline is itself")
     assert memory_figure("it", [90.0, float("nan")], [80.0], [Limit("max", 100.0)]).verdict() == "not run"
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_each_benchmark_has_its_help(name):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--json" in done.stdout

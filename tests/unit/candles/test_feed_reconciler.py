@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlecast.candles.feed.options import FeedOptions
-from candlecast.candles.feed.reconciler import MAX_WAITING, NOTHING, Decision, Read, Reconciler
+from candlecast.candles.feed.reconciler import MAX_WAITING, NOTHING, Read, Reconciler, Step
 from candlecast.candles.feed.symbol_feed import SymbolFeed
 from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Candle
@@ -46,14 +46,14 @@ def rule():
 
 
 def test_the_next_minute_is_written_at_once(rule):
-    decision = rule.on_closed(candle(11), LATER)
-    assert decision.write == candle(11)
-    assert rule.on_written(decision) == NOTHING
+    step = rule.on_closed(candle(11), LATER)
+    assert step.write == candle(11)
+    assert rule.on_written(step) == NOTHING
     assert (rule.newest, rule.waiting, rule.is_read_requested, rule.written) == (11 * MINUTE_US, {}, False, 1)
 
 
 def test_a_later_minute_waits_until_rest_brought_the_others(rule):
-    assert rule.on_closed(candle(13), LATER) == Decision(read=True)
+    assert rule.on_closed(candle(13), LATER) == Step(read=True)
     assert (rule.is_read_requested, rule.is_settled) == (True, False)
     read_all(rule, [candle(11), candle(12)])
     assert rule.write_next().write == candle(13)
@@ -62,32 +62,32 @@ def test_a_later_minute_waits_until_rest_brought_the_others(rule):
 def test_all_that_waits_in_a_row_is_written_one_by_one(rule):
     for minute in (12, 13):
         rule.on_closed(candle(minute), LATER)
-    decision, written = rule.on_closed(candle(11), LATER), []
-    while decision.write is not None:
-        written.append(decision.write)
-        decision = rule.on_written(decision)
-    assert (written, decision) == ([candle(11), candle(12), candle(13)], NOTHING)
+    step, written = rule.on_closed(candle(11), LATER), []
+    while step.write is not None:
+        written.append(step.write)
+        step = rule.on_written(step)
+    assert (written, step) == ([candle(11), candle(12), candle(13)], NOTHING)
 
 
 def test_a_candle_closed_before_its_end_is_left_out(rule):
     """By half a minute and more: the exchange's clock is reckoned, and REST is asked what holds."""
     end = 12 * 60
     assert rule.on_closed(candle(11), end - 30).write == candle(11)
-    decision = rule.on_closed(candle(11), end - 31)
-    assert (decision.write, decision.read, decision.doubt_time) == (None, True, True)
-    assert decision.warning == "1970-01-01 00:11 UTC is called closed before its end: left out"
+    step = rule.on_closed(candle(11), end - 31)
+    assert (step.write, step.read, step.doubt_time) == (None, True, True)
+    assert step.warning == "1970-01-01 00:11 UTC is called closed before its end: left out"
 
 
 def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(rule):
     assert rule.on_closed(candle(10), LATER) == NOTHING
     assert rule.on_closed(replace(candle(10), spread_bps=1.5), LATER) == NOTHING
     assert (rule.is_read_requested, rule.is_settled) == (False, True)
-    assert rule.on_closed(candle(9, close=99.5), LATER) == Decision(read=True)
+    assert rule.on_closed(candle(9, close=99.5), LATER) == Step(read=True)
     assert (rule.take_request(), rule.is_settled, rule.waiting) == (9 * MINUTE_US, False, {})
 
 
 def test_an_older_minute_than_is_remembered_asks_rest(rule):
-    assert rule.on_closed(candle(3), LATER) == Decision(read=True)
+    assert rule.on_closed(candle(3), LATER) == Step(read=True)
     assert rule.take_request() == 3 * MINUTE_US
 
 
@@ -95,11 +95,11 @@ def test_an_old_minute_is_too_old_unless_it_repeats_known_data():
     rule = settled_at(10, 5 * MINUTE_US)
     read_all(rule, [candle(4)], first=4 * MINUTE_US)
     for old in (candle(4, close=99.5), candle(3)):
-        decision = rule.on_closed(old, LATER)
-        assert "is too old for the feed" in decision.warning
-        assert not decision.read
+        step = rule.on_closed(old, LATER)
+        assert "is too old for the feed" in step.warning
+        assert not step.read
     assert rule.on_closed(replace(candle(4), spread_bps=1.5), LATER) == NOTHING
-    assert rule.on_closed(candle(5), LATER) == Decision(read=True)
+    assert rule.on_closed(candle(5), LATER) == Step(read=True)
     assert Reconciler("BTCUSDT", 5 * MINUTE_US).on_closed(candle(3), LATER) == NOTHING
 
 
@@ -113,9 +113,9 @@ def test_the_earliest_request_counts(rule):
 def test_the_next_minute_is_written_while_rest_still_reads(rule):
     """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
     rule.request_read(5 * MINUTE_US)
-    decision = rule.on_closed(candle(11), LATER)
-    assert decision.write == candle(11)
-    rule.on_written(decision)
+    step = rule.on_closed(candle(11), LATER)
+    assert step.write == candle(11)
+    rule.on_written(step)
     assert rule.on_closed(candle(13), LATER) == NOTHING
     assert (rule.is_settled, rule.take_request()) == (False, 5 * MINUTE_US)
 
@@ -153,8 +153,8 @@ def test_what_rest_brought_does_not_wait_any_more(rule):
 
 
 def test_what_the_table_refuses_waits_no_more_and_rest_is_asked(rule):
-    decision = rule.on_refused(rule.on_closed(candle(11), LATER), "it breaks a rule")
-    assert decision == Decision(read=True, warning="it breaks a rule")
+    step = rule.on_refused(rule.on_closed(candle(11), LATER), "it breaks a rule")
+    assert step == Step(read=True, warning="it breaks a rule")
     assert (rule.newest, rule.waiting, rule.written) == (10 * MINUTE_US, {}, 0)
 
 
@@ -169,7 +169,7 @@ def test_what_waits_is_bounded_and_the_oldest_goes(rule):
 def test_a_lost_table_makes_all_unknown_but_keeps_what_waits(rule):
     to_write = rule.on_closed(candle(11), LATER)
     read = rule.begin_read(None, 11 * MINUTE_US)
-    assert rule.on_table_lost() == Decision(read=True)
+    assert rule.on_table_lost() == Step(read=True)
     assert (rule.newest, rule.is_settled, rule.is_read_requested) == (None, False, True)
     assert rule.write_next() == NOTHING
     # What was on its way when it was lost says nothing of what the table has now.
@@ -202,10 +202,10 @@ def test_no_order_of_arrival_leaves_a_gap_behind_the_newest(messages, data):
     rule = settled_at(10)
     table = {minute: candle(minute) for minute in range(11)}
 
-    def carry_out(decision):
-        while decision.write is not None:
-            table[decision.write.open_time // MINUTE_US] = decision.write
-            decision = rule.on_written(decision)
+    def carry_out(step):
+        while step.write is not None:
+            table[step.write.open_time // MINUTE_US] = step.write
+            step = rule.on_written(step)
 
     def settle(over):
         read = rule.begin_read(rule.take_request(), over * MINUTE_US)

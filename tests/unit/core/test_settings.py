@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlecast.core.errors import SettingInvalid
-from candlecast.core.settings import Settings, resolve, torchscript_allowed
+from candlecast.core.settings import Settings, is_torchscript_allowed, resolve
 from candlecast.server.environment_models import ModelPaths, read_model_paths
 from tests.support import settings_texts
 
@@ -140,7 +140,7 @@ def test_what_repeats_the_settings_says_what_they_say(path, changed):
     ],
 )
 def test_torchscript_needs_the_administrators_word(value, allowed):
-    assert torchscript_allowed({} if value is None else {"ML_TORCHSCRIPT": value}) is allowed
+    assert is_torchscript_allowed({} if value is None else {"ML_TORCHSCRIPT": value}) is allowed
 
 
 PATHS = {"ML_MAMBA_MODEL_PATH": "/m/mamba.onnx", "ML_LGBM_MODELS_DIR": "/m/lgbm", "ML_NORM_PARAMS_PATH": "/m/n.json"}

@@ -26,7 +26,7 @@ where symbol = $1 and ensemble_id = $2
 
 
 @dataclass(frozen=True)
-class Differences:
+class Deviations:
     """Of n minutes, times (n,) ascending, how far what is stored lies from what is computed now.
 
     apart (n, 5, columns): in scaled returns or in probability, 0 where no row is stored. stored (n, 5): whether one is.
@@ -43,14 +43,14 @@ class Differences:
 
 def compare_stored(
     session: Session, ensemble: Ensemble, symbol: str, times: np.ndarray, windows: np.ndarray, *, weighted: bool
-) -> Differences:
+) -> Deviations:
     """The stored predictions of these minutes beside the ensemble's forecasts from raw windows (n, 60, features).
 
     Where the ensemble has no weight of its own (not ``weighted``) the setting may have been another: then a
     predicted_close between both models is as good.
     """
     if not len(times):
-        return Differences(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
+        return Deviations(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
     there, stored = _load_stored(session, ensemble.id, symbol, times)
     rows = forecast_rows(ensemble, symbol, times, windows, min_confidence=0.0)
     now = np.array([[getattr(row, name) for name in COMPARED] for row in rows], dtype=np.float64)
@@ -58,7 +58,7 @@ def compare_stored(
     if not weighted:
         _allow_any_weight(stored, now)
     scale = scale_of(windows[:, -1, VOLATILITY_30M])
-    return Differences(times, np.where(there[..., np.newaxis], _measure(stored, now, scale), 0.0), there)
+    return Deviations(times, np.where(there[..., np.newaxis], _measure(stored, now, scale), 0.0), there)
 
 
 def _load_stored(

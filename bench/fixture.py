@@ -19,6 +19,7 @@ import psycopg
 
 from bench.database import Ensemble
 from candlecast.client.database import connect
+from candlecast.core.candle_columns import NUMBERS
 from candlecast.server.demo.candles import generate
 
 SYMBOL = "BENCH"
@@ -27,10 +28,7 @@ MINUTE = 60
 #: so a pg_cron job of an installation leaves BENCH alone.
 OVER_AN_HOUR = 120
 PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"
-_COLUMNS = (
-    "open", "high", "low", "close", "volume", "quote_asset_volume", "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume", "number_of_trades",
-)  # fmt: skip
+_COLUMNS = (*NUMBERS, "number_of_trades")
 _INSERT = f"""
 insert into candles_1m (symbol, open_time, {", ".join(_COLUMNS)})
 select '{SYMBOL}', to_timestamp(minute * 60), {", ".join(_COLUMNS)}

@@ -93,16 +93,16 @@ def from_disk(models: Path, name: str, model_type: str | None) -> list[Card]:
     if "ensemble" in facts:
         own, folder = facts["ensemble"], folders["ensemble"]
         parts = {key: _facts(models / key / own[key]["version"]) for key in ("mamba", "lgbm")}
-        golden = len(own["golden"]["windows"])
-        joined = Joined(own["mamba_weight"], _calibration(folder), golden, "a folder", own)
+        vectors = len(own["golden"]["windows"])
+        joined = Joined(own["mamba_weight"], _calibration(folder), vectors, "a folder", own)
         versions = {key: part for key, part in parts.items() if part}
         return [Card(f"ensemble {name} of {own['symbol']}", str(folder), versions, [joined])]
     return [Card(f"{key} {name} of {one['symbol']}", str(folders[key]), {key: one}) for key, one in facts.items()]
 
 
 def _joined_in_database(row: Sequence[Any]) -> Joined:
-    number, weight, calibration, golden, state = row
-    return Joined(weight, calibration and json.loads(calibration), golden, f"id {number}, {state}")
+    number, weight, calibration, vectors, state = row
+    return Joined(weight, calibration and json.loads(calibration), vectors, f"id {number}, {state}")
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ class Joined:
 
     weight: float | None
     calibration: dict[str, Any] | None
-    golden: int | None
+    vectors: int | None
     state: str
     facts: dict[str, Any] = field(default_factory=dict)  #: of its folder, where that is what was read
 
@@ -47,7 +47,7 @@ def render(card: Card) -> str:
         *(_section(_ensemble_title(joined), _ensemble(joined, facts)) for joined in card.ensembles),
         *(_section(f"Parameters of {NAMES[key]}", _parameters(own)) for key, own in card.versions.items()),
         _section("Features", _features(facts, card.versions)),
-        _section("Test vectors", _golden(card)),
+        _section("Test vectors", _test_vectors(card)),
         _section("Known limits", _limits(facts)),
         _section("Made with", _made_with(facts, card.versions)),
     ]
@@ -185,15 +185,15 @@ def _distribution(seen: Mapping[str, Any] | None) -> str:
     )
 
 
-def _golden(card: Card) -> str:
+def _test_vectors(card: Card) -> str:
     lines = []
     for key, own in card.versions.items():
         count = len((own.get("golden") or {}).get("windows") or [])
         lines.append(f"- {NAMES[key]}: {count} raw windows with the scaled returns that they must give")
     lines += [
-        f"- Ensemble ({plain(one.state)}): {one.golden} raw windows with returns, probabilities and intervals"
+        f"- Ensemble ({plain(one.state)}): {one.vectors} raw windows with returns, probabilities and intervals"
         for one in card.ensembles
-        if one.golden
+        if one.vectors
     ]
     return "\n".join([*lines, "", "The database runs them before it serves a version, and refuses it beyond 1e-5."])
 

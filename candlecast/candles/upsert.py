@@ -2,7 +2,7 @@
 
     inserted, changed = connection.execute(upsert_from("staged_candles")).fetchone()
 
-Nothing here needs pyarrow: the feed runs for weeks without it.
+Nothing here needs numpy or pyarrow: the feed runs for weeks without them.
 """
 
 from candlecast.core.candle_columns import RAW_COLUMNS

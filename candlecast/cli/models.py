@@ -12,7 +12,7 @@ from candlecast.cli.options import DatabaseUrl, PublishAs, time_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions:
+class PredictArguments:
     """The options of `predict`, named as the trainer's predict() takes them."""
 
     files: Annotated[
@@ -45,7 +45,7 @@ class PredictOptions:
     )
 
 
-def predict(options: PredictOptions) -> None:
+def predict(options: PredictArguments) -> None:
     """Predict from candle files with a trained ensemble, without a database.
 
     CSV with the columns and, to 1e-5 in scaled returns, the numbers of `predict_range()`.

@@ -56,7 +56,7 @@ class FoldFitting(Fitting):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class TrainArguments:
     """The options of `train`, named as the trainer's train() takes them."""
 
     symbol: Annotated[str, typer.Option(help="Whose candles to train on.")] = DEFAULT_SYMBOL
@@ -81,8 +81,8 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrainOptions:
-    """The options of `retrain`, named as those of the trainer's RetrainOptions."""
+class RetrainArguments:
+    """The options of `retrain`, named as those of the trainer's RetrainArguments."""
 
     symbols: Annotated[
         list[str] | None,
@@ -104,7 +104,7 @@ class RetrainOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
+class EvaluateArguments:
     """The options of `evaluate`, named as the trainer's evaluate() takes them."""
 
     symbol: Annotated[str, typer.Option(help="Whose candles to evaluate on.")] = DEFAULT_SYMBOL
@@ -149,7 +149,7 @@ class EvaluateOptions:
     database_url: DatabaseUrl = None
 
 
-def train(options: TrainOptions) -> None:
+def train(options: TrainArguments) -> None:
     """Train LightGBM and Mamba on the candles in the database, and measure them.
 
     The last stretch of time is kept for the test; nothing that training or early stopping read overlaps
@@ -166,7 +166,7 @@ def train(options: TrainOptions) -> None:
     run(**vars(others.pop("fitting")), **others)
 
 
-def retrain(options: RetrainOptions) -> None:
+def retrain(options: RetrainArguments) -> None:
     """Train on the newest candles and put the result on test: the daily job.
 
     An ensemble that is no better than the majority class on the last days is not published. Where every place on test
@@ -179,16 +179,16 @@ def retrain(options: RetrainOptions) -> None:
     Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
     """
     _let_threads_wait()
-    from candlecast.trainer.retrain import RetrainOptions as TrainerOptions
+    from candlecast.trainer.retrain import RetrainOptions
     from candlecast.trainer.retrain import retrain as run
 
     others = dict(vars(options))
     symbols, database_url = others.pop("symbols") or [DEFAULT_SYMBOL], others.pop("database_url")
     training = others.pop("fitting").to_training_options()
-    raise typer.Exit(run(symbols, TrainerOptions(training=training, **others), database_url))
+    raise typer.Exit(run(symbols, RetrainOptions(training=training, **others), database_url))
 
 
-def evaluate(options: EvaluateOptions) -> None:
+def evaluate(options: EvaluateArguments) -> None:
     """Measure the forecasts walk-forward: train anew for each fold, test on what comes after.
 
     Nothing is published. Minutes at each border are left out, so that no candle is read on both sides; before anything
@@ -198,13 +198,13 @@ def evaluate(options: EvaluateOptions) -> None:
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """
     _let_threads_wait()
-    from candlecast.trainer.evaluate import EvaluateOptions as TrainerOptions
+    from candlecast.trainer.evaluate import EvaluateOptions
     from candlecast.trainer.evaluate import evaluate as run
 
     others = dict(vars(options))
     symbol, database_url = others.pop("symbol"), others.pop("database_url")
     training = others.pop("fitting").to_training_options()
-    run(symbol, TrainerOptions(training=training, **others), database_url)
+    run(symbol, EvaluateOptions(training=training, **others), database_url)
 
 
 def _let_threads_wait() -> None:

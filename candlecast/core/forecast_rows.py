@@ -9,7 +9,7 @@ import numpy as np
 from candlecast.core.calibration import MAX_DISTANCE
 from candlecast.core.feature_names import CLOSE, FEATURES
 from candlecast.core.forecast import Calibrated, Ensemble, Forecast
-from candlecast.core.times import MINUTE_SECONDS, format_timestamps
+from candlecast.core.times import MINUTE_SECONDS
 from candlecast.core.windows import HORIZONS
 
 
@@ -98,3 +98,8 @@ def _repeat_per_horizon(values: list[Any]) -> list[Any]:
 
 def _compute_prices(closes: np.ndarray, log_returns: np.ndarray) -> list[float]:
     return (closes[:, np.newaxis] * np.exp(log_returns)).ravel().tolist()
+
+
+def format_timestamps(epochs: np.ndarray) -> list[str]:
+    """The same of many, whole seconds (n,): 2026-04-30T23:59:00+00."""
+    return [f"{text}+00" for text in np.datetime_as_string(epochs.astype("datetime64[s]")).tolist()]

@@ -6,8 +6,6 @@ The database's times are epoch seconds (float), those of candle files and feeds 
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
-import numpy as np
-
 from candlecast.core.errors import TimeUnreadable
 
 MINUTE_SECONDS = 60
@@ -30,8 +28,8 @@ def microseconds_of(time: datetime) -> int:
 def describe_time(time: int | datetime) -> str:
     """For people, of microseconds or an aware datetime: 2026-03-01 00:04 UTC; seconds only where there are any."""
     time = time.astimezone(UTC) if isinstance(time, datetime) else moment(time)
-    whole = not time.second and not time.microsecond
-    return time.strftime("%Y-%m-%d %H:%M UTC" if whole else "%Y-%m-%d %H:%M:%S.%f UTC")
+    seconds = ":%S.%f" if time.microsecond else ":%S" if time.second else ""
+    return time.strftime(f"%Y-%m-%d %H:%M{seconds} UTC")
 
 
 def describe_span(first: datetime, last: datetime) -> str:
@@ -42,11 +40,6 @@ def describe_span(first: datetime, last: datetime) -> str:
 def format_timestamp(epoch: float) -> str:
     """Epoch seconds as PostgreSQL reads them whatever the session's DateStyle: 2026-04-30 23:59:00+00."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S+00")
-
-
-def format_timestamps(epochs: np.ndarray) -> list[str]:
-    """The same of many, whole seconds (n,): 2026-04-30T23:59:00+00."""
-    return [f"{text}+00" for text in np.datetime_as_string(epochs.astype("datetime64[s]")).tolist()]
 
 
 @overload

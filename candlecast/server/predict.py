@@ -23,7 +23,7 @@ from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.environment_models import load_environment_models
 from candlecast.server.expiry import warn_once
 from candlecast.server.feature_windows import read_window, read_windows
-from candlecast.server.reporting import reported
+from candlecast.server.reporting import report_errors
 from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
 from candlecast.server.stored_candles import newest_candle
@@ -64,7 +64,7 @@ class _State:
 _OLDEST = "select extract(epoch from min(open_time))::float8 as oldest from public.candles_1m where symbol = $1"
 
 
-@reported
+@report_errors
 def predict_now(plpy: Any, cache: dict, symbol: str) -> list[ForecastRow]:
     """Forecast from the newest candle with the active ensemble, store, return five rows."""
     session = Session.of(plpy, cache)
@@ -84,7 +84,7 @@ def predict_now(plpy: Any, cache: dict, symbol: str) -> list[ForecastRow]:
     return rows
 
 
-@reported
+@report_errors
 def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_id: int | None) -> list[ForecastRow]:
     """Forecast from the candle at at_time (a timestamptz; None: the newest), writing nothing."""
     session = Session.of(plpy, cache)
@@ -97,7 +97,7 @@ def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_i
     return forecast_rows(ensemble, symbol, candle_time, windows, state.settings.min_confidence)
 
 
-@reported
+@report_errors
 def predict_range(
     plpy: Any, cache: dict, symbol: str, from_time: str | None, to_time: str | None, ensemble_id: int | None
 ) -> Iterator[ForecastRow]:

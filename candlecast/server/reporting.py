@@ -10,7 +10,7 @@ from typing import Any
 from candlecast.core.errors import CandlecastError
 
 
-def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+def report_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function(plpy, ...)``, or the generator that it returns, raise CandlecastErrors as PostgreSQL errors."""
 
     @wraps(function)
@@ -20,14 +20,14 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
         except CandlecastError as error:
             report = error
         else:
-            return _reporting(plpy, result) if isinstance(result, Iterator) else result
+            return _call_and_report(plpy, result) if isinstance(result, Iterator) else result
         _report(plpy, report)
         return None
 
     return entry
 
 
-def _reporting(plpy: Any, rows: Iterator) -> Iterator:
+def _call_and_report(plpy: Any, rows: Iterator) -> Iterator:
     try:
         yield from rows
     except CandlecastError as error:

@@ -14,7 +14,7 @@ from candlecast.core.settings import Settings
 from candlecast.core.times import MINUTE_SECONDS, format_timestamp, parse_timestamp
 from candlecast.server.feature_windows import read_window
 from candlecast.server.preparation import Ready, prepare
-from candlecast.server.reporting import reported
+from candlecast.server.reporting import report_errors
 from candlecast.server.run_log import Run, begin, finish, mark_lost, note, was_stale
 from candlecast.server.session import Session
 from candlecast.server.settings import read_settings
@@ -29,7 +29,7 @@ STALE_SECONDS = 3600
 _ARRIVE = "select extract(epoch from clock_timestamp())::float8 as now, set_config('lock_timeout', '2s', true)"
 
 
-@reported
+@report_errors
 def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
     """Predict one minute for every symbol with its active, test and shadow ensembles, and log every run.
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from candlecast.core.settings import Settings, in_effect, resolve
-from candlecast.server.reporting import reported
+from candlecast.server.reporting import report_errors
 from candlecast.server.session import Session
 
 #: ml_settings as JSON, for queries that read all that they need at once; `resolve` takes it.
@@ -19,7 +19,7 @@ def read_settings(session: Session) -> Settings:
     return resolve(session.rows(_QUERY)[0]["settings"])
 
 
-@reported
+@report_errors
 def ml_setting(plpy: Any, cache: dict, name: str) -> str:
     """What the server goes by, for those who cannot see its environment."""
     stored = Session.of(plpy, cache).rows(_QUERY)[0]["settings"]

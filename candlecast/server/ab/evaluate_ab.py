@@ -16,7 +16,7 @@ from candlecast.server.ab.evaluation_row import Evaluation, Row, build_row, inse
 from candlecast.server.ab.figures import compute_figures
 from candlecast.server.ab.paired_minutes import load_day, load_sequence
 from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove
-from candlecast.server.reporting import in_words, reported
+from candlecast.server.reporting import in_words, report_errors
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS
@@ -29,7 +29,7 @@ from public.ab_evaluations where id = $1"""
 _NOW = f"select extract(epoch from clock_timestamp())::float8 as now, {STORED_SETTINGS}"
 
 
-@reported
+@report_errors
 def evaluate_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
     """Compare, decide and act as of at_time (null: now); returns the rows added. Raises TimeNotReached."""
     session = Session.of(plpy, cache)
@@ -40,7 +40,7 @@ def evaluate_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
     return [row for _, of_symbol in by_symbol for row in _act(session, list(of_symbol))]
 
 
-@reported
+@report_errors
 def preview_ab(plpy: Any, cache: dict, at_time: str | None) -> list[Row]:
     """What evaluate_ab() would decide, writing nothing. Raises TimeNotReached."""
     session = Session.of(plpy, cache)

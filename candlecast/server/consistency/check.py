@@ -21,7 +21,7 @@ from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_windows import read_windows
 from candlecast.server.measured_day import resolve_day
 from candlecast.server.registry.test_vectors import TOLERANCE
-from candlecast.server.reporting import in_words, reported
+from candlecast.server.reporting import in_words, report_errors
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session
 from candlecast.server.settings import read_settings
@@ -58,7 +58,7 @@ _STORE_TYPES = ["text", "text", "bigint", "int", "int", "int", "float8", "float8
 Windows = dict[float, np.ndarray]
 
 
-@reported
+@report_errors
 def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Check a day (None: yesterday, UTC) and store it in place of what was; returns the rows of consistency_checks."""
     session = Session.of(plpy, cache)

@@ -21,7 +21,7 @@ from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_check import check_features
 from candlecast.server.feature_windows import read_rows
 from candlecast.server.measured_day import resolve_day
-from candlecast.server.reporting import in_words, reported
+from candlecast.server.reporting import in_words, report_errors
 from candlecast.server.session import Session
 
 #: Fewer rows of a day say little: ten bins of twenty rows.
@@ -56,7 +56,7 @@ class FeatureDrift(NamedTuple):
     threshold: float | None = None
 
 
-@reported
+@report_errors
 def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
     """Measure a day (None: yesterday, UTC) and store it in place of what was; returns the rows of feature_drift."""
     session = Session.of(plpy, cache)

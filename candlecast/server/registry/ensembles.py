@@ -12,7 +12,7 @@ from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, Tes
 from candlecast.server.ensemble_loader import check_weight
 from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove, put_on_test, read_state
 from candlecast.server.registry.test_vectors import parse_pair_vectors
-from candlecast.server.reporting import reported
+from candlecast.server.reporting import report_errors
 from candlecast.server.session import Session
 
 _VERSIONS = "select id, model_type, symbol, feature_hash from public.model_versions where id in ($1, $2)"
@@ -34,7 +34,7 @@ order by deactivated_at desc, id desc
 limit 1"""
 
 
-@reported
+@report_errors
 def create_ensemble(
     plpy: Any, cache: dict, mamba_id: int, lgbm_id: int, weight: Any, is_test: bool, symbol: str | None,
     calibration: str | None, vectors: str | None,
@@ -92,13 +92,13 @@ def _hash_calibration(calibration: str | None, vectors: str | None, weight: floa
     return sha256(calibration.encode()).hexdigest()
 
 
-@reported
+@report_errors
 def test_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
     """Prove an ensemble and put it on test; returns whether it is there."""
     return put_on_test(Session.of(plpy, cache), ensemble_id)
 
 
-@reported
+@report_errors
 def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
     """Take an ensemble off test; returns whether it was there."""
     session = Session.of(plpy, cache)
@@ -109,7 +109,7 @@ def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
     return True
 
 
-@reported
+@report_errors
 def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
     """Prove an ensemble by its test vectors, then make it its symbol's active one."""
     session = Session.of(plpy, cache)
@@ -119,7 +119,7 @@ def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
     change.replace(symbol, ensemble_id, "activated", leaves_as="retired", leaving_event="replaced")
 
 
-@reported
+@report_errors
 def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
     """Go back to the ensemble that was active before; returns its id."""
     session = Session.of(plpy, cache)

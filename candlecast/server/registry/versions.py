@@ -10,7 +10,7 @@ from candlecast.core.errors import RegistrationRefused, VersionConflict
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.model import LGBM_FILES, NORMALIZATION, build_output_mapping
 from candlecast.core.normalization import parse_normalization
-from candlecast.server.reporting import reported
+from candlecast.server.reporting import report_errors
 from candlecast.server.runtimes import check_artifact
 from candlecast.server.session import Session
 
@@ -47,7 +47,7 @@ update public.model_artifacts set content = $3
 where model_version_id = $1 and name = $2 and sha256(content) <> sha256($3)"""
 
 
-@reported
+@report_errors
 def register_model(
     plpy: Any, cache: dict, model_type: str, version: str, symbol: str, model_path: str,
     facts: str, names: list[str], contents: list[bytes],

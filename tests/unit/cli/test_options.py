@@ -9,11 +9,11 @@ import typer
 from typer.testing import CliRunner
 
 from candlecast.cli.expand import expand_options
-from candlecast.cli.models import PredictOptions
-from candlecast.cli.training import EvaluateOptions, RetrainOptions, TrainOptions
-from candlecast.trainer.evaluate import EvaluateOptions as TrainerEvaluateOptions
+from candlecast.cli.models import PredictArguments
+from candlecast.cli.training import EvaluateArguments, RetrainArguments, TrainArguments
+from candlecast.trainer.evaluate import EvaluateOptions
 from candlecast.trainer.predict import predict
-from candlecast.trainer.retrain import RetrainOptions as TrainerRetrainOptions
+from candlecast.trainer.retrain import RetrainOptions
 from candlecast.trainer.train import train
 
 
@@ -86,10 +86,10 @@ def test_help_has_each_field_in_its_place(run):
 @pytest.mark.parametrize(
     ("options", "taken_by", "by_hand"),
     [
-        (TrainOptions, train, set()),
-        (RetrainOptions, TrainerRetrainOptions, {"symbols", "database_url"}),
-        (EvaluateOptions, TrainerEvaluateOptions, {"symbol", "database_url"}),
-        (PredictOptions, predict, set()),
+        (TrainArguments, train, set()),
+        (RetrainArguments, RetrainOptions, {"symbols", "database_url"}),
+        (EvaluateArguments, EvaluateOptions, {"symbol", "database_url"}),
+        (PredictArguments, predict, set()),
     ],
 )
 def test_the_trainer_takes_options_by_their_names(options, taken_by, by_hand):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from candlecast.core.errors import TimeUnreadable
+from candlecast.core.forecast_rows import format_timestamps
 from candlecast.core.times import (
     MINUTE_SECONDS,
     MINUTE_US,
     ONE_MINUTE,
     describe_time,
     format_timestamp,
-    format_timestamps,
     microseconds_of,
     moment,
     parse_timestamp,

@@ -65,8 +65,8 @@ def build_result(session: Session, symbol: str, deviations: Deviations, missing:
     if corrected.any():
         place = int(corrected.argmax())
         before, now = closes[candles[place]]
-        candle = f"the candle at {format_timestamp(candles[place])}: its close was {before:.10g} and is {now:.10g}"
-        reason = f"{_describe(deviations, place)}; corrected since: {candle}"
+        corrected_since = f"was corrected since, its close {before:.10g} is now {now:.10g}"
+        reason = f"{_describe(deviations, place)}: the candle at {format_timestamp(candles[place])} {corrected_since}"
         return CheckResult(*figures, float(times[place]), "candle", reason)
     return CheckResult(*figures)
 

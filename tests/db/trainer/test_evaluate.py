@@ -151,4 +151,4 @@ def test_what_cannot_be_evaluated_is_said_with_the_remedy(five_days, database_ur
 def evaluated(url, symbol="DEMO", **changed):
     """What EVALUATE does, in this process."""
     training = TrainingOptions(threads=1, mamba_seeds=1, mamba_budget_seconds=60 * 0.02)
-    return evaluate(symbol, EvaluateOptions(training=training, **changed), url)
+    return evaluate(symbol, EvaluateOptions(**{"training": training} | changed), url)

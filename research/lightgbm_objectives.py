@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import normalized_last_rows
+from candlecast.trainer.data.dataset import normalize_last_rows
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import describe, read
@@ -105,7 +105,7 @@ def main() -> None:
     folds = []
     for split in splits:
         normalization = fit_rows_normalization(dataset, split.training)
-        rows, test = (normalized_last_rows(dataset, part, normalization) for part in (split.training, split.test))
+        rows, test = (normalize_last_rows(dataset, part, normalization) for part in (split.training, split.test))
         folds.append((rows, dataset.scaled[split.training], test))
     for name, fit in VARIANTS.items():
         if arguments.only and name not in arguments.only:

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, normalized_last_rows
+from candlecast.trainer.data.dataset import Dataset, normalize_last_rows
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
@@ -84,9 +84,9 @@ def forecast(fold: Fold, parameters: LightGBMParameters, seed: int, threads: int
 def _fold(dataset: Dataset, split: Split) -> Fold:
     normalization = fit_rows_normalization(dataset, split.training)
     return (
-        normalized_last_rows(dataset, split.training, normalization),
+        normalize_last_rows(dataset, split.training, normalization),
         dataset.scaled[split.training],
-        normalized_last_rows(dataset, split.test, normalization),
+        normalize_last_rows(dataset, split.test, normalization),
         dataset.returns[split.test],
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalized_last_rows
+from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normalize_last_rows
 from candlecast.trainer.data.splits import PURGE, Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
@@ -41,12 +41,12 @@ def forecast(dataset: Dataset, split: Split, extras: list[Dataset], threads: int
     normalization = fit_rows_normalization(dataset, split.training)
     border = dataset.candle_time[split.validation[0]] - PURGE * 60
     early = [np.flatnonzero(one.candle_time < border) for one in extras]
-    rows = [normalized_last_rows(one, chosen, normalization) for one, chosen in zip(extras, early, strict=True)]
+    rows = [normalize_last_rows(one, chosen, normalization) for one, chosen in zip(extras, early, strict=True)]
     scaled = [one.scaled[chosen] for one, chosen in zip(extras, early, strict=True)]
-    rows.append(normalized_last_rows(dataset, split.training, normalization))
+    rows.append(normalize_last_rows(dataset, split.training, normalization))
     scaled.append(dataset.scaled[split.training])
     every_row, every_return = np.concatenate(rows), np.concatenate(scaled)
-    test_rows = normalized_last_rows(dataset, split.test, normalization)
+    test_rows = normalize_last_rows(dataset, split.test, normalization)
     models = [
         train_horizon(every_row, every_return[:, column], LightGBMParameters(), 0, threads)
         for column in range(len(HORIZONS))

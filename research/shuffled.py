@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from candlecast.trainer.data.dataset import normalized_last_rows
+from candlecast.trainer.data.dataset import normalize_last_rows
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
 from research.stretch import read
@@ -30,7 +30,7 @@ def main() -> None:
     found: list[float] = []
     for number, split in enumerate(splits, start=1):
         normalization = fit_rows_normalization(dataset, split.training)
-        rows, test = (normalized_last_rows(dataset, part, normalization) for part in (split.training, split.test))
+        rows, test = (normalize_last_rows(dataset, part, normalization) for part in (split.training, split.test))
         returns = dataset.returns[split.test, 0]
         moved, values = returns != 0, []
         for seed in range(arguments.trainings):

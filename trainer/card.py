@@ -75,7 +75,7 @@ def from_database(connection: psycopg.Connection, name: str, model_type: str | N
         joined = []
         if len(found) == 2 and model_type in (None, "ensemble"):
             ids = (found["mamba"][0], found["lgbm"][0])
-            joined = [_joined_in_database(row) for row in connection.execute(_ENSEMBLES, ids)]
+            joined = [_build_joined(row) for row in connection.execute(_ENSEMBLES, ids)]
         facts = {key: row[4] for key, row in found.items()}
         if joined:
             cards.append(Card(f"ensemble {found['mamba'][3]} of {symbol}", source, facts, joined))
@@ -100,7 +100,7 @@ def from_disk(models: Path, name: str, model_type: str | None) -> list[Card]:
     return [Card(f"{key} {name} of {one['symbol']}", str(folders[key]), {key: one}) for key, one in facts.items()]
 
 
-def _joined_in_database(row: Sequence[Any]) -> Joined:
+def _build_joined(row: Sequence[Any]) -> Joined:
     number, weight, calibration, vectors, state = row
     return Joined(weight, calibration and json.loads(calibration), vectors, f"id {number}, {state}")
 

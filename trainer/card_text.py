@@ -43,7 +43,7 @@ def render(card: Card) -> str:
         f"# {plain(card.title)}\n\n{_introduction(card, facts)}",
         _section("Data", _data(facts)),
         _section("Measured on the test part", _measured(facts.get("metrics") or {})),
-        _section("Probabilities and intervals on the test part", _calibrated(facts.get("metrics") or {})),
+        _section("Probabilities and intervals on the test part", _describe_calibrated(facts.get("metrics") or {})),
         *(_section(_ensemble_title(joined), _ensemble(joined, facts)) for joined in card.ensembles),
         *(_section(f"Parameters of {NAMES[key]}", _parameters(own)) for key, own in card.versions.items()),
         _section("Features", _features(facts, card.versions)),
@@ -98,7 +98,7 @@ def _measured(metrics: Mapping[str, Any]) -> str:
     return f"{_table(heading, rows, 'llrlrr')}\n\n{note}"
 
 
-def _calibrated(metrics: Mapping[str, Any]) -> str:
+def _describe_calibrated(metrics: Mapping[str, Any]) -> str:
     """Of the ensemble: probabilities and intervals on the test part."""
     rows = []
     for horizon, one in (metrics.get("calibrated") or {}).items():

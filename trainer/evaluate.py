@@ -26,7 +26,7 @@ from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import FOLDS, Split, split_walk_forward
 from candlecast.trainer.evaluation.document import make_document, make_shuffled_document
 from candlecast.trainer.evaluation.plots import write_plots
-from candlecast.trainer.evaluation.tables import folds_table, shuffled_table, tables, verdict
+from candlecast.trainer.evaluation.tables import folds_table, make_shuffled_table, tables, verdict
 from candlecast.trainer.evaluation.walk_forward import forecast_folds, hash_dataset
 from candlecast.trainer.models import artifacts
 from candlecast.trainer.models.training import Stage, TrainingOptions
@@ -129,8 +129,8 @@ def _measure_shuffled(
     }
     document = about | make_shuffled_document(runs)
     _write(folder / SHUFFLED_RESULT, document)
-    out.print(shuffled_table(document))
-    out.print(shuffled_verdict(document), soft_wrap=True)
+    out.print(make_shuffled_table(document))
+    out.print(describe_shuffled(document), soft_wrap=True)
     return folder
 
 
@@ -158,7 +158,7 @@ def _measure(
     return folder
 
 
-def shuffled_verdict(document: dict[str, Any]) -> str:
+def describe_shuffled(document: dict[str, Any]) -> str:
     """Whether anything was predicted that could not be."""
     trainings = sum(len(one["folds"]) for one in document["runs"])
     held = [name for name, holds in document["holds"].items() if holds]

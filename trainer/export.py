@@ -20,7 +20,7 @@ from candlecast.core.feature_names import FEATURE_HASH, FEATURES, VOLATILITY_30M
 from candlecast.core.model import LGBM_FILES, NORMALIZATION, Model
 from candlecast.core.returns import scale_of
 from candlecast.server.model_loader import load_lgbm, load_mamba
-from candlecast.trainer.data.dataset import Dataset, normalized_last_rows, normalized_windows
+from candlecast.trainer.data.dataset import Dataset, normalize_last_rows, normalize_windows
 from candlecast.trainer.data.splits import Split, choose_borders, split_by_time
 from candlecast.trainer.evaluation.held_out import (
     Baseline,
@@ -94,7 +94,7 @@ def export_pair(
     windows = artifacts.choose_vector_windows(dataset, split.test)
     version = artifacts.new_version(models)
     shared = {"version": version} | _shared_facts(dataset, split, pair, report)
-    rows = normalized_last_rows(dataset, split.training, pair.normalization)
+    rows = normalize_last_rows(dataset, split.training, pair.normalization)
     seen = {distribution.FIELD: distribution.describe(rows, dataset.candle_time[split.training])}
     mamba_facts = (
         shared
@@ -140,12 +140,12 @@ def measure_files(
     parts = []
     with stage("Test part") as on_step:
         done = 0
-        for rows in normalized_windows(dataset, chosen, mamba.normalization):
+        for rows in normalize_windows(dataset, chosen, mamba.normalization):
             parts.append(mamba.from_normalized(rows))
             done += len(rows)
             on_step(done, len(chosen), "")
     by_mamba = np.concatenate(parts)
-    last_rows = normalized_last_rows(dataset, chosen, lgbm.normalization)
+    last_rows = normalize_last_rows(dataset, chosen, lgbm.normalization)
     by_lgbm = lgbm.from_normalized(last_rows[:, np.newaxis, :])
     last = dataset.features[dataset.ends[chosen]]
     scale, returns = scale_of(last[:, VOLATILITY_30M]), dataset.returns[chosen]
@@ -175,7 +175,7 @@ def _lgbm_files(pair: Pair) -> dict[str, bytes]:
 def _check_parity(dataset: Dataset, split: Split, pair: Pair, files: Mapping[str, bytes]) -> None:
     """Hold both files of Mamba to the trained model, on windows spread over the validation part."""
     spread = np.linspace(0, len(split.validation) - 1, PARITY_WINDOWS).astype(np.int64)
-    (windows,) = normalized_windows(dataset, split.validation[spread], pair.normalization, PARITY_WINDOWS)
+    (windows,) = normalize_windows(dataset, split.validation[spread], pair.normalization, PARITY_WINDOWS)
     check_twins(pair.mamba, files["mamba.pt"], files["mamba.onnx"], windows)
 
 

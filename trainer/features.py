@@ -35,7 +35,7 @@ def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.in
     Returns the rows' open_time (m,) and their features (m, features) in the order of ``FEATURES``.
     Raises ValueError where a column is missing, the lengths differ, or the times don't ascend.
     """
-    open_time, raw = _checked(candles)
+    open_time, raw = _check_candles(candles)
     if len(open_time) < FEATURE_WINDOW:
         return np.empty(0, np.int64), np.empty((0, len(FEATURES)))
     ends = np.arange(FEATURE_WINDOW - 1, len(open_time))  # rows that have 150 candles, whole or not
@@ -46,7 +46,7 @@ def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.in
     return open_time[ends][whole], matrix
 
 
-def _checked(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], dict[str, Floats]]:
+def _check_candles(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], dict[str, Floats]]:
     missing = [name for name in ("open_time", *RAW_COLUMNS) if name not in candles]
     if missing:
         raise ValueError(f"candles lack the columns {', '.join(missing)}: pass open_time and RAW_COLUMNS")

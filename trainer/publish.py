@@ -100,7 +100,7 @@ def publish(
                 )
                 if publish_as == "active":
                     opened.execute("select activate_ensemble(%s)", (ensemble,))
-                return _published(opened, ensemble, publish_as)
+                return _describe_published(opened, ensemble, publish_as)
         except psycopg.Error as error:
             raise explain(error) from error
 
@@ -120,10 +120,10 @@ def publish_on_test_or_waiting(folder: Path, connection: psycopg.Connection) -> 
             raise explain(error) from error
         why = f"{explain(error).message}. {error.diag.message_detail}"
         return published, f"{why} When a place is free: select test_ensemble({published.id});"
-    return _published(connection, published.id, "test"), None
+    return _describe_published(connection, published.id, "test"), None
 
 
-def _published(connection: psycopg.Connection, ensemble: int, publish_as: str) -> Published:
+def _describe_published(connection: psycopg.Connection, ensemble: int, publish_as: str) -> Published:
     """As the database has it now."""
     weight, state = connection.execute(_STORED, (ensemble,)).fetchone() or (None, publish_as)
     told = _STATES[state] if state == publish_as else f"{_STATES[state]} already, so not {_STATES[publish_as]}"

@@ -128,7 +128,7 @@ def begin(connection: psycopg.Connection, symbol: str, url: str | None) -> Train
         connection.execute("set idle_session_timeout = 0")  # it waits while the models train
         locked = connection.execute(_LOCK, (LOCK_CLASS, symbol)).fetchone()
         if locked != (True,):
-            raise _running(connection, symbol)
+            raise _find_running(connection, symbol)
         connection.execute(_LOST, (symbol,))
         row = connection.execute(_BEGIN, (symbol, socket.gethostname(), os.getpid())).fetchone()
     except psycopg.Error as error:
@@ -137,7 +137,7 @@ def begin(connection: psycopg.Connection, symbol: str, url: str | None) -> Train
     return TrainingRun(connection, url, row[0], symbol)
 
 
-def _running(connection: psycopg.Connection, symbol: str) -> AlreadyRunning:
+def _find_running(connection: psycopg.Connection, symbol: str) -> AlreadyRunning:
     row = connection.execute(_HOLDER, (symbol,)).fetchone()
     if row:
         since, host, pid, number = row

@@ -69,10 +69,10 @@ class Ensemble:
             lgbm=unscale(lgbm, volatility),
             ensemble=unscale(ensemble, volatility),
             confidence=np.where(total > 0, np.clip(1.0 - apart, 0.0, 1.0), 0.0),
-            calibrated=self._calibrated(ensemble, standardized[:, -1, :], volatility),
+            calibrated=self._calibrate(ensemble, standardized[:, -1, :], volatility),
         )
 
-    def _calibrated(self, scaled: np.ndarray, rows: np.ndarray, volatility: np.ndarray) -> Calibrated | None:
+    def _calibrate(self, scaled: np.ndarray, rows: np.ndarray, volatility: np.ndarray) -> Calibrated | None:
         if self.calibration is None:
             return None
         lower, upper = self.calibration.interval(scaled)

@@ -23,7 +23,7 @@ ACCEPTED = {"text": ("text", "character varying"), "bigint": ("bigint", "integer
 Columns = dict[str, Any]
 
 
-def adopted() -> bool:
+def was_adopted() -> bool:
     """Whether the table was there before candlecast."""
     return notes.read(NOTE) is not None
 
@@ -32,7 +32,7 @@ def adopt() -> None:
     """Check columns, keys and rows, listing all that is wrong; then add what is missing. Raises CommandError."""
     _refuse_if(_kind_problems())
     execute("lock table candles_1m in access exclusive mode")
-    wanted, checks = _wanted()
+    wanted, checks = _read_wanted()
     found = _columns("public")
     _refuse_if(_column_problems(wanted, found) + _constraint_problems(checks))
     _refuse_if(_row_problems(wanted, found, checks))
@@ -92,7 +92,7 @@ def release() -> None:
     notes.forget(NOTE)
 
 
-def _wanted() -> tuple[Columns, list[Any]]:
+def _read_wanted() -> tuple[Columns, list[Any]]:
     """Columns and CHECKs of the file's table."""
     execute("create schema candlecast_adoption; set local search_path = candlecast_adoption")
     execute((FUNCTIONS / "candles/candles_1m_v01.sql").read_text())

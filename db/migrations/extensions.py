@@ -6,7 +6,7 @@ from db.migrations.objects import execute, scalar
 
 def create_extensions() -> None:
     """Create what is missing, and note what that was."""
-    created = [name for name in _wanted() if not _there(name)]
+    created = [name for name in _list_wanted() if not _there(name)]
     for name in created:
         execute(f"create extension {name}")
     notes.write("extensions_created", created)
@@ -28,7 +28,7 @@ def notice(message: str) -> None:
     execute(f"do $$ begin raise notice '{message}'; end $$")
 
 
-def _wanted() -> list[str]:
+def _list_wanted() -> list[str]:
     home = scalar("select current_setting('cron.database_name', true)")
     if home == scalar("select current_database()"):
         return ["plpython3u", "pg_cron"]

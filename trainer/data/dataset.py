@@ -1,7 +1,7 @@
 """Rows to train and evaluate on: features and scaled returns of one symbol, read from the database or made from arrays.
 
 ``read_dataset`` reads ``features_between`` and the closes by binary COPY, a month in about a second.
-Windows are views of the rows; ``normalized_windows`` copies and normalizes a batch at a time, so memory stays
+Windows are views of the rows; ``normalize_windows`` copies and normalizes a batch at a time, so memory stays
 at the rows' own 216 bytes a minute.
 """
 
@@ -53,7 +53,7 @@ class Dataset:
         return windows_at(self.features, self.ends[chosen])
 
 
-def normalized_windows(
+def normalize_windows(
     dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 128
 ) -> Iterator[np.ndarray]:
     """The chosen windows in order, normalized, (batch, 60, features) float32 at a time."""
@@ -61,7 +61,7 @@ def normalized_windows(
         yield normalize(dataset.windows(chosen[start : start + batch]), params)
 
 
-def normalized_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
+def normalize_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
     """What LightGBM reads of the chosen windows: (len(chosen), features) float32."""
     last = dataset.features[dataset.ends[chosen]][:, np.newaxis, :]
     return normalize(last, params)[:, -1, :]

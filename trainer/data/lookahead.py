@@ -51,7 +51,7 @@ def check_no_lookahead(
     connection: psycopg.Connection, symbol: str, dataset: Dataset, sample: int = SAMPLE, seed: int = 0
 ) -> int:
     """Hold sampled rows to the candles that the database has of them; returns how many. Raises LookAhead."""
-    chosen = _sampled(dataset, sample, seed)
+    chosen = _choose_sample(dataset, sample, seed)
     times = dataset.candle_time[chosen].astype(np.float64).tolist()
     rows = copy_binary(connection, _CANDLES, (times, symbol), columns=1 + len(RAW_COLUMNS))
     candles = {name: rows[:, 1 + column] for column, name in enumerate(RAW_COLUMNS)}
@@ -61,7 +61,7 @@ def check_no_lookahead(
 def check_rows(candles: Mapping[str, np.ndarray], dataset: Dataset, sample: int = SAMPLE, seed: int = 0) -> int:
     """The same with candles as ``compute_features`` reads them; those around the sampled minutes suffice."""
     open_time = np.asarray(candles["open_time"], np.int64)
-    chosen = _sampled(dataset, sample, seed)
+    chosen = _choose_sample(dataset, sample, seed)
     for position in chosen:
         minute = int(dataset.candle_time[position])
         last = int(np.searchsorted(open_time, minute))
@@ -116,7 +116,7 @@ def _what(dataset: Dataset, minute: int, given: str, expected: str) -> str:
     return f"look-ahead: the row of {plain(dataset.symbol)} at {when} has {given}, where there is {expected}"
 
 
-def _sampled(dataset: Dataset, sample: int, seed: int) -> np.ndarray:
+def _choose_sample(dataset: Dataset, sample: int, seed: int) -> np.ndarray:
     """Positions into ``dataset.ends``, ascending: a sample without repetition, or all where there are fewer."""
     count = len(dataset.ends)
     return np.sort(np.random.default_rng(seed).choice(count, size=min(sample, count), replace=False))

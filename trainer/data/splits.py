@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.core.windows import HORIZONS, LOOKBACK
 
 #: Minutes between a row and the next part's first row that must lie in between: history and labels, 213.
@@ -22,7 +22,6 @@ VALIDATION_SHARE = 0.15
 FOLDS = 4
 #: Rows below which a part teaches or tells nothing.
 MIN_TRAINING_ROWS, MIN_VALIDATION_ROWS, MIN_TEST_ROWS = 2_000, 500, 500
-DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def split_walk_forward(
     borders = [*(start + minute * MINUTE_SECONDS for minute in minutes), end]
     splits = []
     for number, (fold_from, fold_to) in enumerate(pairwise(borders), start=1):
-        training_from = int(candle_time[0]) if train_days is None else int(fold_from - train_days * DAY)
+        training_from = int(candle_time[0]) if train_days is None else int(fold_from - train_days * DAY_SECONDS)
         try:
             validation_from, _ = choose_borders(candle_time[candle_time >= training_from], fold_from, validation_share)
             splits.append(split_by_time(candle_time, validation_from, fold_from, training_from, fold_to))

@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from candlecast.core.normalization import Normalization
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, normalized_last_rows
+from candlecast.trainer.data.dataset import Dataset, normalize_last_rows
 from candlecast.trainer.data.splits import Split
 
 #: Inverse strengths of the logistic regression's penalty; strengths of the ridge's.
@@ -77,6 +77,6 @@ def fit_ridge(dataset: Dataset, split: Split, normalization: Normalization) -> F
 
 def _rows(dataset: Dataset, split: Split, normalization: Normalization) -> dict[str, np.ndarray]:
     return {
-        name: normalized_last_rows(dataset, getattr(split, name), normalization).astype(np.float64)
+        name: normalize_last_rows(dataset, getattr(split, name), normalization).astype(np.float64)
         for name in ("training", "validation", "test")
     }

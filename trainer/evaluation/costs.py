@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.trainer.evaluation.intervals import mean_estimate
 
 #: Costs of one side, in basis points of what is traded.
 SIDES = (0, 2, 5, 10)
-DAY, DAY_MINUTES = 86_400, 1_440
+DAY_MINUTES = DAY_SECONDS // MINUTE_SECONDS
 DAYS_A_YEAR = 365
 BASIS_POINT = 1e-4
 
@@ -49,7 +50,7 @@ class Book:
 
     def daily(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """By UTC day: its first second (days,), gross return (days,), turnover (days,)."""
-        day, number = np.unique(self.time // DAY * DAY, return_inverse=True)
+        day, number = np.unique(self.time // DAY_SECONDS * DAY_SECONDS, return_inverse=True)
         return day, np.bincount(number, self.gross), np.bincount(number, self.turnover)
 
     def document(self) -> dict[str, object]:

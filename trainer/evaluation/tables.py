@@ -66,7 +66,7 @@ def verdict(document: dict[str, Any]) -> Iterator[Table | str]:
     yield f"The 90 % intervals hold {_with_ends(every['interval_coverage'])} % of the outcomes."
 
 
-def shuffled_table(document: dict[str, Any]) -> Table:
+def make_shuffled_table(document: dict[str, Any]) -> Table:
     """Mean AUC over the trainings on shuffled labels, with its corrected interval."""
     table = _table("AUC on real labels after training on shuffled ones", ("horizon",), document["auc"])
     for key in COLUMNS:

@@ -108,10 +108,10 @@ def read_ensemble(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], Path,
             f"{folder} holds a version of type {facts['model_type']!r}, not an ensemble",
             "Name a folder under models/ensemble.",
         )
-    return facts, files, _joined(folder, facts, "mamba"), _joined(folder, facts, "lgbm")
+    return facts, files, _find_joined(folder, facts, "mamba"), _find_joined(folder, facts, "lgbm")
 
 
-def _joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
+def _find_joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
     named = facts.get(model_type)
     if not isinstance(named, dict) or not isinstance(named.get("version"), str):
         raise CandlecastUserError(f"{folder / FACTS} names no {model_type} version", "Train again.")

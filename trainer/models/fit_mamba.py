@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from candlecast.core.normalization import Normalization, normalize
-from candlecast.trainer.data.dataset import Dataset, normalized_windows
+from candlecast.trainer.data.dataset import Dataset, normalize_windows
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
 
 EVALUATION_BATCH = 256
@@ -198,7 +198,7 @@ def _validation_loss(model: MambaForecaster, data: MambaData, device: torch.devi
     with torch.inference_mode():
         parts = [
             model.log_odds(_tensor(rows, device))
-            for rows in normalized_windows(data.dataset, data.validation, data.normalization, EVALUATION_BATCH)
+            for rows in normalize_windows(data.dataset, data.validation, data.normalization, EVALUATION_BATCH)
         ]
         return float(direction_loss(torch.cat(parts), _tensor(data.dataset.scaled[data.validation], device)))
 

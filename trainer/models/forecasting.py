@@ -14,7 +14,7 @@ from torch import nn
 
 from candlecast.core.calibration import Calibration
 from candlecast.core.normalization import Normalization, standardize
-from candlecast.trainer.data.dataset import Dataset, normalized_last_rows, normalized_windows
+from candlecast.trainer.data.dataset import Dataset, normalize_last_rows, normalize_windows
 from candlecast.trainer.models.lgbm import DirectionModel
 
 BATCH = 256
@@ -54,7 +54,7 @@ def forecast_mamba(
     """Mamba's scaled returns (len(chosen), 5) float64 for positions into ``dataset.ends``."""
     parts, done = [], 0
     with torch.inference_mode():
-        for rows in normalized_windows(dataset, chosen, normalization, BATCH):
+        for rows in normalize_windows(dataset, chosen, normalization, BATCH):
             parts.append(model(torch.from_numpy(rows)).numpy())
             done += len(rows)
             if on_step is not None:
@@ -70,12 +70,12 @@ def forecast_lgbm(
     normalization: Normalization,
 ) -> np.ndarray:
     """LightGBM's scaled returns (len(chosen), 5): (2p - 1) * magnitude, as facts.json maps it."""
-    rows = normalized_last_rows(dataset, chosen, normalization)
+    rows = normalize_last_rows(dataset, chosen, normalization)
     threads = torch.get_num_threads()
     probabilities = [model.probability(rows, threads) for model in models]
     return (2.0 * np.stack(probabilities, axis=1) - 1.0) * magnitude
 
 
-def standardized_last_rows(dataset: Dataset, chosen: np.ndarray, normalization: Normalization) -> np.ndarray:
+def standardize_last_rows(dataset: Dataset, chosen: np.ndarray, normalization: Normalization) -> np.ndarray:
     """The chosen windows' last rows, standardized and not clipped: (len(chosen), features) float64."""
     return standardize(dataset.features[dataset.ends[chosen]][:, np.newaxis, :], normalization)[:, 0, :]

@@ -152,10 +152,10 @@ def _margin_booster(booster: lightgbm.Booster) -> lightgbm.Booster:
     """The same trees with float32 thresholds and the raw margin as output."""
     text = booster.model_to_string()
 
-    def floored(line: re.Match[str]) -> str:
+    def floor_threshold(line: re.Match[str]) -> str:
         return "threshold=" + " ".join(repr(floor_to_float32(float(t))) for t in line[1].split())
 
-    text = re.sub(r"^threshold=(.*)$", floored, text, flags=re.MULTILINE)
+    text = re.sub(r"^threshold=(.*)$", floor_threshold, text, flags=re.MULTILINE)
     text = re.sub(r"^objective=.*$", "objective=regression", text, flags=re.MULTILINE)
     # Byte lengths of the trees, which the rounding changed; without the line LightGBM reads them one by one.
     text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)

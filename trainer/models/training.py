@@ -16,7 +16,7 @@ from candlecast.core.calibration import Calibration
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.normalization import Normalization
 from candlecast.core.windows import HORIZONS
-from candlecast.trainer.data.dataset import Dataset, normalized_last_rows
+from candlecast.trainer.data.dataset import Dataset, normalize_last_rows
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.models import artifacts
 from candlecast.trainer.models.fit_calibration import Method, WeightFit, fit_calibration, fit_weight
@@ -27,7 +27,7 @@ from candlecast.trainer.models.forecasting import (
     combine,
     forecast_lgbm,
     forecast_mamba,
-    standardized_last_rows,
+    standardize_last_rows,
 )
 from candlecast.trainer.models.lgbm import DirectionModel, LightGBMParameters, train_horizon
 from candlecast.trainer.models.mamba import MambaAverage
@@ -97,7 +97,7 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
         by_lgbm = forecast_lgbm(directions, magnitude, dataset, split.validation, normalization)
         outcomes = dataset.scaled[split.validation]
         weight = fit_weight(by_mamba, by_lgbm, magnitude, outcomes, options.seed)
-        rows = standardized_last_rows(dataset, split.training, normalization)
+        rows = standardize_last_rows(dataset, split.training, normalization)
         calibration, document = fit_calibration(
             weight.weight * by_mamba + (1.0 - weight.weight) * by_lgbm,
             outcomes,
@@ -121,7 +121,7 @@ def forecast_pair(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnS
     return combine(
         forecast_mamba(pair.mamba, dataset, chosen, pair.normalization, on_step),
         forecast_lgbm(pair.lgbm, pair.magnitude, dataset, chosen, pair.normalization),
-        standardized_last_rows(dataset, chosen, pair.normalization),
+        standardize_last_rows(dataset, chosen, pair.normalization),
         pair.calibration,
     )
 
@@ -129,7 +129,7 @@ def forecast_pair(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnS
 def _fit_lgbm(
     dataset: Dataset, split: Split, normalization: Normalization, options: TrainingOptions, stage: Stage
 ) -> list[DirectionModel]:
-    rows = normalized_last_rows(dataset, split.training, normalization)
+    rows = normalize_last_rows(dataset, split.training, normalization)
     models = []
     for column, horizon in enumerate(HORIZONS):
         with stage(f"LightGBM, {horizon} min") as on_step:

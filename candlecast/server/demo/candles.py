@@ -91,19 +91,19 @@ def order_flow(from_minute: int, to_minute: int, seed: int = SEED) -> np.ndarray
 
 def _order_flow(noise: np.ndarray, history: int) -> np.ndarray:
     """From the last minute of ``history`` on, which tilts the first minute after it."""
-    return _trailing(noise[:, _FLOW], _FLOW_MEMORY ** np.arange(_FLOW_MINUTES), history - 1)
+    return _sum_trailing(noise[:, _FLOW], _FLOW_MEMORY ** np.arange(_FLOW_MINUTES), history - 1)
 
 
 def _activity(noise: np.ndarray, history: int, minutes: np.ndarray) -> np.ndarray:
     """How busy each minute is: bursts of half an hour, tides of hours, and the time of day."""
     calmness = noise[:, _CALMNESS]
     ages = np.arange(_VOLATILITY_MINUTES)
-    bursts = _trailing(calmness, np.exp(-ages / 20), history)
-    tides = _trailing(calmness, np.exp(-ages / 160), history)
+    bursts = _sum_trailing(calmness, np.exp(-ages / 20), history)
+    tides = _sum_trailing(calmness, np.exp(-ages / 160), history)
     return 0.6 * bursts + 0.6 * tides + 0.5 * np.cos(2 * np.pi * (minutes % 1440 - 870) / 1440)
 
 
-def _trailing(values: np.ndarray, weights: np.ndarray, start: int) -> np.ndarray:
+def _sum_trailing(values: np.ndarray, weights: np.ndarray, start: int) -> np.ndarray:
     """Weighted means, of unit variance, that end at each element from ``start`` on."""
     weights = weights / np.sqrt((weights**2).sum())
     return np.convolve(values, weights, mode="full")[start : len(values)]

@@ -34,7 +34,7 @@ def downgrade() -> None:
     drop function candle_gaps(text, timestamptz, timestamptz); drop view candle_symbols;
     drop table loaded_archives; drop table feed_status;
     """)
-    if adoption.adopted():
+    if adoption.was_adopted():
         adoption.release()
     else:
         execute("drop table candles_1m")

@@ -115,7 +115,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
 def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     """To a step of the quantiles that are kept, against scipy and the very training rows."""
     from candlecast.core.normalization import parse_normalization
-    from candlecast.trainer.data.dataset import normalized_last_rows
+    from candlecast.trainer.data.dataset import normalize_last_rows
     from candlecast.trainer.data.splits import choose_borders, split_by_time
     from tests.support.artifacts import generated_dataset
 
@@ -123,7 +123,7 @@ def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
     training = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time, None)).training
     assert len(training) == seen(artifacts)["rows"]
     params = parse_normalization((Path(artifacts[0]) / "normalization_params_v1.json").read_bytes())
-    trained_on, given = normalized_last_rows(dataset, training, params), normalized_day(live, artifacts)
+    trained_on, given = normalize_last_rows(dataset, training, params), normalized_day(live, artifacts)
     for row in measure(live):
         values = trained_on[:, FEATURES.index(row.feature)]
         true = stats.ks_2samp(given[row.feature].to_numpy(), values, method="asymp").statistic

@@ -15,7 +15,7 @@ from candlecast.core.distribution import MIN_SHARE, STEPS, Distribution, describ
 from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.times import DAY_SECONDS
-from candlecast.trainer.data.dataset import dataset_from_files, normalized_last_rows
+from candlecast.trainer.data.dataset import dataset_from_files, normalize_last_rows
 from candlecast.trainer.models.training import fit_rows_normalization
 
 ROWS = 5_000
@@ -173,7 +173,7 @@ def test_real_days_beside_the_eight_before_them(shared_data):
     days = (dataset.candle_time - dataset.candle_time[0]) // DAY_SECONDS
     before, after = np.flatnonzero(days < 8), np.flatnonzero(days == 8)
     normalization = fit_rows_normalization(dataset, before)
-    training, values = (normalized_last_rows(dataset, rows, normalization) for rows in (before, after))
+    training, values = (normalize_last_rows(dataset, rows, normalization) for rows in (before, after))
     found = parse_distribution(json.loads(json.dumps(describe(training, dataset.candle_time[before]))))
     for column, name in enumerate(FEATURES):
         index, distance = found[name].compare(values[:, column])

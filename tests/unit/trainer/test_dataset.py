@@ -7,7 +7,7 @@ import pytest
 
 from candlecast.core.feature_names import CLOSE, FEATURES, VOLATILITY_30M
 from candlecast.core.normalization import normalize, parse_normalization
-from candlecast.trainer.data.dataset import build_dataset, normalized_last_rows, normalized_windows
+from candlecast.trainer.data.dataset import build_dataset, normalize_last_rows, normalize_windows
 from candlecast.trainer.data.splits import choose_borders, split_by_time
 from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.fit_normalization import fit_normalization, to_json
@@ -72,8 +72,8 @@ def test_batches_equal_the_whole_and_last_rows_the_windows_ends():
     chosen = np.arange(0, 900, 3)
     params = fit_normalization(dataset.windows(chosen))
     whole = normalize(dataset.windows(chosen), params)
-    assert np.array_equal(np.concatenate(list(normalized_windows(dataset, chosen, params, batch=64))), whole)
-    assert np.array_equal(normalized_last_rows(dataset, chosen, params), whole[:, -1])
+    assert np.array_equal(np.concatenate(list(normalize_windows(dataset, chosen, params, batch=64))), whole)
+    assert np.array_equal(normalize_last_rows(dataset, chosen, params), whole[:, -1])
 
 
 def test_normalized_windows_have_standard_normal_quartiles():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from candlecast.core.feature_names import FEATURES
-from candlecast.trainer.data.dataset import normalized_windows
+from candlecast.trainer.data.dataset import normalize_windows
 from candlecast.trainer.data.splits import choose_borders, split_by_time
 from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
@@ -28,7 +28,7 @@ def exported(request):
     options = replace(small_options(), mamba=replace(SMALL_MAMBA, shape=shape, stride=6))
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     pair = train_pair(dataset, split, options)
-    (windows,) = normalized_windows(dataset, np.arange(1_000) * 6, pair.normalization, 1_000)
+    (windows,) = normalize_windows(dataset, np.arange(1_000) * 6, pair.normalization, 1_000)
     model = pair.mamba
     return model, to_torchscript(model), to_onnx(model), windows
 

@@ -7,7 +7,7 @@ import pytest
 
 from candlecast.candles.files import read_candle_file
 from candlecast.core.candle_columns import RAW_COLUMNS
-from candlecast.trainer.data.dataset import build_dataset, normalized_last_rows, normalized_windows
+from candlecast.trainer.data.dataset import build_dataset, normalize_last_rows, normalize_windows
 from candlecast.trainer.export import train_and_export
 from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
@@ -47,7 +47,7 @@ def test_lightgbm_of_march_is_right_in_515_of_1000_april_minutes(real):
 
 def test_every_real_row_reaches_the_same_leaf(real):
     dataset, result = real
-    rows = normalized_last_rows(dataset, np.arange(len(dataset.ends)), result.pair.normalization)
+    rows = normalize_last_rows(dataset, np.arange(len(dataset.ends)), result.pair.normalization)
     assert len(rows) > 73_000
     for model in result.pair.lgbm:
         expected = model.booster.predict(rows, pred_leaf=True, num_threads=1).astype(int)
@@ -57,6 +57,6 @@ def test_every_real_row_reaches_the_same_leaf(real):
 def test_three_roads_agree_on_1000_real_windows(real):
     dataset, result = real
     chosen = np.linspace(0, len(dataset.ends) - 1, 1_000).astype(np.int64)
-    (windows,) = normalized_windows(dataset, chosen, result.pair.normalization, 1_000)
+    (windows,) = normalize_windows(dataset, chosen, result.pair.normalization, 1_000)
     model = result.pair.mamba
     assert check_twins(model, to_torchscript(model), to_onnx(model), windows) < 1e-5

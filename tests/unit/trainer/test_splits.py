@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlecast.core.errors import CandlecastUserError
-from candlecast.core.times import MINUTE_SECONDS
+from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.core.windows import LOOKBACK
-from candlecast.trainer.data.splits import DAY, choose_borders, split_by_time, split_walk_forward
+from candlecast.trainer.data.splits import choose_borders, split_by_time, split_walk_forward
 from candlecast.trainer.train import MIN_WINDOWS
 
 MINUTES = np.arange(20_000, dtype=np.int64)
@@ -102,7 +102,7 @@ def first_days(splits, times=TWO_MONTHS):
 
 
 def test_four_folds_from_22_march_are_ten_days_each():
-    splits = split_walk_forward(TWO_MONTHS, test_from=MARCH + 21 * DAY)
+    splits = split_walk_forward(TWO_MONTHS, test_from=MARCH + 21 * DAY_SECONDS)
     assert first_days(splits) == ["22 March 00:00", "01 April 00:00", "11 April 00:00", "21 April 00:00"]
     assert [len(one.test) for one in splits] == [14_400, 14_400, 14_400, 14_395]  # the last five have no label
     assert [one.training[0] for one in splits] == [0, 0, 0, 0]
@@ -118,7 +118,7 @@ def test_by_default_a_third_of_rows_precedes_the_first_test_part():
 
 def test_a_sliding_window_trains_on_so_many_days():
     for one in split_walk_forward(TWO_MONTHS, test_from=APRIL, train_days=14):
-        assert TWO_MONTHS[one.test[0]] - TWO_MONTHS[one.training[0]] == 14 * DAY
+        assert TWO_MONTHS[one.test[0]] - TWO_MONTHS[one.training[0]] == 14 * DAY_SECONDS
 
 
 @given(

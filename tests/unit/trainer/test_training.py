@@ -15,7 +15,7 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.normalization import normalize
 from candlecast.server.model_loader import load_lgbm, load_mamba
-from candlecast.trainer.data.dataset import normalized_last_rows
+from candlecast.trainer.data.dataset import normalize_last_rows
 from candlecast.trainer.export import train_and_export
 from candlecast.trainer.models.artifacts import new_version, read_version, write_version
 from candlecast.trainer.models.fit_mamba import MambaParameters, _Plan, _rise_and_fall
@@ -83,7 +83,7 @@ def mamba_expected(dataset, chosen, result):
 
 
 def lgbm_expected(dataset, chosen, result):
-    rows = normalized_last_rows(dataset, chosen, result.pair.normalization)
+    rows = normalize_last_rows(dataset, chosen, result.pair.normalization)
     probability = np.column_stack([model.probability(rows) for model in result.pair.lgbm])
     return (2 * probability - 1) * result.pair.magnitude
 

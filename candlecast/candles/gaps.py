@@ -1,5 +1,6 @@
 """Gaps: the minutes that ``candles_1m`` lacks. What a gap is says the SQL function ``candle_gaps``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +32,16 @@ class Gap:
 
     def __str__(self) -> str:
         return f"{describe_span(self.first, self.last)} ({self.minutes:,} min)"
+
+
+#: Gaps of one symbol or file that a command prints.
+_MAX_SHOWN = 5
+
+
+def describe_gaps(gaps: Sequence[Gap], before: str, after: str = "") -> list[str]:
+    """A line for each of the first gaps, between these words, and how many more there are."""
+    lines = [f"{before} {gap}{after}" for gap in gaps[:_MAX_SHOWN]]
+    return [*lines, f"and {len(gaps) - _MAX_SHOWN:,} more gaps"] if len(gaps) > _MAX_SHOWN else lines
 
 
 def find_gaps(connection: psycopg.Connection, symbol: str, start: datetime, end: datetime) -> list[Gap]:

@@ -17,14 +17,12 @@ from rich.table import Table
 
 from candlecast.candles.bulk_upsert import PLAIN_SETTINGS, write_candles
 from candlecast.candles.files import read_candle_file
-from candlecast.candles.gaps import Gap, find_gaps_around
+from candlecast.candles.gaps import Gap, describe_gaps, find_gaps_around
 from candlecast.client.database import connect, explain
 from candlecast.client.display import cell, console, print_error
 from candlecast.core.errors import FileRefused
 from candlecast.core.text import plain
 from candlecast.core.times import moment
-
-_MAX_GAPS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,5 @@ def _print_details(out: Console, report: LoadReport) -> None:
     name = plain(Path(report.file).name)
     if report.unclosed:
         out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", soft_wrap=True)
-    for gap in report.gaps[:_MAX_GAPS_SHOWN]:
-        out.print(f"{name}: {report.symbol} lacks {gap}", soft_wrap=True)
-    if len(report.gaps) > _MAX_GAPS_SHOWN:
-        out.print(f"{name}: and {len(report.gaps) - _MAX_GAPS_SHOWN:,} more gaps", soft_wrap=True)
+    for line in describe_gaps(report.gaps, f"{report.symbol} lacks"):
+        out.print(f"{name}: {line}", soft_wrap=True)

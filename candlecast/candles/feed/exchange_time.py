@@ -1,4 +1,4 @@
-"""The exchange's time, by which minutes are over: asked for now and then, and reckoned on in between."""
+"""The exchange's time, by which minutes are over: requested every 15 minutes, extrapolated in between."""
 
 import asyncio
 

@@ -56,8 +56,8 @@ class SymbolFeed:
 
     def on_table_lost(self) -> None:
         """What the table holds is to be read anew."""
-        if self._rule.on_table_lost().read:
-            self._wake.set()
+        self._rule.on_table_lost()
+        self._wake.set()
 
     async def write_waiting(self) -> None:
         """Write what waits right behind the newest candle. Raises StoreLost."""
@@ -114,8 +114,8 @@ class SymbolFeed:
             retry_at = 0.0 if is_there else self._clock.elapsed() + backoff(failures, MAX_BACKOFF_SECONDS)
 
     def _request_read(self, first: int | None = None) -> None:
-        if self._rule.request_read(first).read:
-            self._wake.set()
+        self._rule.request_read(first)
+        self._wake.set()
 
     async def _wait_for_request(self, seconds: float) -> None:
         """Until there is something to settle, at most so long."""

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from candlecast.candles.gaps import describe_gaps
 from candlecast.candles.history.outcome import Outcome
 from candlecast.client.display import cell, print_error
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain
-
-_MAX_GAPS_SHOWN = 5
 
 
 def print_backfill(out: Console, outcomes: Sequence[Outcome]) -> None:
@@ -47,10 +46,8 @@ def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
         if one.is_counted:
             if one.refused:
                 out.print(f"{symbol}: what no archive brought was asked for over REST", soft_wrap=True)
-            for gap in one.missing[:_MAX_GAPS_SHOWN]:
-                out.print(f"{symbol}: no candle of {gap}: the exchange has none", soft_wrap=True)
-            if len(one.missing) > _MAX_GAPS_SHOWN:
-                out.print(f"{symbol}: and {len(one.missing) - _MAX_GAPS_SHOWN:,} more gaps", soft_wrap=True)
+            for line in describe_gaps(one.missing, "no candle of", ": the exchange has none"):
+                out.print(f"{symbol}: {line}", soft_wrap=True)
     for one in outcomes:
         for refusal in one.refused:
             is_there = one.is_counted and not one.minutes_missing and one.failed is None

@@ -53,6 +53,7 @@ def growth(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
 
     def predict(count: int) -> list[float]:
         query = f"select * from predict('{SYMBOL}', null, {ensemble})"
+        db.execute("checkpoint")  # what was written before is not written out meanwhile
         samples = [milliseconds(lambda: db.execute(query).fetchall()) for _ in range(WARM_UP + count)]
         return samples[WARM_UP:]  # the first ones plan anew
 

@@ -7,7 +7,7 @@
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS SERVE_ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean psql serve test golden lint format bench
+.PHONY: help up down clean psql serve test golden lint format docs bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,14 @@ test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 golden: ## write anew what tests compare (schema, rights, settings; at a release the frozen hashes): read the diff before you commit
 	@python3 -m tests.support.settings_texts && GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
 
-lint: ## ruff, import-linter, sqlfluff, mypy, bash -n
+lint: ## ruff, import-linter, sqlfluff, mypy, codespell, mkdocs, bash -n
 	@scripts/lint.sh
 
 format: ## let ruff rewrite what it can
 	@scripts/lint.sh fix
+
+docs: ## build the documentation as a website, strictly
+	@scripts/lint.sh docs
 
 bench: ## latency, memory and volume beside a plain Python process; BENCH_ARGS=--help lists other benchmarks
 	@scripts/bench.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ruff, import-linter, sqlfluff, mypy, bash -n: `make lint`. With the argument fix ruff rewrites what it can: `make format`.
+# Every linter: `make lint`. `scripts/lint.sh fix` runs the formatter instead: `make format`; `scripts/lint.sh docs` builds
+# the documentation alone: `make docs`.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$project"
@@ -9,6 +10,13 @@ scripts/environment.sh dev
 if [[ ${1:-} == fix ]]; then
   "$venv/bin/ruff" check --fix .
   "$venv/bin/ruff" format .
+  exit
+fi
+
+site=$state/site
+if [[ ${1:-} == docs ]]; then
+  "$venv/bin/mkdocs" build --strict --site-dir "$site"
+  say "Open $site/index.html"
   exit
 fi
 
@@ -23,8 +31,10 @@ check "$venv/bin/ruff" format --check .
 check "$venv/bin/lint-imports" --no-cache
 check "$venv/bin/sqlfluff" lint --disable-progress-bar db/functions
 check "$venv/bin/mypy"
+check scripts/words.sh
+check "$venv/bin/mkdocs" build --strict --quiet --site-dir "$site"
 for script in scripts/*.sh .ci/run; do
   bash -n "$script" || failed+=("bash -n $script")
 done
-((${#failed[@]} == 0)) || fail "the linters object: $(printf '%s; ' "${failed[@]##*/}")" "make format mends what ruff can"
-say "lint: all well"
+((${#failed[@]} == 0)) || fail "these linters failed: $(printf '%s; ' "${failed[@]##*/}")" "run make format, then correct what is left"
+say "lint: OK"

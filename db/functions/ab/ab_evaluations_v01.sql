@@ -43,11 +43,10 @@ alter table active_ensembles add foreign key (change_evaluation_id) references a
 alter table ab_evaluations owner to candlecast_owner;
 grant select on ab_evaluations to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table ab_evaluations is
-'Evaluations of A/B tests and their decisions: one row per call of evaluate_ab() and challenger, never changed. A
-challenger is an ensemble on test or in shadow.
-The window is the 24 hours of candle_time before at_time; sequence_* start with the test. Differences are challenger
-minus active, and
-accuracies are fractions of the minutes whose price moved.';
+'Evaluations of A/B tests and their decisions: one row per call of evaluate_ab() and challenger,
+never changed. A challenger is an ensemble on test or in shadow. The window is the 24 hours of
+candle_time before at_time; sequence_* start with the test. Differences are challenger minus
+active, and accuracies are fractions of the minutes whose price moved.';
 comment on column ab_evaluations.id is 'Primary key.';
 comment on column ab_evaluations.evaluated_at is 'When the evaluation ran (server clock).';
 comment on column ab_evaluations.at_time is 'Time as of which it was decided: the end of the window (exclusive).';

@@ -21,8 +21,9 @@ from public.preview_ab() as preview;
 alter view ab_status owner to candlecast_owner;
 grant select on ab_status to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view ab_status is
-'Running A/B tests and their current decision: one row per ensemble on test or in shadow (the challenger).
-Differences are direction accuracies at horizon 1, challenger minus active, fractions.';
+'Running A/B tests and their current decision: one row per ensemble on test or in shadow (the
+challenger). Differences are direction accuracies at horizon 1, challenger minus active,
+fractions.';
 comment on column ab_status.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column ab_status.challenger_id is 'Challenger, active_ensembles.id.';
 comment on column ab_status.role is 'State of the challenger: test or shadow.';

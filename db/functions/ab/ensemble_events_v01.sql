@@ -19,10 +19,18 @@ create index ensemble_events_by_ensemble on ensemble_events (ensemble_id, id);
 alter table ensemble_events owner to candlecast_owner;
 grant select on ensemble_events to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table ensemble_events is
-'History of the states of ensembles: one row per change, written by a trigger on active_ensembles, never changed.
-Events: created, tested, activated (by hand), promoted (by evaluate_ab()), restored (active again by a rollback),
-replaced (another became active),
-rolled_back (a rollback replaced it), retired, withdrawn (off test, by hand), changed (directly in the table).';
+'History of the states of ensembles: one row per change, written by a trigger on
+active_ensembles, never changed.
+- created
+- tested: put on test
+- activated: by hand
+- promoted: by evaluate_ab()
+- restored: active again by a rollback
+- replaced: another one became active
+- rolled_back: a rollback replaced it
+- retired: by evaluate_ab(), or because another one became active
+- withdrawn: off test, by hand
+- changed: directly in the table, by no function of candlecast';
 comment on column ensemble_events.id is 'Primary key.';
 comment on column ensemble_events.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column ensemble_events.ensemble_id is 'Ensemble, active_ensembles.id.';
@@ -32,5 +40,5 @@ comment on column ensemble_events.to_state is 'New state.';
 comment on column ensemble_events.at_time is 'When the change takes effect. After evaluate_ab(at_time): at_time.';
 comment on column ensemble_events.recorded_at is 'When the row was written (server clock).';
 comment on column ensemble_events.reason is 'Reason of the change.';
-comment on column ensemble_events.evaluation_id is 'Evaluation that decided it, ab_evaluations.id. Null: by hand.';
+comment on column ensemble_events.evaluation_id is 'Evaluation that decided it, ab_evaluations.id. Null: none did.';
 comment on column ensemble_events.changed_by is 'User of the session that made the change.';

@@ -29,7 +29,8 @@ where entry.to_state = 'active';
 alter view ensemble_history owner to candlecast_owner;
 grant select on ensemble_history to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view ensemble_history is
-'Periods in which an ensemble was the active one of its symbol, with the reasons: one row per period.';
+'Periods in which an ensemble was the active one of its symbol, with the reasons: one row per
+period.';
 comment on column ensemble_history.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column ensemble_history.ensemble_id is 'Ensemble, active_ensembles.id.';
 comment on column ensemble_history.live_from is 'Start of the period (server clock).';
@@ -38,6 +39,6 @@ comment on column ensemble_history.came_by is 'Event that made it active, see en
 comment on column ensemble_history.came_because is 'Reason of that event.';
 comment on column ensemble_history.decided_at is 'at_time of that event.';
 comment on column ensemble_history.changed_by is 'User of the session that made it active.';
-comment on column ensemble_history.evaluation_id is 'Evaluation that decided it, ab_evaluations.id. Null: by hand.';
+comment on column ensemble_history.evaluation_id is 'Evaluation that decided it, ab_evaluations.id. Null: none did.';
 comment on column ensemble_history.went_by is 'Event that ended the period. Null: still active.';
 comment on column ensemble_history.went_because is 'Reason of that event.';

@@ -69,10 +69,9 @@ order by scored.symbol, scored.window_length, scored.horizon, place, scored.ense
 alter view ensemble_leaderboard owner to candlecast_owner;
 grant select on ensemble_leaderboard to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view ensemble_leaderboard is
-'Direction accuracy of the ensembles, best first: one row per symbol, time window, horizon and ensemble that predicted
-in it.
-Only out-of-sample minutes count. Ensembles share their minutes only if rows are equal: ab_status compares them minute
-by minute.';
+'Direction accuracy of the ensembles, best first: one row per symbol, time window, horizon and
+ensemble that predicted in it. Only out-of-sample minutes count. Ensembles share their minutes
+only if rows are equal: ab_status compares them minute by minute.';
 comment on column ensemble_leaderboard.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column ensemble_leaderboard.time_window is
 '1 h, 24 h or 7 d before the end of the symbol''s newest closed candle.';
@@ -80,10 +79,10 @@ comment on column ensemble_leaderboard.horizon is 'Minutes ahead, 1 to 5.';
 comment on column ensemble_leaderboard.place is 'Rank by accuracy, 1 is the best.';
 comment on column ensemble_leaderboard.ensemble_id is 'Ensemble, active_ensembles.id.';
 comment on column ensemble_leaderboard.state is 'State of the ensemble now.';
-comment on column ensemble_leaderboard.rows is 'Predictions counted: their return is known and not 0.';
-comment on column ensemble_leaderboard.hits is 'Rows with the right direction.';
+comment on column ensemble_leaderboard.rows is 'Predictions whose return is known and not 0.';
+comment on column ensemble_leaderboard.hits is 'Predictions with the right direction.';
 comment on column ensemble_leaderboard.accuracy is 'Direction accuracy, hits / rows, a fraction.';
 comment on column ensemble_leaderboard.low is
-'Lower end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
 comment on column ensemble_leaderboard.high is
-'Upper end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';

@@ -41,4 +41,5 @@ for each row execute function record_ensemble_event();
 create trigger ensemble_changed after update on active_ensembles
 for each row when (old.state is distinct from new.state) execute function record_ensemble_event();
 comment on function record_ensemble_event() is
-'Trigger of active_ensembles: writes each change of state to ensemble_events and notifies the channel candlecast.';
+'Trigger of active_ensembles: writes each change of state to ensemble_events and notifies the
+channel candlecast.';

@@ -14,4 +14,5 @@ revoke all on function ml_setting(text) from public;
 grant execute on function ml_setting(text)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function ml_setting(text) is
-'The value of a setting in effect: the one in ml_settings, else the server''s environment variable, else the default.';
+'The value of a setting in effect: the one in ml_settings, else the server''s environment
+variable, else the default.';

@@ -47,7 +47,8 @@ alter table ml_settings owner to candlecast_owner;
 grant select on ml_settings to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 grant update (value) on ml_settings to candlecast_operator;
 comment on table ml_settings is
-'Settings of the operator: one row per setting. Running sessions use a new value at their next call.';
+'Settings of the operator: one row per setting. Running sessions use a new value at their next
+call.';
 comment on column ml_settings.name is 'Name of the setting.';
 comment on column ml_settings.value is
 'Value as text. Null: the environment variable ML_<NAME> of the server, else the default.';

@@ -37,6 +37,6 @@ revoke all on function candle_gaps(text, timestamptz, timestamptz) from public;
 grant execute on function candle_gaps(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function candle_gaps(text, timestamptz, timestamptz) is
-'Missing minutes of a symbol in [from_time, to_time): one row per gap, with the open_times of its first and last
-missing minute and their number.
-A range without any candle is one gap. No rows if from_time is not before to_time.';
+'Missing minutes of a symbol in [from_time, to_time): one row per gap, with the open_times of its
+first and last missing minute and their number. A range without any candle is one gap. No rows
+if from_time is not before to_time.';

@@ -44,9 +44,9 @@ grant select, insert, update on table candles_1m to candlecast_owner, candlecast
 grant delete on table candles_1m to candlecast_operator; -- for a candle with a wrong time
 grant select on table candles_1m to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table candles_1m is
-'Closed one-minute candles, the only input of the forecasts: one row per symbol and minute.
-The CHECK constraints reject values that the features cannot use: NaN, infinity, magnitudes that overflow, candles
-that contradict themselves.';
+'Closed one-minute candles, the only input of the forecasts: one row per symbol and minute. The
+CHECK constraints reject values that the features cannot use: NaN, infinity, magnitudes that
+overflow, candles that contradict themselves.';
 comment on column candles_1m.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column candles_1m.open_time is 'Start of the minute (UTC, on the minute).';
 comment on column candles_1m.open is 'First price of the minute, in quote currency.';

@@ -20,12 +20,15 @@ grant select on feed_status to candlecast_cron, candlecast_trainer, candlecast_o
 grant select, insert, update, delete on feed_status to candlecast_feeder;
 grant delete on feed_status to candlecast_operator; -- for a symbol that is no longer fed
 comment on table feed_status is
-'What `candlecast feed` does: one row per symbol that it has ever fed.
-A feed that was killed leaves its last state: check heartbeat_at.';
+'State of `candlecast feed`: one row per symbol that it has ever fed. A feed that was killed
+leaves its last state: check heartbeat_at.
+- catching up: requests missing candles over REST; candles of the stream wait
+- live: complete up to newest_open_time, and the stream is connected
+- disconnected: no stream or no answer over REST, see last_error; it retries
+- stopped: it was stopped';
 comment on column feed_status.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column feed_status.exchange is 'Exchange that the candles come from.';
-comment on column feed_status.state is
-'catching up (requests missing candles), live, disconnected (retries; see last_error) or stopped.';
+comment on column feed_status.state is 'catching up, live, disconnected or stopped.';
 comment on column feed_status.started_at is 'When the feed started.';
 comment on column feed_status.heartbeat_at is 'Last sign of life, every 10 s (clock of this database).';
 comment on column feed_status.connected_at is 'When the stream was last connected.';

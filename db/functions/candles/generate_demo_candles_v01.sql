@@ -20,8 +20,7 @@ alter function generate_demo_candles(timestamptz, integer) owner to candlecast_o
 revoke all on function generate_demo_candles(timestamptz, integer) from public;
 grant execute on function generate_demo_candles(timestamptz, integer) to candlecast_cron, candlecast_operator;
 comment on function generate_demo_candles(timestamptz, integer) is
-'Adds generated candles of the symbol DEMO from its newest candle to the last closed minute before `until`; returns how
-many.
-Without any DEMO candle it starts `days` before `until`. The candles are synthetic: a seeded generator with a weak,
-learnable signal.
-Concurrent calls wait for each other.';
+'Adds generated candles of the symbol DEMO from its newest candle to the last closed minute
+before `until`; returns how many. Without any DEMO candle it starts `days` before `until`. The
+candles are synthetic: a seeded generator with a weak, learnable signal. Concurrent calls wait
+for each other.';

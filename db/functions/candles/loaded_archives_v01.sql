@@ -13,8 +13,8 @@ grant select on loaded_archives to candlecast_trainer, candlecast_operator, cand
 grant select, insert, update on loaded_archives to candlecast_feeder;
 grant delete on loaded_archives to candlecast_operator; -- so that a file is downloaded again
 comment on table loaded_archives is
-'Archive files of the exchange that were loaded, so that none is downloaded twice: one row per symbol and file,
-written in the transaction that loaded its candles.';
+'Archive files of the exchange that were loaded, so that none is downloaded twice: one row per
+symbol and file, written in the transaction that loaded its candles.';
 comment on column loaded_archives.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column loaded_archives.name is 'Name of the file.';
 comment on column loaded_archives.sha256 is 'SHA-256 of the file, in hexadecimal.';

@@ -26,4 +26,5 @@ revoke all on function public.decayed_sums_add(
 ) from public;
 
 comment on function public.decayed_sums_add(double precision [], double precision, double precision, double precision) is
-'Adds a minute to the sums of decayed_sums(): each sum is multiplied by its decay, then the new value is added.';
+'Adds a minute to the sums of decayed_sums(): each sum is multiplied by its decay, then the new
+value is added.';

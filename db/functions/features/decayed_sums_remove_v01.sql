@@ -33,5 +33,5 @@ revoke all on function public.decayed_sums_remove(
 ) from public;
 
 comment on function public.decayed_sums_remove(double precision [], double precision, double precision, double precision) is
-'Removes the oldest of 149 minutes from the sums of decayed_sums(). Null if rounding would matter: PostgreSQL
-then sums the window again.';
+'Removes the oldest of 149 minutes from the sums of decayed_sums(). Null if rounding would
+matter: PostgreSQL then sums the window again.';

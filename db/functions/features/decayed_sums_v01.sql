@@ -17,5 +17,6 @@ to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 
 comment on aggregate public.decayed_sums(double precision, double precision, double precision) is
 'Five decayed sums over a window, the basis of the exponential means and of Wilder''s RSI.
-[1..3]: closes, with decay 2/3, 7/8 and 29/31 (spans 5, 15 and 30). [4..5]: gains and losses, with decay 13/14.
-Use it only with the frame `rows 148 preceding`. Gains and losses are not negative, and nothing is null.';
+Elements 1 to 3: closes, with decay 2/3, 7/8 and 29/31 (spans 5, 15 and 30). Elements 4 and 5:
+gains and losses, with decay 13/14. Use it only with the frame `rows 148 preceding`. Gains and
+losses are not negative, and nothing is null.';

@@ -55,8 +55,9 @@ revoke all on public.features_1m from public;
 grant select on public.features_1m to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 
 comment on view public.features_1m is
-'The 27 features of every candle: one row per symbol and minute that ends 150 consecutive candles.
-A condition on symbol uses the index, one on open_time does not: for a range of time call features_between().';
+'The 27 features of every candle: one row per symbol and minute that ends 150 consecutive
+candles. A condition on symbol uses the index, one on open_time does not: for a range of time
+call features_between().';
 comment on column public.features_1m.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column public.features_1m.open_time is 'Start of the minute (UTC, on the minute).';
 comment on column public.features_1m.open is 'First price of the minute, in quote currency.';
@@ -72,7 +73,7 @@ comment on column public.features_1m.spread_bps is
 'Bid-ask spread in basis points; without quotes Roll''s estimate from the last 30 minutes.';
 comment on column public.features_1m.taker_buy_ratio is
 'taker_buy_base_asset_volume / volume, a fraction; 0.5 if volume is 0.';
-comment on column public.features_1m.log_return_1m is 'Log return of the last 1 minute.';
+comment on column public.features_1m.log_return_1m is 'Log return of the last minute.';
 comment on column public.features_1m.log_return_5m is 'Log return of the last 5 minutes.';
 comment on column public.features_1m.log_return_15m is 'Log return of the last 15 minutes.';
 comment on column public.features_1m.volatility_5m is 'Sample standard deviation of the last 5 one-minute log returns.';

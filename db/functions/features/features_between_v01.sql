@@ -101,7 +101,7 @@ grant execute on function public.features_between(text, timestamptz, timestamptz
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 
 comment on function public.features_between(text, timestamptz, timestamptz) is
-'The 27 features of a symbol''s candles in [from_time, to_time), the only definition of them: one row per candle that
-ends 150 consecutive candles.
-A row uses these 150 candles and nothing else. Infinite bounds are allowed. The columns are described at features_1m.
-The caller needs SELECT on candles_1m.';
+'The 27 features of a symbol''s candles in [from_time, to_time), the only definition of them: one
+row per candle that ends 150 consecutive candles. A row uses these 150 candles and nothing else.
+Infinite bounds are allowed. The columns are described at features_1m. The caller needs SELECT
+on candles_1m.';

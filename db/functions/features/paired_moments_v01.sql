@@ -13,7 +13,7 @@ grant execute on function public.paired_moments(double precision, double precisi
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 
 comment on aggregate public.paired_moments(double precision, double precision) is
-'Moments of the pairs (y, x) as {n, sum of x, Sxx, sum of y, Syy, Sxy}, the state of PostgreSQL''s regr_* aggregates.
-S are sums of products of deviations: var_samp(y) = Syy / (n - 1). Windows that follow each other merge with
-float8_regr_combine, so equal values have a variance of exactly 0
-(Youngs and Cramer 1971; Chan, Golub and LeVeque 1983). Pairs with a null are skipped.';
+'Moments of the pairs (y, x) as {n, sum of x, Sxx, sum of y, Syy, Sxy}, the state of PostgreSQL''s
+regr_* aggregates. S are sums of products of deviations: var_samp(y) = Syy / (n - 1). Windows
+that follow each other merge with float8_regr_combine, so equal values have a variance of
+exactly 0 (Youngs and Cramer 1971; Chan, Golub and LeVeque 1983). Pairs with a null are skipped.';

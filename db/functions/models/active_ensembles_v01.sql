@@ -48,12 +48,14 @@ create unique index active_ensembles_one_shadow_per_symbol on active_ensembles (
 alter table active_ensembles owner to candlecast_owner;
 grant select on active_ensembles to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table active_ensembles is
-'Ensembles, active or not: one row per Mamba version, LightGBM version, weight and calibration of a symbol.
-State active: serves predict_now(), at most one per symbol. test: predicts every minute and is compared by
-evaluate_ab().
-shadow: was active before a promotion and still predicts until the promotion is evaluated, at most one per symbol.
-retired: was active, on test or in shadow.
-waiting: created, none of these yet.';
+'Ensembles, active or not: one row per Mamba version, LightGBM version, weight and calibration of
+a symbol.
+- active: serves predict_now(); at most one per symbol
+- test: predicts every minute; evaluate_ab() compares it with the active one
+- shadow: was active before a promotion, and predicts until the promotion is evaluated; at most
+  one per symbol
+- retired: was active, on test or in shadow
+- waiting: created, none of these yet';
 comment on column active_ensembles.id is 'Primary key.';
 comment on column active_ensembles.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column active_ensembles.mamba_version_id is 'Mamba version, model_versions.id.';

@@ -18,8 +18,8 @@ revoke all on function create_ensemble(bigint, bigint, double precision, boolean
 grant execute on function create_ensemble(bigint, bigint, double precision, boolean, text, text, jsonb)
 to candlecast_trainer, candlecast_operator;
 comment on function create_ensemble(bigint, bigint, double precision, boolean, text, text, jsonb) is
-'Joins a Mamba and a LightGBM version to an ensemble; returns its id. The same arguments again return the same id.
-mamba_weight null: the setting mamba_weight. symbol null: the symbol of both versions. is_test: puts it on test, see
-test_ensemble().
-calibration: text of calibration.json, fitted for mamba_weight. golden: test vectors, raw windows with their outputs.
-Give both or neither.';
+'Joins a Mamba and a LightGBM version to an ensemble; returns its id. The same arguments again
+return the same id. mamba_weight null: the setting mamba_weight. symbol null: the symbol of both
+versions. is_test: puts it on test, see test_ensemble(). calibration: text of calibration.json,
+fitted for mamba_weight. golden: test vectors, raw windows with their outputs. Give both or
+neither.';

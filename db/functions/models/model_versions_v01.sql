@@ -23,7 +23,8 @@ create table model_versions (
 alter table model_versions owner to candlecast_owner;
 grant select on model_versions to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table model_versions is
-'Trained models: one row per model type, symbol and version, written by register_model() and never changed.';
+'Trained models: one row per model type, symbol and version, written by register_model() and
+never changed.';
 comment on column model_versions.id is 'Primary key.';
 comment on column model_versions.model_type is 'mamba or lgbm.';
 comment on column model_versions.version is 'Name of the version, unique per model type and symbol.';

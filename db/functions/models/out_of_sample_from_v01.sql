@@ -15,5 +15,5 @@ revoke all on function out_of_sample_from(bigint) from public;
 grant execute on function out_of_sample_from(bigint)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function out_of_sample_from(bigint) is
-'The first out-of-sample candle_time of an ensemble: five minutes after the last training row of its two
-versions, because the labels of that row end there.';
+'The first out-of-sample candle_time of an ensemble: five minutes after the last training row of
+its two versions, because the labels of that row end there.';

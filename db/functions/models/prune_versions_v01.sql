@@ -40,7 +40,6 @@ alter function prune_versions(interval, integer, text) owner to candlecast_owner
 revoke all on function prune_versions(interval, integer, text) from public;
 grant execute on function prune_versions(interval, integer, text) to candlecast_trainer, candlecast_operator;
 comment on function prune_versions(interval, integer, text) is
-'Deletes old model versions with their files; returns what it deleted.
-A version is deleted if it was registered more than `older_than` ago, no ensemble uses it, and it is not among the
-newest `keep` of its symbol and model type.
-for_symbol null: all symbols.';
+'Deletes old model versions with their files; returns what it deleted. A version is deleted if it
+was registered more than `older_than` ago, no ensemble uses it, and it is not among the newest
+`keep` of its symbol and model type. for_symbol null: all symbols.';

@@ -14,6 +14,6 @@ alter function register_model(text, text, text, text, jsonb, text [], bytea []) 
 revoke all on function register_model(text, text, text, text, jsonb, text [], bytea []) from public;
 grant execute on function register_model(text, text, text, text, jsonb, text [], bytea []) to candlecast_trainer;
 comment on function register_model(text, text, text, text, jsonb, text [], bytea []) is
-'Stores the files and facts of a model version; returns its id. The same files again return the same id.
-The files are verified by the sha256 in facts. Sizes are limited, and ONNX external data is refused. Nothing is loaded
-yet.';
+'Stores the files and facts of a model version; returns its id. The same files again return the
+same id. The files are verified by the sha256 in facts. Sizes are limited, and ONNX external
+data is refused. Nothing is loaded yet.';

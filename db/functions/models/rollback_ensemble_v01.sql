@@ -12,5 +12,5 @@ alter function rollback_ensemble(text) owner to candlecast_owner;
 revoke all on function rollback_ensemble(text) from public;
 grant execute on function rollback_ensemble(text) to candlecast_operator;
 comment on function rollback_ensemble(text) is
-'Makes the ensemble that was active before active again; returns its id.
-A second call goes back one more: an ensemble that was rolled back is skipped until it is activated again.';
+'Makes the ensemble that was active before active again; returns its id. A second call goes back
+one more: an ensemble that was rolled back is skipped until it is activated again.';

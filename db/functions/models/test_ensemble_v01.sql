@@ -12,6 +12,5 @@ alter function test_ensemble(bigint) owner to candlecast_owner;
 revoke all on function test_ensemble(bigint) from public;
 grant execute on function test_ensemble(bigint) to candlecast_trainer, candlecast_operator;
 comment on function test_ensemble(bigint) is
-'Puts an ensemble on test, after its test vectors passed. Returns whether it is on test: an active ensemble stays
-active.
-Refused if max_test_ensembles are on test already.';
+'Puts an ensemble on test, after its test vectors passed. Returns whether it is on test: an
+active ensemble stays active. Refused if max_test_ensembles are on test already.';

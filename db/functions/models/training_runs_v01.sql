@@ -23,10 +23,12 @@ alter table training_runs owner to candlecast_owner;
 grant select on training_runs to candlecast_operator, candlecast_reader;
 grant select, insert, update on training_runs to candlecast_trainer;
 comment on table training_runs is
-'What every `candlecast retrain` did: one row per run and symbol.
-Status running; published: ensemble_id is on test or waits for a free place; refused: not better than the majority
-baseline;
-failed: see reason; lost: the process was killed before it finished.';
+'Log of `candlecast retrain`: one row per run and symbol.
+- running: not finished yet
+- published: ensemble_id is on test, or waits for a free place
+- refused: not better than the majority baseline
+- failed: see reason
+- lost: the process was killed before it finished';
 comment on column training_runs.id is 'Primary key.';
 comment on column training_runs.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column training_runs.status is 'running, published, refused, failed or lost.';

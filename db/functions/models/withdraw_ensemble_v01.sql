@@ -12,4 +12,5 @@ alter function withdraw_ensemble(bigint) owner to candlecast_owner;
 revoke all on function withdraw_ensemble(bigint) from public;
 grant execute on function withdraw_ensemble(bigint) to candlecast_trainer, candlecast_operator;
 comment on function withdraw_ensemble(bigint) is
-'Takes an ensemble off test; its predictions stay. Returns false, and changes nothing, if it is not on test.';
+'Takes an ensemble off test; its predictions stay. Returns false, and changes nothing, if it is
+not on test.';

@@ -52,7 +52,8 @@ order by edges.symbol;
 alter view candle_status owner to candlecast_owner;
 grant select on candle_status to candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view candle_status is
-'Freshness and completeness of the candles, and their feed: one row per symbol that has candles or a feed.';
+'Freshness and completeness of the candles, and their feed: one row per symbol that has candles
+or a feed.';
 comment on column candle_status.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column candle_status.oldest is 'open_time of the oldest candle.';
 comment on column candle_status.newest is 'open_time of the newest candle that is not in the future.';

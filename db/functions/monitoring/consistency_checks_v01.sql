@@ -21,9 +21,9 @@ create table consistency_checks (
 alter table consistency_checks owner to candlecast_owner;
 grant select on consistency_checks to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table consistency_checks is
-'Daily consistency checks, a recomputation of stored predictions: one row per symbol, day (UTC, of candle_time) and
-ensemble. mismatches must be 0.
-Written by check_consistency(). The figures are null if reason says why nothing was recomputed.';
+'Daily consistency checks, a recomputation of stored predictions: one row per symbol, day (UTC,
+of candle_time) and ensemble. mismatches must be 0. Written by check_consistency(). The figures
+are null if reason says why nothing was recomputed.';
 comment on column consistency_checks.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column consistency_checks.day is 'Day (UTC) of candle_time.';
 comment on column consistency_checks.ensemble_id is

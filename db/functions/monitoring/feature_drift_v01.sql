@@ -20,10 +20,9 @@ create table feature_drift (
 alter table feature_drift owner to candlecast_owner;
 grant select on feature_drift to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on table feature_drift is
-'Daily drift of the features of the active ensembles: one row per symbol, day (UTC), ensemble and feature, written by
-measure_drift().
-Of the ensemble''s two versions a row has the one with the larger drift. The figures are null if reason says why
-nothing was measured.';
+'Daily drift of the features of the active ensembles: one row per symbol, day (UTC), ensemble and
+feature, written by measure_drift(). Of the ensemble''s two versions a row has the one with the
+larger drift. The figures are null if reason says why nothing was measured.';
 comment on column feature_drift.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column feature_drift.day is 'Day (UTC).';
 comment on column feature_drift.ensemble_id is 'Ensemble that was active at the measurement, active_ensembles.id.';

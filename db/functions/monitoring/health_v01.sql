@@ -120,10 +120,9 @@ alter function health(text) owner to candlecast_owner;
 revoke all on function health(text) from public;
 grant execute on function health(text) to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function health(text) is
-'Health of the forecasts as JSON, as /health serves it. status is ok, degraded (see reasons) or down: no forecast, or
-no fresh one.
-It is the worst status of all symbols. The top-level figures are of one symbol: for_symbol, else BTCUSDT if it has an
-active ensemble, else the first by name.
-`symbols` has the rows of symbol_health. `scheduler` has the last start of run_inference(), which is a reason only if
-the status is not ok.
-It raises no errors of its own: what it cannot determine is a reason.';
+'Health of the forecasts as JSON, as /health serves it. status is ok, degraded (see reasons) or
+down: no forecast, or no fresh one. It is the worst status of all symbols. The top-level figures
+are of one symbol: for_symbol, else BTCUSDT if it has an active ensemble, else the first by
+name. `symbols` has the rows of symbol_health. `scheduler` has the last start of
+run_inference(), which is a reason only if the status is not ok. It raises no errors of its own:
+what it cannot determine is a reason.';

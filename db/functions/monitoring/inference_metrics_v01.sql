@@ -122,6 +122,6 @@ alter function inference_metrics() owner to candlecast_owner;
 revoke all on function inference_metrics() from public;
 grant execute on function inference_metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function inference_metrics() is
-'The metrics of runs, predictions and models, a part of metrics().
-Counters are the sums of predictions_hourly and runs_hourly plus newer rows, so pruning does not lower them. Retired
+'The metrics of runs, predictions and models, a part of metrics(). Counters are the sums of
+predictions_hourly and runs_hourly plus newer rows, so pruning does not lower them. Retired
 ensembles are left out.';

@@ -15,6 +15,6 @@ alter function measure_drift(date) owner to candlecast_owner;
 revoke all on function measure_drift(date) from public;
 grant execute on function measure_drift(date) to candlecast_cron, candlecast_operator;
 comment on function measure_drift(date) is
-'Measures the feature drift of a day (UTC; null: yesterday) for every active ensemble; returns the rows of
-feature_drift that it stored or replaced.
-It reads the features of the day once per symbol and loads no model.';
+'Measures the feature drift of a day (UTC; null: yesterday) for every active ensemble; returns
+the rows of feature_drift that it stored or replaced. It reads the features of the day once per
+symbol and loads no model.';

@@ -16,5 +16,5 @@ revoke all on function metrics() from public;
 grant execute on function metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function metrics() is
 'All metrics for Prometheus: one row per sample. /metrics serves them in the exposition format.
-type is counter, gauge or histogram. A histogram has the rows name_bucket (label le, cumulative), name_sum and
-name_count. Names contain the unit; shares are fractions.';
+type is counter, gauge or histogram. A histogram has the rows name_bucket (label le,
+cumulative), name_sum and name_count. Names contain the unit; shares are fractions.';

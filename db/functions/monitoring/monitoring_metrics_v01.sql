@@ -74,5 +74,5 @@ alter function monitoring_metrics() owner to candlecast_owner;
 revoke all on function monitoring_metrics() from public;
 grant execute on function monitoring_metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function monitoring_metrics() is
-'The metrics of drift and consistency checks, a part of metrics(): for each symbol with an active ensemble, its
-newest complete day that was measured.';
+'The metrics of drift and consistency checks, a part of metrics(): for each symbol with an active
+ensemble, its newest complete day that was measured.';

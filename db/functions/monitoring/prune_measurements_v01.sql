@@ -20,5 +20,5 @@ alter function prune_measurements() owner to candlecast_owner;
 revoke all on function prune_measurements() from public;
 grant execute on function prune_measurements() to candlecast_cron, candlecast_operator;
 comment on function prune_measurements() is
-'Deletes rows of feature_drift and consistency_checks that are older than the setting keep_measurements (none:
-keeps all); returns how many. pg_cron calls it daily.';
+'Deletes rows of feature_drift and consistency_checks that are older than the setting
+keep_measurements (none: keeps all); returns how many. pg_cron calls it daily.';

@@ -123,8 +123,9 @@ cross join lateral (
 alter view symbol_health owner to candlecast_owner;
 grant select on symbol_health to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view symbol_health is
-'Health of each symbol''s forecasts: one row per symbol with an active ensemble. health() combines the rows.
-A candle or a prediction is late or missing by freshness_limits. Accuracy is checked from 300 rows on.';
+'Health of each symbol''s forecasts: one row per symbol with an active ensemble. health() combines
+the rows. A candle or a prediction is late or missing by freshness_limits. Accuracy is checked
+from 300 rows on.';
 comment on column symbol_health.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column symbol_health.status is 'ok, degraded or down.';
 comment on column symbol_health.reasons is 'Why the status is not ok.';

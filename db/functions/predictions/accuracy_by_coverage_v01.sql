@@ -43,8 +43,9 @@ cross join public.wilson_interval(score.accuracy, kept.rows / kept.horizon::doub
 alter view accuracy_by_coverage owner to candlecast_owner;
 grant select on accuracy_by_coverage to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view accuracy_by_coverage is
-'Direction accuracy of the most confident predictions: one row per symbol, ensemble, horizon and coverage.
-It counts predictions with a probability that were stored before their outcome was known.';
+'Direction accuracy of the most confident predictions: one row per symbol, ensemble, horizon and
+coverage. It counts predictions with a probability that were stored before their outcome was
+known.';
 comment on column accuracy_by_coverage.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column accuracy_by_coverage.ensemble_id is
 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
@@ -53,10 +54,10 @@ comment on column accuracy_by_coverage.coverage is
 'Percentage of predictions kept, the most confident first: 100, 50, 20, 10 or 5.';
 comment on column accuracy_by_coverage.margin is
 'Smallest |probability_up - 0.5| among them. As min_confidence it keeps these predictions.';
-comment on column accuracy_by_coverage.rows is 'Predictions counted: their return is known and not 0.';
-comment on column accuracy_by_coverage.hits is 'Rows with the right direction.';
+comment on column accuracy_by_coverage.rows is 'Predictions whose return is known and not 0.';
+comment on column accuracy_by_coverage.hits is 'Predictions with the right direction.';
 comment on column accuracy_by_coverage.accuracy is 'Direction accuracy, hits / rows, a fraction.';
 comment on column accuracy_by_coverage.low is
-'Lower end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
 comment on column accuracy_by_coverage.high is
-'Upper end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';

@@ -39,9 +39,9 @@ cross join public.wilson_interval(score.accuracy, score.trials) as bounds;
 alter view accuracy_hourly owner to candlecast_owner;
 grant select on accuracy_hourly to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view accuracy_hourly is
-'Hourly accuracy over the whole history: one row per symbol, ensemble, horizon and hour, from predictions_hourly and
-the newer predictions.
-Filter by hour. For longer periods sum predictions, moved and hits.';
+'Hourly accuracy over the whole history: one row per symbol, ensemble, horizon and hour, from
+predictions_hourly and the newer predictions. Filter by hour. For longer periods sum
+predictions, moved and hits.';
 comment on column accuracy_hourly.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column accuracy_hourly.ensemble_id is
 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
@@ -54,9 +54,9 @@ comment on column accuracy_hourly.rose is 'Outcomes with a return above 0.';
 comment on column accuracy_hourly.hits is 'Predictions with the right direction, out of moved.';
 comment on column accuracy_hourly.accuracy is 'Direction accuracy, hits / moved, a fraction.';
 comment on column accuracy_hourly.low is
-'Lower end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Lower end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
 comment on column accuracy_hourly.high is
-'Upper end of the 95 % interval of accuracy (Wilson, overlapping outcomes counted once).';
+'Upper end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
 comment on column accuracy_hourly.abstained is 'Predictions that abstained.';
 comment on column accuracy_hourly.interval_rows is 'Outcomes with a prediction interval.';
 comment on column accuracy_hourly.interval_hits is 'Outcomes with the price inside the interval.';

@@ -48,8 +48,8 @@ alter procedure aggregate_hours(timestamptz) owner to candlecast_owner;
 revoke all on procedure aggregate_hours(timestamptz) from public;
 grant execute on procedure aggregate_hours(timestamptz) to candlecast_cron, candlecast_operator;
 comment on procedure aggregate_hours(timestamptz) is
-'Updates predictions_hourly and runs_hourly; pg_cron calls it hourly. It recomputes each complete hour since from_time,
-one day of a symbol per transaction.
-from_time null: since three hours before the newest stored hour (late outcomes), since 30 hours in the first run of a
-day (filled gaps), or everything if nothing is stored.
-Hours each_symbol predictions are pruned stay as they are. An hour is left out until six minutes after its end.';
+'Updates predictions_hourly and runs_hourly; pg_cron calls it hourly. It recomputes each complete
+hour since from_time, one day of a symbol per transaction. from_time null: since three hours
+before the newest stored hour (late outcomes), since 30 hours in the first run of a day (filled
+gaps), or everything if nothing is stored. Hours whose predictions are pruned stay as they are.
+An hour is left out until six minutes after its end.';

@@ -33,4 +33,5 @@ revoke all on function aggregate_predictions_hourly(text, timestamptz, timestamp
 grant execute on function aggregate_predictions_hourly(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function aggregate_predictions_hourly(text, timestamptz, timestamptz) is
-'The rows of predictions_hourly for [from_hour, to_hour), computed from the predictions as they are now.';
+'The rows of predictions_hourly for [from_hour, to_hour), computed from the predictions as they
+are now.';

@@ -31,4 +31,5 @@ revoke all on function aggregate_runs_hourly(timestamptz, timestamptz) from publ
 grant execute on function aggregate_runs_hourly(timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on function aggregate_runs_hourly(timestamptz, timestamptz) is
-'The rows of runs_hourly for [from_hour, to_hour), computed from inference_runs as it is now, without running runs.';
+'The rows of runs_hourly for [from_hour, to_hour), computed from inference_runs as it is now,
+without running runs.';

@@ -21,8 +21,8 @@ alter type forecast owner to candlecast_owner;
 revoke all on type forecast from public;
 grant usage on type forecast to candlecast_reader, candlecast_operator, candlecast_trainer;
 comment on type forecast is
-'One horizon of a forecast, as predict_now(), predict() and predict_range() return it.
-The columns that need a calibration are null if the ensemble has none; abstained is then false.';
+'One horizon of a forecast, as predict_now(), predict() and predict_range() return it. The
+columns that need a calibration are null if the ensemble has none; abstained is then false.';
 comment on column forecast.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column forecast.candle_time is 'open_time of the newest candle that the prediction used.';
 comment on column forecast.target_time is 'candle_time + horizon: open_time of the candle whose close is predicted.';
@@ -38,9 +38,9 @@ comment on column forecast.ensemble_id is
 comment on column forecast.probability_up is
 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
 comment on column forecast.lower_price is
-'Lower end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column forecast.upper_price is
-'Upper end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column forecast.abstained is 'True if |probability_up - 0.5| is below the setting min_confidence.';
 comment on column forecast.out_of_distribution is
 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';

@@ -27,12 +27,16 @@ alter table inference_runs owner to candlecast_owner;
 grant select on inference_runs to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, update, delete on inference_runs to candlecast_cron;
 comment on table inference_runs is
-'What every run_inference() did, a failure too: one row per run and ensemble.
-Status running; predicted: five rows were written; already: they were there; no_candle: the candle did not arrive
-within candle_timeout;
-stale: the symbol''s newest candle is over an hour old, logged once; failed: see error; lost: the backend ended before
-it finished;
-disabled: inference is disabled; no_ensemble: nothing is active or on test.';
+'Log of run_inference(), including failures: one row per run and ensemble.
+- running: not finished yet
+- predicted: five rows were written
+- already: another run had written them
+- no_candle: the candle did not arrive within candle_timeout
+- stale: the symbol''s newest candle is over an hour old; logged once
+- failed: see error
+- lost: the backend ended before it finished
+- disabled: inference is disabled
+- no_ensemble: nothing is active or on test';
 comment on column inference_runs.id is 'Primary key.';
 comment on column inference_runs.symbol is 'Market. Null if there was nothing to run.';
 comment on column inference_runs.ensemble_id is

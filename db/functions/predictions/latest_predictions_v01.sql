@@ -35,8 +35,8 @@ where active_ensembles.is_active;
 alter view latest_predictions owner to candlecast_owner;
 grant select on latest_predictions to candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view latest_predictions is
-'The newest stored forecast of each symbol''s active ensemble: one row per symbol and horizon.
-It reads what is stored; predict_now() also predicts.';
+'The newest stored forecast of each symbol''s active ensemble: one row per symbol and horizon. It
+reads what is stored; predict_now() also predicts.';
 comment on column latest_predictions.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column latest_predictions.candle_time is 'open_time of the newest candle that the prediction used.';
 comment on column latest_predictions.target_time is
@@ -54,9 +54,9 @@ comment on column latest_predictions.ensemble_id is
 comment on column latest_predictions.probability_up is
 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
 comment on column latest_predictions.lower_price is
-'Lower end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column latest_predictions.upper_price is
-'Upper end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column latest_predictions.abstained is 'True if |probability_up - 0.5| is below the setting min_confidence.';
 comment on column latest_predictions.out_of_distribution is
 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';

@@ -14,5 +14,6 @@ alter function predict_now(text) owner to candlecast_owner;
 revoke all on function predict_now(text) from public;
 grant execute on function predict_now(text) to candlecast_reader, candlecast_operator, candlecast_trainer;
 comment on function predict_now(text) is
-'Forecast from the newest candle by the symbol''s active ensemble: five rows, one per horizon, stored in predictions.
-A second call for the same candle and ensemble returns the stored rows. It needs the newest 209 candles without a gap.';
+'Forecast from the newest candle by the symbol''s active ensemble: five rows, one per horizon,
+stored in predictions. A second call for the same candle and ensemble returns the stored rows.
+It needs the newest 209 candles without a gap.';

@@ -19,6 +19,6 @@ revoke all on function predict_range(text, timestamptz, timestamptz, bigint) fro
 grant execute on function predict_range(text, timestamptz, timestamptz, bigint)
 to candlecast_reader, candlecast_operator, candlecast_trainer;
 comment on function predict_range(text, timestamptz, timestamptz, bigint) is
-'Backtest: forecasts from every candle_time in [from_time, to_time), without storing them; one row per candle and
-horizon.
-Minutes without 209 consecutive candles are skipped. A null bound is no bound. ensemble_id null: the active one.';
+'Backtest: forecasts from every candle_time in [from_time, to_time), without storing them; one
+row per candle and horizon. Minutes without 209 consecutive candles are skipped. A null bound is
+no bound. ensemble_id null: the active one.';

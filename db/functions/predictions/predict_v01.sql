@@ -20,6 +20,6 @@ revoke all on function predict(text, timestamptz, bigint) from public;
 grant execute on function predict(text, timestamptz, bigint)
 to candlecast_reader, candlecast_operator, candlecast_trainer;
 comment on function predict(text, timestamptz, bigint) is
-'Forecast from any stored candle with any ensemble, without storing it: five rows, one per horizon.
-at_time is the candle''s open_time (null: the newest). ensemble_id null: the active one. Works in a read-only
-transaction and on a standby.';
+'Forecast from any stored candle with any ensemble, without storing it: five rows, one per
+horizon. at_time is the candle''s open_time (null: the newest). ensemble_id null: the active one.
+Works in a read-only transaction and on a standby.';

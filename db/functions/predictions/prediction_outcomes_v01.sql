@@ -33,8 +33,8 @@ cross join lateral (values (ln(target.close / predictions.reference_close))) as 
 alter view prediction_outcomes owner to candlecast_owner;
 grant select on prediction_outcomes to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 comment on view prediction_outcomes is
-'Predictions with their outcomes: one row per prediction. The outcome is null until the candle of target_time
-is stored.';
+'Predictions with their outcomes: one row per prediction. The outcome is null until the candle of
+target_time is stored.';
 comment on column prediction_outcomes.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column prediction_outcomes.candle_time is 'open_time of the newest candle that the prediction used.';
 comment on column prediction_outcomes.target_time is
@@ -52,9 +52,9 @@ comment on column prediction_outcomes.ensemble_id is
 comment on column prediction_outcomes.probability_up is
 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
 comment on column prediction_outcomes.lower_price is
-'Lower end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column prediction_outcomes.upper_price is
-'Upper end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column prediction_outcomes.abstained is
 'True if |probability_up - 0.5| is below the setting min_confidence.';
 comment on column prediction_outcomes.out_of_distribution is

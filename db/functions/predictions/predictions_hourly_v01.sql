@@ -22,9 +22,9 @@ alter table predictions_hourly owner to candlecast_owner;
 grant select on predictions_hourly to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, delete on predictions_hourly to candlecast_cron;
 comment on table predictions_hourly is
-'Hourly sums of predictions and their outcomes, kept when the predictions are pruned: one row per symbol, ensemble,
-horizon and hour of candle_time.
-aggregate_hours() writes an hour when it is over and its outcomes are known; accuracy_hourly also has newer ones.';
+'Hourly sums of predictions and their outcomes, kept when the predictions are pruned: one row per
+symbol, ensemble, horizon and hour of candle_time. aggregate_hours() writes an hour when it is
+over and its outcomes are known; accuracy_hourly also has newer ones.';
 comment on column predictions_hourly.symbol is 'Market, as the exchange writes it: BTCUSDT.';
 comment on column predictions_hourly.ensemble_id is
 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';

@@ -53,9 +53,9 @@ comment on column predictions.ensemble_id is
 comment on column predictions.probability_up is
 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
 comment on column predictions.lower_price is
-'Lower end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column predictions.upper_price is
-'Upper end of the prediction interval (90 %), in quote currency. Null if uncalibrated.';
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
 comment on column predictions.abstained is 'True if |probability_up - 0.5| is below the setting min_confidence.';
 comment on column predictions.out_of_distribution is
 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';

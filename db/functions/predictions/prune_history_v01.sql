@@ -50,6 +50,6 @@ alter procedure prune_history(integer) owner to candlecast_owner;
 revoke all on procedure prune_history(integer) from public;
 grant execute on procedure prune_history(integer) to candlecast_cron;
 comment on procedure prune_history(integer) is
-'Deletes predictions, inference_runs and pg_cron''s log that are older than keep_predictions and keep_runs, `batch` rows
-per transaction; pg_cron calls it daily.
-Only hours that aggregate_hours() has summed are deleted. A setting of none keeps everything.';
+'Deletes predictions, inference_runs and pg_cron''s log that are older than keep_predictions and
+keep_runs, `batch` rows per transaction; pg_cron calls it daily. Only hours that
+aggregate_hours() has summed are deleted. A setting of none keeps everything.';

@@ -22,8 +22,8 @@ alter table runs_hourly owner to candlecast_owner;
 grant select on runs_hourly to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, delete on runs_hourly to candlecast_cron;
 comment on table runs_hourly is
-'Hourly sums of inference_runs, kept when the runs are pruned: one row per symbol, ensemble, status and hour of
-started_at. Written by aggregate_hours().';
+'Hourly sums of inference_runs, kept when the runs are pruned: one row per symbol, ensemble,
+status and hour of started_at. Written by aggregate_hours().';
 comment on column runs_hourly.symbol is 'Market. Null if there was nothing to run.';
 comment on column runs_hourly.ensemble_id is 'Ensemble, active_ensembles.id.';
 comment on column runs_hourly.status is 'Status of the runs, see inference_runs.';

@@ -153,7 +153,8 @@ def comments(db: psycopg.Connection) -> dict[str, str]:
 
 def test_comments_of_the_user_are_kept_and_the_rest_added(old_database):
     url, db = old_database(
-        TABLE + """
+        TABLE
+        + """
         alter table candles_1m add column "Their ""own" text;
         comment on column candles_1m."Their ""own" is 'odd';
         comment on column candles_1m.close is 'theirs';
@@ -247,7 +248,7 @@ REFUSED = {
     "another formula": (
         TABLE + "alter table candles_1m add column taker_buy_ratio double precision"
         " generated always as (taker_buy_base_asset_volume / nullif(volume, 0)) stored",
-        ["column taker_buy_ratio has another expression: drop it, the upgrade adds it as generated always as ( CASE WHEN"],
+        ["column taker_buy_ratio has another expression: drop it, the upgrade adds it as generated always as ( CASE"],
     ),
     "a generated close": (
         changed("close double precision not null", "close double precision generated always as (open) stored"),
@@ -282,5 +283,5 @@ def test_the_command_prints_it_without_a_traceback(old_database):
     done = alembic(url, "upgrade", "head")
     assert done.returncode != 0
     assert f"candles_1m_prices_positive: {FIRST}" in done.stdout + done.stderr
-    assert "Correct these rows and columns, or rename the table. Then run the upgrade again." in done.stdout + done.stderr
+    assert "Correct these rows and columns, or rename the table." in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

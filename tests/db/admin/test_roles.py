@@ -93,7 +93,7 @@ def test_golden_rights(db):
     for name, row in rights.items():
         owner, *cells = [" ".join(sorted(row.get(column, {"-"}), key=order)) for column in columns]
         lines.append((name.ljust(width) + owner.ljust(20) + "".join(cell.ljust(10) for cell in cells)).rstrip())
-    assert_golden("rights.txt", "\n".join(lines) + "\n")
+    assert_golden("tests/rights.txt", "\n".join(lines) + "\n")
 
 
 ATTRIBUTES = """

@@ -37,7 +37,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def plain(text: str) -> str:
     """Text as one line of Markdown, which shows it as it is; code in backticks stays code."""
     pieces = " ".join(text.split()).split("`")
-    pieces[::2] = [re.sub(r"([\\|<>*\[\]])", r"\\\1", piece) for piece in pieces[::2]]
+    pieces[::2] = [re.sub(r"([\\|*\[\]])", r"\\\1", piece).replace("<", "&lt;") for piece in pieces[::2]]
     return "`".join(pieces)
 
 
@@ -141,7 +141,7 @@ def _help(command: Any) -> list[str]:
 
 
 def _escape(paragraph: str) -> str:
-    return re.sub(r"<(?=\w)", r"\\<", paragraph)
+    return re.sub(r"<(?=\w)", "&lt;", paragraph)
 
 
 def _row(one: Any, context: typer.Context) -> list[str]:

@@ -1,4 +1,4 @@
-"""Migrations: every step up and down, what a downgrade keeps, and what stops an upgrade."""
+"""Migrations: every step up and down, what a downgrade keeps, and what rejects an upgrade."""
 
 import os
 import re

@@ -30,8 +30,11 @@ serve: ## /health, /metrics and the dashboard on http://127.0.0.1:8080/, until C
 test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
 	@scripts/test.sh
 
-golden: ## write anew what tests compare (schema, rights, settings; at a release the frozen hashes): read the diff before you commit
-	@python3 -m tests.support.settings_texts && GOLDEN=write PYTEST_ARGS='-q tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights' scripts/test.sh && python3 tests/freeze.py
+GOLDEN_TESTS = tests/unit/docs/test_reference.py tests/db/docs/test_reference.py \
+  tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights
+
+golden: ## write the generated files (schema, rights, docs/reference; at a release the frozen hashes): read the diff before you commit
+	@GOLDEN=write PYTEST_ARGS='-q $(GOLDEN_TESTS)' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## ruff, import-linter, sqlfluff, mypy, codespell, mkdocs, bash -n
 	@scripts/lint.sh

@@ -26,6 +26,43 @@ CREATE TYPE public.forecast AS (
 
 ALTER TYPE public.forecast OWNER TO candlecast_owner;
 
+COMMENT ON TYPE public.forecast IS 'One horizon of a forecast, as predict_now(), predict() and predict_range() return it. The
+columns that need a calibration are null if the ensemble has none; abstained is then false.';
+
+COMMENT ON COLUMN public.forecast.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.forecast.candle_time IS 'open_time of the newest candle that the prediction used.';
+
+COMMENT ON COLUMN public.forecast.target_time IS 'candle_time + horizon: open_time of the candle whose close is predicted.';
+
+COMMENT ON COLUMN public.forecast.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.forecast.reference_close IS 'Close at candle_time, in quote currency.';
+
+COMMENT ON COLUMN public.forecast.predicted_close IS 'Predicted log return from reference_close to the close at target_time.';
+
+COMMENT ON COLUMN public.forecast.predicted_price IS 'Predicted close at target_time, in quote currency.';
+
+COMMENT ON COLUMN public.forecast.mamba_close IS 'Log return that the Mamba version predicts.';
+
+COMMENT ON COLUMN public.forecast.lgbm_close IS 'Log return that the LightGBM version predicts.';
+
+COMMENT ON COLUMN public.forecast.confidence IS 'How much the two models agree, 0 to 1. Not a probability.';
+
+COMMENT ON COLUMN public.forecast.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.forecast.probability_up IS 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.forecast.lower_price IS 'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.forecast.upper_price IS 'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.forecast.abstained IS 'True if |probability_up - 0.5| is below the setting min_confidence.';
+
+COMMENT ON COLUMN public.forecast.out_of_distribution IS 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.forecast.furthest_feature IS 'Feature furthest outside its training range. Null unless out_of_distribution.';
+
 CREATE FUNCTION public.activate_ensemble(ensemble_id bigint) RETURNS void
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -36,38 +73,41 @@ $$;
 
 ALTER FUNCTION public.activate_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.activate_ensemble(ensemble_id bigint) IS 'Makes an ensemble the active one of its symbol, after it was loaded and its test vectors passed.
+Other sessions use it at their next call after COMMIT. ROLLBACK undoes it.';
+
 CREATE PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
     LANGUAGE plpgsql
     AS $$
 declare
     zero constant timestamptz := '2000-01-01 00:00:00+00';
     ends_at constant timestamptz := pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - interval '6 minutes', zero);
-    again constant interval := case
+    lookback constant interval := case
         when extract(hour from pg_catalog.clock_timestamp() at time zone 'UTC') = 0 then interval '30 hours'
         else interval '3 hours'
     end;
-    whose text;
+    each_symbol text;
     oldest timestamptz;
     start_hour timestamptz;
     stop_hour timestamptz;
 begin
-    for whose, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
-        select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - again), oldest), zero)
+    for each_symbol, oldest in select s.symbol, s.first_candle_time from public.predicted_symbols as s loop
+        select pg_catalog.date_bin('1 hour', greatest(coalesce(from_time, max(h.hour) - lookback), oldest), zero)
         into start_hour
-        from public.predictions_hourly as h where h.symbol = whose;
+        from public.predictions_hourly as h where h.symbol = each_symbol;
         while start_hour < ends_at loop
             stop_hour := least(start_hour + interval '1 day', ends_at);
             perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('candlecast aggregate_hours', 0));
             delete from public.predictions_hourly as h
-            where h.symbol = whose and h.hour >= start_hour and h.hour < stop_hour;
+            where h.symbol = each_symbol and h.hour >= start_hour and h.hour < stop_hour;
             insert into public.predictions_hourly
-            select * from public.aggregate_predictions_hourly(whose, start_hour, stop_hour);
+            select * from public.aggregate_predictions_hourly(each_symbol, start_hour, stop_hour);
             commit;
             start_hour := stop_hour;
         end loop;
     end loop;
     select pg_catalog.date_bin('1 hour', greatest(
-        coalesce(from_time, (select max(h.hour) from public.runs_hourly as h) - again),
+        coalesce(from_time, (select max(h.hour) from public.runs_hourly as h) - lookback),
         (select min(r.started_at) from public.inference_runs as r)
     ), zero) into start_hour;
     while start_hour < ends_at loop
@@ -82,6 +122,12 @@ end
 $$;
 
 ALTER PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) OWNER TO candlecast_owner;
+
+COMMENT ON PROCEDURE public.aggregate_hours(IN from_time timestamp with time zone) IS 'Updates predictions_hourly and runs_hourly; pg_cron calls it hourly. It recomputes each complete
+hour since from_time, one day of a symbol per transaction. from_time null: since three hours
+before the newest stored hour (late outcomes), since 30 hours in the first run of a day (filled
+gaps), or everything if nothing is stored. Hours whose predictions are pruned stay as they are.
+An hour is left out until six minutes after its end.';
 
 CREATE TABLE public.predictions_hourly (
     symbol text NOT NULL,
@@ -103,6 +149,42 @@ CREATE TABLE public.predictions_hourly (
 );
 
 ALTER TABLE public.predictions_hourly OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.predictions_hourly IS 'Hourly sums of predictions and their outcomes, kept when the predictions are pruned: one row per
+symbol, ensemble, horizon and hour of candle_time. aggregate_hours() writes an hour when it is
+over and its outcomes are known; accuracy_hourly also has newer ones.';
+
+COMMENT ON COLUMN public.predictions_hourly.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.predictions_hourly.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.predictions_hourly.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.predictions_hourly.hour IS 'Start of the hour of candle_time.';
+
+COMMENT ON COLUMN public.predictions_hourly.predictions IS 'Number of predictions.';
+
+COMMENT ON COLUMN public.predictions_hourly.abstained IS 'Predictions that abstained.';
+
+COMMENT ON COLUMN public.predictions_hourly.outcomes IS 'Predictions whose outcome is known.';
+
+COMMENT ON COLUMN public.predictions_hourly.moved IS 'Outcomes with a return that is not 0.';
+
+COMMENT ON COLUMN public.predictions_hourly.rose IS 'Outcomes with a return above 0.';
+
+COMMENT ON COLUMN public.predictions_hourly.hits IS 'Predictions with the right direction, out of moved.';
+
+COMMENT ON COLUMN public.predictions_hourly.interval_rows IS 'Outcomes with a prediction interval.';
+
+COMMENT ON COLUMN public.predictions_hourly.interval_hits IS 'Outcomes with the price inside the interval.';
+
+COMMENT ON COLUMN public.predictions_hourly.squared_error IS 'Sum over outcomes of (predicted - actual log return)^2.';
+
+COMMENT ON COLUMN public.predictions_hourly.squared_return IS 'Sum over outcomes of the squared actual log return.';
+
+COMMENT ON COLUMN public.predictions_hourly.brier_rows IS 'Moved outcomes that have a probability.';
+
+COMMENT ON COLUMN public.predictions_hourly.brier IS 'Sum over brier_rows of (probability_up - (1 if the price rose, else 0))^2.';
 
 CREATE FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.predictions_hourly
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -134,6 +216,9 @@ $$;
 
 ALTER FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.aggregate_predictions_hourly(for_symbol text, from_hour timestamp with time zone, to_hour timestamp with time zone) IS 'The rows of predictions_hourly for [from_hour, to_hour), computed from the predictions as they
+are now.';
+
 CREATE TABLE public.runs_hourly (
     symbol text,
     ensemble_id bigint,
@@ -154,6 +239,41 @@ CREATE TABLE public.runs_hourly (
 );
 
 ALTER TABLE public.runs_hourly OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.runs_hourly IS 'Hourly sums of inference_runs, kept when the runs are pruned: one row per symbol, ensemble,
+status and hour of started_at. Written by aggregate_hours().';
+
+COMMENT ON COLUMN public.runs_hourly.symbol IS 'Market. Null if there was nothing to run.';
+
+COMMENT ON COLUMN public.runs_hourly.ensemble_id IS 'Ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.runs_hourly.status IS 'Status of the runs, see inference_runs.';
+
+COMMENT ON COLUMN public.runs_hourly.hour IS 'Start of the hour of started_at.';
+
+COMMENT ON COLUMN public.runs_hourly.runs IS 'Number of runs.';
+
+COMMENT ON COLUMN public.runs_hourly.timed IS 'Runs that have a latency_ms.';
+
+COMMENT ON COLUMN public.runs_hourly.latency_ms IS 'Sum of latency_ms, in milliseconds.';
+
+COMMENT ON COLUMN public.runs_hourly.within_5 IS 'Runs with a latency of at most 5 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_10 IS 'Runs with a latency of at most 10 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_25 IS 'Runs with a latency of at most 25 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_50 IS 'Runs with a latency of at most 50 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_100 IS 'Runs with a latency of at most 100 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_250 IS 'Runs with a latency of at most 250 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_500 IS 'Runs with a latency of at most 500 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_1000 IS 'Runs with a latency of at most 1000 ms.';
+
+COMMENT ON COLUMN public.runs_hourly.within_5000 IS 'Runs with a latency of at most 5000 ms.';
 
 CREATE FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) RETURNS SETOF public.runs_hourly
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -183,25 +303,28 @@ $$;
 
 ALTER FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.aggregate_runs_hourly(from_hour timestamp with time zone, to_hour timestamp with time zone) IS 'The rows of runs_hourly for [from_hour, to_hour), computed from inference_runs as it is now,
+without running runs.';
+
 CREATE FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(first_missing timestamp with time zone, last_missing timestamp with time zone, minutes bigint)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-with asked as (
+with bounds as (
     select
         date_bin('1 minute', from_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as start,
         date_bin('1 minute', to_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as stop
 ),
 edges as (
-    select start - interval '1 minute' as open_time from asked
+    select start - interval '1 minute' as open_time from bounds
     union all
     select candle.open_time
     from public.candles_1m as candle
     where
         candle.symbol = for_symbol
-        and candle.open_time >= (select start from asked) and candle.open_time < (select stop from asked)
+        and candle.open_time >= (select start from bounds) and candle.open_time < (select stop from bounds)
     union all
-    select stop from asked
+    select stop from bounds
 ),
 pairs as (
     select open_time, lead(open_time) over (order by open_time) as next_open_time from edges
@@ -216,6 +339,10 @@ order by pairs.open_time
 $$;
 
 ALTER FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.candle_gaps(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) IS 'Missing minutes of a symbol in [from_time, to_time): one row per gap, with the open_times of its
+first and last missing minute and their number. A range without any candle is one gap. No rows
+if from_time is not before to_time.';
 
 CREATE TABLE public.consistency_checks (
     symbol text NOT NULL,
@@ -246,6 +373,34 @@ END) AND ((reason IS NULL) = COALESCE((mismatches = 0), false)))),
 
 ALTER TABLE public.consistency_checks OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.consistency_checks IS 'Daily consistency checks, a recomputation of stored predictions: one row per symbol, day (UTC,
+of candle_time) and ensemble. mismatches must be 0. Written by check_consistency(). The figures
+are null if reason says why nothing was recomputed.';
+
+COMMENT ON COLUMN public.consistency_checks.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.consistency_checks.day IS 'Day (UTC) of candle_time.';
+
+COMMENT ON COLUMN public.consistency_checks.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.consistency_checks.sampled IS 'Minutes that were recomputed, five horizons each. The same day has the same sample.';
+
+COMMENT ON COLUMN public.consistency_checks.mismatches IS 'Sampled minutes that differ from the stored predictions by more than tolerance.';
+
+COMMENT ON COLUMN public.consistency_checks.corrected IS 'Mismatches whose candles were changed or deleted since.';
+
+COMMENT ON COLUMN public.consistency_checks.worst IS 'Largest difference, in scaled returns (of probability_up: in probability).';
+
+COMMENT ON COLUMN public.consistency_checks.tolerance IS 'Largest difference that is accepted, same unit as worst.';
+
+COMMENT ON COLUMN public.consistency_checks.example_time IS 'candle_time of one mismatch.';
+
+COMMENT ON COLUMN public.consistency_checks.cause IS 'candle if all mismatches are corrected ones, else unclear.';
+
+COMMENT ON COLUMN public.consistency_checks.reason IS 'Difference of the example, or why nothing was recomputed.';
+
+COMMENT ON COLUMN public.consistency_checks.checked_at IS 'When it was checked.';
+
 CREATE FUNCTION public.check_consistency(day date DEFAULT NULL::date) RETURNS SETOF public.consistency_checks
     LANGUAGE plpython3u SECURITY DEFINER ROWS 3
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -257,6 +412,10 @@ return check_consistency(plpy, GD, day)
 $$;
 
 ALTER FUNCTION public.check_consistency(day date) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.check_consistency(day date) IS 'Recomputes 60 minutes of a day''s predictions (UTC; null: yesterday) for each ensemble that
+predicted; returns the rows of consistency_checks that it stored or replaced. It reads the
+features of the day once per symbol and loads the models.';
 
 CREATE FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision DEFAULT 0.5, is_test boolean DEFAULT false, symbol text DEFAULT NULL::text, calibration text DEFAULT NULL::text, golden jsonb DEFAULT NULL::jsonb) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
@@ -270,6 +429,12 @@ $$;
 
 ALTER FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.create_ensemble(mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision, is_test boolean, symbol text, calibration text, golden jsonb) IS 'Joins a Mamba and a LightGBM version to an ensemble; returns its id. The same arguments again
+return the same id. mamba_weight null: the setting mamba_weight. symbol null: the symbol of both
+versions. is_test: puts it on test, see test_ensemble(). calibration: text of calibration.json,
+fitted for mamba_weight. golden: test vectors, raw windows with their outputs. Give both or
+neither.';
+
 CREATE FUNCTION public.data_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -282,18 +447,20 @@ select
     figure.help
 from public.candle_status as candles
 cross join lateral (values
-    ('ml_candles_missing_24h', '{}'::jsonb, candles.missing_24h::double precision, 'minutes without a candle, last 24 hours'),
+    ('ml_candles_missing_24h', '{}'::jsonb, candles.missing_24h::double precision, 'missing minutes in the last 24 hours'),
     (
         'ml_feed_state',
         jsonb_build_object('state', candles.feed_state),
         case when candles.feed_state is not null then 1 end,
-        '1 for the state that the feed is in'
+        '1 for the current state of the feed'
     )
 ) as figure (name, labels, value, help)
 where figure.value is not null
 $$;
 
 ALTER FUNCTION public.data_metrics() OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.data_metrics() IS 'The metrics of candles and feeds, a part of metrics().';
 
 CREATE FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -311,10 +478,16 @@ $$;
 
 ALTER FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.decayed_sums_add(sums double precision[], close double precision, gain double precision, loss double precision) IS 'Adds a minute to the sums of decayed_sums(): each sum is multiplied by its decay, then the new
+value is added.';
+
 CREATE FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) RETURNS double precision[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
+    -- The weight of the oldest minute is decay ^ 148. Subtracting leaves a rounding error of about 1e-16 of what is
+    -- subtracted. If that was over half of the gains or of the losses, the error could become the result: null makes
+    -- PostgreSQL sum the window again. So a window without gains has exactly 0, and no sum is ever negative.
     return case
         when gain * (13 / 14::double precision) ^ 148 <= sums[4] / 2
             and loss * (13 / 14::double precision) ^ 148 <= sums[5] / 2
@@ -330,6 +503,9 @@ end
 $$;
 
 ALTER FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.decayed_sums_remove(sums double precision[], close double precision, gain double precision, loss double precision) IS 'Removes the oldest of 149 minutes from the sums of decayed_sums(). Null if rounding would
+matter: PostgreSQL then sums the window again.';
 
 CREATE TABLE public.ab_evaluations (
     id bigint NOT NULL,
@@ -375,6 +551,83 @@ CREATE TABLE public.ab_evaluations (
 
 ALTER TABLE public.ab_evaluations OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.ab_evaluations IS 'Evaluations of A/B tests and their decisions: one row per call of evaluate_ab() and challenger,
+never changed. A challenger is an ensemble on test or in shadow. The window is the 24 hours of
+candle_time before at_time; sequence_* start with the test. Differences are challenger minus
+active, and accuracies are fractions of the minutes whose price moved.';
+
+COMMENT ON COLUMN public.ab_evaluations.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.ab_evaluations.evaluated_at IS 'When the evaluation ran (server clock).';
+
+COMMENT ON COLUMN public.ab_evaluations.at_time IS 'Time as of which it was decided: the end of the window (exclusive).';
+
+COMMENT ON COLUMN public.ab_evaluations.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.ab_evaluations.active_id IS 'Active ensemble, active_ensembles.id. Null: none was active.';
+
+COMMENT ON COLUMN public.ab_evaluations.challenger_id IS 'Challenger, active_ensembles.id.';
+
+COMMENT ON COLUMN public.ab_evaluations.role IS 'State of the challenger: test or shadow.';
+
+COMMENT ON COLUMN public.ab_evaluations.since IS 'First candle_time that both predicted since the test began.';
+
+COMMENT ON COLUMN public.ab_evaluations.window_from IS 'Start of the 24-hour window.';
+
+COMMENT ON COLUMN public.ab_evaluations.pairs IS 'Minutes of the window that both predicted and that have an outcome at horizon 1.';
+
+COMMENT ON COLUMN public.ab_evaluations.active_accuracy_1m IS 'Direction accuracy of the active ensemble at horizon 1.';
+
+COMMENT ON COLUMN public.ab_evaluations.challenger_accuracy_1m IS 'Direction accuracy of the challenger at horizon 1.';
+
+COMMENT ON COLUMN public.ab_evaluations.difference_1m IS 'challenger_accuracy_1m - active_accuracy_1m.';
+
+COMMENT ON COLUMN public.ab_evaluations.difference_1m_low IS 'Lower end of the 95 % interval of difference_1m (Newey-West).';
+
+COMMENT ON COLUMN public.ab_evaluations.difference_1m_high IS 'Upper end of the 95 % interval of difference_1m (Newey-West).';
+
+COMMENT ON COLUMN public.ab_evaluations.active_only_right IS 'Minutes at horizon 1 on which only the active ensemble was right.';
+
+COMMENT ON COLUMN public.ab_evaluations.challenger_only_right IS 'Minutes at horizon 1 on which only the challenger was right.';
+
+COMMENT ON COLUMN public.ab_evaluations.mcnemar_p IS 'Two-sided p value of McNemar''s exact test on these two counts.';
+
+COMMENT ON COLUMN public.ab_evaluations.active_accuracy IS 'Direction accuracy of the active ensemble, all horizons together.';
+
+COMMENT ON COLUMN public.ab_evaluations.challenger_accuracy IS 'Direction accuracy of the challenger, all horizons together.';
+
+COMMENT ON COLUMN public.ab_evaluations.difference IS 'challenger_accuracy - active_accuracy.';
+
+COMMENT ON COLUMN public.ab_evaluations.difference_low IS 'Lower end of the 95 % interval of difference (Newey-West).';
+
+COMMENT ON COLUMN public.ab_evaluations.difference_high IS 'Upper end of the 95 % interval of difference (Newey-West).';
+
+COMMENT ON COLUMN public.ab_evaluations.loss IS 'brier, or squared_error (squared basis points) if one ensemble has no probabilities.';
+
+COMMENT ON COLUMN public.ab_evaluations.loss_difference IS 'Mean loss of the challenger minus that of the active ensemble. Below 0: the challenger is better.';
+
+COMMENT ON COLUMN public.ab_evaluations.loss_standard_error IS 'Standard error of loss_difference (Newey-West).';
+
+COMMENT ON COLUMN public.ab_evaluations.by_horizon IS 'Per horizon: active, challenger, difference, low, high, as in the columns for horizon 1.';
+
+COMMENT ON COLUMN public.ab_evaluations.sequence_minutes IS 'Minutes at horizon 1 since the test began whose price moved.';
+
+COMMENT ON COLUMN public.ab_evaluations.sequence_disagreements IS 'Those minutes on which the two predicted opposite directions.';
+
+COMMENT ON COLUMN public.ab_evaluations.sequence_difference IS 'Difference of accuracy at horizon 1 since the test began.';
+
+COMMENT ON COLUMN public.ab_evaluations.sequence_low IS 'Lower end of its 95 % confidence sequence, valid at all times at once.';
+
+COMMENT ON COLUMN public.ab_evaluations.sequence_high IS 'Upper end of its 95 % confidence sequence, valid at all times at once.';
+
+COMMENT ON COLUMN public.ab_evaluations.promotion_margin IS 'Setting promotion_margin in effect, a fraction.';
+
+COMMENT ON COLUMN public.ab_evaluations.promotion_guard IS 'Setting promotion_guard in effect.';
+
+COMMENT ON COLUMN public.ab_evaluations.decision IS 'promote, roll_back, retire, refuse or keep.';
+
+COMMENT ON COLUMN public.ab_evaluations.reason IS 'Reason of the decision, with figures.';
+
 CREATE FUNCTION public.evaluate_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
     LANGUAGE plpython3u SECURITY DEFINER ROWS 3
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -387,6 +640,10 @@ $$;
 
 ALTER FUNCTION public.evaluate_ab(at_time timestamp with time zone) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.evaluate_ab(at_time timestamp with time zone) IS 'Compares every ensemble on test or in shadow with the active one of its symbol, over the 24
+hours before at_time (null: now), and promotes, rolls back or retires it. Returns the rows that
+it added to ab_evaluations. All of it is one transaction. pg_cron calls it daily.';
+
 CREATE FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) RETURNS TABLE(symbol text, open_time timestamp with time zone, open double precision, high double precision, low double precision, close double precision, volume double precision, quote_asset_volume double precision, taker_buy_base_asset_volume double precision, taker_buy_quote_asset_volume double precision, number_of_trades double precision, spread_bps double precision, taker_buy_ratio double precision, log_return_1m double precision, log_return_5m double precision, log_return_15m double precision, volatility_5m double precision, volatility_15m double precision, volatility_30m double precision, sma_5_norm double precision, sma_15_norm double precision, sma_30_norm double precision, ema_5_norm double precision, ema_15_norm double precision, ema_30_norm double precision, rsi_14 double precision, volume_sma_ratio double precision, vwap_deviation double precision, price_position double precision)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -397,13 +654,13 @@ with candles as (
     where c.symbol = for_symbol and c.open_time >= from_time - interval '149 minutes' and c.open_time < to_time
     window w150 as (order by c.open_time rows 149 preceding)
 ),
-sums_of_5 as (
+sums_of_5 as ( -- longer windows are merged from shorter ones, never by subtraction: equal closes give exactly 0
     select c.*, sum(c.close) over w5 as closes_5, sum(c.volume) over w5 as volumes_5, sum(c.quote_asset_volume) over w5 as quotes_5,
         public.paired_moments(ln(c.close / c.close_1), ln(c.close_1 / c.close_2)) over w5 as moments_5
     from candles as c
     window w5 as (order by c.open_time rows 4 preceding)
 ),
-sums_of_15_and_20 as ( -- lag heeds no frame: w149 is decayed_sums' own, shared so that one pass does both
+sums_of_15_and_20 as ( -- lag ignores the frame: it shares w149 with decayed_sums, so that one pass computes both
     select s.*,
         s.closes_5 + lag(s.closes_5, 5) over w149 + lag(s.closes_5, 10) over w149 as closes_15,
         s.volumes_5 + lag(s.volumes_5, 5) over w149 + lag(s.volumes_5, 10) over w149 + lag(s.volumes_5, 15) over w149 as volumes_20,
@@ -427,7 +684,7 @@ sums_of_30_and_60 as (
 select
     symbol, open_time, open, high, low, close, volume, quote_asset_volume,
     taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades::double precision,
-    -- Roll's estimate; an autocorrelation within 1e-6 of 0 is rounding, which the root would blow up
+    -- Roll's estimate; an autocorrelation within 1e-6 of 0 is a rounding error, which the root would magnify
     coalesce(spread_bps, case
         when moments_30[6] < -1e-6 * sqrt(moments_30[3] * moments_30[5]) then 20000 * sqrt(-moments_30[6] / 29) else 0
     end),
@@ -449,6 +706,11 @@ $$;
 
 ALTER FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.features_between(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone) IS 'The 27 features of a symbol''s candles in [from_time, to_time), the only definition of them: one
+row per candle that ends 150 consecutive candles. A row uses these 150 candles and nothing else.
+Infinite bounds are allowed. The columns are described at features_1m. The caller needs SELECT
+on candles_1m.';
+
 CREATE FUNCTION public.generate_demo_candles(until timestamp with time zone DEFAULT now(), days integer DEFAULT 60) RETURNS bigint
     LANGUAGE plpython3u STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -460,6 +722,11 @@ return generate_demo_candles(plpy, until, days)
 $$;
 
 ALTER FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.generate_demo_candles(until timestamp with time zone, days integer) IS 'Adds generated candles of the symbol DEMO from its newest candle to the last closed minute
+before `until`; returns how many. Without any DEMO candle it starts `days` before `until`. The
+candles are synthetic: a seeded generator with a weak, learnable signal. Concurrent calls wait
+for each other.';
 
 CREATE FUNCTION public.health(for_symbol text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -534,16 +801,16 @@ begin
         from jsonb_array_elements(each_symbol) as found
     ) then
         reasons := reasons || case
-            when last_run is null then 'run_inference() is not called: it never began'
+            when last_run is null then 'run_inference() has never run'
             when last_status = 'running'
-                then 'the run that began ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago has not ended'
-            else 'run_inference() is not called: it began last '
+                then 'the run that started ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago has not finished'
+            else 'run_inference() last started '
                 || justify_hours(date_trunc('second', now() - last_run)) || ' ago'
         end;
     end if;
-    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
+    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.text), '{}') into reasons
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
-        jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
+        jsonb_array_elements_text(found.value -> 'reasons') as reason (text);
 
     return jsonb_build_object(
         'status', verdict,
@@ -578,6 +845,13 @@ end
 $$;
 
 ALTER FUNCTION public.health(for_symbol text) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.health(for_symbol text) IS 'Health of the forecasts as JSON, as /health serves it. status is ok, degraded (see reasons) or
+down: no forecast, or no fresh one. It is the worst status of all symbols. The top-level figures
+are of one symbol: for_symbol, else BTCUSDT if it has an active ensemble, else the first by
+name. `symbols` has the rows of symbol_health. `scheduler` has the last start of
+run_inference(), which is a reason only if the status is not ok. It raises no errors of its own:
+what it cannot determine is a reason.';
 
 CREATE FUNCTION public.inference_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
     LANGUAGE sql STABLE
@@ -627,13 +901,13 @@ figures as (
     select figure.*
     from symbols
     cross join lateral (values
-        ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'since the newest closed candle ended'),
-        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'since the newest candle predicted from ended'),
-        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'from a candle''s end to its prediction, newest'),
-        ('ml_model_age_seconds', symbols.found -> 'model_age', 'since the older active model was trained'),
+        ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'seconds since the newest candle closed'),
+        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'seconds since the newest predicted candle closed'),
+        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'seconds from the close of the newest predicted candle to its prediction'),
+        ('ml_model_age_seconds', symbols.found -> 'model_age', 'seconds since the older of the two active versions was trained'),
         ('ml_model_version_current', symbols.found -> 'ensemble_id', 'id of the active ensemble'),
-        ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'runs that failed or were lost in the last hour'),
-        ('ml_inference_skipped_1h', symbols.found -> 'skipped_runs_1h', 'runs without a candle, or switched off, last hour'),
+        ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'failed and lost runs in the last hour'),
+        ('ml_inference_skipped_1h', symbols.found -> 'skipped_runs_1h', 'runs in the last hour without a new candle or with inference disabled'),
         ('ml_health', case symbols.found ->> 'status' when 'ok' then '1' when 'degraded' then '0.5' else '0' end::jsonb,
         '1 ok, 0.5 degraded, 0 down')
     ) as found (name, value, help)
@@ -642,22 +916,22 @@ figures as (
     ) as figure
 )
 select 'ml_inference_latency_ms_bucket', jsonb_build_object('symbol', latency.symbol, 'le', bound.le), bucket.total,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 cross join lateral unnest(latency.buckets) with ordinality as bucket (total, place)
 inner join unnest(array['5', '10', '25', '50', '100', '250', '500', '1000', '5000', '+Inf'])
     with ordinality as bound (le, place) on bucket.place = bound.place
 union all
 select 'ml_inference_latency_ms_sum', jsonb_build_object('symbol', latency.symbol), latency.spent,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 union all
 select 'ml_inference_latency_ms_count', jsonb_build_object('symbol', latency.symbol), latency.timed,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 union all
 select 'ml_inference_runs_total', jsonb_build_object('symbol', coalesce(runs.symbol, ''), 'status', runs.status),
-    sum(runs.runs), 'counter', 'inference runs by how they ended'
+    sum(runs.runs), 'counter', 'inference runs by status'
 from runs group by runs.symbol, runs.status
 union all
 select counted.name, jsonb_build_object(
@@ -666,38 +940,42 @@ select counted.name, jsonb_build_object(
     ), counted.total, 'counter', counted.help
 from predicted
 cross join lateral (values
-    ('ml_predictions_total', predicted.predictions, 'predictions stored, of ensembles that are not retired'),
+    ('ml_predictions_total', predicted.predictions, 'stored predictions of ensembles that are not retired'),
     ('ml_predictions_abstained_total', predicted.abstained, 'predictions that abstained')
 ) as counted (name, total, help)
 union all
-select judged.name, jsonb_build_object(
+select scored.name, jsonb_build_object(
         'symbol', score.symbol, 'horizon', score.horizon::text, 'ensemble', score.ensemble_id::text, 'state', score.state
-    ), judged.value, 'gauge', judged.help
+    ), scored.value, 'gauge', scored.help
 from public.accuracy_24h as score
 cross join lateral (values
-    ('ml_inference_accuracy_24h', score.accuracy, 'share of directions that were right in the last 24 hours'),
-    ('ml_inference_accuracy_24h_low', score.low, 'lower end of that share''s 95 % interval'),
-    ('ml_inference_accuracy_24h_high', score.high, 'upper end of that share''s 95 % interval'),
-    ('ml_inference_accuracy_24h_rows', score.rows, 'predictions that the share is of')
-) as judged (name, value, help)
+    ('ml_inference_accuracy_24h', score.accuracy, 'direction accuracy over the last 24 hours, a fraction'),
+    ('ml_inference_accuracy_24h_low', score.low, 'lower end of the 95 % interval of ml_inference_accuracy_24h'),
+    ('ml_inference_accuracy_24h_high', score.high, 'upper end of the 95 % interval of ml_inference_accuracy_24h'),
+    ('ml_inference_accuracy_24h_rows', score.rows, 'predictions that ml_inference_accuracy_24h counts')
+) as scored (name, value, help)
 union all
 select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
 from figures where figures.value <> 'null'
 union all
 select 'ml_run_age_seconds', '{}', (health.found -> 'scheduler' ->> 'seconds_ago')::double precision, 'gauge',
-    'since run_inference() began last: each minute while there are candles'
+    'seconds since run_inference() last started'
 from health where health.found -> 'scheduler' ->> 'seconds_ago' is not null
 union all
 select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds')::double precision, 'gauge',
-    'the setting model_expiry: older models bring a warning'
+    'the setting model_expiry in seconds: older models cause a warning'
 from health where health.found ->> 'model_expiry_seconds' is not null
 union all
 select 'ml_inference_enabled', '{}', (health.found ->> 'ml_inference_enabled')::boolean::integer, 'gauge',
-    '1 where the setting enabled is true; absent where the settings cannot be read'
+    '1 if the setting enabled is true, else 0; absent if the settings cannot be read'
 from health where health.found ->> 'ml_inference_enabled' is not null
 $$;
 
 ALTER FUNCTION public.inference_metrics() OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.inference_metrics() IS 'The metrics of runs, predictions and models, a part of metrics(). Counters are the sums of
+predictions_hourly and runs_hourly plus newer rows, so pruning does not lower them. Retired
+ensembles are left out.';
 
 CREATE TABLE public.feature_drift (
     symbol text NOT NULL,
@@ -723,6 +1001,36 @@ CREATE TABLE public.feature_drift (
 
 ALTER TABLE public.feature_drift OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.feature_drift IS 'Daily drift of the features of the active ensembles: one row per symbol, day (UTC), ensemble and
+feature, written by measure_drift(). Of the ensemble''s two versions a row has the one with the
+larger drift. The figures are null if reason says why nothing was measured.';
+
+COMMENT ON COLUMN public.feature_drift.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.feature_drift.day IS 'Day (UTC).';
+
+COMMENT ON COLUMN public.feature_drift.ensemble_id IS 'Ensemble that was active at the measurement, active_ensembles.id.';
+
+COMMENT ON COLUMN public.feature_drift.feature IS 'Name of the feature.';
+
+COMMENT ON COLUMN public.feature_drift.rows IS 'Minutes of the day that have features.';
+
+COMMENT ON COLUMN public.feature_drift.psi IS 'Population stability index over the deciles of the normalized training rows.';
+
+COMMENT ON COLUMN public.feature_drift.ks IS 'Kolmogorov-Smirnov distance, 0 to 1, at most 0.05 below the exact one.';
+
+COMMENT ON COLUMN public.feature_drift.threshold IS 'Limit of psi: 0.25, or the largest psi of a training day if that is more.';
+
+COMMENT ON COLUMN public.feature_drift.drifted IS 'True if psi is above threshold.';
+
+COMMENT ON COLUMN public.feature_drift.model_type IS 'Model type of the measured version: mamba or lgbm.';
+
+COMMENT ON COLUMN public.feature_drift.version IS 'Name of the measured version.';
+
+COMMENT ON COLUMN public.feature_drift.reason IS 'Why nothing was measured. With figures: why the other version was not.';
+
+COMMENT ON COLUMN public.feature_drift.measured_at IS 'When it was measured.';
+
 CREATE FUNCTION public.measure_drift(day date DEFAULT NULL::date) RETURNS SETOF public.feature_drift
     LANGUAGE plpython3u SECURITY DEFINER ROWS 27
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -734,6 +1042,10 @@ return measure_drift(plpy, GD, day)
 $$;
 
 ALTER FUNCTION public.measure_drift(day date) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.measure_drift(day date) IS 'Measures the feature drift of a day (UTC; null: yesterday) for every active ensemble; returns
+the rows of feature_drift that it stored or replaced. It reads the features of the day once per
+symbol and loads no model.';
 
 CREATE FUNCTION public.metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
     LANGUAGE sql STABLE
@@ -748,6 +1060,10 @@ $$;
 
 ALTER FUNCTION public.metrics() OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.metrics() IS 'All metrics for Prometheus: one row per sample. /metrics serves them in the exposition format.
+type is counter, gauge or histogram. A histogram has the rows name_bucket (label le,
+cumulative), name_sum and name_count. Names contain the unit; shares are fractions.';
+
 CREATE FUNCTION public.ml_setting(setting_name text) RETURNS text
     LANGUAGE plpython3u STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -757,6 +1073,9 @@ return ml_setting(plpy, GD, setting_name)
 $$;
 
 ALTER FUNCTION public.ml_setting(setting_name text) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.ml_setting(setting_name text) IS 'The value of a setting in effect: the one in ml_settings, else the server''s environment
+variable, else the default.';
 
 CREATE FUNCTION public.monitoring_metrics() RETURNS TABLE(name text, labels jsonb, value double precision, type text, help text)
     LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -798,8 +1117,8 @@ from (
     select measured.name, jsonb_build_object('symbol', drift.symbol, 'feature', drift.feature), measured.value, measured.help
     from drift
     cross join lateral (values
-        ('ml_feature_drift_psi', drift.psi, 'population stability index of the newest measured day against the training'),
-        ('ml_feature_drift_ks', drift.ks, 'Kolmogorov-Smirnov distance of that day from the training')
+        ('ml_feature_drift_psi', drift.psi, 'population stability index of the newest measured day, compared with the training rows'),
+        ('ml_feature_drift_ks', drift.ks, 'Kolmogorov-Smirnov distance of the newest measured day from the training rows')
     ) as measured (name, value, help)
     union all
     select measured.name, jsonb_build_object('symbol', summed.symbol), measured.value, measured.help
@@ -808,27 +1127,30 @@ from (
         from drift group by drift.symbol, drift.day
     ) as summed
     cross join lateral (values
-        ('ml_features_drifted', summed.drifted, 'features that lie further off than 0.25 and than any training day'),
+        ('ml_features_drifted', summed.drifted, 'features whose drift is above 0.25 and above that of any training day'),
         ('ml_feature_drift_age_seconds', extract(epoch from now() at time zone 'UTC' - (summed.day + 1)),
-        'since the newest day whose drift is measured ended')
+        'seconds since the end of the newest day with measured drift')
     ) as measured (name, value, help)
     union all
     select measured.name, jsonb_build_object('symbol', checks.symbol), measured.value, measured.help
     from checks
     cross join lateral (values
         ('ml_prediction_mismatches', checks.mismatches - checks.corrected,
-        'sampled minutes that do not come out again, from the same candles: must be 0'),
+        'sampled minutes that differ when recomputed from the same candles: must be 0'),
         ('ml_prediction_mismatches_corrected', checks.corrected,
-        'sampled minutes that come out otherwise, since a candle was corrected'),
-        ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be computed again'),
+        'sampled minutes that differ because a candle was corrected'),
+        ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be recomputed'),
         ('ml_prediction_check_age_seconds', extract(epoch from now() at time zone 'UTC' - (checks.day + 1)),
-        'since the newest checked day ended')
+        'seconds since the end of the newest checked day')
     ) as measured (name, value, help)
 ) as figure (name, labels, value, help)
 where figure.value is not null
 $$;
 
 ALTER FUNCTION public.monitoring_metrics() OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.monitoring_metrics() IS 'The metrics of drift and consistency checks, a part of metrics(): for each symbol with an active
+ensemble, its newest complete day that was measured.';
 
 CREATE FUNCTION public.out_of_sample_from(of_ensemble bigint) RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -841,6 +1163,9 @@ where ensemble.id = of_ensemble
 $$;
 
 ALTER FUNCTION public.out_of_sample_from(of_ensemble bigint) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.out_of_sample_from(of_ensemble bigint) IS 'The first out-of-sample candle_time of an ensemble: five minutes after the last training row of
+its two versions, because the labels of that row end there.';
 
 CREATE FUNCTION public.predict(for_symbol text DEFAULT 'BTCUSDT'::text, at_time timestamp with time zone DEFAULT NULL::timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 5
@@ -855,6 +1180,10 @@ $$;
 
 ALTER FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.predict(for_symbol text, at_time timestamp with time zone, ensemble_id bigint) IS 'Forecast from any stored candle with any ensemble, without storing it: five rows, one per
+horizon. at_time is the candle''s open_time (null: the newest). ensemble_id null: the active one.
+Works in a read-only transaction and on a standby.';
+
 CREATE FUNCTION public.predict_now(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS SETOF public.forecast
     LANGUAGE plpython3u SECURITY DEFINER ROWS 5
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -865,6 +1194,10 @@ return predict_now(plpy, GD, for_symbol)
 $$;
 
 ALTER FUNCTION public.predict_now(for_symbol text) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.predict_now(for_symbol text) IS 'Forecast from the newest candle by the symbol''s active ensemble: five rows, one per horizon,
+stored in predictions. A second call for the same candle and ensemble returns the stored rows.
+It needs the newest 209 candles without a gap.';
 
 CREATE FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint DEFAULT NULL::bigint) RETURNS SETOF public.forecast
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 7200
@@ -878,6 +1211,10 @@ $$;
 
 ALTER FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.predict_range(for_symbol text, from_time timestamp with time zone, to_time timestamp with time zone, ensemble_id bigint) IS 'Backtest: forecasts from every candle_time in [from_time, to_time), without storing them; one
+row per candle and horizon. Minutes without 209 consecutive candles are skipped. A null bound is
+no bound. ensemble_id null: the active one.';
+
 CREATE FUNCTION public.preview_ab(at_time timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF public.ab_evaluations
     LANGUAGE plpython3u STABLE SECURITY DEFINER ROWS 3
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -890,6 +1227,9 @@ $$;
 
 ALTER FUNCTION public.preview_ab(at_time timestamp with time zone) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.preview_ab(at_time timestamp with time zone) IS 'What evaluate_ab(at_time) would decide, without writing anything. id and evaluated_at are null.
+It does not check the test vectors of a winner.';
+
 CREATE PROCEDURE public.prune_history(IN batch integer DEFAULT 10000)
     LANGUAGE plpgsql
     AS $_$
@@ -898,24 +1238,24 @@ declare
     keep_predictions constant interval := nullif(public.ml_setting('keep_predictions'), 'none')::interval;
     keep_runs constant interval := nullif(public.ml_setting('keep_runs'), 'none')::interval;
     until timestamptz;
-    whose text;
-    gone bigint;
+    each_symbol text;
+    deleted bigint;
 begin
-    for whose in select s.symbol from public.predicted_symbols as s loop
+    for each_symbol in select s.symbol from public.predicted_symbols as s loop
         select least(
             pg_catalog.date_bin('1 hour', pg_catalog.clock_timestamp() - keep_predictions, zero),
             max(h.hour) + interval '1 hour'
         ) into until
-        from public.predictions_hourly as h where h.symbol = whose having count(*) > 0 and keep_predictions is not null;
+        from public.predictions_hourly as h where h.symbol = each_symbol having count(*) > 0 and keep_predictions is not null;
         loop
             delete from public.predictions as old using (
                 select p.id from public.predictions as p
-                where p.symbol = whose and p.candle_time < until order by p.candle_time limit batch
+                where p.symbol = each_symbol and p.candle_time < until order by p.candle_time limit batch
             ) as batched
             where old.id = batched.id;
-            get diagnostics gone = row_count;
+            get diagnostics deleted = row_count;
             commit;
-            exit when gone < batch;
+            exit when deleted < batch;
         end loop;
     end loop;
     select least(
@@ -927,9 +1267,9 @@ begin
             select r.id from public.inference_runs as r where r.started_at < until order by r.started_at limit batch
         ) as batched
         where old.id = batched.id;
-        get diagnostics gone = row_count;
+        get diagnostics deleted = row_count;
         commit;
-        exit when gone < batch;
+        exit when deleted < batch;
     end loop;
     if keep_runs is not null and pg_catalog.to_regclass('cron.job_run_details') is not null then
         execute 'delete from cron.job_run_details where end_time < $1' using pg_catalog.clock_timestamp() - keep_runs;
@@ -938,6 +1278,10 @@ end
 $_$;
 
 ALTER PROCEDURE public.prune_history(IN batch integer) OWNER TO candlecast_owner;
+
+COMMENT ON PROCEDURE public.prune_history(IN batch integer) IS 'Deletes predictions, inference_runs and pg_cron''s log that are older than keep_predictions and
+keep_runs, `batch` rows per transaction; pg_cron calls it daily. Only hours that
+aggregate_hours() has summed are deleted. A setting of none keeps everything.';
 
 CREATE FUNCTION public.prune_measurements() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -956,6 +1300,9 @@ select (select count(*) from drift) + (select count(*) from checks)
 $$;
 
 ALTER FUNCTION public.prune_measurements() OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.prune_measurements() IS 'Deletes rows of feature_drift and consistency_checks that are older than the setting
+keep_measurements (none: keeps all); returns how many. pg_cron calls it daily.';
 
 CREATE FUNCTION public.prune_versions(older_than interval DEFAULT '30 days'::interval, keep integer DEFAULT 3, for_symbol text DEFAULT NULL::text) RETURNS TABLE(model_type text, symbol text, version text, created_at timestamp with time zone, bytes bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -993,11 +1340,16 @@ $$;
 
 ALTER FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.prune_versions(older_than interval, keep integer, for_symbol text) IS 'Deletes old model versions with their files; returns what it deleted. A version is deleted if it
+was registered more than `older_than` ago, no ensemble uses it, and it is not among the newest
+`keep` of its symbol and model type. for_symbol null: all symbols.';
+
 CREATE FUNCTION public.record_ensemble_event() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    -- Functions set changed_at; an update of the table by hand leaves it as it is.
     directly boolean := tg_op = 'UPDATE' and new.changed_at is not distinct from old.changed_at;
     written public.ensemble_events;
 begin
@@ -1010,10 +1362,11 @@ begin
         case when tg_op = 'UPDATE' then old.state end,
         new.state,
         case when directly then clock_timestamp() else new.changed_at end,
-        case when directly then 'changed in the table itself' else new.change_reason end,
+        case when directly then 'changed directly in the table' else new.change_reason end,
         case when not directly then new.change_evaluation_id end
     )
     returning * into written;
+    -- A payload is limited to 8,000 bytes: 1,000 characters of the reason are at most 6,000 as JSON.
     if written.event <> 'created' then
         perform pg_notify('candlecast', json_build_object(
             'event', written.event, 'symbol', written.symbol, 'ensemble_id', written.ensemble_id,
@@ -1027,6 +1380,9 @@ $$;
 
 ALTER FUNCTION public.record_ensemble_event() OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.record_ensemble_event() IS 'Trigger of active_ensembles: writes each change of state to ensemble_events and notifies the
+channel candlecast.';
+
 CREATE FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1036,6 +1392,10 @@ return register_model(plpy, GD, model_type, version, symbol, model_path, facts, 
 $$;
 
 ALTER FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.register_model(model_type text, version text, symbol text, model_path text, facts jsonb, names text[], contents bytea[]) IS 'Stores the files and facts of a model version; returns its id. The same files again return the
+same id. The files are verified by the sha256 in facts. Sizes are limited, and ONNX external
+data is refused. Nothing is loaded yet.';
 
 CREATE FUNCTION public.rollback_ensemble(for_symbol text DEFAULT 'BTCUSDT'::text) RETURNS bigint
     LANGUAGE plpython3u SECURITY DEFINER
@@ -1047,6 +1407,9 @@ $$;
 
 ALTER FUNCTION public.rollback_ensemble(for_symbol text) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.rollback_ensemble(for_symbol text) IS 'Makes the ensemble that was active before active again; returns its id. A second call goes back
+one more: an ensemble that was rolled back is skipped until it is activated again.';
+
 CREATE PROCEDURE public.run_inference(IN at_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
     LANGUAGE plpython3u
     AS $$
@@ -1055,6 +1418,11 @@ run_inference(plpy, GD, at_time)
 $$;
 
 ALTER PROCEDURE public.run_inference(IN at_time timestamp with time zone) OWNER TO candlecast_owner;
+
+COMMENT ON PROCEDURE public.run_inference(IN at_time timestamp with time zone) IS 'Predicts the newest minute of each symbol with its active ensemble and those on test and in
+shadow; pg_cron calls it every minute. It loads the models, waits for the candle (at most
+candle_timeout), predicts, writes, commits, and logs in inference_runs. at_time: replays that
+minute and reads no later candle. A repeated call writes nothing twice.';
 
 CREATE FUNCTION public.test_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
@@ -1065,6 +1433,9 @@ return test_ensemble(plpy, GD, ensemble_id)
 $$;
 
 ALTER FUNCTION public.test_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.test_ensemble(ensemble_id bigint) IS 'Puts an ensemble on test, after its test vectors passed. Returns whether it is on test: an
+active ensemble stays active. Refused if max_test_ensembles are on test already.';
 
 CREATE FUNCTION public.wilson_interval(share double precision, trials double precision) RETURNS TABLE(low double precision, high double precision)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1078,6 +1449,9 @@ $$;
 
 ALTER FUNCTION public.wilson_interval(share double precision, trials double precision) OWNER TO candlecast_owner;
 
+COMMENT ON FUNCTION public.wilson_interval(share double precision, trials double precision) IS 'The 95 % interval of a share of independent trials (Wilson 1927), one row; null without trials.
+Outcomes of h minutes overlap: for rows one minute apart use trials = rows / h.';
+
 CREATE FUNCTION public.withdraw_ensemble(ensemble_id bigint) RETURNS boolean
     LANGUAGE plpython3u SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1087,6 +1461,9 @@ return withdraw_ensemble(plpy, GD, ensemble_id)
 $$;
 
 ALTER FUNCTION public.withdraw_ensemble(ensemble_id bigint) OWNER TO candlecast_owner;
+
+COMMENT ON FUNCTION public.withdraw_ensemble(ensemble_id bigint) IS 'Takes an ensemble off test; its predictions stay. Returns false, and changes nothing, if it is
+not on test.';
 
 CREATE AGGREGATE public.decayed_sums(double precision, double precision, double precision) (
     SFUNC = public.decayed_sums_add,
@@ -1101,6 +1478,11 @@ CREATE AGGREGATE public.decayed_sums(double precision, double precision, double 
 
 ALTER AGGREGATE public.decayed_sums(double precision, double precision, double precision) OWNER TO candlecast_owner;
 
+COMMENT ON AGGREGATE public.decayed_sums(double precision, double precision, double precision) IS 'Five decayed sums over a window, the basis of the exponential means and of Wilder''s RSI.
+Elements 1 to 3: closes, with decay 2/3, 7/8 and 29/31 (spans 5, 15 and 30). Elements 4 and 5:
+gains and losses, with decay 13/14. Use it only with the frame `rows 148 preceding`. Gains and
+losses are not negative, and nothing is null.';
+
 CREATE AGGREGATE public.paired_moments(double precision, double precision) (
     SFUNC = float8_regr_accum,
     STYPE = double precision[],
@@ -1110,6 +1492,11 @@ CREATE AGGREGATE public.paired_moments(double precision, double precision) (
 );
 
 ALTER AGGREGATE public.paired_moments(double precision, double precision) OWNER TO candlecast_owner;
+
+COMMENT ON AGGREGATE public.paired_moments(double precision, double precision) IS 'Moments of the pairs (y, x) as {n, sum of x, Sxx, sum of y, Syy, Sxy}, the state of PostgreSQL''s
+regr_* aggregates. S are sums of products of deviations: var_samp(y) = Syy / (n - 1). Windows
+that follow each other merge with float8_regr_combine, so equal values have a variance of
+exactly 0 (Youngs and Cramer 1971; Chan, Golub and LeVeque 1983). Pairs with a null are skipped.';
 
 ALTER TABLE public.ab_evaluations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.ab_evaluations_id_seq
@@ -1143,6 +1530,40 @@ CREATE VIEW public.ab_status AS
    FROM public.preview_ab() preview(id, evaluated_at, at_time, symbol, active_id, challenger_id, role, since, window_from, pairs, active_accuracy_1m, challenger_accuracy_1m, difference_1m, difference_1m_low, difference_1m_high, active_only_right, challenger_only_right, mcnemar_p, active_accuracy, challenger_accuracy, difference, difference_low, difference_high, loss, loss_difference, loss_standard_error, by_horizon, sequence_minutes, sequence_disagreements, sequence_difference, sequence_low, sequence_high, promotion_margin, promotion_guard, decision, reason);
 
 ALTER TABLE public.ab_status OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.ab_status IS 'Running A/B tests and their current decision: one row per ensemble on test or in shadow (the
+challenger). Differences are direction accuracies at horizon 1, challenger minus active,
+fractions.';
+
+COMMENT ON COLUMN public.ab_status.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.ab_status.challenger_id IS 'Challenger, active_ensembles.id.';
+
+COMMENT ON COLUMN public.ab_status.role IS 'State of the challenger: test or shadow.';
+
+COMMENT ON COLUMN public.ab_status.active_id IS 'Active ensemble, active_ensembles.id. Null: none is active.';
+
+COMMENT ON COLUMN public.ab_status.since IS 'First candle_time that both predicted since the test began.';
+
+COMMENT ON COLUMN public.ab_status.minutes IS 'Minutes since the test began whose price moved.';
+
+COMMENT ON COLUMN public.ab_status.difference IS 'Difference of accuracy over these minutes.';
+
+COMMENT ON COLUMN public.ab_status.low IS 'Lower end of the 95 % confidence sequence of difference.';
+
+COMMENT ON COLUMN public.ab_status.high IS 'Upper end of the 95 % confidence sequence of difference.';
+
+COMMENT ON COLUMN public.ab_status.pairs IS 'Minutes of the last 24 hours that both predicted and that have an outcome.';
+
+COMMENT ON COLUMN public.ab_status.difference_24h IS 'Difference of accuracy over the last 24 hours, which the decision uses.';
+
+COMMENT ON COLUMN public.ab_status.outlook IS 'Current decision: promote, roll_back, retire or keep.';
+
+COMMENT ON COLUMN public.ab_status.why IS 'Reason of the current decision.';
+
+COMMENT ON COLUMN public.ab_status.next_evaluation IS 'When the daily job evaluates next.';
+
+COMMENT ON COLUMN public.ab_status.ends_at IS 'When an undecided test is retired (ab_max_days), or from when a shadow is decided.';
 
 CREATE TABLE public.active_ensembles (
     id bigint NOT NULL,
@@ -1187,6 +1608,63 @@ END) STORED NOT NULL,
 
 ALTER TABLE public.active_ensembles OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.active_ensembles IS 'Ensembles, active or not: one row per Mamba version, LightGBM version, weight and calibration of
+a symbol.
+- active: serves predict_now(); at most one per symbol
+- test: predicts every minute; evaluate_ab() compares it with the active one
+- shadow: was active before a promotion, and predicts until the promotion is evaluated; at most
+  one per symbol
+- retired: was active, on test or in shadow
+- waiting: created, none of these yet';
+
+COMMENT ON COLUMN public.active_ensembles.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.active_ensembles.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.active_ensembles.mamba_version_id IS 'Mamba version, model_versions.id.';
+
+COMMENT ON COLUMN public.active_ensembles.lgbm_version_id IS 'LightGBM version, model_versions.id.';
+
+COMMENT ON COLUMN public.active_ensembles.feature_hash IS 'Hash of the feature definitions, the same for both versions.';
+
+COMMENT ON COLUMN public.active_ensembles.mamba_type IS 'Always mamba, for the foreign key.';
+
+COMMENT ON COLUMN public.active_ensembles.lgbm_type IS 'Always lgbm, for the foreign key.';
+
+COMMENT ON COLUMN public.active_ensembles.mamba_weight IS 'Weight of the Mamba version, 0 to 1. Null: the setting mamba_weight.';
+
+COMMENT ON COLUMN public.active_ensembles.is_active IS 'True in state active.';
+
+COMMENT ON COLUMN public.active_ensembles.is_test IS 'True in state test.';
+
+COMMENT ON COLUMN public.active_ensembles.is_shadow IS 'True in state shadow.';
+
+COMMENT ON COLUMN public.active_ensembles.is_retired IS 'True in state retired.';
+
+COMMENT ON COLUMN public.active_ensembles.state IS 'active, test, shadow, retired or waiting.';
+
+COMMENT ON COLUMN public.active_ensembles.created_at IS 'When it was created.';
+
+COMMENT ON COLUMN public.active_ensembles.activated_at IS 'When it last became active (server clock).';
+
+COMMENT ON COLUMN public.active_ensembles.deactivated_at IS 'When it last stopped being active (server clock). Null: never, or not a rollback candidate.';
+
+COMMENT ON COLUMN public.active_ensembles.rolled_back_at IS 'When a rollback replaced it (server clock). Null after it is activated again.';
+
+COMMENT ON COLUMN public.active_ensembles.changed_at IS 'Start of the state. After evaluate_ab(at_time): at_time.';
+
+COMMENT ON COLUMN public.active_ensembles.change_event IS 'Event of the last change, see ensemble_events.event.';
+
+COMMENT ON COLUMN public.active_ensembles.change_reason IS 'Reason of the last change.';
+
+COMMENT ON COLUMN public.active_ensembles.change_evaluation_id IS 'Evaluation that decided the last change, ab_evaluations.id.';
+
+COMMENT ON COLUMN public.active_ensembles.calibration IS 'Text of calibration.json: probability, interval, training ranges. Null: uncalibrated.';
+
+COMMENT ON COLUMN public.active_ensembles.calibration_sha256 IS 'SHA-256 of calibration, verified at loading.';
+
+COMMENT ON COLUMN public.active_ensembles.golden IS 'Test vectors: raw windows and the outputs that the ensemble must return for them.';
+
 CREATE TABLE public.candles_1m (
     symbol text DEFAULT 'BTCUSDT'::text NOT NULL,
     open_time timestamp with time zone NOT NULL,
@@ -1215,6 +1693,36 @@ END) STORED,
 );
 
 ALTER TABLE public.candles_1m OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.candles_1m IS 'Closed one-minute candles, the only input of the forecasts: one row per symbol and minute. The
+CHECK constraints reject values that the features cannot use: NaN, infinity, magnitudes that
+overflow, candles that contradict themselves.';
+
+COMMENT ON COLUMN public.candles_1m.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.candles_1m.open_time IS 'Start of the minute (UTC, on the minute).';
+
+COMMENT ON COLUMN public.candles_1m.open IS 'First price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.high IS 'Highest price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.low IS 'Lowest price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.close IS 'Last price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.volume IS 'Traded volume, in base currency.';
+
+COMMENT ON COLUMN public.candles_1m.quote_asset_volume IS 'Traded volume, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.taker_buy_base_asset_volume IS 'Volume bought by takers, in base currency.';
+
+COMMENT ON COLUMN public.candles_1m.taker_buy_quote_asset_volume IS 'Volume bought by takers, in quote currency.';
+
+COMMENT ON COLUMN public.candles_1m.number_of_trades IS 'Number of trades in the minute.';
+
+COMMENT ON COLUMN public.candles_1m.spread_bps IS 'Bid-ask spread in basis points of the mid price. Null if the source has no quotes.';
+
+COMMENT ON COLUMN public.candles_1m.taker_buy_ratio IS 'taker_buy_base_asset_volume / volume, a fraction; 0.5 if volume is 0.';
 
 CREATE TABLE public.predictions (
     id bigint NOT NULL,
@@ -1249,6 +1757,50 @@ CREATE TABLE public.predictions (
 );
 
 ALTER TABLE public.predictions OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.predictions IS 'Stored predictions: one row per symbol, candle_time, horizon and ensemble.';
+
+COMMENT ON COLUMN public.predictions.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.predictions.model_name IS 'Name of the model family, mamba_lgbm_ensemble by default.';
+
+COMMENT ON COLUMN public.predictions.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.predictions.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.predictions.candle_time IS 'open_time of the newest candle that the prediction used.';
+
+COMMENT ON COLUMN public.predictions.target_time IS 'candle_time + horizon: open_time of the candle whose close is predicted.';
+
+COMMENT ON COLUMN public.predictions.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.predictions.predicted_close IS 'Predicted log return from reference_close to the close at target_time.';
+
+COMMENT ON COLUMN public.predictions.predicted_price IS 'Predicted close at target_time, in quote currency.';
+
+COMMENT ON COLUMN public.predictions.reference_close IS 'Close at candle_time, in quote currency.';
+
+COMMENT ON COLUMN public.predictions.mamba_close IS 'Log return that the Mamba version predicts.';
+
+COMMENT ON COLUMN public.predictions.lgbm_close IS 'Log return that the LightGBM version predicts.';
+
+COMMENT ON COLUMN public.predictions.confidence IS 'How much the two models agree, 0 to 1. Not a probability.';
+
+COMMENT ON COLUMN public.predictions.probability_up IS 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.predictions.lower_price IS 'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.predictions.upper_price IS 'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.predictions.abstained IS 'True if |probability_up - 0.5| is below the setting min_confidence.';
+
+COMMENT ON COLUMN public.predictions.out_of_distribution IS 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.predictions.furthest_feature IS 'Feature furthest outside its training range. Null unless out_of_distribution.';
+
+COMMENT ON COLUMN public.predictions.created_at IS 'When the row was written (server clock).';
+
+COMMENT ON COLUMN public.predictions.latency_ms IS 'Milliseconds from the detected candle, or from the call, to the written rows.';
 
 CREATE VIEW public.prediction_outcomes AS
  SELECT predictions.symbol,
@@ -1285,6 +1837,59 @@ CREATE VIEW public.prediction_outcomes AS
 
 ALTER TABLE public.prediction_outcomes OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.prediction_outcomes IS 'Predictions with their outcomes: one row per prediction. The outcome is null until the candle of
+target_time is stored.';
+
+COMMENT ON COLUMN public.prediction_outcomes.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.prediction_outcomes.candle_time IS 'open_time of the newest candle that the prediction used.';
+
+COMMENT ON COLUMN public.prediction_outcomes.target_time IS 'candle_time + horizon: open_time of the candle whose close is predicted.';
+
+COMMENT ON COLUMN public.prediction_outcomes.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.prediction_outcomes.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.prediction_outcomes.model_name IS 'Name of the model family, mamba_lgbm_ensemble by default.';
+
+COMMENT ON COLUMN public.prediction_outcomes.reference_close IS 'Close at candle_time, in quote currency.';
+
+COMMENT ON COLUMN public.prediction_outcomes.predicted_price IS 'Predicted close at target_time, in quote currency.';
+
+COMMENT ON COLUMN public.prediction_outcomes.actual_price IS 'Close at target_time, in quote currency. Null until that candle is stored.';
+
+COMMENT ON COLUMN public.prediction_outcomes.predicted_close IS 'Predicted log return from reference_close to the close at target_time.';
+
+COMMENT ON COLUMN public.prediction_outcomes.actual_return IS 'Log return from reference_close to actual_price.';
+
+COMMENT ON COLUMN public.prediction_outcomes.error IS 'predicted_close - actual_return, a log return.';
+
+COMMENT ON COLUMN public.prediction_outcomes.direction_hit IS 'True if the predicted direction was right. Null if actual_return is 0 or unknown.';
+
+COMMENT ON COLUMN public.prediction_outcomes.mamba_close IS 'Log return that the Mamba version predicts.';
+
+COMMENT ON COLUMN public.prediction_outcomes.lgbm_close IS 'Log return that the LightGBM version predicts.';
+
+COMMENT ON COLUMN public.prediction_outcomes.confidence IS 'How much the two models agree, 0 to 1. Not a probability.';
+
+COMMENT ON COLUMN public.prediction_outcomes.created_at IS 'When the prediction was written (server clock).';
+
+COMMENT ON COLUMN public.prediction_outcomes.latency_ms IS 'Milliseconds from the detected candle, or from the call, to the written rows.';
+
+COMMENT ON COLUMN public.prediction_outcomes.probability_up IS 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.prediction_outcomes.lower_price IS 'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.prediction_outcomes.upper_price IS 'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.prediction_outcomes.interval_hit IS 'True if actual_price is within lower_price and upper_price.';
+
+COMMENT ON COLUMN public.prediction_outcomes.abstained IS 'True if |probability_up - 0.5| is below the setting min_confidence.';
+
+COMMENT ON COLUMN public.prediction_outcomes.out_of_distribution IS 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.prediction_outcomes.furthest_feature IS 'Feature furthest outside its training range. Null unless out_of_distribution.';
+
 CREATE VIEW public.accuracy_24h AS
  WITH counted AS (
          SELECT ensemble.symbol,
@@ -1312,6 +1917,27 @@ CREATE VIEW public.accuracy_24h AS
      CROSS JOIN LATERAL public.wilson_interval(score.accuracy, ((counted.rows)::double precision / (counted.horizon)::double precision)) bounds(low, high));
 
 ALTER TABLE public.accuracy_24h OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.accuracy_24h IS 'Direction accuracy over the last 24 hours: one row per horizon and ensemble that is active, on
+test or in shadow. It counts predictions that were stored before their outcome was known.';
+
+COMMENT ON COLUMN public.accuracy_24h.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.accuracy_24h.ensemble_id IS 'Ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.accuracy_24h.state IS 'active, test or shadow.';
+
+COMMENT ON COLUMN public.accuracy_24h.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.accuracy_24h.rows IS 'Predictions whose return is known and not 0.';
+
+COMMENT ON COLUMN public.accuracy_24h.hits IS 'Predictions with the right direction.';
+
+COMMENT ON COLUMN public.accuracy_24h.accuracy IS 'Direction accuracy, hits / rows, a fraction.';
+
+COMMENT ON COLUMN public.accuracy_24h.low IS 'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
+
+COMMENT ON COLUMN public.accuracy_24h.high IS 'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
 
 CREATE VIEW public.accuracy_by_coverage AS
  WITH ranked AS (
@@ -1352,6 +1978,30 @@ CREATE VIEW public.accuracy_by_coverage AS
 
 ALTER TABLE public.accuracy_by_coverage OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.accuracy_by_coverage IS 'Direction accuracy of the most confident predictions: one row per symbol, ensemble, horizon and
+coverage. It counts predictions with a probability that were stored before their outcome was
+known.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.coverage IS 'Percentage of predictions kept, the most confident first: 100, 50, 20, 10 or 5.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.margin IS 'Smallest |probability_up - 0.5| among them. As min_confidence it keeps these predictions.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.rows IS 'Predictions whose return is known and not 0.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.hits IS 'Predictions with the right direction.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.accuracy IS 'Direction accuracy, hits / rows, a fraction.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.low IS 'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
+
+COMMENT ON COLUMN public.accuracy_by_coverage.high IS 'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
+
 CREATE VIEW public.predicted_symbols AS
  WITH RECURSIVE symbols AS (
         ( SELECT prediction.symbol
@@ -1376,6 +2026,14 @@ CREATE VIEW public.predicted_symbols AS
   WHERE (symbols.symbol IS NOT NULL);
 
 ALTER TABLE public.predicted_symbols OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.predicted_symbols IS 'Symbols that have predictions: one row per symbol.';
+
+COMMENT ON COLUMN public.predicted_symbols.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.predicted_symbols.first_candle_time IS 'Oldest candle_time.';
+
+COMMENT ON COLUMN public.predicted_symbols.newest_candle_time IS 'Newest candle_time.';
 
 CREATE VIEW public.accuracy_hourly AS
  WITH summed AS (
@@ -1443,6 +2101,44 @@ CREATE VIEW public.accuracy_hourly AS
 
 ALTER TABLE public.accuracy_hourly OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.accuracy_hourly IS 'Hourly accuracy over the whole history: one row per symbol, ensemble, horizon and hour, from
+predictions_hourly and the newer predictions. Filter by hour. For longer periods sum
+predictions, moved and hits.';
+
+COMMENT ON COLUMN public.accuracy_hourly.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.accuracy_hourly.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.accuracy_hourly.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.accuracy_hourly.hour IS 'Start of the hour of candle_time.';
+
+COMMENT ON COLUMN public.accuracy_hourly.predictions IS 'Number of predictions.';
+
+COMMENT ON COLUMN public.accuracy_hourly.outcomes IS 'Predictions whose outcome is known.';
+
+COMMENT ON COLUMN public.accuracy_hourly.moved IS 'Outcomes with a return that is not 0.';
+
+COMMENT ON COLUMN public.accuracy_hourly.rose IS 'Outcomes with a return above 0.';
+
+COMMENT ON COLUMN public.accuracy_hourly.hits IS 'Predictions with the right direction, out of moved.';
+
+COMMENT ON COLUMN public.accuracy_hourly.accuracy IS 'Direction accuracy, hits / moved, a fraction.';
+
+COMMENT ON COLUMN public.accuracy_hourly.low IS 'Lower end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
+
+COMMENT ON COLUMN public.accuracy_hourly.high IS 'Upper end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
+
+COMMENT ON COLUMN public.accuracy_hourly.abstained IS 'Predictions that abstained.';
+
+COMMENT ON COLUMN public.accuracy_hourly.interval_rows IS 'Outcomes with a prediction interval.';
+
+COMMENT ON COLUMN public.accuracy_hourly.interval_hits IS 'Outcomes with the price inside the interval.';
+
+COMMENT ON COLUMN public.accuracy_hourly.brier IS 'Mean Brier score of the moved outcomes that have a probability.';
+
+COMMENT ON COLUMN public.accuracy_hourly.rmse IS 'Root mean squared error of the predicted log returns.';
+
 ALTER TABLE public.active_ensembles ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.active_ensembles_id_seq
     START WITH 1
@@ -1471,6 +2167,10 @@ CREATE VIEW public.candle_symbols AS
 
 ALTER TABLE public.candle_symbols OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.candle_symbols IS 'Symbols that have candles: one row per symbol.';
+
+COMMENT ON COLUMN public.candle_symbols.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
 CREATE TABLE public.feed_status (
     symbol text NOT NULL,
     exchange text NOT NULL,
@@ -1491,6 +2191,41 @@ CREATE TABLE public.feed_status (
 );
 
 ALTER TABLE public.feed_status OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.feed_status IS 'State of `candlecast feed`: one row per symbol that it has ever fed. A feed that was killed
+leaves its last state: check heartbeat_at.
+- catching up: requests missing candles over REST; candles of the stream wait
+- live: complete up to newest_open_time, and the stream is connected
+- disconnected: no stream or no answer over REST, see last_error; it retries
+- stopped: it was stopped';
+
+COMMENT ON COLUMN public.feed_status.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.feed_status.exchange IS 'Exchange that the candles come from.';
+
+COMMENT ON COLUMN public.feed_status.state IS 'catching up, live, disconnected or stopped.';
+
+COMMENT ON COLUMN public.feed_status.started_at IS 'When the feed started.';
+
+COMMENT ON COLUMN public.feed_status.heartbeat_at IS 'Last sign of life, every 10 s (clock of this database).';
+
+COMMENT ON COLUMN public.feed_status.connected_at IS 'When the stream was last connected.';
+
+COMMENT ON COLUMN public.feed_status.newest_open_time IS 'Newest stored minute with none missing before it since started_at.';
+
+COMMENT ON COLUMN public.feed_status.written IS 'Candles written from the stream since started_at.';
+
+COMMENT ON COLUMN public.feed_status.refilled IS 'Candles added or corrected by REST requests since started_at.';
+
+COMMENT ON COLUMN public.feed_status.reconnects IS 'Reconnections of the stream since started_at.';
+
+COMMENT ON COLUMN public.feed_status.last_error IS 'Last error. It stays after the feed has recovered.';
+
+COMMENT ON COLUMN public.feed_status.last_error_at IS 'When last_error occurred.';
+
+COMMENT ON COLUMN public.feed_status.host IS 'Host of the feed process.';
+
+COMMENT ON COLUMN public.feed_status.pid IS 'Process id of the feed.';
 
 CREATE VIEW public.candle_status AS
  WITH symbols AS (
@@ -1545,6 +2280,29 @@ CREATE VIEW public.candle_status AS
 
 ALTER TABLE public.candle_status OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.candle_status IS 'Freshness and completeness of the candles, and their feed: one row per symbol that has candles
+or a feed.';
+
+COMMENT ON COLUMN public.candle_status.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.candle_status.oldest IS 'open_time of the oldest candle.';
+
+COMMENT ON COLUMN public.candle_status.newest IS 'open_time of the newest candle that is not in the future.';
+
+COMMENT ON COLUMN public.candle_status.age IS 'Time since the newest candle closed.';
+
+COMMENT ON COLUMN public.candle_status.missing_24h IS 'Missing minutes among those of the last 24 hours that closed at least 10 s ago.';
+
+COMMENT ON COLUMN public.candle_status.gaps_24h IS 'Gaps that these minutes form.';
+
+COMMENT ON COLUMN public.candle_status.feed_state IS 'feed_status.state; silent if there was no heartbeat for a minute; null without a feed.';
+
+COMMENT ON COLUMN public.candle_status.feed_error IS 'Last error of the feed.';
+
+COMMENT ON COLUMN public.candle_status.feed_error_at IS 'When feed_error occurred.';
+
+COMMENT ON COLUMN public.candle_status.newest_prediction IS 'candle_time of the newest prediction.';
+
 CREATE TABLE public.ensemble_events (
     id bigint NOT NULL,
     symbol text NOT NULL,
@@ -1562,6 +2320,41 @@ CREATE TABLE public.ensemble_events (
 
 ALTER TABLE public.ensemble_events OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.ensemble_events IS 'History of the states of ensembles: one row per change, written by a trigger on
+active_ensembles, never changed.
+- created
+- tested: put on test
+- activated: by hand
+- promoted: by evaluate_ab()
+- restored: active again by a rollback
+- replaced: another one became active
+- rolled_back: a rollback replaced it
+- retired: by evaluate_ab(), or because another one became active
+- withdrawn: off test, by hand
+- changed: directly in the table, by no function of candlecast';
+
+COMMENT ON COLUMN public.ensemble_events.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.ensemble_events.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.ensemble_events.ensemble_id IS 'Ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.ensemble_events.event IS 'What happened, see the comment of the table.';
+
+COMMENT ON COLUMN public.ensemble_events.from_state IS 'Previous state. Null: created.';
+
+COMMENT ON COLUMN public.ensemble_events.to_state IS 'New state.';
+
+COMMENT ON COLUMN public.ensemble_events.at_time IS 'When the change takes effect. After evaluate_ab(at_time): at_time.';
+
+COMMENT ON COLUMN public.ensemble_events.recorded_at IS 'When the row was written (server clock).';
+
+COMMENT ON COLUMN public.ensemble_events.reason IS 'Reason of the change.';
+
+COMMENT ON COLUMN public.ensemble_events.evaluation_id IS 'Evaluation that decided it, ab_evaluations.id. Null: none did.';
+
+COMMENT ON COLUMN public.ensemble_events.changed_by IS 'User of the session that made the change.';
+
 ALTER TABLE public.ensemble_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.ensemble_events_id_seq
     START WITH 1
@@ -1572,30 +2365,55 @@ ALTER TABLE public.ensemble_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
 );
 
 CREATE VIEW public.ensemble_history AS
- SELECT came.symbol,
-    came.ensemble_id,
-    came.recorded_at AS live_from,
-    COALESCE(successor.recorded_at, went.recorded_at) AS live_to,
-    came.event AS came_by,
-    came.reason AS came_because,
-    came.at_time AS decided_at,
-    came.changed_by,
-    came.evaluation_id,
-    went.event AS went_by,
-    went.reason AS went_because
-   FROM ((public.ensemble_events came
+ SELECT entry.symbol,
+    entry.ensemble_id,
+    entry.recorded_at AS live_from,
+    COALESCE(successor.recorded_at, leaving.recorded_at) AS live_to,
+    entry.event AS came_by,
+    entry.reason AS came_because,
+    entry.at_time AS decided_at,
+    entry.changed_by,
+    entry.evaluation_id,
+    leaving.event AS went_by,
+    leaving.reason AS went_because
+   FROM ((public.ensemble_events entry
      LEFT JOIN LATERAL ( SELECT later.id,
             later.recorded_at,
             later.event,
             later.reason
            FROM public.ensemble_events later
-          WHERE ((later.ensemble_id = came.ensemble_id) AND (later.id > came.id) AND (later.from_state = 'active'::text))
+          WHERE ((later.ensemble_id = entry.ensemble_id) AND (later.id > entry.id) AND (later.from_state = 'active'::text))
           ORDER BY later.id
-         LIMIT 1) went ON (true))
-     LEFT JOIN public.ensemble_events successor ON ((((went.id + 1) = successor.id) AND (came.symbol = successor.symbol) AND (successor.to_state = 'active'::text))))
-  WHERE (came.to_state = 'active'::text);
+         LIMIT 1) leaving ON (true))
+     LEFT JOIN public.ensemble_events successor ON ((((leaving.id + 1) = successor.id) AND (entry.symbol = successor.symbol) AND (successor.to_state = 'active'::text))))
+  WHERE (entry.to_state = 'active'::text);
 
 ALTER TABLE public.ensemble_history OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.ensemble_history IS 'Periods in which an ensemble was the active one of its symbol, with the reasons: one row per
+period.';
+
+COMMENT ON COLUMN public.ensemble_history.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.ensemble_history.ensemble_id IS 'Ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.ensemble_history.live_from IS 'Start of the period (server clock).';
+
+COMMENT ON COLUMN public.ensemble_history.live_to IS 'End of the period (server clock). Null: still active.';
+
+COMMENT ON COLUMN public.ensemble_history.came_by IS 'Event that made it active, see ensemble_events.';
+
+COMMENT ON COLUMN public.ensemble_history.came_because IS 'Reason of that event.';
+
+COMMENT ON COLUMN public.ensemble_history.decided_at IS 'at_time of that event.';
+
+COMMENT ON COLUMN public.ensemble_history.changed_by IS 'User of the session that made it active.';
+
+COMMENT ON COLUMN public.ensemble_history.evaluation_id IS 'Evaluation that decided it, ab_evaluations.id. Null: none did.';
+
+COMMENT ON COLUMN public.ensemble_history.went_by IS 'Event that ended the period. Null: still active.';
+
+COMMENT ON COLUMN public.ensemble_history.went_because IS 'Reason of that event.';
 
 CREATE VIEW public.ensemble_leaderboard AS
  WITH live AS (
@@ -1608,17 +2426,17 @@ CREATE VIEW public.ensemble_leaderboard AS
                   WHERE ((candle.symbol = symbols.symbol) AND (candle.open_time <= (statement_timestamp() - '00:01:00'::interval)))
                   ORDER BY candle.open_time DESC
                  LIMIT 1) newest)
-        ), unseen AS MATERIALIZED (
+        ), out_of_sample AS MATERIALIZED (
          SELECT active_ensembles.id AS ensemble_id,
             public.out_of_sample_from(active_ensembles.id) AS out_of_sample_from
            FROM public.active_ensembles
         ), counted AS (
          SELECT live.symbol,
             windows.window_length,
-            seen.horizon,
-            seen.ensemble_id,
-            seen.rows,
-            seen.hits
+            counts.horizon,
+            counts.ensemble_id,
+            counts.rows,
+            counts.hits
            FROM ((live
              CROSS JOIN ( VALUES ('01:00:00'::interval), ('24:00:00'::interval), ('7 days'::interval)) windows(window_length))
              CROSS JOIN LATERAL ( SELECT outcome.horizon,
@@ -1626,9 +2444,9 @@ CREATE VIEW public.ensemble_leaderboard AS
                     count(*) AS rows,
                     count(*) FILTER (WHERE outcome.direction_hit) AS hits
                    FROM (public.prediction_outcomes outcome
-                     JOIN unseen ON (((outcome.ensemble_id = unseen.ensemble_id) AND (outcome.candle_time >= unseen.out_of_sample_from))))
+                     JOIN out_of_sample ON (((outcome.ensemble_id = out_of_sample.ensemble_id) AND (outcome.candle_time >= out_of_sample.out_of_sample_from))))
                   WHERE ((outcome.symbol = live.symbol) AND (outcome.candle_time >= (live.ends_at - windows.window_length)) AND (outcome.candle_time < live.ends_at) AND (outcome.direction_hit IS NOT NULL))
-                  GROUP BY outcome.horizon, outcome.ensemble_id) seen)
+                  GROUP BY outcome.horizon, outcome.ensemble_id) counts)
         ), scored AS (
          SELECT counted.symbol,
             counted.window_length,
@@ -1660,6 +2478,32 @@ CREATE VIEW public.ensemble_leaderboard AS
   ORDER BY scored.symbol, scored.window_length, scored.horizon, (rank() OVER (PARTITION BY scored.symbol, scored.window_length, scored.horizon ORDER BY scored.accuracy DESC)), scored.ensemble_id;
 
 ALTER TABLE public.ensemble_leaderboard OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.ensemble_leaderboard IS 'Direction accuracy of the ensembles, best first: one row per symbol, time window, horizon and
+ensemble that predicted in it. Only out-of-sample minutes count. Ensembles share their minutes
+only if rows are equal: ab_status compares them minute by minute.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.time_window IS '1 h, 24 h or 7 d before the end of the symbol''s newest closed candle.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.place IS 'Rank by accuracy, 1 is the best.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.ensemble_id IS 'Ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.state IS 'State of the ensemble now.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.rows IS 'Predictions whose return is known and not 0.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.hits IS 'Predictions with the right direction.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.accuracy IS 'Direction accuracy, hits / rows, a fraction.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.low IS 'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
+
+COMMENT ON COLUMN public.ensemble_leaderboard.high IS 'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
 
 CREATE VIEW public.features_1m WITH (security_invoker='true') AS
  WITH RECURSIVE symbols AS (
@@ -1709,11 +2553,80 @@ CREATE VIEW public.features_1m WITH (security_invoker='true') AS
 
 ALTER TABLE public.features_1m OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.features_1m IS 'The 27 features of every candle: one row per symbol and minute that ends 150 consecutive
+candles. A condition on symbol uses the index, one on open_time does not: for a range of time
+call features_between().';
+
+COMMENT ON COLUMN public.features_1m.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.features_1m.open_time IS 'Start of the minute (UTC, on the minute).';
+
+COMMENT ON COLUMN public.features_1m.open IS 'First price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.high IS 'Highest price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.low IS 'Lowest price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.close IS 'Last price of the minute, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.volume IS 'Traded volume, in base currency.';
+
+COMMENT ON COLUMN public.features_1m.quote_asset_volume IS 'Traded volume, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.taker_buy_base_asset_volume IS 'Volume bought by takers, in base currency.';
+
+COMMENT ON COLUMN public.features_1m.taker_buy_quote_asset_volume IS 'Volume bought by takers, in quote currency.';
+
+COMMENT ON COLUMN public.features_1m.number_of_trades IS 'Number of trades in the minute.';
+
+COMMENT ON COLUMN public.features_1m.spread_bps IS 'Bid-ask spread in basis points; without quotes Roll''s estimate from the last 30 minutes.';
+
+COMMENT ON COLUMN public.features_1m.taker_buy_ratio IS 'taker_buy_base_asset_volume / volume, a fraction; 0.5 if volume is 0.';
+
+COMMENT ON COLUMN public.features_1m.log_return_1m IS 'Log return of the last minute.';
+
+COMMENT ON COLUMN public.features_1m.log_return_5m IS 'Log return of the last 5 minutes.';
+
+COMMENT ON COLUMN public.features_1m.log_return_15m IS 'Log return of the last 15 minutes.';
+
+COMMENT ON COLUMN public.features_1m.volatility_5m IS 'Sample standard deviation of the last 5 one-minute log returns.';
+
+COMMENT ON COLUMN public.features_1m.volatility_15m IS 'Sample standard deviation of the last 15 one-minute log returns.';
+
+COMMENT ON COLUMN public.features_1m.volatility_30m IS 'Sample standard deviation of the last 30 one-minute log returns.';
+
+COMMENT ON COLUMN public.features_1m.sma_5_norm IS '(close - mean of the last 5 closes) / close.';
+
+COMMENT ON COLUMN public.features_1m.sma_15_norm IS '(close - mean of the last 15 closes) / close.';
+
+COMMENT ON COLUMN public.features_1m.sma_30_norm IS '(close - mean of the last 30 closes) / close.';
+
+COMMENT ON COLUMN public.features_1m.ema_5_norm IS '(close - exponential mean of 150 closes, span 5) / close.';
+
+COMMENT ON COLUMN public.features_1m.ema_15_norm IS '(close - exponential mean of 150 closes, span 15) / close.';
+
+COMMENT ON COLUMN public.features_1m.ema_30_norm IS '(close - exponential mean of 150 closes, span 30) / close.';
+
+COMMENT ON COLUMN public.features_1m.rsi_14 IS 'Wilder''s relative strength index with 14 minutes, 0 to 1; 0.5 if the price did not change.';
+
+COMMENT ON COLUMN public.features_1m.volume_sma_ratio IS 'volume / mean of the last 20 volumes; 1 if all are 0.';
+
+COMMENT ON COLUMN public.features_1m.vwap_deviation IS '(close - volume-weighted mean price of the last 60 minutes) / close; 0 without volume.';
+
+COMMENT ON COLUMN public.features_1m.price_position IS '(close - low) / (high - low), 0 to 1; 0.5 if high equals low.';
+
 CREATE VIEW public.freshness_limits AS
  SELECT 75 AS late_seconds,
     180 AS missing_seconds;
 
 ALTER TABLE public.freshness_limits OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.freshness_limits IS 'When a candle, a run or a prediction is late or missing, in seconds since the end of the minute
+or the start of the run: one row.';
+
+COMMENT ON COLUMN public.freshness_limits.late_seconds IS 'Late from this age on, in seconds.';
+
+COMMENT ON COLUMN public.freshness_limits.missing_seconds IS 'Missing from this age on, in seconds.';
 
 CREATE TABLE public.inference_runs (
     id bigint NOT NULL,
@@ -1738,6 +2651,53 @@ CREATE TABLE public.inference_runs (
 );
 
 ALTER TABLE public.inference_runs OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.inference_runs IS 'Log of run_inference(), including failures: one row per run and ensemble.
+- running: not finished yet
+- predicted: five rows were written
+- already: another run had written them
+- no_candle: the candle did not arrive within candle_timeout
+- stale: the symbol''s newest candle is over an hour old; logged once
+- failed: see error
+- lost: the backend ended before it finished
+- disabled: inference is disabled
+- no_ensemble: nothing is active or on test';
+
+COMMENT ON COLUMN public.inference_runs.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.inference_runs.symbol IS 'Market. Null if there was nothing to run.';
+
+COMMENT ON COLUMN public.inference_runs.ensemble_id IS 'Ensemble, active_ensembles.id. Null: none, or model files of the server''s environment.';
+
+COMMENT ON COLUMN public.inference_runs.candle_time IS 'Minute of the run: open_time of the candle to predict from.';
+
+COMMENT ON COLUMN public.inference_runs.status IS 'running, predicted, already, no_candle, stale, failed, lost, disabled or no_ensemble.';
+
+COMMENT ON COLUMN public.inference_runs.started_at IS 'When the run started.';
+
+COMMENT ON COLUMN public.inference_runs.finished_at IS 'When the run finished.';
+
+COMMENT ON COLUMN public.inference_runs.backend_pid IS 'PostgreSQL process of the run.';
+
+COMMENT ON COLUMN public.inference_runs.mamba_runtime IS 'Runtime of Mamba: onnx or torchscript.';
+
+COMMENT ON COLUMN public.inference_runs.load_ms IS 'Milliseconds to load the models.';
+
+COMMENT ON COLUMN public.inference_runs.wait_ms IS 'Milliseconds from the start of the run to the candle.';
+
+COMMENT ON COLUMN public.inference_runs.features_ms IS 'Milliseconds to read the features.';
+
+COMMENT ON COLUMN public.inference_runs.models_ms IS 'Milliseconds to run the models.';
+
+COMMENT ON COLUMN public.inference_runs.write_ms IS 'Milliseconds to write the predictions.';
+
+COMMENT ON COLUMN public.inference_runs.latency_ms IS 'Milliseconds from the detected candle to the start of the commit.';
+
+COMMENT ON COLUMN public.inference_runs.error IS 'Error message with its remedy.';
+
+COMMENT ON COLUMN public.inference_runs.error_sqlstate IS 'SQLSTATE of the error.';
+
+COMMENT ON COLUMN public.inference_runs.warning IS 'Problem that did not stop the run: the models are older than model_expiry.';
 
 ALTER TABLE public.inference_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.inference_runs_id_seq
@@ -1778,6 +2738,45 @@ CREATE VIEW public.latest_predictions AS
 
 ALTER TABLE public.latest_predictions OWNER TO candlecast_owner;
 
+COMMENT ON VIEW public.latest_predictions IS 'The newest stored forecast of each symbol''s active ensemble: one row per symbol and horizon. It
+reads what is stored; predict_now() also predicts.';
+
+COMMENT ON COLUMN public.latest_predictions.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.latest_predictions.candle_time IS 'open_time of the newest candle that the prediction used.';
+
+COMMENT ON COLUMN public.latest_predictions.target_time IS 'candle_time + horizon: open_time of the candle whose close is predicted.';
+
+COMMENT ON COLUMN public.latest_predictions.horizon IS 'Minutes ahead, 1 to 5.';
+
+COMMENT ON COLUMN public.latest_predictions.reference_close IS 'Close at candle_time, in quote currency.';
+
+COMMENT ON COLUMN public.latest_predictions.predicted_close IS 'Predicted log return from reference_close to the close at target_time.';
+
+COMMENT ON COLUMN public.latest_predictions.predicted_price IS 'Predicted close at target_time, in quote currency.';
+
+COMMENT ON COLUMN public.latest_predictions.mamba_close IS 'Log return that the Mamba version predicts.';
+
+COMMENT ON COLUMN public.latest_predictions.lgbm_close IS 'Log return that the LightGBM version predicts.';
+
+COMMENT ON COLUMN public.latest_predictions.confidence IS 'How much the two models agree, 0 to 1. Not a probability.';
+
+COMMENT ON COLUMN public.latest_predictions.ensemble_id IS 'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+
+COMMENT ON COLUMN public.latest_predictions.created_at IS 'When the row was written (server clock).';
+
+COMMENT ON COLUMN public.latest_predictions.probability_up IS 'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.latest_predictions.lower_price IS 'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.latest_predictions.upper_price IS 'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.latest_predictions.abstained IS 'True if |probability_up - 0.5| is below the setting min_confidence.';
+
+COMMENT ON COLUMN public.latest_predictions.out_of_distribution IS 'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+
+COMMENT ON COLUMN public.latest_predictions.furthest_feature IS 'Feature furthest outside its training range. Null unless out_of_distribution.';
+
 CREATE TABLE public.loaded_archives (
     symbol text NOT NULL,
     name text NOT NULL,
@@ -1792,6 +2791,23 @@ CREATE TABLE public.loaded_archives (
 
 ALTER TABLE public.loaded_archives OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.loaded_archives IS 'Archive files of the exchange that were loaded, so that none is downloaded twice: one row per
+symbol and file, written in the transaction that loaded its candles.';
+
+COMMENT ON COLUMN public.loaded_archives.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.loaded_archives.name IS 'Name of the file.';
+
+COMMENT ON COLUMN public.loaded_archives.sha256 IS 'SHA-256 of the file, in hexadecimal.';
+
+COMMENT ON COLUMN public.loaded_archives.candles IS 'Number of candles in the file.';
+
+COMMENT ON COLUMN public.loaded_archives.first_open_time IS 'First minute in the file.';
+
+COMMENT ON COLUMN public.loaded_archives.last_open_time IS 'Last minute in the file.';
+
+COMMENT ON COLUMN public.loaded_archives.loaded_at IS 'When the file was loaded.';
+
 CREATE TABLE public.migration_notes (
     name text NOT NULL,
     note jsonb NOT NULL
@@ -1799,7 +2815,11 @@ CREATE TABLE public.migration_notes (
 
 ALTER TABLE public.migration_notes OWNER TO superuser;
 
-COMMENT ON TABLE public.migration_notes IS 'What was here before candlecast; its downgrade reads it. Not for users.';
+COMMENT ON TABLE public.migration_notes IS 'What was here before candlecast, for the downgrade: one row per note. Not for users.';
+
+COMMENT ON COLUMN public.migration_notes.name IS 'Name of the note.';
+
+COMMENT ON COLUMN public.migration_notes.note IS 'What the upgrade found and changed.';
 
 CREATE TABLE public.ml_settings (
     name text NOT NULL,
@@ -1830,6 +2850,15 @@ END)
 
 ALTER TABLE public.ml_settings OWNER TO candlecast_owner;
 
+COMMENT ON TABLE public.ml_settings IS 'Settings of the operator: one row per setting. Running sessions use a new value at their next
+call.';
+
+COMMENT ON COLUMN public.ml_settings.name IS 'Name of the setting.';
+
+COMMENT ON COLUMN public.ml_settings.value IS 'Value as text. Null: the environment variable ML_<NAME> of the server, else the default.';
+
+COMMENT ON COLUMN public.ml_settings.meaning IS 'Accepted values, meaning and default.';
+
 CREATE TABLE public.model_artifacts (
     model_version_id bigint NOT NULL,
     name text NOT NULL,
@@ -1840,6 +2869,17 @@ CREATE TABLE public.model_artifacts (
 ALTER TABLE ONLY public.model_artifacts ALTER COLUMN content SET STORAGE EXTERNAL;
 
 ALTER TABLE public.model_artifacts OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.model_artifacts IS 'Files of the model versions: one row per version and file. Artifacts are code, so only
+candlecast_cron may read their content.';
+
+COMMENT ON COLUMN public.model_artifacts.model_version_id IS 'Version, model_versions.id.';
+
+COMMENT ON COLUMN public.model_artifacts.name IS 'File name.';
+
+COMMENT ON COLUMN public.model_artifacts.sha256 IS 'SHA-256 of the content, in hexadecimal, verified at loading.';
+
+COMMENT ON COLUMN public.model_artifacts.content IS 'The bytes of the file.';
 
 CREATE TABLE public.model_versions (
     id bigint NOT NULL,
@@ -1868,6 +2908,43 @@ CREATE TABLE public.model_versions (
 );
 
 ALTER TABLE public.model_versions OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.model_versions IS 'Trained models: one row per model type, symbol and version, written by register_model() and
+never changed.';
+
+COMMENT ON COLUMN public.model_versions.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.model_versions.model_type IS 'mamba or lgbm.';
+
+COMMENT ON COLUMN public.model_versions.version IS 'Name of the version, unique per model type and symbol.';
+
+COMMENT ON COLUMN public.model_versions.symbol IS 'Symbol that the version was trained for.';
+
+COMMENT ON COLUMN public.model_versions.model_path IS 'Folder that the files were registered from. Informational.';
+
+COMMENT ON COLUMN public.model_versions.accuracy_1m IS 'Direction accuracy at one minute on out-of-sample rows, a fraction.';
+
+COMMENT ON COLUMN public.model_versions.rmse IS 'Root mean squared error of the log returns on out-of-sample rows, all horizons together.';
+
+COMMENT ON COLUMN public.model_versions.trained_at IS 'When it was trained.';
+
+COMMENT ON COLUMN public.model_versions.training_from IS 'First minute of the training rows.';
+
+COMMENT ON COLUMN public.model_versions.training_to IS 'Last minute of the rows that the model was fitted on.';
+
+COMMENT ON COLUMN public.model_versions.features IS 'Names of the features, in order.';
+
+COMMENT ON COLUMN public.model_versions.feature_hash IS 'Hash of the feature definitions.';
+
+COMMENT ON COLUMN public.model_versions.params IS 'Hyperparameters, from facts.';
+
+COMMENT ON COLUMN public.model_versions.metrics IS 'Evaluation metrics, from facts.';
+
+COMMENT ON COLUMN public.model_versions.facts IS 'The complete facts.json of the version.';
+
+COMMENT ON COLUMN public.model_versions.git_commit IS 'Commit of the code that trained it.';
+
+COMMENT ON COLUMN public.model_versions.created_at IS 'When it was registered.';
 
 ALTER TABLE public.model_versions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.model_versions_id_seq
@@ -1931,7 +3008,7 @@ CREATE VIEW public.symbol_health AS
              LEFT JOIN public.predictions prediction ON (((newest.symbol = prediction.symbol) AND (newest.newest_predicted = prediction.candle_time) AND (newest.ensemble_id = prediction.ensemble_id) AND (prediction.horizon = 1))))
              LEFT JOIN public.inference_runs run ON ((newest.last_run = run.id)))
              LEFT JOIN public.accuracy_24h score ON (((newest.symbol = score.symbol) AND (newest.ensemble_id = score.ensemble_id) AND (score.horizon = 1) AND (score.state = 'active'::text))))
-        ), judged AS (
+        ), assessed AS (
          SELECT measured.symbol,
             measured.ensemble_id,
             measured.newest_candle,
@@ -1954,12 +3031,12 @@ CREATE VIEW public.symbol_health AS
             freshness_limits.missing_seconds,
             array_remove(ARRAY[
                 CASE
-                    WHEN (measured.newest_candle IS NULL) THEN 'there is no candle'::text
+                    WHEN (measured.newest_candle IS NULL) THEN 'there are no candles'::text
                     WHEN (measured.candle_age >= (freshness_limits.missing_seconds)::double precision) THEN ('no candle for '::text || justify_hours(make_interval(secs => floor(measured.candle_age))))
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN (measured.newest_predicted IS NULL) THEN 'nothing was predicted in 7 days'::text
+                    WHEN (measured.newest_predicted IS NULL) THEN 'no prediction in 7 days'::text
                     WHEN (measured.prediction_age >= (freshness_limits.missing_seconds)::double precision) THEN ('no prediction for '::text || justify_hours(make_interval(secs => floor(measured.prediction_age))))
                     ELSE NULL::text
                 END], NULL::text) AS failures,
@@ -1981,46 +3058,88 @@ CREATE VIEW public.symbol_health AS
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN (measured.future_candle IS NOT NULL) THEN (('a candle lies in the future, at '::text || to_char((measured.future_candle AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text)) || ' UTC: its time is wrong, or the server''s clock is slow'::text)
+                    WHEN (measured.future_candle IS NOT NULL) THEN (('a candle is in the future, at '::text || to_char((measured.future_candle AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text)) || ' UTC: its time is wrong, or the server''s clock is slow'::text)
                     ELSE NULL::text
                 END,
                 CASE
-                    WHEN ((measured.rows_24h >= 300) AND (measured.accuracy_high < (0.5)::double precision)) THEN (('right in '::text || round(((100)::numeric * (measured.accuracy_24h)::numeric), 1)) || ' % of 24 hours: worse than chance'::text)
+                    WHEN ((measured.rows_24h >= 300) AND (measured.accuracy_high < (0.5)::double precision)) THEN (('direction accuracy '::text || round(((100)::numeric * (measured.accuracy_24h)::numeric), 1)) || ' % over 24 hours: worse than chance'::text)
                     ELSE NULL::text
                 END], NULL::text) AS doubts
            FROM (measured
              CROSS JOIN public.freshness_limits)
         )
- SELECT judged.symbol,
+ SELECT assessed.symbol,
         CASE
-            WHEN (cardinality(judged.failures) > 0) THEN 'down'::text
-            WHEN (cardinality(judged.doubts) > 0) THEN 'degraded'::text
+            WHEN (cardinality(assessed.failures) > 0) THEN 'down'::text
+            WHEN (cardinality(assessed.doubts) > 0) THEN 'degraded'::text
             ELSE 'ok'::text
         END AS status,
-    (judged.failures || judged.doubts) AS reasons,
-    judged.ensemble_id,
-    judged.newest_candle,
-    judged.newest_predicted,
-    judged.last_prediction,
-    judged.candle_age,
-    judged.prediction_age,
-    judged.prediction_lag,
-    judged.model_age,
-    judged.rows_24h,
-    judged.accuracy_24h,
-    judged.accuracy_low,
-    judged.accuracy_high,
-    judged.last_run_status,
-    judged.last_error,
+    (assessed.failures || assessed.doubts) AS reasons,
+    assessed.ensemble_id,
+    assessed.newest_candle,
+    assessed.newest_predicted,
+    assessed.last_prediction,
+    assessed.candle_age,
+    assessed.prediction_age,
+    assessed.prediction_lag,
+    assessed.model_age,
+    assessed.rows_24h,
+    assessed.accuracy_24h,
+    assessed.accuracy_low,
+    assessed.accuracy_high,
+    assessed.last_run_status,
+    assessed.last_error,
     runs.failed AS failed_runs_1h,
     runs.skipped AS skipped_runs_1h
-   FROM (judged
+   FROM (assessed
      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (run.status = ANY (ARRAY['failed'::text, 'lost'::text]))) AS failed,
             count(*) FILTER (WHERE (run.status = ANY (ARRAY['no_candle'::text, 'stale'::text, 'disabled'::text]))) AS skipped
            FROM public.inference_runs run
-          WHERE ((run.started_at > (now() - '01:00:00'::interval)) AND ((run.symbol IS NULL) OR ((run.symbol = judged.symbol) AND (run.ensemble_id = judged.ensemble_id))))) runs);
+          WHERE ((run.started_at > (now() - '01:00:00'::interval)) AND ((run.symbol IS NULL) OR ((run.symbol = assessed.symbol) AND (run.ensemble_id = assessed.ensemble_id))))) runs);
 
 ALTER TABLE public.symbol_health OWNER TO candlecast_owner;
+
+COMMENT ON VIEW public.symbol_health IS 'Health of each symbol''s forecasts: one row per symbol with an active ensemble. health() combines
+the rows. A candle or a prediction is late or missing by freshness_limits. Accuracy is checked
+from 300 rows on.';
+
+COMMENT ON COLUMN public.symbol_health.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.symbol_health.status IS 'ok, degraded or down.';
+
+COMMENT ON COLUMN public.symbol_health.reasons IS 'Why the status is not ok.';
+
+COMMENT ON COLUMN public.symbol_health.ensemble_id IS 'Active ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.symbol_health.newest_candle IS 'open_time of the newest closed candle.';
+
+COMMENT ON COLUMN public.symbol_health.newest_predicted IS 'Newest candle_time that the active ensemble predicted from, within 7 days.';
+
+COMMENT ON COLUMN public.symbol_health.last_prediction IS 'When that prediction was written.';
+
+COMMENT ON COLUMN public.symbol_health.candle_age IS 'Seconds since the newest candle closed.';
+
+COMMENT ON COLUMN public.symbol_health.prediction_age IS 'Seconds since the candle of newest_predicted closed.';
+
+COMMENT ON COLUMN public.symbol_health.prediction_lag IS 'Seconds from the close of that candle to last_prediction.';
+
+COMMENT ON COLUMN public.symbol_health.model_age IS 'Seconds since the older of the two versions was trained.';
+
+COMMENT ON COLUMN public.symbol_health.rows_24h IS 'Predictions that accuracy_24h counts.';
+
+COMMENT ON COLUMN public.symbol_health.accuracy_24h IS 'Direction accuracy at horizon 1 over the last 24 hours, a fraction.';
+
+COMMENT ON COLUMN public.symbol_health.accuracy_low IS 'Lower end of its 95 % interval.';
+
+COMMENT ON COLUMN public.symbol_health.accuracy_high IS 'Upper end of its 95 % interval.';
+
+COMMENT ON COLUMN public.symbol_health.last_run_status IS 'Status of the last run of this hour.';
+
+COMMENT ON COLUMN public.symbol_health.last_error IS 'Error of that run.';
+
+COMMENT ON COLUMN public.symbol_health.failed_runs_1h IS 'Failed and lost runs in the last hour.';
+
+COMMENT ON COLUMN public.symbol_health.skipped_runs_1h IS 'Runs of the last hour with status no_candle, stale or disabled.';
 
 CREATE TABLE public.training_runs (
     id bigint NOT NULL,
@@ -2045,6 +3164,43 @@ CREATE TABLE public.training_runs (
 );
 
 ALTER TABLE public.training_runs OWNER TO candlecast_owner;
+
+COMMENT ON TABLE public.training_runs IS 'Log of `candlecast retrain`: one row per run and symbol.
+- running: not finished yet
+- published: ensemble_id is on test, or waits for a free place
+- refused: not better than the majority baseline
+- failed: see reason
+- lost: the process was killed before it finished';
+
+COMMENT ON COLUMN public.training_runs.id IS 'Primary key.';
+
+COMMENT ON COLUMN public.training_runs.symbol IS 'Market, as the exchange writes it: BTCUSDT.';
+
+COMMENT ON COLUMN public.training_runs.status IS 'running, published, refused, failed or lost.';
+
+COMMENT ON COLUMN public.training_runs.started_at IS 'When the run started.';
+
+COMMENT ON COLUMN public.training_runs.finished_at IS 'When the run finished. Null while it is running.';
+
+COMMENT ON COLUMN public.training_runs.host IS 'Host of the trainer.';
+
+COMMENT ON COLUMN public.training_runs.pid IS 'Process id of the trainer.';
+
+COMMENT ON COLUMN public.training_runs.backend_pid IS 'PostgreSQL process that held the advisory lock of the run.';
+
+COMMENT ON COLUMN public.training_runs.window_from IS 'First candle of the requested range.';
+
+COMMENT ON COLUMN public.training_runs.window_to IS 'End of the requested range (exclusive).';
+
+COMMENT ON COLUMN public.training_runs.test_from IS 'First minute of the test rows.';
+
+COMMENT ON COLUMN public.training_runs.version IS 'Name of the folders under models/.';
+
+COMMENT ON COLUMN public.training_runs.ensemble_id IS 'Published ensemble, active_ensembles.id.';
+
+COMMENT ON COLUMN public.training_runs.reason IS 'Why it was refused or failed, with figures.';
+
+COMMENT ON COLUMN public.training_runs.metrics IS 'Figures of the comparison with the baseline, on_test, and the pruned versions.';
 
 ALTER TABLE public.training_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.training_runs_id_seq

@@ -1,8 +1,8 @@
-"""Takes over a candles_1m that was there before, and gives it back as it was.
+"""Adopts an existing candles_1m, and restores it at the downgrade.
 
-What the table must look like is read from `candles/candles_1m_v01.sql` itself, created for a moment in a schema of its
-own. `adopt` notes what it changed, `release` undoes exactly that. A column that `adopt` added goes with what was
-written into it since; the table and all other columns keep their rows.
+The required columns and checks are read from `candles/candles_1m_v01.sql`, which is run in a temporary schema. `adopt`
+notes what it changes, and `release` undoes exactly that. A column that `adopt` added is dropped with its values; the
+table and its other columns keep their rows. Comments of the user stay: candlecast's are set only where there are none.
 """
 
 from typing import Any
@@ -15,24 +15,24 @@ from db.migrations.roles import ROLES
 
 NOTE = "candles_1m_adopted"
 KEY = "candles_1m_symbol_and_time"
-#: Columns that an older table may lack: they are added, and taken away again.
+#: Columns that the table may lack: `adopt` adds them, `release` drops them.
 ADDABLE = ("spread_bps", "taker_buy_ratio")
-#: Types that serve as well as the one in the file.
+#: Types that are accepted in place of the one in the file.
 ACCEPTED = {"text": ("text", "character varying"), "bigint": ("bigint", "integer")}
 
 Columns = dict[str, Any]
 
 
 def was_adopted() -> bool:
-    """Whether the table was there before candlecast."""
+    """Whether the table existed before candlecast."""
     return notes.read(NOTE) is not None
 
 
 def adopt() -> None:
-    """Check columns, keys and rows, listing all that is wrong; then add what is missing. Raises CommandError."""
+    """Check columns, keys and rows, then add what is missing. Raises CommandError with a list of all problems."""
     _refuse_if(_kind_problems())
     execute("lock table candles_1m in access exclusive mode")
-    wanted, checks = _read_wanted()
+    wanted, checks, our_comments = _read_wanted()
     found = _columns("public")
     _refuse_if(_column_problems(wanted, found) + _constraint_problems(checks))
     _refuse_if(_row_problems(wanted, found, checks))
@@ -41,7 +41,7 @@ def adopt() -> None:
     tightened = [name for name in wanted if name in found and wanted[name].required and not found[name].required]
     default_set = not found["symbol"].expression
     constraints = [check.name for check in checks if check.name not in _constraints()]
-    grants = _grants()
+    grants, comments = _grants(), _comments("public")
     for name in added:
         execute(f"alter table candles_1m add column {name} {wanted[name].type} {wanted[name].expression}")
     for name in tightened:
@@ -67,13 +67,25 @@ def adopt() -> None:
             "default_set": default_set,
             "grants": grants,
             "sequences": sequences,
+            "comments": comments,
+            "comments_set": {name: text for name, text in our_comments.items() if name not in comments},
         },
     )
 
 
+def restore_comments() -> None:
+    """Put the user's comments back, which the file has replaced."""
+    for name, text in notes.read(NOTE)["comments"].items():
+        _comment(name, text)
+
+
 def release() -> None:
-    """Undo what `adopt` and the grants of the file did; the table and its rows stay."""
+    """Undo what `adopt` and the file's grants and comments did; the table and its rows stay."""
     note = notes.read(NOTE)
+    now = _comments("public")
+    for name, text in note["comments_set"].items():
+        if now.get(name) == text:  # else the user has written another one since
+            _comment(name, None)
     for name in note["constraints"]:
         execute(f"alter table candles_1m drop constraint if exists {name}")
     for name in note["not_null"]:
@@ -92,12 +104,12 @@ def release() -> None:
     notes.forget(NOTE)
 
 
-def _read_wanted() -> tuple[Columns, list[Any]]:
-    """Columns and CHECKs of the file's table."""
+def _read_wanted() -> tuple[Columns, list[Any], dict[str, str]]:
+    """Columns, CHECK constraints and comments of the file's table."""
     execute("create schema candlecast_adoption; set local search_path = candlecast_adoption")
     execute((FUNCTIONS / "candles/candles_1m_v01.sql").read_text())
     execute("set local search_path = public")
-    columns = _columns("candlecast_adoption")
+    columns, comments = _columns("candlecast_adoption"), _comments("candlecast_adoption")
     checks = execute("""
         select
             conname as name, pg_get_constraintdef(pg_constraint.oid) as definition,
@@ -107,7 +119,25 @@ def _read_wanted() -> tuple[Columns, list[Any]]:
         group by pg_constraint.oid, conname order by conname
     """).all()
     execute("drop table candlecast_adoption.candles_1m; drop schema candlecast_adoption")
-    return columns, list(checks)
+    return columns, list(checks), comments
+
+
+def _comments(schema: str) -> dict[str, str]:
+    """The comments of the table, under "", and of its columns, by name."""
+    rows = execute(f"""
+        select coalesce(attname, '') as name, description
+        from pg_description left join pg_attribute on attrelid = objoid and attnum = objsubid and objsubid > 0
+        where classoid = 'pg_class'::regclass and objoid = '{schema}.candles_1m'::regclass
+    """)
+    return {row.name: row.description for row in rows}
+
+
+def _comment(name: str, text: str | None) -> None:
+    """Set the comment of the table (name "") or of a column; None removes it."""
+    column = name.replace('"', '""')
+    target = f'column public.candles_1m."{column}"' if name else "table public.candles_1m"
+    literal = "null" if text is None else "'" + text.replace("'", "''") + "'"
+    execute(f"comment on {target} is {literal}")
 
 
 def _columns(schema: str) -> Columns:
@@ -135,16 +165,16 @@ def _column_problems(wanted: Columns, found: Columns) -> list[str]:
     for name, column in wanted.items():
         if name not in found:
             if name not in ADDABLE:
-                problems.append(f"column {name} is missing (it is {column.type})")
+                problems.append(f"column {name} is missing (type {column.type})")
             continue
         if found[name].type.split("(")[0] not in ACCEPTED.get(column.type, (column.type,)):
             problems.append(f"column {name} is {found[name].type}, not {column.type}")
         elif found[name].generated != column.generated:
-            remedy = "generated: drop it, and it is added" if column.generated else "a plain column"
+            remedy = "generated: drop it, the upgrade adds it" if column.generated else "a plain column"
             problems.append(f"column {name} must be {remedy}")
         elif column.generated and found[name].expression != column.expression:
             formula = " ".join(column.expression.split())
-            problems.append(f"column {name} is generated otherwise: drop it, and it is added {formula}")
+            problems.append(f"column {name} has another expression: drop it, the upgrade adds it as {formula}")
     return problems
 
 
@@ -159,17 +189,19 @@ def _constraint_problems(checks: list[Any]) -> list[str]:
 
 def _row_problems(wanted: Columns, found: Columns, checks: list[Any]) -> list[str]:
     conditions = [
-        (f"{name} is null", f"{name} is null") for name, column in wanted.items() if column.required and name in found
+        (f"rows have null in {name}", f"{name} is null")
+        for name, column in wanted.items()
+        if column.required and name in found
     ]
     conditions += [
-        (check.name, f"not {check.definition.removeprefix('CHECK ')}")
+        (f"rows violate {check.name}", f"not {check.definition.removeprefix('CHECK ')}")
         for check in checks
         if set(check.columns) <= set(found)
     ]
     row_name = """coalesce(symbol, 'no symbol') || ' ' || coalesce((open_time at time zone 'UTC')::text, 'no time')"""
     queries = [
-        (f"rows violate {name}", f"select {row_name}, count(*) over () from candles_1m where {condition}")
-        for name, condition in conditions
+        (what, f"select {row_name}, count(*) over () from candles_1m where {condition}")
+        for what, condition in conditions
     ]
     queries.append(
         (
@@ -194,7 +226,7 @@ def _constraints() -> dict[str, str]:
 
 
 def _has_key() -> bool:
-    """Whether a unique index on exactly symbol, open_time is there, one that ON CONFLICT can use."""
+    """Whether a unique index on exactly (symbol, open_time) exists that ON CONFLICT can use."""
     return bool(
         scalar("""
         select exists (
@@ -212,7 +244,7 @@ def _has_primary_key() -> bool:
 
 
 def _sequences() -> list[str]:
-    """Sequences of the table's own serial columns: who inserts needs them."""
+    """Sequences of the table's serial columns: a role that inserts needs them."""
     rows = execute("""
         select objid::regclass::text from pg_depend join pg_class on oid = objid and relkind = 'S'
         where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
@@ -222,7 +254,7 @@ def _sequences() -> list[str]:
 
 
 def _grants() -> list[str]:
-    """GRANT statements for what PUBLIC and our roles may do with the table and its columns now."""
+    """GRANT statements for the present rights of PUBLIC and our roles on the table and its columns."""
     roles = ", ".join(f"'{role}'" for role in ROLES)
     rows = execute(f"""
         with held as (
@@ -248,6 +280,6 @@ def _refuse_if(problems: list[str]) -> None:
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise CommandError(
-            f"candles_1m is already here and cannot be adopted; nothing was changed:\n{listed}\n"
-            "Correct these rows or columns, or rename the table, and run the upgrade again."
+            f"candles_1m exists and cannot be adopted. Nothing was changed.\n{listed}\n"
+            "Correct these rows and columns, or rename the table. Then run the upgrade again."
         )

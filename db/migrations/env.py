@@ -1,6 +1,6 @@
-"""Alembic's entry: one connection, one transaction for each `alembic` call, server notices on the screen.
+"""Alembic's entry point: one connection and one transaction per `alembic` call; server notices go to stderr.
 
-The database is DATABASE_URL (a libpq URI), from the environment or from `.env` beside alembic.ini.
+The database is DATABASE_URL (a libpq URI), from the environment or from `.env` next to alembic.ini.
 """
 
 import os
@@ -30,22 +30,22 @@ def database_url() -> str:
 
 
 def connect() -> psycopg.Connection:
-    """A libpq connection, so that every URI libpq understands works; notices go to stderr."""
+    """A libpq connection, so that every libpq URI works; notices go to stderr."""
     connection = psycopg.connect(database_url(), client_encoding="utf8")
     connection.add_notice_handler(lambda notice: say(f"{notice.severity}: {notice.message_primary}"))
     return connection
 
 
 def say(message: str) -> None:
-    """Tell whoever runs the migration."""
+    """Print to stderr."""
     sys.stderr.write(f"{message}\n")
 
 
 def wait_for_others(connection: Connection) -> None:
-    """Let one migration at a time change a database; a second one goes on where the first ended."""
+    """Allow one migration of a database at a time; a second one waits, then continues from there."""
     key = "hashtextextended('candlecast migrations', 0)"
     if not connection.exec_driver_sql(f"select pg_try_advisory_xact_lock({key})").scalar():
-        say("alembic: another migration of this database is running: waiting for it")
+        say("alembic: waiting for another migration of this database")
         connection.exec_driver_sql(f"select pg_advisory_xact_lock({key})")
 
 
@@ -70,5 +70,5 @@ def run_migrations() -> None:
 
 
 if context.is_offline_mode():
-    sys.exit("alembic: --sql is not offered: the migrations look at the database that they change")
+    sys.exit("alembic: --sql is not supported: the migrations read the database that they change")
 run_migrations()

@@ -1,11 +1,11 @@
-"""plpython3u, and pg_cron in the one database that it can live in."""
+"""plpython3u, and pg_cron if this is its database (a server has one)."""
 
 from db.migrations import notes
 from db.migrations.objects import execute, scalar
 
 
 def create_extensions() -> None:
-    """Create what is missing, and note what that was."""
+    """Create the missing extensions, and note which."""
     created = [name for name in _list_wanted() if not _there(name)]
     for name in created:
         execute(f"create extension {name}")
@@ -13,7 +13,7 @@ def create_extensions() -> None:
 
 
 def drop_extensions() -> None:
-    """Drop what `create_extensions` created; what was there before stays."""
+    """Drop what `create_extensions` created, nothing else."""
     for name in notes.read("extensions_created"):
         execute(f"drop extension if exists {name}")
 
@@ -24,7 +24,7 @@ def pg_cron_is_here() -> bool:
 
 
 def notice(message: str) -> None:
-    """Say something to whoever runs the migration."""
+    """Raise a notice, which Alembic prints."""
     execute(f"do $$ begin raise notice '{message}'; end $$")
 
 
@@ -32,9 +32,9 @@ def _list_wanted() -> list[str]:
     home = scalar("select current_setting('cron.database_name', true)")
     if home == scalar("select current_database()"):
         return ["plpython3u", "pg_cron"]
-    where = f"it lives in database {home}" if home else "the server does not preload it"
+    where = f"it is in database {home}" if home else "the server does not preload it"
     notice(
-        f"pg_cron is not available in this database ({where}): no job is scheduled here. "
+        f"pg_cron is not available in this database ({where}): no jobs are scheduled here. "
         "Call run_inference() every minute some other way, or set shared_preload_libraries = pg_cron "
         "and cron.database_name to this database, restart, and migrate again from base."
     )

@@ -1,20 +1,24 @@
-"""What the migrations found here, so that a downgrade takes away only what an upgrade brought."""
+"""Notes of the upgrade, so that a downgrade removes only what the upgrade has added."""
 
 import json
 from typing import Any
 
 from db.migrations.objects import execute, scalar
 
-#: What tells the table from another application's of that name.
-COMMENT = "What was here before candlecast; its downgrade reads it. Not for users."
+#: Start of the table's comment: it distinguishes the table from another application's of the same name.
+MARK = "What was here before candlecast"
+COMMENTS = f"""
+comment on table public.migration_notes is '{MARK}, for the downgrade: one row per note. Not for users.';
+comment on column public.migration_notes.name is 'Name of the note.';
+comment on column public.migration_notes.note is 'What the upgrade found and changed.';
+comment on table public.candlecast_version is 'Version of the schema, written by Alembic: one row.';
+comment on column public.candlecast_version.version_num is 'Newest migration that was applied.';
+"""
 
 
 def begin() -> None:
-    """Make the table of notes."""
-    execute(
-        "create table public.migration_notes (name text primary key, note jsonb not null);"
-        f"comment on table public.migration_notes is '{COMMENT}'"
-    )
+    """Create the table of notes."""
+    execute(f"create table public.migration_notes (name text primary key, note jsonb not null); {COMMENTS}")
 
 
 def end() -> None:

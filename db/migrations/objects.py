@@ -1,7 +1,7 @@
 """Applies SQL files by name and version, so that no body of a function or a view lives in Python.
 
-`create("features/features_between", version=1)` runs `db/functions/features/features_between_v01.sql` as it stands.
-`no_parameters` lets `%`, `::` and several statements through psycopg unharmed.
+`create("features/features_between", version=1)` runs `db/functions/features/features_between_v01.sql` unchanged.
+`no_parameters` makes psycopg accept `%`, `::` and several statements.
 """
 
 from pathlib import Path
@@ -23,5 +23,5 @@ def create(name: str, *, version: int) -> None:
 
 
 def scalar(sql: str) -> Any:
-    """The first value that a query gives."""
+    """The first value of a query."""
     return execute(sql).scalar()

@@ -1,4 +1,4 @@
-"""Takes away this database's roles, where nothing else uses them."""
+"""Drops the roles of candlecast that nothing else uses."""
 
 from db.migrations.objects import execute
 
@@ -13,9 +13,9 @@ ROLES = (
 
 
 def drop_roles() -> None:
-    """Drop each role that nothing depends on any more, here or in another database.
+    """Drop each role that no object here or in another database depends on.
 
-    Never DROP OWNED: a table that was here before may belong to one of them.
+    Never DROP OWNED: an adopted table may belong to one of them.
     """
     for role in ROLES:
         execute(f"""
@@ -28,6 +28,6 @@ def drop_roles() -> None:
             drop role {role};
         exception when dependent_objects_still_exist then
             get stacked diagnostics used_by = pg_exception_detail;
-            raise notice 'role {role} stays, for it is in use: %', replace(used_by, e'\\n', '; ');
+            raise notice 'role {role} is kept because it is in use: %', replace(used_by, e'\\n', '; ');
         end
         $$""")

@@ -1,6 +1,6 @@
-"""Compares text with a golden file, which a reviewer reads as a diff.
+"""Compares text with a golden file, so that a reviewer sees changes as a diff.
 
-`make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
+`make golden` writes these files (as GOLDEN=write does in a test run); read the diff, then commit it.
 """
 
 import difflib
@@ -10,27 +10,25 @@ import subprocess
 
 import pytest
 
-from tests.support.paths import TESTS
+from tests.support.paths import ROOT
 
 
 def assert_golden(name: str, text: str) -> None:
-    """Hold `text` to tests/<name>; with GOLDEN=write in the environment write it there instead."""
-    path = TESTS / name
+    """Compare `text` with the file `name` of the repository; with GOLDEN=write in the environment write it."""
+    path = ROOT / name
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
         return
     golden = path.read_text() if path.exists() else ""
     if text != golden:
         difference = "\n".join(
-            difflib.unified_diff(
-                golden.splitlines(), text.splitlines(), f"tests/{name}", "this database", "", "", 2, ""
-            )
+            difflib.unified_diff(golden.splitlines(), text.splitlines(), name, "generated now", "", "", 2, "")
         )
-        pytest.fail(f"tests/{name} differs; where that is meant: make golden\n{difference}", pytrace=False)
+        pytest.fail(f"{name} differs. If the change is intended, run make golden.\n{difference}", pytrace=False)
 
 
 def dump(url: str, *options: str) -> str:
-    """What pg_dump says of a database, without what differs between two runs, servers or superusers."""
+    """The output of pg_dump without what differs between two runs, servers or superusers."""
     done = subprocess.run(
         ["pg_dump", "--dbname", url, "--exclude-table=public.candlecast_version", *options],
         capture_output=True,

@@ -1,10 +1,3 @@
--- ab_status: each running comparison, where it stands, and what would be decided now.
---
--- Grain    one row per ensemble on test or in shadow.
--- Columns  minutes that moved since the test began, and the difference over them with its confidence sequence (fractions of
---          accuracy at one minute, challenger less active); pairs, difference_24h: the last 24 hours, by which the rule goes.
---          outlook and why: what evaluate_ab() would decide now. next_evaluation: the daily job's next turn. ends_at: an
---          undecided test is retired then (ab_max_days); a shadow is judged by the first evaluation from then on.
 create or replace view ab_status as
 select
     preview.symbol,
@@ -27,3 +20,23 @@ select
 from public.preview_ab() as preview;
 alter view ab_status owner to candlecast_owner;
 grant select on ab_status to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view ab_status is
+'Running A/B tests and their current decision: one row per ensemble on test or in shadow (the
+challenger). Differences are direction accuracies at horizon 1, challenger minus active,
+fractions.';
+comment on column ab_status.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column ab_status.challenger_id is 'Challenger, active_ensembles.id.';
+comment on column ab_status.role is 'State of the challenger: test or shadow.';
+comment on column ab_status.active_id is 'Active ensemble, active_ensembles.id. Null: none is active.';
+comment on column ab_status.since is 'First candle_time that both predicted since the test began.';
+comment on column ab_status.minutes is 'Minutes since the test began whose price moved.';
+comment on column ab_status.difference is 'Difference of accuracy over these minutes.';
+comment on column ab_status.low is 'Lower end of the 95 % confidence sequence of difference.';
+comment on column ab_status.high is 'Upper end of the 95 % confidence sequence of difference.';
+comment on column ab_status.pairs is 'Minutes of the last 24 hours that both predicted and that have an outcome.';
+comment on column ab_status.difference_24h is 'Difference of accuracy over the last 24 hours, which the decision uses.';
+comment on column ab_status.outlook is 'Current decision: promote, roll_back, retire or keep.';
+comment on column ab_status.why is 'Reason of the current decision.';
+comment on column ab_status.next_evaluation is 'When the daily job evaluates next.';
+comment on column ab_status.ends_at is
+'When an undecided test is retired (ab_max_days), or from when a shadow is decided.';

@@ -1,22 +1,17 @@
--- ensemble_history: which ensemble was live when, why it came, and why it went.
---
--- Grain    one row per stretch in which an ensemble was its symbol's active one; live_to null: it still is.
--- Times    live_from and live_to, which is the next one's live_from, are the server's clock; decided_at is the clock of the
---          candles (evaluate_ab's at_time).
 create or replace view ensemble_history as
 select
-    came.symbol,
-    came.ensemble_id,
-    came.recorded_at as live_from,
-    coalesce(successor.recorded_at, went.recorded_at) as live_to,
-    came.event as came_by,
-    came.reason as came_because,
-    came.at_time as decided_at,
-    came.changed_by,
-    came.evaluation_id,
-    went.event as went_by,
-    went.reason as went_because
-from public.ensemble_events as came
+    entry.symbol,
+    entry.ensemble_id,
+    entry.recorded_at as live_from,
+    coalesce(successor.recorded_at, leaving.recorded_at) as live_to,
+    entry.event as came_by,
+    entry.reason as came_because,
+    entry.at_time as decided_at,
+    entry.changed_by,
+    entry.evaluation_id,
+    leaving.event as went_by,
+    leaving.reason as went_because
+from public.ensemble_events as entry
 left join lateral (
     select
         later.id,
@@ -24,12 +19,26 @@ left join lateral (
         later.event,
         later.reason
     from public.ensemble_events as later
-    where later.ensemble_id = came.ensemble_id and later.id > came.id and later.from_state = 'active'
+    where later.ensemble_id = entry.ensemble_id and later.id > entry.id and later.from_state = 'active'
     order by later.id
     limit 1
-) as went on true
+) as leaving on true
 left join public.ensemble_events as successor
-    on went.id + 1 = successor.id and came.symbol = successor.symbol and successor.to_state = 'active'
-where came.to_state = 'active';
+    on leaving.id + 1 = successor.id and entry.symbol = successor.symbol and successor.to_state = 'active'
+where entry.to_state = 'active';
 alter view ensemble_history owner to candlecast_owner;
 grant select on ensemble_history to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view ensemble_history is
+'Periods in which an ensemble was the active one of its symbol, with the reasons: one row per
+period.';
+comment on column ensemble_history.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column ensemble_history.ensemble_id is 'Ensemble, active_ensembles.id.';
+comment on column ensemble_history.live_from is 'Start of the period (server clock).';
+comment on column ensemble_history.live_to is 'End of the period (server clock). Null: still active.';
+comment on column ensemble_history.came_by is 'Event that made it active, see ensemble_events.';
+comment on column ensemble_history.came_because is 'Reason of that event.';
+comment on column ensemble_history.decided_at is 'at_time of that event.';
+comment on column ensemble_history.changed_by is 'User of the session that made it active.';
+comment on column ensemble_history.evaluation_id is 'Evaluation that decided it, ab_evaluations.id. Null: none did.';
+comment on column ensemble_history.went_by is 'Event that ended the period. Null: still active.';
+comment on column ensemble_history.went_because is 'Reason of that event.';

@@ -1,7 +1,3 @@
--- evaluate_ab: compares every ensemble on test or in shadow with its symbol's active one, over the 24 hours before at_time
--- (null: now), and acts: promotes, rolls back, retires. Returns the rows that it added to ab_evaluations.
---
--- Limits   one transaction: all of it happens or nothing. Windows go by candle_time, never by when a row was written.
 create or replace function evaluate_ab(at_time timestamptz default null)
 returns setof public.ab_evaluations
 language plpython3u
@@ -18,3 +14,7 @@ $$;
 alter function evaluate_ab(timestamptz) owner to candlecast_owner;
 revoke all on function evaluate_ab(timestamptz) from public;
 grant execute on function evaluate_ab(timestamptz) to candlecast_cron, candlecast_operator;
+comment on function evaluate_ab(timestamptz) is
+'Compares every ensemble on test or in shadow with the active one of its symbol, over the 24
+hours before at_time (null: now), and promotes, rolls back or retires it. Returns the rows that
+it added to ab_evaluations. All of it is one transaction. pg_cron calls it daily.';

@@ -1,6 +1,4 @@
--- preview_ab: what evaluate_ab() would find and decide at at_time (null: now), writing nothing; id and evaluated_at are null.
--- Whether a winner gives the outputs of its test vectors is not tried.
--- Parallel unsafe: PL/Python's queries open subtransactions, which no parallel plan allows.
+-- Parallel unsafe: PL/Python's queries open subtransactions, which parallel plans do not allow.
 create or replace function preview_ab(at_time timestamptz default null)
 returns setof public.ab_evaluations
 language plpython3u
@@ -18,3 +16,6 @@ alter function preview_ab(timestamptz) owner to candlecast_owner;
 revoke all on function preview_ab(timestamptz) from public;
 grant execute on function preview_ab(timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function preview_ab(timestamptz) is
+'What evaluate_ab(at_time) would decide, without writing anything. id and evaluated_at are null.
+It does not check the test vectors of a winner.';

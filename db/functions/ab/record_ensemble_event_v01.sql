@@ -1,8 +1,3 @@
--- record_ensemble_event: the trigger that keeps ensemble_events whole, and tells who listens on the channel candlecast.
---
--- Whoever changes a state leaves a row, a superuser who updates the table by hand too: such a change has the changed_at of
--- the one before it, by which it is told apart. A notification holds under 8,000 bytes; a thousand characters are at most
--- 6,000, as JSON escapes them.
 create or replace function record_ensemble_event()
 returns trigger
 language plpgsql
@@ -11,6 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    -- Functions set changed_at; an update of the table by hand leaves it as it is.
     directly boolean := tg_op = 'UPDATE' and new.changed_at is not distinct from old.changed_at;
     written public.ensemble_events;
 begin
@@ -23,10 +19,11 @@ begin
         case when tg_op = 'UPDATE' then old.state end,
         new.state,
         case when directly then clock_timestamp() else new.changed_at end,
-        case when directly then 'changed in the table itself' else new.change_reason end,
+        case when directly then 'changed directly in the table' else new.change_reason end,
         case when not directly then new.change_evaluation_id end
     )
     returning * into written;
+    -- A payload is limited to 8,000 bytes: 1,000 characters of the reason are at most 6,000 as JSON.
     if written.event <> 'created' then
         perform pg_notify('candlecast', json_build_object(
             'event', written.event, 'symbol', written.symbol, 'ensemble_id', written.ensemble_id,
@@ -43,3 +40,6 @@ create trigger ensemble_created after insert on active_ensembles
 for each row execute function record_ensemble_event();
 create trigger ensemble_changed after update on active_ensembles
 for each row when (old.state is distinct from new.state) execute function record_ensemble_event();
+comment on function record_ensemble_event() is
+'Trigger of active_ensembles: writes each change of state to ensemble_events and notifies the
+channel candlecast.';

@@ -1,12 +1,12 @@
--- jobs: what pg_cron calls, and when (UTC). cron.job lists them beside how each went, cron.job_run_details.
+-- pg_cron's jobs and their times (UTC). cron.job lists them, cron.job_run_details has their results.
 --
--- candlecast-inference            the minute's predictions
+-- candlecast-inference            predictions, every minute
 -- candlecast-aggregate            hourly sums of predictions and runs
 -- candlecast-evaluate             the daily A/B evaluation
--- candlecast-drift, -consistency  measurements of the day before
--- candlecast-prune, -prune-measurements  what the settings keep_* no longer keep is deleted each night
+-- candlecast-drift, -consistency  measurements of the previous day
+-- candlecast-prune, -prune-measurements  nightly deletion of rows that are older than the settings keep_* allow
 --
--- Runs only in pg_cron's own database (cron.database_name); the jobs run as candlecast_cron.
+-- This file runs only in pg_cron's own database (cron.database_name). The jobs run as candlecast_cron.
 grant usage on schema cron to candlecast_cron;
 select cron.schedule_in_database(
     'candlecast-inference', '* * * * *', 'call public.run_inference()', current_database(), 'candlecast_cron'

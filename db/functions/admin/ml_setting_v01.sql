@@ -1,6 +1,4 @@
--- ml_setting(setting_name): a setting as the functions read it: ml_settings, else the server's environment, else the
--- default. Only the server sees its environment, so whoever asks from outside asks here.
--- Parallel unsafe: PL/Python's queries open subtransactions, which no parallel plan allows.
+-- Parallel unsafe: PL/Python's queries open subtransactions, which parallel plans do not allow.
 create or replace function ml_setting(setting_name text)
 returns text
 language plpython3u
@@ -15,3 +13,6 @@ alter function ml_setting(text) owner to candlecast_owner;
 revoke all on function ml_setting(text) from public;
 grant execute on function ml_setting(text)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function ml_setting(text) is
+'The value of a setting in effect: the one in ml_settings, else the server''s environment
+variable, else the default.';

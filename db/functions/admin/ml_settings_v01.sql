@@ -1,6 +1,3 @@
--- ml_settings: what operators set; running sessions see a change at their next call.
---
--- Grain    one row per setting. value null: as the server's environment says (ML_ENABLED, ...), else the default.
 create table ml_settings (
     name text primary key,
     value text,
@@ -49,3 +46,10 @@ insert into ml_settings (name, meaning) values
 alter table ml_settings owner to candlecast_owner;
 grant select on ml_settings to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 grant update (value) on ml_settings to candlecast_operator;
+comment on table ml_settings is
+'Settings of the operator: one row per setting. Running sessions use a new value at their next
+call.';
+comment on column ml_settings.name is 'Name of the setting.';
+comment on column ml_settings.value is
+'Value as text. Null: the environment variable ML_<NAME> of the server, else the default.';
+comment on column ml_settings.meaning is 'Accepted values, meaning and default.';

@@ -1,14 +1,14 @@
--- roles: who may do what. Rights are granted beside each object; this file only makes the names.
+-- Roles. Each object's file grants its rights; this file only creates the roles.
 --
---   candlecast_owner     owns every object; nobody logs in as it
---   candlecast_cron      what pg_cron's jobs run as: reads models and candles, writes predictions
+--   candlecast_owner     owns every object; it cannot log in
+--   candlecast_cron      runs pg_cron's jobs: reads models and candles, writes predictions
 --   candlecast_feeder    writes candles
 --   candlecast_trainer   reads candles and features, registers models and ensembles
 --   candlecast_operator  activates, rolls back, changes settings
 --   candlecast_reader    predicts and reads
 --
--- Roles belong to the whole cluster: those that are there already stay as they are. pg_cron refuses a role that
--- cannot log in, so candlecast_cron can, but it has no password.
+-- Roles belong to the whole cluster: existing ones are not changed. pg_cron requires a role that can log in, so
+-- candlecast_cron can, but it has no password.
 do $$
 declare
     role_name text;
@@ -24,7 +24,7 @@ begin
                     case when role_name = 'candlecast_cron' then 'login' else 'nologin' end
                 );
             exception when duplicate_object or unique_violation then
-                raise notice 'role % has come up meanwhile', role_name; -- the upgrade of another database made it
+                raise notice 'role % exists already: another upgrade has just created it', role_name;
             end;
         end if;
     end loop;

@@ -1,7 +1,3 @@
--- candle_gaps(for_symbol, from_time, to_time): which minutes of [from_time, to_time) have no candle, as ranges.
---
--- Both edges count: a stretch without any candle is one gap. first_missing and last_missing are open_times; minutes is
--- how many there are. Nothing comes where from_time is not before to_time.
 create or replace function candle_gaps(for_symbol text, from_time timestamptz, to_time timestamptz)
 returns table (first_missing timestamptz, last_missing timestamptz, minutes bigint)
 language sql
@@ -9,21 +5,21 @@ stable parallel safe
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-with asked as (
+with bounds as (
     select
         date_bin('1 minute', from_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as start,
         date_bin('1 minute', to_time + interval '59.999999 s', timestamptz '2000-01-01 00:00:00+00') as stop
 ),
 edges as (
-    select start - interval '1 minute' as open_time from asked
+    select start - interval '1 minute' as open_time from bounds
     union all
     select candle.open_time
     from public.candles_1m as candle
     where
         candle.symbol = for_symbol
-        and candle.open_time >= (select start from asked) and candle.open_time < (select stop from asked)
+        and candle.open_time >= (select start from bounds) and candle.open_time < (select stop from bounds)
     union all
-    select stop from asked
+    select stop from bounds
 ),
 pairs as (
     select open_time, lead(open_time) over (order by open_time) as next_open_time from edges
@@ -40,3 +36,7 @@ alter function candle_gaps(text, timestamptz, timestamptz) owner to candlecast_o
 revoke all on function candle_gaps(text, timestamptz, timestamptz) from public;
 grant execute on function candle_gaps(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function candle_gaps(text, timestamptz, timestamptz) is
+'Missing minutes of a symbol in [from_time, to_time): one row per gap, with the open_times of its
+first and last missing minute and their number. A range without any candle is one gap. No rows
+if from_time is not before to_time.';

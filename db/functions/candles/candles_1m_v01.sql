@@ -1,11 +1,4 @@
--- candles_1m: closed one-minute candles, the only input that forecasts are made from.
---
--- Grain    one row per symbol and minute, named by open_time (UTC, on the minute).
--- Units    prices in quote currency; volumes in base or quote currency as named; spread_bps in basis points
---          of the mid price, null where the source has no quotes (the features then estimate it).
--- Limits   the checks keep out what the features could not survive: NaN, infinities, magnitudes that overflow
---          a sum of squares or a ratio over a window, candles that contradict themselves. Only closed candles belong here.
--- Adopted  a table that was there before keeps its owner and gets these rights (db/migrations/adoption.py).
+-- "if not exists": a user's own candles_1m is adopted (db/migrations/adoption.py) and gets these grants.
 create table if not exists candles_1m (
     symbol text not null default 'BTCUSDT',
     open_time timestamptz not null,
@@ -48,5 +41,23 @@ create table if not exists candles_1m (
 );
 revoke all on table candles_1m from public;
 grant select, insert, update on table candles_1m to candlecast_owner, candlecast_feeder;
-grant delete on table candles_1m to candlecast_operator; -- a candle that a wrong clock wrote
+grant delete on table candles_1m to candlecast_operator; -- for a candle with a wrong time
 grant select on table candles_1m to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on table candles_1m is
+'Closed one-minute candles, the only input of the forecasts: one row per symbol and minute. The
+CHECK constraints reject values that the features cannot use: NaN, infinity, magnitudes that
+overflow, candles that contradict themselves.';
+comment on column candles_1m.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column candles_1m.open_time is 'Start of the minute (UTC, on the minute).';
+comment on column candles_1m.open is 'First price of the minute, in quote currency.';
+comment on column candles_1m.high is 'Highest price of the minute, in quote currency.';
+comment on column candles_1m.low is 'Lowest price of the minute, in quote currency.';
+comment on column candles_1m.close is 'Last price of the minute, in quote currency.';
+comment on column candles_1m.volume is 'Traded volume, in base currency.';
+comment on column candles_1m.quote_asset_volume is 'Traded volume, in quote currency.';
+comment on column candles_1m.taker_buy_base_asset_volume is 'Volume bought by takers, in base currency.';
+comment on column candles_1m.taker_buy_quote_asset_volume is 'Volume bought by takers, in quote currency.';
+comment on column candles_1m.number_of_trades is 'Number of trades in the minute.';
+comment on column candles_1m.spread_bps is
+'Bid-ask spread in basis points of the mid price. Null if the source has no quotes.';
+comment on column candles_1m.taker_buy_ratio is 'taker_buy_base_asset_volume / volume, a fraction; 0.5 if volume is 0.';

@@ -1,7 +1,3 @@
--- loaded_archives: the exchange's archive files whose candles were loaded, so that none is fetched twice.
---
--- Grain    one row per symbol and file, written in the transaction that loaded the candles.
--- Columns  name is the file's, sha256 its hash; candles is how many minutes it had, of first_open_time to last_open_time.
 create table loaded_archives (
     symbol text not null,
     name text not null,
@@ -15,4 +11,14 @@ create table loaded_archives (
 alter table loaded_archives owner to candlecast_owner;
 grant select on loaded_archives to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, update on loaded_archives to candlecast_feeder;
-grant delete on loaded_archives to candlecast_operator; -- to have a file fetched again
+grant delete on loaded_archives to candlecast_operator; -- so that a file is downloaded again
+comment on table loaded_archives is
+'Archive files of the exchange that were loaded, so that none is downloaded twice: one row per
+symbol and file, written in the transaction that loaded its candles.';
+comment on column loaded_archives.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column loaded_archives.name is 'Name of the file.';
+comment on column loaded_archives.sha256 is 'SHA-256 of the file, in hexadecimal.';
+comment on column loaded_archives.candles is 'Number of candles in the file.';
+comment on column loaded_archives.first_open_time is 'First minute in the file.';
+comment on column loaded_archives.last_open_time is 'Last minute in the file.';
+comment on column loaded_archives.loaded_at is 'When the file was loaded.';

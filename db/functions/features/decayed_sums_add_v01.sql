@@ -1,6 +1,3 @@
--- decayed_sums_add: one more minute enters the sums of decayed_sums (see there).
---
--- Every sum so far grows a minute older, which multiplies it by its decay; the new minute has weight 1.
 create or replace function public.decayed_sums_add(
     sums double precision [], close double precision, gain double precision, loss double precision
 )
@@ -27,3 +24,7 @@ alter function public.decayed_sums_add(
 revoke all on function public.decayed_sums_add(
     double precision [], double precision, double precision, double precision
 ) from public;
+
+comment on function public.decayed_sums_add(double precision [], double precision, double precision, double precision) is
+'Adds a minute to the sums of decayed_sums(): each sum is multiplied by its decay, then the new
+value is added.';

@@ -1,9 +1,3 @@
--- decayed_sums_remove: the oldest of 149 minutes leaves the sums of decayed_sums (see there).
---
--- Its weight by then is decay ^ 148. Subtracting leaves a rounding residue of about 1e-16 of what was subtracted.
--- Where that was more than half of the gains or of the losses (the window's only gain leaves, or the fall of a
--- collapsed price), the residue could become the answer: null tells PostgreSQL to sum the window afresh. So a
--- window without gains has a sum of gains of exactly 0, and no sum is ever negative.
 create or replace function public.decayed_sums_remove(
     sums double precision [], close double precision, gain double precision, loss double precision
 )
@@ -14,6 +8,9 @@ parallel safe
 security invoker
 as $$
 begin
+    -- The weight of the oldest minute is decay ^ 148. Subtracting leaves a rounding error of about 1e-16 of what is
+    -- subtracted. If that was over half of the gains or of the losses, the error could become the result: null makes
+    -- PostgreSQL sum the window again. So a window without gains has exactly 0, and no sum is ever negative.
     return case
         when gain * (13 / 14::double precision) ^ 148 <= sums[4] / 2
             and loss * (13 / 14::double precision) ^ 148 <= sums[5] / 2
@@ -34,3 +31,7 @@ alter function public.decayed_sums_remove(
 revoke all on function public.decayed_sums_remove(
     double precision [], double precision, double precision, double precision
 ) from public;
+
+comment on function public.decayed_sums_remove(double precision [], double precision, double precision, double precision) is
+'Removes the oldest of 149 minutes from the sums of decayed_sums(). Null if rounding would
+matter: PostgreSQL then sums the window again.';

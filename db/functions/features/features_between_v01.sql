@@ -1,13 +1,4 @@
--- features_between(for_symbol, from_time, to_time): the features that the models see. The only text of them.
---
--- Grain    one row per candle with open_time in [from_time, to_time) that ends 150 candles a minute apart.
--- Window   those 150 candles, the row's own included; nothing later, nothing earlier. Infinite bounds are allowed.
--- Cost     reads [from_time - 149 minutes, to_time) of one symbol through the primary key; PostgreSQL inlines it
---          (so: no SET, no SECURITY DEFINER). A window is merged from shorter ones, lag by lag (30 minutes from two
---          15s, 15 from three 5s), never by taking away what left: equal closes give exactly 0.
--- Limits   reads as its caller, who needs SELECT on candles_1m. trainer/features.py is the reference it is held to.
---
--- A moments array is {n, sum of x, Sxx, sum of y, Syy, Sxy} of y = a return, x = the return before it.
+-- No SET and no SECURITY DEFINER, so that PostgreSQL inlines it. The test reference is trainer/features.py.
 create or replace function public.features_between(
     for_symbol text, from_time timestamptz, to_time timestamptz
 )
@@ -54,13 +45,13 @@ with candles as (
     where c.symbol = for_symbol and c.open_time >= from_time - interval '149 minutes' and c.open_time < to_time
     window w150 as (order by c.open_time rows 149 preceding)
 ),
-sums_of_5 as (
+sums_of_5 as ( -- longer windows are merged from shorter ones, never by subtraction: equal closes give exactly 0
     select c.*, sum(c.close) over w5 as closes_5, sum(c.volume) over w5 as volumes_5, sum(c.quote_asset_volume) over w5 as quotes_5,
         public.paired_moments(ln(c.close / c.close_1), ln(c.close_1 / c.close_2)) over w5 as moments_5
     from candles as c
     window w5 as (order by c.open_time rows 4 preceding)
 ),
-sums_of_15_and_20 as ( -- lag heeds no frame: w149 is decayed_sums' own, shared so that one pass does both
+sums_of_15_and_20 as ( -- lag ignores the frame: it shares w149 with decayed_sums, so that one pass computes both
     select s.*,
         s.closes_5 + lag(s.closes_5, 5) over w149 + lag(s.closes_5, 10) over w149 as closes_15,
         s.volumes_5 + lag(s.volumes_5, 5) over w149 + lag(s.volumes_5, 10) over w149 + lag(s.volumes_5, 15) over w149 as volumes_20,
@@ -84,7 +75,7 @@ sums_of_30_and_60 as (
 select
     symbol, open_time, open, high, low, close, volume, quote_asset_volume,
     taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades::double precision,
-    -- Roll's estimate; an autocorrelation within 1e-6 of 0 is rounding, which the root would blow up
+    -- Roll's estimate; an autocorrelation within 1e-6 of 0 is a rounding error, which the root would magnify
     coalesce(spread_bps, case
         when moments_30[6] < -1e-6 * sqrt(moments_30[3] * moments_30[5]) then 20000 * sqrt(-moments_30[6] / 29) else 0
     end),
@@ -108,3 +99,9 @@ alter function public.features_between(text, timestamptz, timestamptz) owner to 
 revoke all on function public.features_between(text, timestamptz, timestamptz) from public;
 grant execute on function public.features_between(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+
+comment on function public.features_between(text, timestamptz, timestamptz) is
+'The 27 features of a symbol''s candles in [from_time, to_time), the only definition of them: one
+row per candle that ends 150 consecutive candles. A row uses these 150 candles and nothing else.
+Infinite bounds are allowed. The columns are described at features_1m. The caller needs SELECT
+on candles_1m.';

@@ -1,5 +1,3 @@
--- activate_ensemble: makes an ensemble its symbol's active one, after this database has loaded it and its test vectors
--- gave their outputs. Sessions see it at their next call; a transaction that rolls back was never seen.
 create or replace function activate_ensemble(ensemble_id bigint)
 returns void
 language plpython3u
@@ -13,3 +11,6 @@ $$;
 alter function activate_ensemble(bigint) owner to candlecast_owner;
 revoke all on function activate_ensemble(bigint) from public;
 grant execute on function activate_ensemble(bigint) to candlecast_operator;
+comment on function activate_ensemble(bigint) is
+'Makes an ensemble the active one of its symbol, after it was loaded and its test vectors passed.
+Other sessions use it at their next call after COMMIT. ROLLBACK undoes it.';

@@ -1,21 +1,4 @@
--- active_ensembles: one Mamba version and one LightGBM version, the weight that joins them, and the state they are in.
---
--- Grain     one row per pair, weight and calibration. At most one active and one shadow for a symbol; at most
---           max_test_ensembles on test predict. mamba_weight null: as the setting mamba_weight says.
--- State     active   serves predict_now()
---           test     predicts beside the active one; evaluate_ab() compares them
---           shadow   was active until another was promoted; predicts on until it is judged against that one
---           retired  was active, on test or a shadow
---           waiting  created, and none of these yet
--- Columns   calibration is the text of the ensemble's calibration.json: probabilities, prediction interval, the range of
---           features that training saw (candlecast/core/calibration.py reads it); null: the pair is uncalibrated.
---           calibration_sha256 is of that text; serving holds the text to it, and to the row's own mamba_weight.
---           golden has raw windows with the final outputs that the pair must give before it goes live.
--- Times     changed_at is since when the state holds, by the clock of the candles: a decision of evaluate_ab(at_time) holds
---           since at_time. activated_at, deactivated_at and rolled_back_at are the server's clock; rolled_back_at marks what
---           rollback_ensemble() left.
--- Limits    both versions are of one feature hash. change_evaluation_id references ab_evaluations, which references this
---           table: its foreign key stands in ab/ab_evaluations_v01.sql, behind the second of the two.
+-- change_evaluation_id gets its foreign key in ab/ab_evaluations_v01.sql: the two tables reference each other.
 create table active_ensembles (
     id bigint generated always as identity primary key,
     symbol text not null check (symbol <> ''),
@@ -64,3 +47,42 @@ create unique index active_ensembles_one_active_per_symbol on active_ensembles (
 create unique index active_ensembles_one_shadow_per_symbol on active_ensembles (symbol) where is_shadow;
 alter table active_ensembles owner to candlecast_owner;
 grant select on active_ensembles to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on table active_ensembles is
+'Ensembles, active or not: one row per Mamba version, LightGBM version, weight and calibration of
+a symbol.
+- active: serves predict_now(); at most one per symbol
+- test: predicts every minute; evaluate_ab() compares it with the active one
+- shadow: was active before a promotion, and predicts until the promotion is evaluated; at most
+  one per symbol
+- retired: was active, on test or in shadow
+- waiting: created, none of these yet';
+comment on column active_ensembles.id is 'Primary key.';
+comment on column active_ensembles.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column active_ensembles.mamba_version_id is 'Mamba version, model_versions.id.';
+comment on column active_ensembles.lgbm_version_id is 'LightGBM version, model_versions.id.';
+comment on column active_ensembles.feature_hash is 'Hash of the feature definitions, the same for both versions.';
+comment on column active_ensembles.mamba_type is 'Always mamba, for the foreign key.';
+comment on column active_ensembles.lgbm_type is 'Always lgbm, for the foreign key.';
+comment on column active_ensembles.mamba_weight is
+'Weight of the Mamba version, 0 to 1. Null: the setting mamba_weight.';
+comment on column active_ensembles.is_active is 'True in state active.';
+comment on column active_ensembles.is_test is 'True in state test.';
+comment on column active_ensembles.is_shadow is 'True in state shadow.';
+comment on column active_ensembles.is_retired is 'True in state retired.';
+comment on column active_ensembles.state is 'active, test, shadow, retired or waiting.';
+comment on column active_ensembles.created_at is 'When it was created.';
+comment on column active_ensembles.activated_at is 'When it last became active (server clock).';
+comment on column active_ensembles.deactivated_at is
+'When it last stopped being active (server clock). Null: never, or not a rollback candidate.';
+comment on column active_ensembles.rolled_back_at is
+'When a rollback replaced it (server clock). Null after it is activated again.';
+comment on column active_ensembles.changed_at is 'Start of the state. After evaluate_ab(at_time): at_time.';
+comment on column active_ensembles.change_event is 'Event of the last change, see ensemble_events.event.';
+comment on column active_ensembles.change_reason is 'Reason of the last change.';
+comment on column active_ensembles.change_evaluation_id is
+'Evaluation that decided the last change, ab_evaluations.id.';
+comment on column active_ensembles.calibration is
+'Text of calibration.json: probability, interval, training ranges. Null: uncalibrated.';
+comment on column active_ensembles.calibration_sha256 is 'SHA-256 of calibration, verified at loading.';
+comment on column active_ensembles.golden is
+'Test vectors: raw windows and the outputs that the ensemble must return for them.';

@@ -1,9 +1,3 @@
--- create_ensemble: joins a Mamba and a LightGBM version; returns the ensemble's id. The same again: the same id.
---
--- mamba_weight null: as the setting mamba_weight says. is_test true: the ensemble is proved by its test vectors and then
--- predicts beside the active one. symbol null: the symbol that both versions were trained for.
--- calibration: the text of calibration.json, fitted for mamba_weight, which must then be given; golden: raw windows
--- with the predicted_close, probability_up, lower and upper that they must give (log returns). Both or neither.
 create or replace function create_ensemble(
     mamba_version_id bigint, lgbm_version_id bigint, mamba_weight double precision default 0.5,
     is_test boolean default false, symbol text default null, calibration text default null, golden jsonb default null
@@ -23,3 +17,9 @@ alter function create_ensemble(bigint, bigint, double precision, boolean, text, 
 revoke all on function create_ensemble(bigint, bigint, double precision, boolean, text, text, jsonb) from public;
 grant execute on function create_ensemble(bigint, bigint, double precision, boolean, text, text, jsonb)
 to candlecast_trainer, candlecast_operator;
+comment on function create_ensemble(bigint, bigint, double precision, boolean, text, text, jsonb) is
+'Joins a Mamba and a LightGBM version to an ensemble; returns its id. The same arguments again
+return the same id. mamba_weight null: the setting mamba_weight. symbol null: the symbol of both
+versions. is_test: puts it on test, see test_ensemble(). calibration: text of calibration.json,
+fitted for mamba_weight. golden: test vectors, raw windows with their outputs. Give both or
+neither.';

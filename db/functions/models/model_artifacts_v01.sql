@@ -1,6 +1,3 @@
--- model_artifacts: the bytes that the database serves; a model is deployed by COMMIT and undone by ROLLBACK.
---
--- Grain    one row per version and file. Only what predicts may read content: artifacts are code (see the README).
 create table model_artifacts (
     model_version_id bigint not null references model_versions (id) on delete cascade,
     name text not null,
@@ -13,3 +10,10 @@ alter table model_artifacts owner to candlecast_owner;
 grant select on model_artifacts to candlecast_cron;
 grant select (model_version_id, name, sha256) on model_artifacts
 to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on table model_artifacts is
+'Files of the model versions: one row per version and file. Artifacts are code, so only
+candlecast_cron may read their content.';
+comment on column model_artifacts.model_version_id is 'Version, model_versions.id.';
+comment on column model_artifacts.name is 'File name.';
+comment on column model_artifacts.sha256 is 'SHA-256 of the content, in hexadecimal, verified at loading.';
+comment on column model_artifacts.content is 'The bytes of the file.';

@@ -1,5 +1,3 @@
--- out_of_sample_from(of_ensemble): the first candle_time whose outcomes none of the ensemble's models was fitted on. Five minutes
--- after the last row that they were, since the outcomes of that row reach so far. What is predicted before proves nothing.
 create or replace function out_of_sample_from(of_ensemble bigint)
 returns timestamptz
 language sql
@@ -16,3 +14,6 @@ alter function out_of_sample_from(bigint) owner to candlecast_owner;
 revoke all on function out_of_sample_from(bigint) from public;
 grant execute on function out_of_sample_from(bigint)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function out_of_sample_from(bigint) is
+'The first out-of-sample candle_time of an ensemble: five minutes after the last training row of
+its two versions, because the labels of that row end there.';

@@ -1,7 +1,3 @@
--- prune_versions: deletes old model versions with their bytes; returns what it deleted.
---
--- Rule     a version goes when it was registered over `older_than` ago, no ensemble names it, live or not, and it is not
---          among the newest `keep` of its symbol and type. A null symbol means all.
 create or replace function prune_versions(
     older_than interval default '30 days', keep integer default 3, for_symbol text default null
 )
@@ -43,3 +39,7 @@ $$;
 alter function prune_versions(interval, integer, text) owner to candlecast_owner;
 revoke all on function prune_versions(interval, integer, text) from public;
 grant execute on function prune_versions(interval, integer, text) to candlecast_trainer, candlecast_operator;
+comment on function prune_versions(interval, integer, text) is
+'Deletes old model versions with their files; returns what it deleted. A version is deleted if it
+was registered more than `older_than` ago, no ensemble uses it, and it is not among the newest
+`keep` of its symbol and model type. for_symbol null: all symbols.';

@@ -1,7 +1,3 @@
--- register_model: stores a version's files and facts; returns its id. The same files again return the same id.
---
--- Limits   files are checked against the sha256 in facts; sizes are capped; ONNX external data is refused. Nothing is
---          loaded yet: that happens before the version goes live.
 create or replace function register_model(
     model_type text, version text, symbol text, model_path text, facts jsonb, names text [], contents bytea []
 )
@@ -17,3 +13,7 @@ $$;
 alter function register_model(text, text, text, text, jsonb, text [], bytea []) owner to candlecast_owner;
 revoke all on function register_model(text, text, text, text, jsonb, text [], bytea []) from public;
 grant execute on function register_model(text, text, text, text, jsonb, text [], bytea []) to candlecast_trainer;
+comment on function register_model(text, text, text, text, jsonb, text [], bytea []) is
+'Stores the files and facts of a model version; returns its id. The same files again return the
+same id. The files are verified by the sha256 in facts. Sizes are limited, and ONNX external
+data is refused. Nothing is loaded yet.';

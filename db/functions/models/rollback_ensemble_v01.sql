@@ -1,5 +1,3 @@
--- rollback_ensemble: goes back to the ensemble that was active before; returns its id. Called again it goes further
--- back: an ensemble that was rolled back is no longer a candidate until it is activated again.
 create or replace function rollback_ensemble(for_symbol text default 'BTCUSDT')
 returns bigint
 language plpython3u
@@ -13,3 +11,6 @@ $$;
 alter function rollback_ensemble(text) owner to candlecast_owner;
 revoke all on function rollback_ensemble(text) from public;
 grant execute on function rollback_ensemble(text) to candlecast_operator;
+comment on function rollback_ensemble(text) is
+'Makes the ensemble that was active before active again; returns its id. A second call goes back
+one more: an ensemble that was rolled back is skipped until it is activated again.';

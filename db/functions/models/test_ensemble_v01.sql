@@ -1,5 +1,3 @@
--- test_ensemble: puts an ensemble on test beside its symbol's active one, after its test vectors gave their outputs. Returns
--- whether it is on test: an active one stays active. Refused where max_test_ensembles are on test already.
 create or replace function test_ensemble(ensemble_id bigint)
 returns boolean
 language plpython3u
@@ -13,3 +11,6 @@ $$;
 alter function test_ensemble(bigint) owner to candlecast_owner;
 revoke all on function test_ensemble(bigint) from public;
 grant execute on function test_ensemble(bigint) to candlecast_trainer, candlecast_operator;
+comment on function test_ensemble(bigint) is
+'Puts an ensemble on test, after its test vectors passed. Returns whether it is on test: an
+active ensemble stays active. Refused if max_test_ensembles are on test already.';

@@ -1,12 +1,3 @@
--- training_runs: what every `candlecast retrain` did, good or bad. A night without a new model is a row that says why.
---
--- Grain    one row per run and symbol, written by the trainer.
--- Status   running   not finished yet           published  ensemble_id is on test, or waits for a place
---          refused   the gate: not better than the majority baseline; reason has the figures
---          failed    reason says why            lost       its process ended before it could say (killed, or the machine)
--- Columns  window_from to window_to are the candles that were asked for, test_from where the test part begins; version is
---          the name of the folders under models/; host and pid are the trainer's, backend_pid is the server's process
---          that held the run's advisory lock; metrics hold the gate's figures, on_test, and what was pruned.
 create table training_runs (
     id bigint generated always as identity primary key,
     symbol text not null check (symbol <> ''),
@@ -31,3 +22,26 @@ create index training_runs_running on training_runs (id) where status = 'running
 alter table training_runs owner to candlecast_owner;
 grant select on training_runs to candlecast_operator, candlecast_reader;
 grant select, insert, update on training_runs to candlecast_trainer;
+comment on table training_runs is
+'Log of `candlecast retrain`: one row per run and symbol.
+- running: not finished yet
+- published: ensemble_id is on test, or waits for a free place
+- refused: not better than the majority baseline
+- failed: see reason
+- lost: the process was killed before it finished';
+comment on column training_runs.id is 'Primary key.';
+comment on column training_runs.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column training_runs.status is 'running, published, refused, failed or lost.';
+comment on column training_runs.started_at is 'When the run started.';
+comment on column training_runs.finished_at is 'When the run finished. Null while it is running.';
+comment on column training_runs.host is 'Host of the trainer.';
+comment on column training_runs.pid is 'Process id of the trainer.';
+comment on column training_runs.backend_pid is 'PostgreSQL process that held the advisory lock of the run.';
+comment on column training_runs.window_from is 'First candle of the requested range.';
+comment on column training_runs.window_to is 'End of the requested range (exclusive).';
+comment on column training_runs.test_from is 'First minute of the test rows.';
+comment on column training_runs.version is 'Name of the folders under models/.';
+comment on column training_runs.ensemble_id is 'Published ensemble, active_ensembles.id.';
+comment on column training_runs.reason is 'Why it was refused or failed, with figures.';
+comment on column training_runs.metrics is
+'Figures of the comparison with the baseline, on_test, and the pruned versions.';

@@ -1,5 +1,3 @@
--- withdraw_ensemble: takes an ensemble off test; what it predicted stays. Returns whether it was on test: an active one
--- is not, and nothing changes.
 create or replace function withdraw_ensemble(ensemble_id bigint)
 returns boolean
 language plpython3u
@@ -13,3 +11,6 @@ $$;
 alter function withdraw_ensemble(bigint) owner to candlecast_owner;
 revoke all on function withdraw_ensemble(bigint) from public;
 grant execute on function withdraw_ensemble(bigint) to candlecast_trainer, candlecast_operator;
+comment on function withdraw_ensemble(bigint) is
+'Takes an ensemble off test; its predictions stay. Returns false, and changes nothing, if it is
+not on test.';

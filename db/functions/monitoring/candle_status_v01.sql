@@ -1,12 +1,3 @@
--- candle_status: how fresh and how whole each symbol's candles are, and who feeds them.
---
--- Grain    one row per symbol that has candles or a row in feed_status.
--- Columns  newest is the newest candle that does not lie in the future; age is how long ago it ended. missing_24h counts
---          minutes without a candle, and gaps_24h the stretches that they form, among those that ended in the last 24
---          hours, ten seconds ago or earlier, and are not before the oldest candle; null where there is none. feed_state
---          is feed_status.state, 'silent' where a feed that did not say 'stopped' has not been heard of for a minute,
---          null where no feed ever was; feed_error is its last error and feed_error_at when that was. newest_prediction
---          is a candle_time.
 create or replace view candle_status as
 with symbols as (
     select stored.symbol from public.candle_symbols as stored
@@ -60,3 +51,18 @@ left join public.feed_status as feed on edges.symbol = feed.symbol
 order by edges.symbol;
 alter view candle_status owner to candlecast_owner;
 grant select on candle_status to candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view candle_status is
+'Freshness and completeness of the candles, and their feed: one row per symbol that has candles
+or a feed.';
+comment on column candle_status.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column candle_status.oldest is 'open_time of the oldest candle.';
+comment on column candle_status.newest is 'open_time of the newest candle that is not in the future.';
+comment on column candle_status.age is 'Time since the newest candle closed.';
+comment on column candle_status.missing_24h is
+'Missing minutes among those of the last 24 hours that closed at least 10 s ago.';
+comment on column candle_status.gaps_24h is 'Gaps that these minutes form.';
+comment on column candle_status.feed_state is
+'feed_status.state; silent if there was no heartbeat for a minute; null without a feed.';
+comment on column candle_status.feed_error is 'Last error of the feed.';
+comment on column candle_status.feed_error_at is 'When feed_error occurred.';
+comment on column candle_status.newest_prediction is 'candle_time of the newest prediction.';

@@ -1,7 +1,3 @@
--- check_consistency: computes 60 minutes of a day's predictions again (UTC; null: yesterday), of each ensemble that predicted.
---
--- Returns the rows of consistency_checks that it stored, in place of what was there. The same day gives the same sample.
--- Cost     one reading of the day's features a symbol, and a loading of each ensemble's models.
 create or replace function check_consistency(day date default null)
 returns setof public.consistency_checks
 language plpython3u
@@ -18,3 +14,7 @@ $$;
 alter function check_consistency(date) owner to candlecast_owner;
 revoke all on function check_consistency(date) from public;
 grant execute on function check_consistency(date) to candlecast_cron, candlecast_operator;
+comment on function check_consistency(date) is
+'Recomputes 60 minutes of a day''s predictions (UTC; null: yesterday) for each ensemble that
+predicted; returns the rows of consistency_checks that it stored or replaced. It reads the
+features of the day once per symbol and loads the models.';

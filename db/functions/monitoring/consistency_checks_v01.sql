@@ -1,14 +1,3 @@
--- consistency_checks: whether a day's predictions come out again from what is stored now. mismatches must be 0.
---
--- Grain    one row per symbol, day (UTC, by candle_time) and ensemble that predicted on it (null: the models of the server's
---          environment); written by check_consistency(day), again where the day is checked again.
--- Columns  sampled: minutes that were computed again, five horizons each, the same ones whenever the day is asked for.
---          mismatches: how many of them lie further than tolerance from what is stored; worst: the largest difference, both
---          in scaled returns (of probability_up: in probability). corrected: mismatches of which a candle is known to be
---          another now, or gone.
---          example_time, cause and reason are of one mismatch. cause: unclear, or candle where all mismatches are corrected
---          ones; reason: by how much it is off.
--- Limits   mismatches, corrected and worst are null where reason says why nothing could be computed again.
 create table consistency_checks (
     symbol text not null,
     day date not null,
@@ -31,3 +20,23 @@ create table consistency_checks (
 );
 alter table consistency_checks owner to candlecast_owner;
 grant select on consistency_checks to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on table consistency_checks is
+'Daily consistency checks, a recomputation of stored predictions: one row per symbol, day (UTC,
+of candle_time) and ensemble. mismatches must be 0. Written by check_consistency(). The figures
+are null if reason says why nothing was recomputed.';
+comment on column consistency_checks.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column consistency_checks.day is 'Day (UTC) of candle_time.';
+comment on column consistency_checks.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column consistency_checks.sampled is
+'Minutes that were recomputed, five horizons each. The same day has the same sample.';
+comment on column consistency_checks.mismatches is
+'Sampled minutes that differ from the stored predictions by more than tolerance.';
+comment on column consistency_checks.corrected is 'Mismatches whose candles were changed or deleted since.';
+comment on column consistency_checks.worst is
+'Largest difference, in scaled returns (of probability_up: in probability).';
+comment on column consistency_checks.tolerance is 'Largest difference that is accepted, same unit as worst.';
+comment on column consistency_checks.example_time is 'candle_time of one mismatch.';
+comment on column consistency_checks.cause is 'candle if all mismatches are corrected ones, else unclear.';
+comment on column consistency_checks.reason is 'Difference of the example, or why nothing was recomputed.';
+comment on column consistency_checks.checked_at is 'When it was checked.';

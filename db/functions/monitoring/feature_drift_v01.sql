@@ -1,13 +1,3 @@
--- feature_drift: how far each day's features lie from those that the active models were trained on.
---
--- Grain    one row per symbol, day (UTC), ensemble that was active when it was measured, and feature; written by
---          measure_drift(day), again where the day is measured again.
--- Columns  rows: minutes of the day with features. psi: population stability index over the deciles of a version's training
---          rows, after its normalization; ks: Kolmogorov-Smirnov distance, at most 0.05 under the true one.
---          threshold: 0.25, or what the furthest day of the training itself had, whichever is more: slow features
---          (volatility) lie elsewhere on most days. drifted: psi is above it. model_type and version: of the ensemble's two
---          the one that the day lies further from; both are alike where they were trained together.
--- Limits   they are null where reason says why nothing is measured; beside figures, it is of the other version.
 create table feature_drift (
     symbol text not null,
     day date not null,
@@ -29,3 +19,21 @@ create table feature_drift (
 );
 alter table feature_drift owner to candlecast_owner;
 grant select on feature_drift to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on table feature_drift is
+'Daily drift of the features of the active ensembles: one row per symbol, day (UTC), ensemble and
+feature, written by measure_drift(). Of the ensemble''s two versions a row has the one with the
+larger drift. The figures are null if reason says why nothing was measured.';
+comment on column feature_drift.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column feature_drift.day is 'Day (UTC).';
+comment on column feature_drift.ensemble_id is 'Ensemble that was active at the measurement, active_ensembles.id.';
+comment on column feature_drift.feature is 'Name of the feature.';
+comment on column feature_drift.rows is 'Minutes of the day that have features.';
+comment on column feature_drift.psi is 'Population stability index over the deciles of the normalized training rows.';
+comment on column feature_drift.ks is 'Kolmogorov-Smirnov distance, 0 to 1, at most 0.05 below the exact one.';
+comment on column feature_drift.threshold is
+'Limit of psi: 0.25, or the largest psi of a training day if that is more.';
+comment on column feature_drift.drifted is 'True if psi is above threshold.';
+comment on column feature_drift.model_type is 'Model type of the measured version: mamba or lgbm.';
+comment on column feature_drift.version is 'Name of the measured version.';
+comment on column feature_drift.reason is 'Why nothing was measured. With figures: why the other version was not.';
+comment on column feature_drift.measured_at is 'When it was measured.';

@@ -1,12 +1,3 @@
--- health(for_symbol): one verdict on the forecasts: alive, fresh, worth anything? As /health serves it.
---
--- Meaning  the leading symbol's figures (BTCUSDT where it has an active ensemble, else the first by name; for_symbol names
---          another), and of every symbol under `symbols`. status is the worst of them: ok; degraded (reasons say what is
---          late or doubtful); down (no forecast, or none that is fresh). symbol_health has the rules, and the units.
---          scheduler tells when run_inference() began last, by inference_runs. That makes no verdict, but a reason where there is
---          one already, and candles come that nobody predicts from, or runs did begin within a day and stand still: one begins
---          each minute while any symbol has a candle of this hour.
--- Errors   none of its own: what it cannot find out is a reason.
 create or replace function health(for_symbol text default null)
 returns jsonb
 language plpgsql
@@ -83,16 +74,16 @@ begin
         from jsonb_array_elements(each_symbol) as found
     ) then
         reasons := reasons || case
-            when last_run is null then 'run_inference() is not called: it never began'
+            when last_run is null then 'run_inference() has never run'
             when last_status = 'running'
-                then 'the run that began ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago has not ended'
-            else 'run_inference() is not called: it began last '
+                then 'the run that started ' || justify_hours(date_trunc('second', now() - last_run)) || ' ago has not finished'
+            else 'run_inference() last started '
                 || justify_hours(date_trunc('second', now() - last_run)) || ' ago'
         end;
     end if;
-    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.said), '{}') into reasons
+    select reasons || coalesce(array_agg((found.value ->> 'symbol') || ': ' || reason.text), '{}') into reasons
     from jsonb_array_elements(coalesce(each_symbol, '[]')) as found,
-        jsonb_array_elements_text(found.value -> 'reasons') as reason (said);
+        jsonb_array_elements_text(found.value -> 'reasons') as reason (text);
 
     return jsonb_build_object(
         'status', verdict,
@@ -128,3 +119,10 @@ $$;
 alter function health(text) owner to candlecast_owner;
 revoke all on function health(text) from public;
 grant execute on function health(text) to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function health(text) is
+'Health of the forecasts as JSON, as /health serves it. status is ok, degraded (see reasons) or
+down: no forecast, or no fresh one. It is the worst status of all symbols. The top-level figures
+are of one symbol: for_symbol, else BTCUSDT if it has an active ensemble, else the first by
+name. `symbols` has the rows of symbol_health. `scheduler` has the last start of
+run_inference(), which is a reason only if the status is not ok. It raises no errors of its own:
+what it cannot determine is a reason.';

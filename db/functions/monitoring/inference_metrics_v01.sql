@@ -1,8 +1,3 @@
--- inference_metrics(): the part of metrics() that is about runs, predictions and their models.
---
--- Counters are predictions_hourly and runs_hourly and what came since, so pruning takes nothing from them. A histogram comes as
--- rows name_bucket (label le, cumulative), name_sum and name_count. Units stand in the names. Figures of ensembles that are
--- retired are left out: they change no more.
 create or replace function inference_metrics()
 returns table (name text, labels jsonb, value double precision, type text, help text)
 language sql
@@ -54,13 +49,13 @@ figures as (
     select figure.*
     from symbols
     cross join lateral (values
-        ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'since the newest closed candle ended'),
-        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'since the newest candle predicted from ended'),
-        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'from a candle''s end to its prediction, newest'),
-        ('ml_model_age_seconds', symbols.found -> 'model_age', 'since the older active model was trained'),
+        ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'seconds since the newest candle closed'),
+        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'seconds since the newest predicted candle closed'),
+        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'seconds from the close of the newest predicted candle to its prediction'),
+        ('ml_model_age_seconds', symbols.found -> 'model_age', 'seconds since the older of the two active versions was trained'),
         ('ml_model_version_current', symbols.found -> 'ensemble_id', 'id of the active ensemble'),
-        ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'runs that failed or were lost in the last hour'),
-        ('ml_inference_skipped_1h', symbols.found -> 'skipped_runs_1h', 'runs without a candle, or switched off, last hour'),
+        ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'failed and lost runs in the last hour'),
+        ('ml_inference_skipped_1h', symbols.found -> 'skipped_runs_1h', 'runs in the last hour without a new candle or with inference disabled'),
         ('ml_health', case symbols.found ->> 'status' when 'ok' then '1' when 'degraded' then '0.5' else '0' end::jsonb,
         '1 ok, 0.5 degraded, 0 down')
     ) as found (name, value, help)
@@ -69,22 +64,22 @@ figures as (
     ) as figure
 )
 select 'ml_inference_latency_ms_bucket', jsonb_build_object('symbol', latency.symbol, 'le', bound.le), bucket.total,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 cross join lateral unnest(latency.buckets) with ordinality as bucket (total, place)
 inner join unnest(array['5', '10', '25', '50', '100', '250', '500', '1000', '5000', '+Inf'])
     with ordinality as bound (le, place) on bucket.place = bound.place
 union all
 select 'ml_inference_latency_ms_sum', jsonb_build_object('symbol', latency.symbol), latency.spent,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 union all
 select 'ml_inference_latency_ms_count', jsonb_build_object('symbol', latency.symbol), latency.timed,
-    'histogram', 'milliseconds from the candle seen to the predictions written'
+    'histogram', 'milliseconds from the detected candle to the written predictions'
 from latency
 union all
 select 'ml_inference_runs_total', jsonb_build_object('symbol', coalesce(runs.symbol, ''), 'status', runs.status),
-    sum(runs.runs), 'counter', 'inference runs by how they ended'
+    sum(runs.runs), 'counter', 'inference runs by status'
 from runs group by runs.symbol, runs.status
 union all
 select counted.name, jsonb_build_object(
@@ -93,36 +88,40 @@ select counted.name, jsonb_build_object(
     ), counted.total, 'counter', counted.help
 from predicted
 cross join lateral (values
-    ('ml_predictions_total', predicted.predictions, 'predictions stored, of ensembles that are not retired'),
+    ('ml_predictions_total', predicted.predictions, 'stored predictions of ensembles that are not retired'),
     ('ml_predictions_abstained_total', predicted.abstained, 'predictions that abstained')
 ) as counted (name, total, help)
 union all
-select judged.name, jsonb_build_object(
+select scored.name, jsonb_build_object(
         'symbol', score.symbol, 'horizon', score.horizon::text, 'ensemble', score.ensemble_id::text, 'state', score.state
-    ), judged.value, 'gauge', judged.help
+    ), scored.value, 'gauge', scored.help
 from public.accuracy_24h as score
 cross join lateral (values
-    ('ml_inference_accuracy_24h', score.accuracy, 'share of directions that were right in the last 24 hours'),
-    ('ml_inference_accuracy_24h_low', score.low, 'lower end of that share''s 95 % interval'),
-    ('ml_inference_accuracy_24h_high', score.high, 'upper end of that share''s 95 % interval'),
-    ('ml_inference_accuracy_24h_rows', score.rows, 'predictions that the share is of')
-) as judged (name, value, help)
+    ('ml_inference_accuracy_24h', score.accuracy, 'direction accuracy over the last 24 hours, a fraction'),
+    ('ml_inference_accuracy_24h_low', score.low, 'lower end of the 95 % interval of ml_inference_accuracy_24h'),
+    ('ml_inference_accuracy_24h_high', score.high, 'upper end of the 95 % interval of ml_inference_accuracy_24h'),
+    ('ml_inference_accuracy_24h_rows', score.rows, 'predictions that ml_inference_accuracy_24h counts')
+) as scored (name, value, help)
 union all
 select figures.name, figures.labels, (figures.value #>> '{}')::double precision, 'gauge', figures.help
 from figures where figures.value <> 'null'
 union all
 select 'ml_run_age_seconds', '{}', (health.found -> 'scheduler' ->> 'seconds_ago')::double precision, 'gauge',
-    'since run_inference() began last: each minute while there are candles'
+    'seconds since run_inference() last started'
 from health where health.found -> 'scheduler' ->> 'seconds_ago' is not null
 union all
 select 'ml_model_expiry_seconds', '{}', (health.found ->> 'model_expiry_seconds')::double precision, 'gauge',
-    'the setting model_expiry: older models bring a warning'
+    'the setting model_expiry in seconds: older models cause a warning'
 from health where health.found ->> 'model_expiry_seconds' is not null
 union all
 select 'ml_inference_enabled', '{}', (health.found ->> 'ml_inference_enabled')::boolean::integer, 'gauge',
-    '1 where the setting enabled is true; absent where the settings cannot be read'
+    '1 if the setting enabled is true, else 0; absent if the settings cannot be read'
 from health where health.found ->> 'ml_inference_enabled' is not null
 $$;
 alter function inference_metrics() owner to candlecast_owner;
 revoke all on function inference_metrics() from public;
 grant execute on function inference_metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function inference_metrics() is
+'The metrics of runs, predictions and models, a part of metrics(). Counters are the sums of
+predictions_hourly and runs_hourly plus newer rows, so pruning does not lower them. Retired
+ensembles are left out.';

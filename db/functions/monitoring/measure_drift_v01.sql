@@ -1,7 +1,3 @@
--- measure_drift: how far a day's features (UTC; null: yesterday) lie from those that the active models were trained on.
---
--- Of every symbol with an active ensemble; returns the rows of feature_drift that it stored, in place of what was there.
--- Cost     one reading of the day's features a symbol; no model is loaded.
 create or replace function measure_drift(day date default null)
 returns setof public.feature_drift
 language plpython3u
@@ -18,3 +14,7 @@ $$;
 alter function measure_drift(date) owner to candlecast_owner;
 revoke all on function measure_drift(date) from public;
 grant execute on function measure_drift(date) to candlecast_cron, candlecast_operator;
+comment on function measure_drift(date) is
+'Measures the feature drift of a day (UTC; null: yesterday) for every active ensemble; returns
+the rows of feature_drift that it stored or replaced. It reads the features of the day once per
+symbol and loads no model.';

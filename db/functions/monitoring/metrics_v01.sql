@@ -1,7 +1,3 @@
--- metrics(): what Prometheus is to know, a row per sample. /metrics writes it down in the exposition format.
---
--- Columns  type counter, gauge or histogram; a histogram comes as rows name_bucket (label le, cumulative), name_sum and
---          name_count. Units stand in the names: seconds, ms; shares are fractions. help is one text for a name.
 create or replace function metrics()
 returns table (name text, labels jsonb, value double precision, type text, help text)
 language sql
@@ -18,3 +14,7 @@ $$;
 alter function metrics() owner to candlecast_owner;
 revoke all on function metrics() from public;
 grant execute on function metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function metrics() is
+'All metrics for Prometheus: one row per sample. /metrics serves them in the exposition format.
+type is counter, gauge or histogram. A histogram has the rows name_bucket (label le,
+cumulative), name_sum and name_count. Names contain the unit; shares are fractions.';

@@ -1,7 +1,3 @@
--- monitoring_metrics(): the part of metrics() that is measured daily: of each symbol with an active ensemble, its newest day
--- that is over.
---
--- A figure that was not measured is left out; its day's age says whether measuring goes on.
 create or replace function monitoring_metrics()
 returns table (name text, labels jsonb, value double precision, type text, help text)
 language sql
@@ -45,8 +41,8 @@ from (
     select measured.name, jsonb_build_object('symbol', drift.symbol, 'feature', drift.feature), measured.value, measured.help
     from drift
     cross join lateral (values
-        ('ml_feature_drift_psi', drift.psi, 'population stability index of the newest measured day against the training'),
-        ('ml_feature_drift_ks', drift.ks, 'Kolmogorov-Smirnov distance of that day from the training')
+        ('ml_feature_drift_psi', drift.psi, 'population stability index of the newest measured day, compared with the training rows'),
+        ('ml_feature_drift_ks', drift.ks, 'Kolmogorov-Smirnov distance of the newest measured day from the training rows')
     ) as measured (name, value, help)
     union all
     select measured.name, jsonb_build_object('symbol', summed.symbol), measured.value, measured.help
@@ -55,21 +51,21 @@ from (
         from drift group by drift.symbol, drift.day
     ) as summed
     cross join lateral (values
-        ('ml_features_drifted', summed.drifted, 'features that lie further off than 0.25 and than any training day'),
+        ('ml_features_drifted', summed.drifted, 'features whose drift is above 0.25 and above that of any training day'),
         ('ml_feature_drift_age_seconds', extract(epoch from now() at time zone 'UTC' - (summed.day + 1)),
-        'since the newest day whose drift is measured ended')
+        'seconds since the end of the newest day with measured drift')
     ) as measured (name, value, help)
     union all
     select measured.name, jsonb_build_object('symbol', checks.symbol), measured.value, measured.help
     from checks
     cross join lateral (values
         ('ml_prediction_mismatches', checks.mismatches - checks.corrected,
-        'sampled minutes that do not come out again, from the same candles: must be 0'),
+        'sampled minutes that differ when recomputed from the same candles: must be 0'),
         ('ml_prediction_mismatches_corrected', checks.corrected,
-        'sampled minutes that come out otherwise, since a candle was corrected'),
-        ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be computed again'),
+        'sampled minutes that differ because a candle was corrected'),
+        ('ml_prediction_checks_failed', checks.unchecked, 'ensembles whose predictions cannot be recomputed'),
         ('ml_prediction_check_age_seconds', extract(epoch from now() at time zone 'UTC' - (checks.day + 1)),
-        'since the newest checked day ended')
+        'seconds since the end of the newest checked day')
     ) as measured (name, value, help)
 ) as figure (name, labels, value, help)
 where figure.value is not null
@@ -77,3 +73,6 @@ $$;
 alter function monitoring_metrics() owner to candlecast_owner;
 revoke all on function monitoring_metrics() from public;
 grant execute on function monitoring_metrics() to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function monitoring_metrics() is
+'The metrics of drift and consistency checks, a part of metrics(): for each symbol with an active
+ensemble, its newest complete day that was measured.';

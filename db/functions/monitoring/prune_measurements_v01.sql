@@ -1,5 +1,3 @@
--- prune_measurements(): deletes daily measurements (feature_drift, consistency_checks) of days that the setting
--- keep_measurements no longer keeps; none keeps all. Returns how many rows went; daily by pg_cron, some dozens at a time.
 create or replace function prune_measurements()
 returns bigint
 language sql
@@ -21,3 +19,6 @@ $$;
 alter function prune_measurements() owner to candlecast_owner;
 revoke all on function prune_measurements() from public;
 grant execute on function prune_measurements() to candlecast_cron, candlecast_operator;
+comment on function prune_measurements() is
+'Deletes rows of feature_drift and consistency_checks that are older than the setting
+keep_measurements (none: keeps all); returns how many. pg_cron calls it daily.';

@@ -1,13 +1,4 @@
--- symbol_health: of each symbol with an active ensemble, whether its forecasts are alive, fresh and worth anything.
---
--- Judged by the data alone: what a scheduler says of itself proves nothing. health() makes one verdict of these rows.
--- Grain    one row per symbol with an active ensemble.
--- Columns  status ok, degraded or down, with reasons. Seconds: candle_age since the newest closed candle's end,
---          prediction_age since the end of the newest candle that the active ensemble predicted from, prediction_lag from
---          that end to the prediction's created_at, model_age since its older model was trained. A candle or a prediction
---          is late or missing by freshness_limits. failed_runs_1h counts failed and lost runs, skipped_runs_1h
---          no_candle, stale and disabled ones; the last run is of this hour, the newest prediction of 7 days. accuracy_24h is
---          of one minute ahead; under 300 rows it is not judged. A candle of the future is a doubt, and no newest candle.
+-- It uses the stored data only: what a scheduler reports about itself proves nothing.
 create or replace view symbol_health as
 with newest as materialized (
     select
@@ -60,19 +51,19 @@ measured as (
             and newest.ensemble_id = prediction.ensemble_id
             and prediction.horizon = 1
     left join public.inference_runs as run on newest.last_run = run.id
-    left join public.accuracy_24h as score -- of the active ones alone: tests would be counted in vain
+    left join public.accuracy_24h as score -- only active ones: the others are not needed
         on newest.symbol = score.symbol and newest.ensemble_id = score.ensemble_id and score.horizon = 1 and score.state = 'active'
 ),
-judged as (
+assessed as (
     select
         *,
         array_remove(array[
             case
-                when newest_candle is null then 'there is no candle'
+                when newest_candle is null then 'there are no candles'
                 when candle_age >= missing_seconds then 'no candle for ' || justify_hours(make_interval(secs => floor(candle_age)))
             end,
             case
-                when newest_predicted is null then 'nothing was predicted in 7 days'
+                when newest_predicted is null then 'no prediction in 7 days'
                 when prediction_age >= missing_seconds then 'no prediction for ' || justify_hours(make_interval(secs => floor(prediction_age)))
             end
         ], null) as failures,
@@ -87,39 +78,39 @@ judged as (
             end,
             case
                 when future_candle is not null
-                    then 'a candle lies in the future, at ' || to_char(future_candle at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+                    then 'a candle is in the future, at ' || to_char(future_candle at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
                         || ' UTC: its time is wrong, or the server''s clock is slow'
             end,
             case
                 when rows_24h >= 300 and accuracy_high < 0.5
-                    then 'right in ' || round(100 * accuracy_24h::numeric, 1) || ' % of 24 hours: worse than chance'
+                    then 'direction accuracy ' || round(100 * accuracy_24h::numeric, 1) || ' % over 24 hours: worse than chance'
             end
         ], null) as doubts
     from measured
     cross join public.freshness_limits
 )
 select
-    judged.symbol,
-    case when cardinality(judged.failures) > 0 then 'down' when cardinality(judged.doubts) > 0 then 'degraded' else 'ok' end
+    assessed.symbol,
+    case when cardinality(assessed.failures) > 0 then 'down' when cardinality(assessed.doubts) > 0 then 'degraded' else 'ok' end
         as status,
-    judged.failures || judged.doubts as reasons,
-    judged.ensemble_id,
-    judged.newest_candle,
-    judged.newest_predicted,
-    judged.last_prediction,
-    judged.candle_age,
-    judged.prediction_age,
-    judged.prediction_lag,
-    judged.model_age,
-    judged.rows_24h,
-    judged.accuracy_24h,
-    judged.accuracy_low,
-    judged.accuracy_high,
-    judged.last_run_status,
-    judged.last_error,
+    assessed.failures || assessed.doubts as reasons,
+    assessed.ensemble_id,
+    assessed.newest_candle,
+    assessed.newest_predicted,
+    assessed.last_prediction,
+    assessed.candle_age,
+    assessed.prediction_age,
+    assessed.prediction_lag,
+    assessed.model_age,
+    assessed.rows_24h,
+    assessed.accuracy_24h,
+    assessed.accuracy_low,
+    assessed.accuracy_high,
+    assessed.last_run_status,
+    assessed.last_error,
     runs.failed as failed_runs_1h,
     runs.skipped as skipped_runs_1h
-from judged
+from assessed
 cross join lateral (
     select
         count(*) filter (where run.status in ('failed', 'lost')) as failed,
@@ -127,7 +118,31 @@ cross join lateral (
     from public.inference_runs as run
     where
         run.started_at > now() - interval '1 hour'
-        and (run.symbol is null or run.symbol = judged.symbol and run.ensemble_id = judged.ensemble_id)
+        and (run.symbol is null or run.symbol = assessed.symbol and run.ensemble_id = assessed.ensemble_id)
 ) as runs;
 alter view symbol_health owner to candlecast_owner;
 grant select on symbol_health to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view symbol_health is
+'Health of each symbol''s forecasts: one row per symbol with an active ensemble. health() combines
+the rows. A candle or a prediction is late or missing by freshness_limits. Accuracy is checked
+from 300 rows on.';
+comment on column symbol_health.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column symbol_health.status is 'ok, degraded or down.';
+comment on column symbol_health.reasons is 'Why the status is not ok.';
+comment on column symbol_health.ensemble_id is 'Active ensemble, active_ensembles.id.';
+comment on column symbol_health.newest_candle is 'open_time of the newest closed candle.';
+comment on column symbol_health.newest_predicted is
+'Newest candle_time that the active ensemble predicted from, within 7 days.';
+comment on column symbol_health.last_prediction is 'When that prediction was written.';
+comment on column symbol_health.candle_age is 'Seconds since the newest candle closed.';
+comment on column symbol_health.prediction_age is 'Seconds since the candle of newest_predicted closed.';
+comment on column symbol_health.prediction_lag is 'Seconds from the close of that candle to last_prediction.';
+comment on column symbol_health.model_age is 'Seconds since the older of the two versions was trained.';
+comment on column symbol_health.rows_24h is 'Predictions that accuracy_24h counts.';
+comment on column symbol_health.accuracy_24h is 'Direction accuracy at horizon 1 over the last 24 hours, a fraction.';
+comment on column symbol_health.accuracy_low is 'Lower end of its 95 % interval.';
+comment on column symbol_health.accuracy_high is 'Upper end of its 95 % interval.';
+comment on column symbol_health.last_run_status is 'Status of the last run of this hour.';
+comment on column symbol_health.last_error is 'Error of that run.';
+comment on column symbol_health.failed_runs_1h is 'Failed and lost runs in the last hour.';
+comment on column symbol_health.skipped_runs_1h is 'Runs of the last hour with status no_candle, stale or disabled.';

@@ -1,11 +1,3 @@
--- accuracy_by_coverage: how often the most confident live predictions were right; what abstaining would have brought.
---
--- Meaning  coverage is the percentage of predictions kept, those with the largest |probability_up - 0.5|, of equal ones
---          the earlier; margin is the smallest |probability_up - 0.5| among them: min_confidence set to it keeps them.
--- Grain    one row per symbol, ensemble, horizon and coverage (100, 50, 20, 10, 5), over predictions with a
---          probability that were stored before their outcome was known: a replayed minute proves nothing.
---          Returns of 0 have no direction and do not count.
--- Units    accuracy, low and high are fractions. [low, high] is wilson_interval's, of rows / horizon trials, which is conservative.
 create or replace view accuracy_by_coverage as
 with ranked as (
     select
@@ -50,3 +42,22 @@ cross join lateral (values (kept.hits / kept.rows::double precision)) as score (
 cross join public.wilson_interval(score.accuracy, kept.rows / kept.horizon::double precision) as bounds;
 alter view accuracy_by_coverage owner to candlecast_owner;
 grant select on accuracy_by_coverage to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view accuracy_by_coverage is
+'Direction accuracy of the most confident predictions: one row per symbol, ensemble, horizon and
+coverage. It counts predictions with a probability that were stored before their outcome was
+known.';
+comment on column accuracy_by_coverage.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column accuracy_by_coverage.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column accuracy_by_coverage.horizon is 'Minutes ahead, 1 to 5.';
+comment on column accuracy_by_coverage.coverage is
+'Percentage of predictions kept, the most confident first: 100, 50, 20, 10 or 5.';
+comment on column accuracy_by_coverage.margin is
+'Smallest |probability_up - 0.5| among them. As min_confidence it keeps these predictions.';
+comment on column accuracy_by_coverage.rows is 'Predictions whose return is known and not 0.';
+comment on column accuracy_by_coverage.hits is 'Predictions with the right direction.';
+comment on column accuracy_by_coverage.accuracy is 'Direction accuracy, hits / rows, a fraction.';
+comment on column accuracy_by_coverage.low is
+'Lower end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';
+comment on column accuracy_by_coverage.high is
+'Upper end of the 95 % Wilson interval of accuracy, for rows / horizon trials.';

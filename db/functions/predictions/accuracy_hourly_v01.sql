@@ -1,9 +1,3 @@
--- accuracy_hourly: how often each ensemble was right, hour by hour, of all that was ever predicted.
---
--- Grain    one row per symbol, ensemble, horizon and hour of candle_time: predictions_hourly, and what came since its newest.
---          Filter by hour; longer stretches are sums of predictions, moved, hits over it.
--- Units    accuracy, low and high are fractions of moved; [low, high] is wilson_interval's, of moved / horizon
---          trials. brier and rmse are means over their rows.
 create or replace view accuracy_hourly as
 with summed as (
     select * from public.predictions_hourly
@@ -17,7 +11,7 @@ with summed as (
     cross join public.aggregate_predictions_hourly(
         predicted.symbol, newest.since, predicted.newest_candle_time + interval '1 minute'
     ) as fresh
-    where predicted.symbol = fresh.symbol -- so that who asks for one symbol has one computed
+    where predicted.symbol = fresh.symbol -- so that a condition on symbol computes only that symbol
 )
 select
     summed.symbol,
@@ -44,3 +38,27 @@ cross join lateral (values (
 cross join public.wilson_interval(score.accuracy, score.trials) as bounds;
 alter view accuracy_hourly owner to candlecast_owner;
 grant select on accuracy_hourly to candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view accuracy_hourly is
+'Hourly accuracy over the whole history: one row per symbol, ensemble, horizon and hour, from
+predictions_hourly and the newer predictions. Filter by hour. For longer periods sum
+predictions, moved and hits.';
+comment on column accuracy_hourly.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column accuracy_hourly.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column accuracy_hourly.horizon is 'Minutes ahead, 1 to 5.';
+comment on column accuracy_hourly.hour is 'Start of the hour of candle_time.';
+comment on column accuracy_hourly.predictions is 'Number of predictions.';
+comment on column accuracy_hourly.outcomes is 'Predictions whose outcome is known.';
+comment on column accuracy_hourly.moved is 'Outcomes with a return that is not 0.';
+comment on column accuracy_hourly.rose is 'Outcomes with a return above 0.';
+comment on column accuracy_hourly.hits is 'Predictions with the right direction, out of moved.';
+comment on column accuracy_hourly.accuracy is 'Direction accuracy, hits / moved, a fraction.';
+comment on column accuracy_hourly.low is
+'Lower end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
+comment on column accuracy_hourly.high is
+'Upper end of the 95 % Wilson interval of accuracy, for moved / horizon trials.';
+comment on column accuracy_hourly.abstained is 'Predictions that abstained.';
+comment on column accuracy_hourly.interval_rows is 'Outcomes with a prediction interval.';
+comment on column accuracy_hourly.interval_hits is 'Outcomes with the price inside the interval.';
+comment on column accuracy_hourly.brier is 'Mean Brier score of the moved outcomes that have a probability.';
+comment on column accuracy_hourly.rmse is 'Root mean squared error of the predicted log returns.';

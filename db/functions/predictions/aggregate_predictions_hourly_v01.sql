@@ -1,5 +1,3 @@
--- aggregate_predictions_hourly(for_symbol, from_hour, to_hour): predictions_hourly of [from_hour, to_hour), computed from the
--- predictions as they are now. Costs as many rows as were predicted then.
 create or replace function aggregate_predictions_hourly(for_symbol text, from_hour timestamptz, to_hour timestamptz)
 returns setof predictions_hourly
 language sql
@@ -34,3 +32,6 @@ alter function aggregate_predictions_hourly(text, timestamptz, timestamptz) owne
 revoke all on function aggregate_predictions_hourly(text, timestamptz, timestamptz) from public;
 grant execute on function aggregate_predictions_hourly(text, timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function aggregate_predictions_hourly(text, timestamptz, timestamptz) is
+'The rows of predictions_hourly for [from_hour, to_hour), computed from the predictions as they
+are now.';

@@ -1,5 +1,3 @@
--- aggregate_runs_hourly(from_hour, to_hour): runs_hourly of [from_hour, to_hour), computed from inference_runs as it is now. A run
--- that has not finished counts when it has.
 create or replace function aggregate_runs_hourly(from_hour timestamptz, to_hour timestamptz)
 returns setof runs_hourly
 language sql
@@ -32,3 +30,6 @@ alter function aggregate_runs_hourly(timestamptz, timestamptz) owner to candleca
 revoke all on function aggregate_runs_hourly(timestamptz, timestamptz) from public;
 grant execute on function aggregate_runs_hourly(timestamptz, timestamptz)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function aggregate_runs_hourly(timestamptz, timestamptz) is
+'The rows of runs_hourly for [from_hour, to_hour), computed from inference_runs as it is now,
+without running runs.';

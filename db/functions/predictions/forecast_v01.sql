@@ -1,15 +1,3 @@
--- forecast: one predicted horizon, as predict_now(), predict() and predict_range() return it.
---
--- Units    predicted_close, mamba_close, lgbm_close are log returns from reference_close; predicted_price is money;
---          confidence in [0, 1] says how far the two models agree. ensemble_id null: models of the server's paths.
---
--- What a calibrated ensemble says beside it; all but abstained are null where the ensemble is uncalibrated:
--- probability_up       that the price will be above reference_close at target_time, given that it moves
--- lower_price          the prediction interval in money; it holds the price with the level of the ensemble's
--- upper_price          calibration, 90 % unless that says otherwise
--- abstained            |probability_up - 0.5| is below the setting min_confidence; false where there is no probability
--- out_of_distribution  a feature of the candle lies over a tenth of its range on training rows outside of that range
--- furthest_feature     the one that is furthest out; null unless out_of_distribution
 create type forecast as (
     symbol text,
     candle_time timestamptz,
@@ -32,3 +20,29 @@ create type forecast as (
 alter type forecast owner to candlecast_owner;
 revoke all on type forecast from public;
 grant usage on type forecast to candlecast_reader, candlecast_operator, candlecast_trainer;
+comment on type forecast is
+'One horizon of a forecast, as predict_now(), predict() and predict_range() return it. The
+columns that need a calibration are null if the ensemble has none; abstained is then false.';
+comment on column forecast.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column forecast.candle_time is 'open_time of the newest candle that the prediction used.';
+comment on column forecast.target_time is 'candle_time + horizon: open_time of the candle whose close is predicted.';
+comment on column forecast.horizon is 'Minutes ahead, 1 to 5.';
+comment on column forecast.reference_close is 'Close at candle_time, in quote currency.';
+comment on column forecast.predicted_close is 'Predicted log return from reference_close to the close at target_time.';
+comment on column forecast.predicted_price is 'Predicted close at target_time, in quote currency.';
+comment on column forecast.mamba_close is 'Log return that the Mamba version predicts.';
+comment on column forecast.lgbm_close is 'Log return that the LightGBM version predicts.';
+comment on column forecast.confidence is 'How much the two models agree, 0 to 1. Not a probability.';
+comment on column forecast.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column forecast.probability_up is
+'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+comment on column forecast.lower_price is
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column forecast.upper_price is
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column forecast.abstained is 'True if |probability_up - 0.5| is below the setting min_confidence.';
+comment on column forecast.out_of_distribution is
+'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+comment on column forecast.furthest_feature is
+'Feature furthest outside its training range. Null unless out_of_distribution.';

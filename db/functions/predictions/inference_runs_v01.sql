@@ -1,14 +1,3 @@
--- inference_runs: what every run_inference() did, good or bad. A failed minute is a row, not a gap.
---
--- Grain    one row per run and ensemble (symbol and ensemble null where there was nothing to run).
--- Status   running   not finished yet
---          predicted five rows were written        already    another run had written them
---          no_candle the minute's candle did not come within candle_timeout
---          stale     the symbol's newest candle is over an hour old; logged once when that begins
---          failed    error says why                 lost       the backend ended before it could say
---          disabled  inference is switched off      no_ensemble  nothing is active or on test
--- Columns  warning says what is wrong with a run that goes on all the same: its models are older than model_expiry allows.
--- Units    milliseconds; wait_ms is the wait for the candle, latency_ms from the candle seen to the commit's start.
 create table inference_runs (
     id bigint generated always as identity primary key,
     symbol text,
@@ -37,3 +26,35 @@ create index inference_runs_running on inference_runs (id) where status = 'runni
 alter table inference_runs owner to candlecast_owner;
 grant select on inference_runs to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, update, delete on inference_runs to candlecast_cron;
+comment on table inference_runs is
+'Log of run_inference(), including failures: one row per run and ensemble.
+- running: not finished yet
+- predicted: five rows were written
+- already: another run had written them
+- no_candle: the candle did not arrive within candle_timeout
+- stale: the symbol''s newest candle is over an hour old; logged once
+- failed: see error
+- lost: the backend ended before it finished
+- disabled: inference is disabled
+- no_ensemble: nothing is active or on test';
+comment on column inference_runs.id is 'Primary key.';
+comment on column inference_runs.symbol is 'Market. Null if there was nothing to run.';
+comment on column inference_runs.ensemble_id is
+'Ensemble, active_ensembles.id. Null: none, or model files of the server''s environment.';
+comment on column inference_runs.candle_time is 'Minute of the run: open_time of the candle to predict from.';
+comment on column inference_runs.status is
+'running, predicted, already, no_candle, stale, failed, lost, disabled or no_ensemble.';
+comment on column inference_runs.started_at is 'When the run started.';
+comment on column inference_runs.finished_at is 'When the run finished.';
+comment on column inference_runs.backend_pid is 'PostgreSQL process of the run.';
+comment on column inference_runs.mamba_runtime is 'Runtime of Mamba: onnx or torchscript.';
+comment on column inference_runs.load_ms is 'Milliseconds to load the models.';
+comment on column inference_runs.wait_ms is 'Milliseconds from the start of the run to the candle.';
+comment on column inference_runs.features_ms is 'Milliseconds to read the features.';
+comment on column inference_runs.models_ms is 'Milliseconds to run the models.';
+comment on column inference_runs.write_ms is 'Milliseconds to write the predictions.';
+comment on column inference_runs.latency_ms is 'Milliseconds from the detected candle to the start of the commit.';
+comment on column inference_runs.error is 'Error message with its remedy.';
+comment on column inference_runs.error_sqlstate is 'SQLSTATE of the error.';
+comment on column inference_runs.warning is
+'Problem that did not stop the run: the models are older than model_expiry.';

@@ -1,7 +1,4 @@
--- predict_range: the backtest; forecasts from every candle_time in [from_time, to_time), writing nothing.
---
--- Grain    one row per candle and horizon; minutes without 209 whole candles behind them are skipped. A null bound is no bound.
--- Parallel unsafe: PL/Python's queries open subtransactions, which no parallel plan allows.
+-- Parallel unsafe: PL/Python's queries open subtransactions, which parallel plans do not allow.
 create or replace function predict_range(
     for_symbol text, from_time timestamptz, to_time timestamptz, ensemble_id bigint default null
 )
@@ -21,3 +18,7 @@ alter function predict_range(text, timestamptz, timestamptz, bigint) owner to ca
 revoke all on function predict_range(text, timestamptz, timestamptz, bigint) from public;
 grant execute on function predict_range(text, timestamptz, timestamptz, bigint)
 to candlecast_reader, candlecast_operator, candlecast_trainer;
+comment on function predict_range(text, timestamptz, timestamptz, bigint) is
+'Backtest: forecasts from every candle_time in [from_time, to_time), without storing them; one
+row per candle and horizon. Minutes without 209 consecutive candles are skipped. A null bound is
+no bound. ensemble_id null: the active one.';

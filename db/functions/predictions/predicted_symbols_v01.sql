@@ -1,4 +1,4 @@
--- predicted_symbols: the symbols that have predictions, with the first and the newest candle_time; some look-ups in an index.
+-- A loose index scan: a few index lookups, however many predictions there are.
 create or replace view predicted_symbols as
 with recursive symbols as (
     (select prediction.symbol from public.predictions as prediction order by prediction.symbol limit 1)
@@ -21,3 +21,7 @@ select
 from symbols where symbols.symbol is not null;
 alter view predicted_symbols owner to candlecast_owner;
 grant select on predicted_symbols to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view predicted_symbols is 'Symbols that have predictions: one row per symbol.';
+comment on column predicted_symbols.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column predicted_symbols.first_candle_time is 'Oldest candle_time.';
+comment on column predicted_symbols.newest_candle_time is 'Newest candle_time.';

@@ -1,9 +1,3 @@
--- prediction_outcomes: every prediction beside what came of it.
---
--- Grain    one row per prediction. The outcome is null until the candle named target_time is stored.
--- Units    actual_return and error are log returns; direction_hit compares signs and is null where the actual
---          return is 0: such rows do not count; interval_hit: the price came to lie within the interval;
---          forecast_v01.sql has the meanings of what a calibrated ensemble adds.
 create or replace view prediction_outcomes as
 select
     predictions.symbol,
@@ -38,3 +32,43 @@ left join public.candles_1m as target
 cross join lateral (values (ln(target.close / predictions.reference_close))) as outcome (actual_return);
 alter view prediction_outcomes owner to candlecast_owner;
 grant select on prediction_outcomes to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on view prediction_outcomes is
+'Predictions with their outcomes: one row per prediction. The outcome is null until the candle of
+target_time is stored.';
+comment on column prediction_outcomes.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column prediction_outcomes.candle_time is 'open_time of the newest candle that the prediction used.';
+comment on column prediction_outcomes.target_time is
+'candle_time + horizon: open_time of the candle whose close is predicted.';
+comment on column prediction_outcomes.horizon is 'Minutes ahead, 1 to 5.';
+comment on column prediction_outcomes.reference_close is 'Close at candle_time, in quote currency.';
+comment on column prediction_outcomes.predicted_close is
+'Predicted log return from reference_close to the close at target_time.';
+comment on column prediction_outcomes.predicted_price is 'Predicted close at target_time, in quote currency.';
+comment on column prediction_outcomes.mamba_close is 'Log return that the Mamba version predicts.';
+comment on column prediction_outcomes.lgbm_close is 'Log return that the LightGBM version predicts.';
+comment on column prediction_outcomes.confidence is 'How much the two models agree, 0 to 1. Not a probability.';
+comment on column prediction_outcomes.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column prediction_outcomes.probability_up is
+'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+comment on column prediction_outcomes.lower_price is
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column prediction_outcomes.upper_price is
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column prediction_outcomes.abstained is
+'True if |probability_up - 0.5| is below the setting min_confidence.';
+comment on column prediction_outcomes.out_of_distribution is
+'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+comment on column prediction_outcomes.furthest_feature is
+'Feature furthest outside its training range. Null unless out_of_distribution.';
+comment on column prediction_outcomes.model_name is 'Name of the model family, mamba_lgbm_ensemble by default.';
+comment on column prediction_outcomes.actual_price is
+'Close at target_time, in quote currency. Null until that candle is stored.';
+comment on column prediction_outcomes.actual_return is 'Log return from reference_close to actual_price.';
+comment on column prediction_outcomes.error is 'predicted_close - actual_return, a log return.';
+comment on column prediction_outcomes.direction_hit is
+'True if the predicted direction was right. Null if actual_return is 0 or unknown.';
+comment on column prediction_outcomes.interval_hit is 'True if actual_price is within lower_price and upper_price.';
+comment on column prediction_outcomes.created_at is 'When the prediction was written (server clock).';
+comment on column prediction_outcomes.latency_ms is
+'Milliseconds from the detected candle, or from the call, to the written rows.';

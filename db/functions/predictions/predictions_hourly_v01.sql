@@ -1,11 +1,3 @@
--- predictions_hourly: what the predictions of an hour came to, added up. It stays when the predictions themselves go.
---
--- Grain    one row per symbol, ensemble, horizon and hour of candle_time, written by aggregate_hours() when the hour is
---          over and its outcomes are known; accuracy_hourly has the present hour too.
--- Columns  predictions and abstained count rows, outcomes those whose target candle is stored; of these moved had a
---          return that is not 0, rose one above 0, hits the predicted sign; interval_rows have a prediction interval,
---          interval_hits prices inside it. squared_error and squared_return are sums over outcomes (log returns
---          squared); brier_rows counts moved rows with a probability, brier is their sum of (probability - rose)^2.
 create table predictions_hourly (
     symbol text not null,
     ensemble_id bigint references active_ensembles (id),
@@ -29,3 +21,25 @@ create index predictions_hourly_by_hour on predictions_hourly (hour);
 alter table predictions_hourly owner to candlecast_owner;
 grant select on predictions_hourly to candlecast_trainer, candlecast_operator, candlecast_reader;
 grant select, insert, delete on predictions_hourly to candlecast_cron;
+comment on table predictions_hourly is
+'Hourly sums of predictions and their outcomes, kept when the predictions are pruned: one row per
+symbol, ensemble, horizon and hour of candle_time. aggregate_hours() writes an hour when it is
+over and its outcomes are known; accuracy_hourly also has newer ones.';
+comment on column predictions_hourly.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column predictions_hourly.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column predictions_hourly.horizon is 'Minutes ahead, 1 to 5.';
+comment on column predictions_hourly.hour is 'Start of the hour of candle_time.';
+comment on column predictions_hourly.predictions is 'Number of predictions.';
+comment on column predictions_hourly.abstained is 'Predictions that abstained.';
+comment on column predictions_hourly.outcomes is 'Predictions whose outcome is known.';
+comment on column predictions_hourly.moved is 'Outcomes with a return that is not 0.';
+comment on column predictions_hourly.rose is 'Outcomes with a return above 0.';
+comment on column predictions_hourly.hits is 'Predictions with the right direction, out of moved.';
+comment on column predictions_hourly.interval_rows is 'Outcomes with a prediction interval.';
+comment on column predictions_hourly.interval_hits is 'Outcomes with the price inside the interval.';
+comment on column predictions_hourly.squared_error is 'Sum over outcomes of (predicted - actual log return)^2.';
+comment on column predictions_hourly.squared_return is 'Sum over outcomes of the squared actual log return.';
+comment on column predictions_hourly.brier_rows is 'Moved outcomes that have a probability.';
+comment on column predictions_hourly.brier is
+'Sum over brier_rows of (probability_up - (1 if the price rose, else 0))^2.';

@@ -1,12 +1,3 @@
--- predictions: what was forecast, when, by which ensemble.
---
--- Grain    one row per symbol, candle_time, horizon and ensemble.
--- Units    predicted_close, mamba_close and lgbm_close are log returns from reference_close to the close of the candle
---          named target_time; predicted_price is in money; confidence in [0, 1] says how far both models agree.
---          latency_ms: from the candle seen (or the call) to the rows written. forecast_v01.sql has the meanings of
---          probability_up to furthest_feature: what a calibrated ensemble says beside its forecast.
--- Limits   ensemble_id is null where models came from the server's environment paths. What an uncalibrated ensemble
---          predicted has nulls, and did not abstain.
 create table predictions (
     id bigint generated always as identity primary key,
     model_name text not null default 'mamba_lgbm_ensemble',
@@ -44,3 +35,33 @@ create index predictions_by_target on predictions (symbol, target_time);
 alter table predictions owner to candlecast_owner;
 grant select on predictions to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 grant insert, delete on predictions to candlecast_cron;
+comment on table predictions is 'Stored predictions: one row per symbol, candle_time, horizon and ensemble.';
+comment on column predictions.id is 'Primary key.';
+comment on column predictions.symbol is 'Market, as the exchange writes it: BTCUSDT.';
+comment on column predictions.candle_time is 'open_time of the newest candle that the prediction used.';
+comment on column predictions.target_time is 'candle_time + horizon: open_time of the candle whose close is predicted.';
+comment on column predictions.horizon is 'Minutes ahead, 1 to 5.';
+comment on column predictions.reference_close is 'Close at candle_time, in quote currency.';
+comment on column predictions.predicted_close is
+'Predicted log return from reference_close to the close at target_time.';
+comment on column predictions.predicted_price is 'Predicted close at target_time, in quote currency.';
+comment on column predictions.mamba_close is 'Log return that the Mamba version predicts.';
+comment on column predictions.lgbm_close is 'Log return that the LightGBM version predicts.';
+comment on column predictions.confidence is 'How much the two models agree, 0 to 1. Not a probability.';
+comment on column predictions.ensemble_id is
+'Ensemble, active_ensembles.id. Null: model files of the server''s environment.';
+comment on column predictions.probability_up is
+'Probability of a return above 0, given that it is not 0. Null if uncalibrated.';
+comment on column predictions.lower_price is
+'Lower end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column predictions.upper_price is
+'Upper end of the prediction interval (90 % by default), in quote currency. Null if uncalibrated.';
+comment on column predictions.abstained is 'True if |probability_up - 0.5| is below the setting min_confidence.';
+comment on column predictions.out_of_distribution is
+'True if a feature is outside its training range by over a tenth of it. Null if uncalibrated.';
+comment on column predictions.furthest_feature is
+'Feature furthest outside its training range. Null unless out_of_distribution.';
+comment on column predictions.model_name is 'Name of the model family, mamba_lgbm_ensemble by default.';
+comment on column predictions.created_at is 'When the row was written (server clock).';
+comment on column predictions.latency_ms is
+'Milliseconds from the detected candle, or from the call, to the written rows.';

@@ -1,8 +1,4 @@
--- wilson_interval(share, trials): the 95 % interval of a share of independent trials, Wilson's (1927).
---
--- Overlap  outcomes of h minutes overlap: of rows that are a minute apart, trials = rows / h, as if every h-th were one.
--- Returns  one row; [low, high] lies within [0, 1] to rounding, is null where share is null or there are no trials.
--- PostgreSQL writes it into the query that calls it, so it costs nothing and has no SET.
+-- No SET, so that PostgreSQL inlines it.
 create or replace function wilson_interval(share double precision, trials double precision)
 returns table (low double precision, high double precision)
 language sql
@@ -19,3 +15,6 @@ alter function wilson_interval(double precision, double precision) owner to cand
 revoke all on function wilson_interval(double precision, double precision) from public;
 grant execute on function wilson_interval(double precision, double precision)
 to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
+comment on function wilson_interval(double precision, double precision) is
+'The 95 % interval of a share of independent trials (Wilson 1927), one row; null without trials.
+Outcomes of h minutes overlap: for rows one minute apart use trials = rows / h.';

@@ -1,6 +1,6 @@
-"""Roles, extensions, notes of what was here before, and settings.
+"""Roles, extensions, notes for the downgrade, and settings.
 
-pg_cron's jobs are of this topic too, and have a step of their own: they call what all topics bring.
+pg_cron's jobs belong to this topic too, but come in a later step: they call functions of all topics.
 
 Revises: nothing
 """

@@ -1,4 +1,4 @@
-"""candles_1m, made or adopted, and what keeps candles coming: the feed's state, loaded archives, gaps, generated ones.
+"""candles_1m, created or adopted; state of the feed, loaded archives, gaps, generated candles.
 
 Revises: 0001
 """
@@ -16,11 +16,13 @@ def upgrade() -> None:
     is_new = scalar("select to_regclass('public.candles_1m')") is None
     if not is_new:
         adoption.adopt()
-        execute("set local client_min_messages = warning")  # the table exists: that is no news to who adopts it
+        execute("set local client_min_messages = warning")  # no notice that the table exists
     create("candles/candles_1m", version=1)
     execute("set local client_min_messages to default")
     if is_new:
         execute("alter table candles_1m owner to candlecast_owner")
+    else:
+        adoption.restore_comments()
     create("candles/feed_status", version=1)
     create("candles/loaded_archives", version=1)
     create("candles/candle_symbols", version=1)

@@ -1,4 +1,4 @@
-"""Model versions with their bytes, ensembles and what changes their state, trainings.
+"""Model versions with their files, ensembles and the functions that change their state, training runs.
 
 Revises: 0003
 """

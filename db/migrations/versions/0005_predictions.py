@@ -1,4 +1,4 @@
-"""Predictions and the runs that make them, the calls, outcomes, hourly sums, and how often they were right.
+"""Predictions, runs, the functions that predict, outcomes, hourly sums and accuracy.
 
 Revises: 0004
 """
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if hours := scalar("select count(*) from predictions_hourly"):
-        notice(f"the hourly sums go: {hours} rows of predictions_hourly, with those of predictions that were pruned")
+        notice(f"dropping predictions_hourly with {hours} rows, also of hours whose predictions were pruned")
     execute("""
     drop view accuracy_hourly; drop view accuracy_24h; drop view accuracy_by_coverage;
     drop function wilson_interval(double precision, double precision);

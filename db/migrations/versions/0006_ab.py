@@ -1,4 +1,4 @@
-"""Champion and challengers: the history of their states, the daily evaluation, and their views.
+"""A/B tests: the history of the states of ensembles, the daily evaluation, and their views.
 
 Revises: 0005
 """
@@ -11,15 +11,15 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# After a downgrade the ensembles are still there: what is known of them begins their history again.
+# After a downgrade the ensembles are still there: their history starts again with what is known of them.
 KNOWN = """
 insert into ensemble_events (symbol, ensemble_id, event, to_state, at_time, recorded_at, reason)
-select symbol, id, 'created', 'waiting', created_at, created_at, 'before this history'
+select symbol, id, 'created', 'waiting', created_at, created_at, 'before the recorded history'
 from active_ensembles order by created_at, id;
 insert into ensemble_events (symbol, ensemble_id, event, from_state, to_state, at_time, recorded_at, reason)
 select
     symbol, id, change_event, 'waiting', state, changed_at, changed_at,
-    coalesce(change_reason, 'before this history')
+    coalesce(change_reason, 'before the recorded history')
 from active_ensembles where state <> 'waiting' order by changed_at, id
 """
 
@@ -39,7 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     events, evaluations = (scalar(f"select count(*) from {name}") for name in ("ensemble_events", "ab_evaluations"))
     if evaluations:
-        notice(f"the history goes: {events} rows of ensemble_events and {evaluations} of ab_evaluations")
+        notice(f"dropping ensemble_events with {events} rows and ab_evaluations with {evaluations} rows")
     execute("""
     drop view ensemble_leaderboard; drop view ensemble_history; drop view ab_status;
     drop function preview_ab(timestamptz); drop function evaluate_ab(timestamptz);

@@ -1,4 +1,4 @@
-"""Daily measurements of drift and consistency, how whole the candles are, health and metrics.
+"""Daily measurements of drift and consistency, completeness of the candles, health and metrics.
 
 Revises: 0006
 """

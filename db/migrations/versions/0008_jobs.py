@@ -1,6 +1,6 @@
-"""What pg_cron calls, where pg_cron is.
+"""pg_cron's jobs, if pg_cron is in this database.
 
-The second step of the topic admin, for the jobs call what all topics bring.
+The second step of the topic admin: the jobs call functions of all topics.
 
 Revises: 0007
 """
@@ -18,7 +18,7 @@ def upgrade() -> None:
     if pg_cron_is_here():
         create("admin/jobs", version=1)
     else:
-        notice("no job is scheduled: pg_cron is not in this database")
+        notice("no jobs are scheduled: pg_cron is not in this database")
 
 
 def downgrade() -> None:

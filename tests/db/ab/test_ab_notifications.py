@@ -91,7 +91,7 @@ def test_by_hand(committed_duel, listener):
     put_on_test(committed_duel, 4)
     (heard,) = listener.heard()
     assert without(heard, "at_time") == of_change("changed", 4, "waiting", "test") | {
-        "reason": "changed in the table itself"
+        "reason": "changed directly in the table"
     }
 
 

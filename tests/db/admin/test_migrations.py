@@ -1,4 +1,4 @@
-"""Migrations: every step up and down, what a downgrade leaves, and what stops an upgrade."""
+"""Migrations: every step up and down, what a downgrade keeps, and what rejects an upgrade."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def test_history_is_one_line_of_numbered_files():
 
 
 def test_migrations_name_every_sql_file_and_no_other():
-    named = {  # a step down may name what a step up before it named
+    named = {
         f"{name}_v{int(version):02d}.sql"
         for path in (ROOT / "db/migrations/versions").glob("*.py")
         for name, version in re.findall(r'create\("(\w+/\w+)", version=(\d+)\)', path.read_text())
@@ -45,7 +45,7 @@ def test_migrations_name_every_sql_file_and_no_other():
 
 
 def test_an_object_has_one_file_with_all_of_its_text():
-    """What is altered was created in the same file; of a table elsewhere only the foreign key that closes a circle."""
+    """A file alters only its own table. Exception: the foreign key between two tables that reference each other."""
     circle = {("ab/ab_evaluations_v01.sql", "active_ensembles")}
     altered = set()
     for path in objects.FUNCTIONS.rglob("*.sql"):
@@ -64,7 +64,7 @@ def test_no_body_of_a_function_or_view_lives_in_python():
         assert not re.search(
             r"create (or replace )?(function|procedure|view|aggregate|table public)", path.read_text()
         ) or (
-            path.name == "notes.py"  # a table of the migrations' own
+            path.name == "notes.py"  # the table of the migrations
         ), path.name
 
 
@@ -75,7 +75,7 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
         migrate(url, script.revision)
         states.append(dump(url))
     idle = [script.revision for n, script in enumerate(SCRIPTS) if states[n] == states[n + 1]]
-    assert idle == ["0008"], "a migration did nothing"  # that one schedules jobs, where pg_cron is
+    assert idle == ["0008"], "a migration did nothing"  # 0008 schedules jobs, if pg_cron is there
     for number, script in reversed(list(enumerate(SCRIPTS))):
         migrate(url, script.down_revision or "base")
         assert dump(url) == states[number], f"after the downgrade of {script.revision}"
@@ -87,8 +87,8 @@ def test_every_step_up_is_undone_by_its_step_down_and_replays(make_database):
 KEPT = ("model_versions", "active_ensembles", "predictions", "inference_runs")
 
 
-def test_what_is_below_a_downgrade_stays_with_its_rows(committed_duel, duel_url):
-    """Down to below the A/B tests and up again, with ensembles that an evaluation changed."""
+def test_a_partial_downgrade_keeps_the_rows_of_earlier_steps(committed_duel, duel_url):
+    """Down to before the A/B tests and up again, with ensembles that an evaluation changed."""
     evaluated = "update active_ensembles set change_evaluation_id = (select max(id) from ab_evaluations)"
     committed_duel.execute("select from evaluate_ab((select max(open_time) from candles_1m))")
     assert committed_duel.execute(evaluated).rowcount == 4
@@ -102,7 +102,7 @@ def test_what_is_below_a_downgrade_stays_with_its_rows(committed_duel, duel_url)
         assert committed_duel.execute("select count(change_evaluation_id) from active_ensembles").fetchone()[0] == 0
 
 
-def test_downgrade_to_base_leaves_the_version_table_alone(make_database):
+def test_downgrade_to_base_keeps_only_the_version_table(make_database):
     url = make_database()
     migrate(url, "head")
     migrate(url, "base")
@@ -116,7 +116,7 @@ def test_downgrade_to_base_leaves_the_version_table_alone(make_database):
         """).fetchone() == (["candlecast_version"], ["plpgsql"], 0, 0, 0)
 
 
-def test_extensions_that_were_there_before_stay(make_database):
+def test_existing_extensions_are_kept(make_database):
     url = make_database()
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("create extension plpython3u")
@@ -129,7 +129,7 @@ def test_extensions_that_were_there_before_stay(make_database):
 
 
 @pytest.mark.cron
-def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
+def test_jobs_and_pg_cron_are_created_and_dropped(cron_url):
     jobs = "select jobname, schedule, command, database, username, active from cron.job order by jobname"
     with psycopg.connect(cron_url, autocommit=True) as db:
         before, found = dump(cron_url, "--schema-only"), db.execute(jobs).fetchall()
@@ -151,7 +151,7 @@ def test_the_jobs_and_pg_cron_itself_come_and_go(cron_url):
         assert (dump(cron_url, "--schema-only"), db.execute(jobs).fetchall()) == (before, found)
 
 
-def test_without_pg_cron_the_upgrade_says_what_to_do_instead(make_database):
+def test_without_pg_cron_the_upgrade_names_the_alternative(make_database):
     done = alembic(make_database(), "upgrade", "head")
     assert done.returncode == 0
     assert "pg_cron is not available in this database" in done.stderr
@@ -177,7 +177,7 @@ def operations(make_database) -> Connection:
         ("insert into log values ('a'); -- 100 %\ninsert into log values ('b');", ["a", "b"]),
     ],
 )
-def test_sql_text_passes_through_execute_as_it_stands(operations, text, expected):
+def test_execute_runs_sql_text_unchanged(operations, text, expected):
     objects.execute("create table log (what text)")
     objects.execute(text)
     assert [row[0] for row in objects.execute("select what from log")] == expected
@@ -185,13 +185,13 @@ def test_sql_text_passes_through_execute_as_it_stands(operations, text, expected
 
 @pytest.mark.parametrize("text", ["select 107 % 100", "select 'a' like '%a%'", "select 1; select 107 % 100"])
 def test_without_no_parameters_such_text_fails(operations, text):
-    """Why `objects.execute` sets the option: when this fails, it has become needless."""
+    """Why `objects.execute` sets the option. If this fails, the option is no longer needed."""
     with pytest.raises(ProgrammingError, match="placeholder"):
         operations.execution_options(no_parameters=False).exec_driver_sql(text)
 
 
-def test_roles_go_unless_something_uses_them(make_database, operations, monkeypatch):
-    """With names of the test's own: the template uses the real ones."""
+def test_roles_are_dropped_unless_something_uses_them(make_database, operations, monkeypatch):
+    """With other role names: the template uses the real ones."""
     names = [f"candlecast_probe_{what}" for what in ("idle", "owner", "elsewhere")]
     monkeypatch.setattr(roles, "ROLES", tuple(names))
     elsewhere = make_database()
@@ -209,7 +209,7 @@ def test_roles_go_unless_something_uses_them(make_database, operations, monkeypa
             operations.commit()
             left = "select array_agg(rolname order by rolname) from pg_roles where rolname like 'candlecast_probe%'"
             assert other.execute(left).fetchone() == (["candlecast_probe_elsewhere", "candlecast_probe_owner"],)
-            assert objects.scalar("select count(*) from mine") == 0, "a table that a role owns stays"
+            assert objects.scalar("select count(*) from mine") == 0, "a table that a role owns is kept"
             assert "candlecast_probe" not in dump(elsewhere).replace("TABLE public.theirs TO candlecast_probe", "")
             other.execute("drop table theirs")
         objects.execute("drop table mine")
@@ -227,18 +227,18 @@ def test_roles_go_unless_something_uses_them(make_database, operations, monkeypa
         operations.commit()
 
 
-def test_a_downgrade_keeps_roles_the_template_uses_and_says_so(make_database, template):
+def test_a_downgrade_keeps_and_reports_roles_in_use(make_database, template):
     url = make_database()
     alembic(url, "upgrade", "head")
     done = alembic(url, "downgrade", "base")
     assert done.returncode == 0, done.stderr
-    assert "role candlecast_owner stays, for it is in use" in done.stderr
+    assert "role candlecast_owner is kept because it is in use" in done.stderr
     assert f"in database {template}" in done.stderr
     with psycopg.connect(url) as db:
         assert db.execute("select count(*) from pg_roles where rolname like 'candlecast\\_%'").fetchone() >= (6,)
 
 
-def test_a_downgrade_that_breaks_a_users_view_is_refused_whole(make_database):
+def test_a_downgrade_that_breaks_a_users_view_is_refused(make_database):
     url = make_database()
     migrate(url, "head")
     with psycopg.connect(url, autocommit=True) as db:
@@ -288,7 +288,7 @@ def test_upgrading_twice_changes_nothing(make_database):
     assert dump(url) == before
 
 
-def test_two_upgrades_at_once_take_turns(make_database):
+def test_two_concurrent_upgrades_run_one_after_the_other(make_database):
     url = make_database()
     upgrade = f"from tests.conftest import alembic; print(alembic({url!r}, 'upgrade', 'head'))"
     command_line = [sys.executable, "-c", upgrade]
@@ -303,14 +303,14 @@ def test_two_upgrades_at_once_take_turns(make_database):
     for process in running:
         output, _ = process.communicate(timeout=60)
         assert "returncode=0" in output
-        assert "another migration of this database is running: waiting for it" in output
+        assert "alembic: waiting for another migration of this database" in output
     with psycopg.connect(url) as db:
         assert db.execute("select version_num from candlecast_version").fetchall() == [(SCRIPTS[-1].revision,)]
         assert db.execute("select count(*) from ml_settings").fetchone() == (17,)
 
 
 def test_golden_schema(database_url):
-    """Every object, as PostgreSQL says it back. Its words differ between major versions: compared on the file's own."""
+    """Every object as pg_dump prints it. The text depends on the major version: skipped on any other one."""
     with psycopg.connect(database_url) as db:
         major = db.info.server_version // 10000
     golden = (ROOT / "tests/schema.sql").read_text() if (ROOT / "tests/schema.sql").exists() else ""
@@ -320,4 +320,4 @@ def test_golden_schema(database_url):
     head = (
         f"-- pg_dump --schema-only on PostgreSQL {major}, settings and comments left out. Written by: make golden\n\n"
     )
-    assert_golden("schema.sql", head + dump(database_url, "--schema-only"))
+    assert_golden("tests/schema.sql", head + dump(database_url, "--schema-only"))

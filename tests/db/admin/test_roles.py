@@ -1,4 +1,4 @@
-"""Who may do what: the rights as the catalog has them (tests/rights.txt), and as each role meets them."""
+"""Rights: as the catalog has them (tests/rights.txt), and as each role experiences them."""
 
 import re
 
@@ -33,7 +33,7 @@ def order(what: str) -> tuple[bool, int, str]:
     return (len(what) < 3, "".join(LETTERS.values()).find(what[0]), what)
 
 
-# Every object in schema public with its rights; what is null in the catalog is PostgreSQL's default.
+# Every object in schema public with its rights; null in the catalog means PostgreSQL's default.
 RIGHTS = """
 with objects as (
     select 1 as place, 'schema public' as name, nspowner as owner, coalesce(nspacl, acldefault('n', nspowner)) as acl
@@ -65,7 +65,7 @@ order by place, objects.name collate "C"
 
 
 def test_golden_rights(db):
-    """Rows: objects. Columns: roles. A superuser's or the owner's own rights are not repeated."""
+    """Rows: objects. Columns: roles. The rights of superusers and owners are left out."""
     rights: dict[str, dict[str, set[str]]] = {}
     for name, owner, superuser, grantee, privilege, grantable in db.execute(RIGHTS).fetchall():
         row = rights.setdefault(name, {"owner": {"superuser" if superuser else owner}})
@@ -74,13 +74,13 @@ def test_golden_rights(db):
     for row in rights.values():
         row["owner"] = {owner.removeprefix("candlecast_") for owner in row["owner"]}
     columns = ["owner", "cron", "feeder", "trainer", "operator", "reader", "PUBLIC"]
-    strange = {column for row in rights.values() for column in row} - {*columns, SHORT["candlecast_owner"]}
-    assert not strange, "a role that is none of ours has rights"
+    unknown = {column for row in rights.values() for column in row} - {*columns, SHORT["candlecast_owner"]}
+    assert not unknown, "a role of another application has rights"
     width = max(map(len, rights)) + 2
     lines = [
-        "Who may do what in schema public. Written by: make golden",
+        "Rights in schema public. Written by: make golden",
         "r select, a insert, w update, d delete, X execute, U usage, C create; * with grant option",
-        "owner: who owns it, and what candlecast_owner may do with what is not its own",
+        "owner: the owner, and the rights of candlecast_owner on objects of other owners",
         "",
         "role".ljust(width) + "attributes",
     ]
@@ -93,7 +93,7 @@ def test_golden_rights(db):
     for name, row in rights.items():
         owner, *cells = [" ".join(sorted(row.get(column, {"-"}), key=order)) for column in columns]
         lines.append((name.ljust(width) + owner.ljust(20) + "".join(cell.ljust(10) for cell in cells)).rstrip())
-    assert_golden("rights.txt", "\n".join(lines) + "\n")
+    assert_golden("tests/rights.txt", "\n".join(lines) + "\n")
 
 
 ATTRIBUTES = """
@@ -110,7 +110,7 @@ from pg_authid where rolname = any (%s) order by rolname collate "C"
 
 @pytest.fixture(scope="module")
 def roles_url(cluster_url, template, artifacts):
-    """A database for all of this module, which changes nothing in it: DEMO predicts, and one role has no right."""
+    """One database for this module, which changes nothing in it: DEMO has forecasts, and one role has no rights."""
     name = "candlecast_roles"
 
     def execute(*statements: str) -> None:
@@ -149,8 +149,8 @@ USERS = ("reader", "operator", "trainer")
 MODEL_READERS = (*USERS, "cron")
 EVERYONE = (*MODEL_READERS, "feeder")
 
-# What is asked -> who gets what: rows affected or returned, or the SQLSTATE of an error behind the door; DENIED for
-# everyone who is not named. Not candlecast_owner: it owns what the functions need, and nobody logs in as it.
+# Statement -> result per role: rows affected or returned, or the SQLSTATE of an error inside the function; DENIED for
+# roles that are not listed. Without candlecast_owner: it owns what the functions need, and cannot log in.
 ASKED = {
     # predicting
     "select from predict_now('DEMO')": dict.fromkeys(USERS, 5),
@@ -220,7 +220,7 @@ ASKED = {
     "update model_versions set version = version where false": {},
     "update active_ensembles set is_active = false where false": {},
     "delete from active_ensembles where false": {},
-    "select from prune_versions('0 d', 0)": {"trainer": 0, "operator": 0},  # an ensemble names all that there are
+    "select from prune_versions('0 d', 0)": {"trainer": 0, "operator": 0},  # an ensemble uses all versions
     "insert into training_runs (symbol, host, pid) values ('DEMO', 'here', 1)": {"trainer": 1},
     "update training_runs set reason = 'x' where false": {"trainer": 0},
     "delete from training_runs where false": {},
@@ -230,8 +230,8 @@ ASKED = {
     "update ml_settings set meaning = 'x'": {},
     "insert into ml_settings values ('enabled', null, '') on conflict do nothing": {},
     "delete from ml_settings": {},
-    # running code, making objects, becoming someone
-    # may be called, but it commits, and this transaction must not end there
+    # running code, creating objects, changing the role
+    # cron may call it, but it commits, which this transaction does not allow
     "call run_inference('2026-05-02 11:59+00')": {"cron": "2D000"},
     "do language plpython3u $$ pass $$": {},
     "create function mine() returns int language plpython3u as 'return 1'": {},
@@ -244,7 +244,7 @@ WHO = ["cron", "feeder", "trainer", "operator", "reader", "nobody"]
 
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: " ".join(asked.split())[:60])
-def test_each_role_gets_what_it_needs_and_no_more(roles_url, asked, who):
+def test_each_role_has_exactly_the_rights_it_needs(roles_url, asked, who):
     with psycopg.connect(roles_url) as db:
         db.execute(f"set session authorization {NOBODY if who == 'nobody' else 'candlecast_' + who}")
         try:
@@ -255,7 +255,7 @@ def test_each_role_gets_what_it_needs_and_no_more(roles_url, asked, who):
     assert got == ASKED[asked].get(who, DENIED)
 
 
-def test_public_holds_nothing_of_ours(roles_url):
+def test_public_has_no_rights_on_our_objects(roles_url):
     with psycopg.connect(roles_url) as db:
         held = db.execute("""
             select oid::regclass::text from pg_class
@@ -279,7 +279,7 @@ def test_public_holds_nothing_of_ours(roles_url):
 HEADS = re.compile(r"create or replace (function|procedure) (.*?)\nas \$\$\n(.*?)\$\$;", re.DOTALL)
 
 
-def test_functions_state_what_they_are_and_their_bodies_are_thin():
+def test_functions_have_full_heads_and_thin_bodies():
     heads = [
         (path.name, *match.groups())
         for path in sorted((ROOT / "db/functions").rglob("*.sql"))

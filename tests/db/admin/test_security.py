@@ -1,4 +1,4 @@
-"""Functions that run with their owner's rights do not let a caller choose what their names mean."""
+"""In SECURITY DEFINER functions a caller cannot replace the objects that they use."""
 
 import psycopg
 import pytest
@@ -36,7 +36,7 @@ def test_security_definer_functions_search_pg_temp_last(db):
 
 @pytest.fixture
 def attacker(db, connect_as, artifacts):
-    """A reader in a database where DEMO predicts, and where everyone may make schemas."""
+    """A reader in a database where DEMO has forecasts, and where every role may create schemas."""
     load_demo(db)
     deploy(db, artifacts)
     db.execute(f"grant create on database {db.info.dbname} to candlecast_reader")
@@ -51,7 +51,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_temporary_tables_take_no_names_over(db, attacker, function):
+def test_temporary_tables_replace_no_tables(db, attacker, function):
     expected = db.execute("select * from predict('DEMO')").fetchall()
     attacker.execute("""
         create temp table candles_1m as select * from public.candles_1m where false;
@@ -87,15 +87,15 @@ HIJACK = """
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_operators_and_functions_of_the_caller_are_not_used(db, attacker, function):
+def test_operators_and_functions_of_the_caller_are_unused(db, attacker, function):
     expected = db.execute("select * from predict('DEMO')").fetchall()
     attacker.execute(HIJACK)
     assert attacker.execute(CALLS[function]).fetchall() == expected
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_without_the_search_path_the_same_trap_springs(db, attacker, function):
-    """That the test above can fail: the function's own setting is what it rests on."""
+def test_without_the_search_path_the_attack_succeeds(db, attacker, function):
+    """Proves that the test above can fail: the function's search_path is what prevents the attack."""
     arguments = "(text)" if function == "predict_now" else ""
     db.execute(f"alter function {function}{arguments} reset search_path")
     attacker.execute(HIJACK)
@@ -113,8 +113,8 @@ OVERLOADS = """
 
 
 @pytest.mark.parametrize("call", [*CALLS.values(), f"call run_inference('{NEWEST}')"])
-def test_overloads_in_schema_public_are_not_met(db, connect_as, attacker, call):
-    """Where everyone may create in schema public, as before PostgreSQL 15, a better match there would win."""
+def test_overloads_in_schema_public_are_not_used(db, connect_as, attacker, call):
+    """If every role may create in schema public, as before PostgreSQL 15, a better match there would be used."""
     db.execute("grant create on schema public to candlecast_reader")
     attacker.execute(OVERLOADS)
     with pytest.raises(psycopg.errors.RaiseException, match="hijacked"):

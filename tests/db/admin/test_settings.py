@@ -1,4 +1,4 @@
-"""ml_settings takes exactly what candlecast.core.settings can read, and says what is wrong with the rest."""
+"""ml_settings accepts exactly the values that candlecast.core.settings can read."""
 
 import json
 
@@ -20,7 +20,7 @@ SET = "update ml_settings set value = %s where name = %s"
 
 
 def accepted(db: psycopg.Connection, name: str, value: str | None) -> bool:
-    """Whether the table takes the value; it keeps it only then."""
+    """Whether the table accepts the value; it is stored only then."""
     try:
         return db.execute(SET, (value, name)).rowcount == 1
     except psycopg.errors.CheckViolation as violation:
@@ -33,7 +33,7 @@ def read_back(db: psycopg.Connection):
     return resolve(rows, {})
 
 
-def test_every_setting_has_a_row_and_says_what_it_means(db):
+def test_every_setting_has_a_row_with_its_meaning(db):
     rows = db.execute("select name, value, meaning from ml_settings order by name").fetchall()
     assert [row[0] for row in rows] == sorted(NAMES)
     assert all(row[1] is None and "default" in row[2] for row in rows)
@@ -87,7 +87,7 @@ def test_every_setting_has_a_row_and_says_what_it_means(db):
         ("keep_measurements", "99999 d", 99999 * 86400.0),
     ],
 )
-def test_what_the_table_takes_is_what_the_functions_read(shared_db, name, value, expected):
+def test_functions_read_the_values_the_table_accepts(shared_db, name, value, expected):
     assert accepted(shared_db, name, value)
     assert getattr(read_back(shared_db), name) == expected
 
@@ -140,7 +140,7 @@ def test_what_the_table_takes_is_what_the_functions_read(shared_db, name, value,
         ("ab_max_days", "1.5"),
     ],
 )
-def test_what_the_table_refuses(shared_db, name, value):
+def test_the_table_rejects_invalid_values(shared_db, name, value):
     assert not accepted(shared_db, name, value)
 
 
@@ -151,11 +151,11 @@ def test_no_other_setting_can_be_added(db):
 
 
 @pytest.mark.parametrize("role", ["candlecast_trainer", "candlecast_operator", "candlecast_reader", "candlecast_cron"])
-def test_ml_setting_says_what_the_server_goes_by(db, connect_as, role):
+def test_ml_setting_returns_the_value_in_effect(db, connect_as, role):
     asking = connect_as(role)
     ask = "select ml_setting('model_expiry')"
     assert asking.execute(ask).fetchone() == ("7 d",)
-    # set in that very backend, as the server's environment would be
+    # set in this backend, as the server's environment would be
     asking.execute("reset session authorization")
     in_backend(asking, "import os; os.environ['ML_MODEL_EXPIRY'] = '30 d'")
     asking.execute(f"set session authorization {role}")
@@ -165,13 +165,13 @@ def test_ml_setting_says_what_the_server_goes_by(db, connect_as, role):
 
 
 @pytest.mark.parametrize("name", ["torchscript", "mamba_model_path", "", None])
-def test_ml_setting_tells_nothing_but_settings(db, name):
+def test_ml_setting_returns_nothing_but_settings(db, name):
     with pytest.raises(psycopg.Error, match="there is no such setting") as error:
         db.execute("select ml_setting(%s)", (name,))
     assert error.value.sqlstate == "CC013"
 
 
-def test_values_survive_a_downgrade_that_leaves_the_settings(make_database):
+def test_values_survive_a_downgrade_that_keeps_settings(make_database):
     url = make_database()
     migrate(url, "0001")
     with psycopg.connect(url, autocommit=True) as db:
@@ -195,4 +195,4 @@ LIKE_A_VALUE = st.one_of(
 @given(name=st.sampled_from(NAMES), value=LIKE_A_VALUE)
 def test_functions_accept_every_value_the_table_accepts(db, name, value):
     if accepted(db, name, value):
-        resolve(json.dumps({name: value}), {})  # raises SettingInvalid where they disagree
+        resolve(json.dumps({name: value}), {})  # raises SettingInvalid if it does not accept the value

@@ -1,4 +1,4 @@
-"""Databases that have an alembic_version: another application's, and candlecast's from before its first release."""
+"""Databases with an alembic_version: another application's, and candlecast's from before its first release."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from bench.processes import CANDLECAST
-from db.migrations.notes import COMMENT
+from db.migrations.notes import MARK
 from tests.support.databases import alembic
 from tests.support.golden_files import dump
 from tests.support.migrations import migrate
@@ -20,9 +20,9 @@ FOREIGN = (
     "create table alembic_version (version_num varchar(32) primary key); insert into alembic_version values ('{}')"
 )
 NOTES = f"""create table migration_notes (name text primary key, note jsonb not null);
-    comment on table migration_notes is '{COMMENT}';"""
+    comment on table migration_notes is '{MARK}; its downgrade reads it. Not for users.';"""
 TABLES = "create table ml_settings (name text primary key); create table active_ensembles (id bigint);"
-#: What tells a database of before the first release: the notes at each of its steps, the tables at most.
+#: How a database from before the first release is recognized: by its notes at each step, by its tables at most.
 OLD = {"0001": NOTES, "0014": NOTES + TABLES, "none": TABLES}
 CANDLES = """
 insert into candles_1m (symbol, open_time, open, high, low, close, volume, quote_asset_volume,
@@ -64,8 +64,8 @@ def test_a_database_from_before_a_release_is_refused_unchanged(make_database, re
         assert db.execute("select to_regclass('candlecast_version')").fetchone() == (None,)
 
 
-def test_what_the_refusal_says_to_type_keeps_the_candles(make_database, tmp_path):
-    """All of it as it stands but for make: the candles are the same afterwards, to the last bit."""
+def test_the_commands_of_the_refusal_keep_the_candles(make_database, tmp_path):
+    """Runs its commands except make: the candles are the same afterwards, to the last bit."""
     url = make_database()
     migrate(url, "head")
     with psycopg.connect(url, autocommit=True) as db:
@@ -73,13 +73,13 @@ def test_what_the_refusal_says_to_type_keeps_the_candles(make_database, tmp_path
         db.execute(f"drop table candlecast_version; alter database {db.info.dbname} set datestyle = 'German'")
         before = db.execute(ROWS).fetchall()
     advice = alembic(url, "upgrade", "head").stderr
-    typed = "\n".join(re.findall(r"^ {7}(.*)", advice, flags=re.MULTILINE))
+    commands = "\n".join(re.findall(r"^ {7}(.*)", advice, flags=re.MULTILINE))
     programs = (
         f'alembic() {{ (cd {shlex.quote(str(ROOT))} && {sys.executable} -m alembic "$@"); }}\n'
         f'candlecast() {{ {shlex.join(CANDLECAST)} "$@"; }}\n'
     )
     done = subprocess.run(
-        ["bash", "-ec", programs + typed],
+        ["bash", "-ec", programs + commands],
         cwd=tmp_path,
         env=os.environ | {"DATABASE_URL": url},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The SQL of the features against their definitions: by hand, against the NumPy reference, and for look-ahead."""
+"""The SQL of the features: compared with values by hand and with the NumPy reference, and tested for look-ahead."""
 
 from math import log, sqrt
 
@@ -29,7 +29,7 @@ def column(matrix, name):
 
 
 def assert_parity(db, symbol, candles):
-    """The view has exactly the reference's rows, each value within 1e-9 (1e-12 near 0). Returns the matrix."""
+    """The view has exactly the rows of the reference, each value within 1e-9 (1e-12 near 0). Returns the matrix."""
     insert(db, symbol, candles)
     open_time, matrix = features(db, symbol)
     expected_time, expected = compute_features(candles)
@@ -42,7 +42,7 @@ def assert_parity(db, symbol, candles):
     return matrix
 
 
-# By hand: 150 candles, close 100, volume 1, no quotes, unless the case says otherwise at the end -> the last row.
+# By hand: 150 candles, close 100, volume 1, no quotes, with the case's values at the end -> the last row.
 
 X = log(1.1)  # the return of 100 -> 110
 Y = log(104.5 / 110)  # and of 110 -> 104.5
@@ -76,11 +76,11 @@ CASES = [
     ({}, "rsi_14", 0.5),
     ({"close": [110]}, "rsi_14", 1.0),
     ({"close": [90]}, "rsi_14", 0.0),
-    ({"close": [110] * 149}, "rsi_14", 1.0),  # the oldest change of the window
-    ({"close": [110] * 150}, "rsi_14", 0.5),  # one minute later it has left
+    ({"close": [110] * 149}, "rsi_14", 1.0),  # the oldest change in the window
+    ({"close": [110] * 150}, "rsi_14", 0.5),  # one minute later it is outside
     ({"close": [110, 104.5]}, "rsi_14", (10 * 13 / 14) / (10 * 13 / 14 + 5.5)),
     ({"close": [110, 104.5]}, "spread_bps", 20000 * sqrt(-(X * Y - (X + Y) * X / 30) / 29)),
-    ({"close": [110, 121]}, "spread_bps", 0.0),  # returns of one sign: no bounce
+    ({"close": [110, 121]}, "spread_bps", 0.0),  # returns of the same sign: no bid-ask bounce
     ({"close": [110]}, "spread_bps", 0.0),
     ({"spread_bps": [1.25], "close": [110, 104.5]}, "spread_bps", 1.25),
     ({"spread_bps": [0.0], "close": [110, 104.5]}, "spread_bps", 0.0),
@@ -107,7 +107,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def plain_history():
-    """160 minutes: the 150 of the last row, and ten of another price before them, which must not matter."""
+    """160 minutes: the 150 of the last row, and ten with another price before them, which must have no effect."""
     return {
         "close": np.r_[np.full(9, 250.0), np.full(151, 100.0)],
         "volume": np.r_[np.full(9, 70.0), np.full(151, 1.0)],
@@ -157,7 +157,7 @@ def test_parity_on_real_minutes_without_trades(db, symbol):
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
-def test_parity_on_both_sides_of_a_real_gap_and_no_row_across_it(db, symbol):
+def test_parity_around_a_real_gap_and_no_row_across_it(db, symbol):
     candles = real_candles(f"warts/{symbol}-1m-2025-09_11-gap.csv.gz")
     matrix = assert_parity(db, symbol, candles)
     assert len(matrix) == len(candles["open_time"]) - 2 * (FEATURE_WINDOW - 1)
@@ -179,21 +179,21 @@ def test_149_candles_have_no_row_and_150_have_one(db):
     assert len(features(db, "SHORT")[0]) == 1
 
 
-def test_a_flat_market_after_moves_is_exactly_flat(db):
+def test_equal_closes_after_moves_give_exactly_zero(db):
     moves = random_candles(300, seed=5, volatility=0.01, quiet=0)["close"]
     close = np.concatenate([moves, np.full(400, moves[-1])])
     matrix = assert_parity(db, "X", candles_of(close, volume=np.where(np.arange(700) < 300, 3.7, 0)))
-    flat = matrix[-252:]  # from the first row that sees 150 equal closes
+    flat = matrix[-252:]  # from the first row with 150 equal closes
     for name in ("log_return_1m", "log_return_15m", "volatility_5m", "volatility_30m", "spread_bps", "vwap_deviation"):
         np.testing.assert_array_equal(column(flat, name), 0.0, err_msg=name)
     for name in ("rsi_14", "price_position", "taker_buy_ratio"):
         np.testing.assert_array_equal(column(flat, name), 0.5, err_msg=name)
     np.testing.assert_array_equal(column(flat, "volume_sma_ratio"), 1.0)
-    assert column(matrix, "rsi_14")[-253] in {0.0, 1.0}  # a minute earlier the last move is the window's only one
+    assert column(matrix, "rsi_14")[-253] in {0.0, 1.0}  # a minute earlier the last move is the only one in the window
 
 
 def test_parity_after_a_crash_and_a_jump_by_a_factor_of_1e18(db):
-    """What leaves the moving sums is far above what remains: its rounding residue would be the answer."""
+    """The removed values are far larger than the rest of the sums: a rounding error would become the result."""
     before = random_candles(200, seed=6, price=1e9, tick=1e3)["close"]
     later = random_candles(400, seed=7, price=1e-9, tick=1e-14, quiet=0.9)["close"]
     close = np.concatenate([before, later, before])
@@ -202,7 +202,7 @@ def test_parity_after_a_crash_and_a_jump_by_a_factor_of_1e18(db):
     assert column(matrix, "rsi_14").max() <= 1
 
 
-def test_returns_that_cancel_out_have_no_spread_from_rounding(db):
+def test_returns_that_cancel_out_give_no_spread(db):
     """2x, x, -x, -x, 0, -x again and again: sum 0, and the products with the return before sum to 0."""
     levels = np.cumsum(np.tile([2, 1, -1, -1, 0, -1], 60))
     matrix = assert_parity(db, "X", candles_of(100 * 1.001**levels))
@@ -213,13 +213,13 @@ def test_returns_that_cancel_out_have_no_spread_from_rounding(db):
 @given(
     seed=st.integers(0, 2**32 - 1),
     price=st.sampled_from([1e-6, 0.07, 1.0, 60_000.0, 1e9]),
-    ticks=st.sampled_from([10, 1_000, 10_000_000]),  # the price in ticks: 10 makes most changes 0 or a leap
+    ticks=st.sampled_from([10, 1_000, 10_000_000]),  # the price in ticks: with 10 most changes are 0 or large
     volatility=st.sampled_from([1e-6, 5e-4, 0.05]),
     quiet=st.sampled_from([0.0, 0.3, 0.97]),
     missing=st.lists(st.integers(0, 399), max_size=2),
     quoted=st.booleans(),
 )
-def test_parity_on_made_candles(db, seed, price, ticks, volatility, quiet, missing, quoted):
+def test_parity_on_generated_candles(db, seed, price, ticks, volatility, quiet, missing, quoted):
     candles = random_candles(400, seed, price=price, tick=price / ticks, volatility=volatility, quiet=quiet)
     if quoted:
         random = np.random.default_rng(seed)
@@ -228,7 +228,7 @@ def test_parity_on_made_candles(db, seed, price, ticks, volatility, quiet, missi
         assert_parity(db, "X", sliced(candles, ~np.isin(np.arange(400), missing)))
 
 
-# Nothing but the window counts.
+# Only the window has an effect.
 
 
 def test_later_candles_change_no_earlier_row(db):
@@ -238,11 +238,11 @@ def test_later_candles_change_no_earlier_row(db):
     insert(db, "X", sliced(candles, slice(400, None)))
     after_time, after = features(db, "X")
     np.testing.assert_array_equal(after_time[: len(before_time)], before_time)
-    np.testing.assert_array_equal(after[: len(before)], before)  # to the last bit
+    np.testing.assert_array_equal(after[: len(before)], before)  # bit for bit
 
 
 @pytest.mark.parametrize("candle", [0, 250])
-def test_the_past_before_the_window_changes_no_row(db, candle):
+def test_candles_before_the_window_change_no_row(db, candle):
     candles = random_candles(500, seed=9)
     insert(db, "LONG", candles)
     insert(db, "SHORT", sliced(candles, slice(candle + 1, None)))
@@ -267,13 +267,13 @@ def test_symbols_do_not_mix(db):
     one, other = random_candles(300, seed=12), random_candles(300, seed=13, price=2.0)
     insert(db, "ALONE", one)
     expected = features(db, "ALONE")[1]
-    insert(db, "BESIDE", other)
+    insert(db, "OTHER", other)
     np.testing.assert_array_equal(features(db, "ALONE")[1], expected)
     counts = db.execute("select symbol, count(*) from features_1m group by symbol order by symbol").fetchall()
-    assert counts == [("ALONE", 151), ("BESIDE", 151)]
+    assert counts == [("ALONE", 151), ("OTHER", 151)]
 
 
-# What it costs and who may.
+# Cost and rights.
 
 
 def nodes(plan):

@@ -342,7 +342,7 @@ def test_a_change_in_the_table_itself_is_told_too(own):
             "select ensemble_id, event, from_state, to_state, reason, changed_by = session_user from ensemble_events"
             " order by id desc limit 2"
         ).fetchall()
-        why = "changed in the table itself"
+        why = "changed directly in the table"
         assert told == [
             (second, "changed", "waiting", "active", why, True),
             (first, "changed", "active", "retired", why, True),

@@ -124,16 +124,16 @@ def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):
     found = health(fresh)
     assert (found["status"], found["reasons"][0]) == (
         "down",
-        "run_inference() is not called: it began last 00:01:20 ago",
+        "run_inference() last started 00:01:20 ago",
     )
     fresh.execute("update inference_runs set status = 'running', finished_at = null")
-    assert health(fresh)["reasons"][0] == "the run that began 00:01:20 ago has not ended"
+    assert health(fresh)["reasons"][0] == "the run that started 00:01:20 ago has not finished"
     fresh.execute("delete from inference_runs")
-    assert health(fresh)["reasons"][0] == "run_inference() is not called: it never began"
+    assert health(fresh)["reasons"][0] == "run_inference() has never run"
     assert "ml_run_age_seconds" not in metrics(fresh)
     late = "delete from candles_1m where open_time > now() - interval '3 min'"
     fresh.execute(late)  # nobody schedules, and there is nothing to predict from
-    assert health(fresh)["reasons"] == ["DEMO: nothing was predicted in 7 days", "DEMO: the candle is late"]
+    assert health(fresh)["reasons"] == ["DEMO: no prediction in 7 days", "DEMO: the candle is late"]
 
 
 def test_switched_off_is_down_and_says_so(fresh):
@@ -166,7 +166,7 @@ def test_a_candle_of_the_future_is_no_fresh_candle(fresh):
     load_demo(fresh, minute())
     found = health(fresh)
     assert (found["status"], len(found["reasons"])) == ("degraded", 1)
-    assert found["reasons"][0].startswith("DEMO: a candle lies in the future, at 20")
+    assert found["reasons"][0].startswith("DEMO: a candle is in the future, at 20")
     assert fresh.execute("select age > interval '0' from candle_status where symbol = 'DEMO'").fetchone() == (True,)
 
 
@@ -212,7 +212,7 @@ def test_an_accuracy_that_lies_below_chance_degrades(fresh):
     """)
     found = health(fresh)
     assert found["status"] == "degraded"
-    assert found["reasons"] == ["DEMO: right in 0.0 % of 24 hours: worse than chance"]
+    assert found["reasons"] == ["DEMO: direction accuracy 0.0 % over 24 hours: worse than chance"]
     score = found["accuracy_24h"]
     assert (score["accuracy"], score["rows"] > 390, score["high"] < 0.02) == (0, True, True)
     low, high = proportion_confint(0, score["rows"], method="wilson")
@@ -234,7 +234,7 @@ def test_the_leading_symbol_is_bitcoin_where_it_is_there(fresh):
     found = health(fresh)
     assert (found["symbol"], found["status"]) == ("BTCUSDT", "down")
     assert [one["symbol"] for one in found["symbols"]] == ["BTCUSDT", "DEMO"]
-    assert found["reasons"] == ["BTCUSDT: there is no candle", "BTCUSDT: nothing was predicted in 7 days"]
+    assert found["reasons"] == ["BTCUSDT: there are no candles", "BTCUSDT: no prediction in 7 days"]
     assert health(fresh, "DEMO")["status"] == "ok"
 
 

@@ -28,7 +28,7 @@ def test_another_symbols_trouble_is_not_this_ones(open_page, db):
 
     def down(route):
         answer = route.fetch()
-        of_all = ["run_inference() is not called: it began last 00:02:00 ago", "OTHER: no prediction for 00:05:00"]
+        of_all = ["run_inference() last started 00:02:00 ago", "OTHER: no prediction for 00:05:00"]
         route.fulfill(response=answer, status=503, json=answer.json() | {"status": "down", "reasons": of_all})
 
     page.route("**/health", down)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from candlecast.core.errors import SettingInvalid
 from candlecast.core.settings import Settings, is_torchscript_allowed, resolve
 from candlecast.server.environment_models import ModelPaths, read_model_paths
-from tests.support import settings_texts
 
 DEFAULTS = Settings(
     enabled=True,
@@ -114,16 +113,6 @@ def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
         assert settings.promotion_cooldown is None or settings.promotion_cooldown >= 0
         assert 1 <= settings.ab_min_pairs <= 1439
         assert 1 <= settings.ab_max_days <= 999
-
-
-@pytest.mark.parametrize(
-    ("path", "changed"),
-    [(settings_texts.sql_file(), settings_texts.sql_text), (settings_texts.MANUAL, settings_texts.manual_text)],
-    ids=["ml_settings", "manual"],
-)
-def test_what_repeats_the_settings_says_what_they_say(path, changed):
-    text = path.read_text()
-    assert changed(text) == text, "python3 -m tests.support.settings_texts writes it anew"
 
 
 @pytest.mark.parametrize(

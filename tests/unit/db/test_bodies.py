@@ -14,11 +14,11 @@ IMPORTS = [
 ]
 
 
-def test_there_are_bodies():
+def test_bodies_are_found():
     assert len(IMPORTS) >= 15
 
 
 @pytest.mark.parametrize(("function", "module", "name"), IMPORTS)
-def test_what_a_body_imports_is_there(function, module, name):
+def test_the_import_of_a_body_exists(function, module, name):
     assert module.startswith("candlecast.server."), function
     assert callable(getattr(importlib.import_module(module), name)), function

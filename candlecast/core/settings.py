@@ -1,7 +1,7 @@
 """Settings: the value in ml_settings, else in the server's environment, else the default.
 
-``Settings`` is the only list of them. `make golden` generates from it the CHECK and the rows of ml_settings and the
-table in the documentation; a test compares them.
+``Settings`` is the one table of them. `make golden` generates the CHECK and the rows of ml_settings and
+docs/reference/settings.md from it, and a test compares them.
 
 Settings are never custom parameters of PostgreSQL: any role may set those, and these functions run with more rights
 than their caller. ML_TORCHSCRIPT and the model paths are read from the environment only.

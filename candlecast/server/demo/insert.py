@@ -27,9 +27,9 @@ def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
     minute, end, close = _where_to_continue(plpy, until, days)
     inserted = 0
     for start in range(minute, end, _CHUNK):
-        stretch = generate(start, min(start + _CHUNK, end), close)
-        close = float(stretch["close"][-1])
-        arrays = [stretch[name].tolist() for name in ("minute", *_COLUMNS)]
+        candles = generate(start, min(start + _CHUNK, end), close)
+        close = float(candles["close"][-1])
+        arrays = [candles[name].tolist() for name in ("minute", *_COLUMNS)]
         inserted += plpy.execute(insert, arrays).nrows()
     return inserted
 

@@ -122,7 +122,7 @@ CASES = {  # name: (minutes in which 2 is right, settings, other change, decisio
 
 @pytest.mark.parametrize("name", CASES)
 def test_decision_of_each_case(duel, name):
-    right, settings, change, decision, says, columns = CASES[name]
+    right, settings, change, decision, message, columns = CASES[name]
     if right is not None:
         predicted(duel, 2, right)
     for setting_name, value in settings.items():
@@ -136,7 +136,7 @@ def test_decision_of_each_case(duel, name):
     before = states(duel)
     row = evaluate_one(duel)
     assert (row.decision, row.challenger_id) == (decision, 2)
-    assert says in row.reason
+    assert message in row.reason
     assert {column: getattr(row, column) for column in columns} == columns
     after = {"keep": before, "promote": {1: "shadow", 2: "active"}, "retire": before | {2: "retired"}}
     assert states(duel) == after[decision]

@@ -67,20 +67,20 @@ def test_a_clearly_worse_one_is_retired_with_a_promotion(duel):
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (given_other_test_vectors, "mamba version other does not reproduce its test vectors"),
         (damaged, "is damaged"),
     ],
 )
-def test_a_damaged_winner_is_refused_the_next_is_promoted(duel, damage, says):
+def test_a_damaged_winner_is_refused_the_next_is_promoted(duel, damage, message):
     put_on_test(duel, 3)
     predicted(duel, 2, 58)
     predicted(duel, 3, 62)
     damage(duel, 3)
     rows = evaluated(duel)
     assert {challenger: row.decision for challenger, row in rows.items()} == {2: "promote", 3: "refuse"}
-    assert says in rows[3].reason
+    assert message in rows[3].reason
     assert "Result of the comparison: better: ensemble 3 was right in 61.92 %" in rows[3].reason
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
@@ -208,8 +208,8 @@ def test_after_a_later_change_an_earlier_time_decides_nothing(duel):
     setting(duel, "promotion_cooldown", "none")
     rows = evaluated(duel, AT - MINUTE)
     assert {row.decision for row in rows.values()} == {"keep"}
-    says = "an ensemble changed its state after at_time, at 2026-05-02 00:10:00+00: no decision for the past"
-    assert {row.reason for row in rows.values()} == {says}
+    message = "an ensemble changed its state after at_time, at 2026-05-02 00:10:00+00: no decision for the past"
+    assert {row.reason for row in rows.values()} == {message}
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
 

@@ -80,7 +80,7 @@ def test_the_row_has_the_facts_of_the_training(db, artifacts):
 
 
 @pytest.mark.parametrize(
-    ("change", "sqlstate", "says"),
+    ("change", "sqlstate", "message"),
     [
         ({"model_type": "forest"}, "CC016", "neither mamba nor lgbm"),
         ({"files": {"lgbm_horizon_3.onnx": None}}, "CC016", "lgbm_horizon_3.onnx is missing"),
@@ -103,11 +103,11 @@ def test_the_row_has_the_facts_of_the_training(db, artifacts):
         ({"symbol": None}, "CC016", "an argument is null"),
     ],
 )
-def test_an_invalid_version_is_not_registered(shared_db, artifacts, change, sqlstate, says):
+def test_an_invalid_version_is_not_registered(shared_db, artifacts, change, sqlstate, message):
     with pytest.raises(psycopg.Error) as error, shared_db.transaction():
         register(shared_db, Path(artifacts[1]), **change)
     assert error.value.sqlstate == sqlstate
-    assert says in error.value.diag.message_primary
+    assert message in error.value.diag.message_primary
     assert shared_db.execute("select count(*) from model_versions, model_artifacts").fetchone()[0] == 0
 
 

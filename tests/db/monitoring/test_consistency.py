@@ -262,7 +262,7 @@ def test_metrics_of_checks_and_their_pruning(db):
     row = the_check(db)
     db.execute(
         "insert into consistency_checks (symbol, day, ensemble_id, sampled, tolerance, reason)"
-        " values ('DEMO', %s, 1, 0, 1e-5, 'gone')",
+        " values ('DEMO', %s, 1, 0, 1e-5, 'not loaded')",
         (DAY,),
     )
     found = dict(db.execute(query).fetchall())

@@ -61,34 +61,34 @@ def test_a_fresh_forecast_is_ok(fresh):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "status", "said"),
+    ("minutes", "status", "start"),
     [(2, "degraded", "DEMO: the candle is late"), (5, "down", "DEMO: no candle for 00:0")],
 )
-def test_a_late_or_missing_candle(fresh, minutes, status, said):
+def test_a_late_or_missing_candle(fresh, minutes, status, start):
     fresh.execute("delete from candles_1m where open_time > %s", (minute() - (minutes + 1) * MINUTE,))
     found = health(fresh)
     assert found["status"] == status
-    assert any(reason.startswith(said) for reason in found["reasons"]), found["reasons"]
+    assert any(reason.startswith(start) for reason in found["reasons"]), found["reasons"]
     load_demo(fresh, minute())
     assert health(fresh)["status"] == "ok"
 
 
 @pytest.mark.parametrize(
-    ("minutes", "status", "said"),
+    ("minutes", "status", "start"),
     [(2, "degraded", "DEMO: the prediction is late"), (5, "down", "DEMO: no prediction for 00:0")],
 )
-def test_a_late_or_missing_prediction(fresh, minutes, status, said):
+def test_a_late_or_missing_prediction(fresh, minutes, status, start):
     earlier = "update predictions set candle_time = candle_time - %(by)s, target_time = target_time - %(by)s"
     fresh.execute(earlier, {"by": minutes * MINUTE})
     found = health(fresh)
     assert found["status"] == status
-    assert any(reason.startswith(said) for reason in found["reasons"]), found["reasons"]
+    assert any(reason.startswith(start) for reason in found["reasons"]), found["reasons"]
     fresh.execute("select from predict_now('DEMO')")
     assert health(fresh)["status"] == "ok"
 
 
 @pytest.mark.parametrize(
-    ("age", "said"),
+    ("age", "reasons"),
     [
         (LATE_SECONDS - 1, []),
         (LATE_SECONDS, ["DEMO: the prediction is late"]),
@@ -96,7 +96,7 @@ def test_a_late_or_missing_prediction(fresh, minutes, status, said):
         (MISSING_SECONDS, ["DEMO: no prediction for 00:03:00"]),
     ],
 )
-def test_late_and_missing_follow_the_limits_of_core_freshness(fresh, age, said):
+def test_late_and_missing_follow_the_limits_of_core_freshness(fresh, age, reasons):
     fresh.execute("delete from predictions where candle_time < (select max(candle_time) from predictions)")
     closed = "now() - %(age)s * interval '1 s'"
     fresh.execute(
@@ -104,7 +104,7 @@ def test_late_and_missing_follow_the_limits_of_core_freshness(fresh, age, said):
         f" target_time = {closed} + (horizon - 1) * interval '1 min'",
         {"age": age},
     )
-    assert health(fresh)["reasons"] == said
+    assert health(fresh)["reasons"] == reasons
 
 
 @pytest.mark.parametrize(("age", "state"), [(LATE_SECONDS - 1, "running"), (LATE_SECONDS, "silent")])

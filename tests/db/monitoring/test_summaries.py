@@ -49,13 +49,13 @@ def expected(db):
     made = pd.DataFrame(db.execute("select * from predictions").fetchall())
     closes = dict(db.execute("select open_time, close from candles_1m").fetchall())
     made["actual"] = [closes.get(time, math.nan) for time in made.target_time]
-    made["came"] = (made.actual / made.reference_close).map(math.log)
-    known = made[made.came.notna()].copy()
-    known["moved"] = known.came != 0
-    known["hit"] = known.moved & ((known.came > 0) == (known.predicted_close > 0))
-    known["rose"] = known.came > 0
+    made["actual_return"] = (made.actual / made.reference_close).map(math.log)
+    known = made[made.actual_return.notna()].copy()
+    known["moved"] = known.actual_return != 0
+    known["hit"] = known.moved & ((known.actual_return > 0) == (known.predicted_close > 0))
+    known["rose"] = known.actual_return > 0
     known["inside"] = (known.actual >= known.lower_price) & (known.actual <= known.upper_price)
-    known["miss"] = (known.predicted_close - known.came) ** 2
+    known["miss"] = (known.predicted_close - known.actual_return) ** 2
     known["brier"] = (known.probability_up - known.rose) ** 2 * known.moved
     known["hour"] = known.candle_time.dt.floor("h")
     made["hour"] = made.candle_time.dt.floor("h")

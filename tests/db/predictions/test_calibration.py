@@ -113,7 +113,7 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
 
 
 @pytest.mark.parametrize(
-    ("change", "sqlstate", "says"),
+    ("change", "sqlstate", "message"),
     [
         ({"golden": None}, "CC016", "pass both a calibration and test vectors, or neither"),
         ({"calibration": None}, "CC016", "pass both a calibration and test vectors, or neither"),
@@ -127,11 +127,11 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
         ({"golden": Jsonb({"windows": []})}, "CC007", "windows has the shape (0,)"),
     ],
 )
-def test_an_invalid_calibrated_pair_is_not_created(warm, artifacts, change, sqlstate, says):
+def test_an_invalid_calibrated_pair_is_not_created(warm, artifacts, change, sqlstate, message):
     with pytest.raises(psycopg.Error) as error, warm.transaction():
         create_calibrated(warm, artifacts, **change)
     assert error.value.sqlstate == sqlstate
-    assert says in error.value.diag.message_primary
+    assert message in error.value.diag.message_primary
     assert error.value.diag.message_hint
     assert warm.execute("select count(*) from active_ensembles").fetchone()[0] == 1
 

@@ -147,7 +147,7 @@ def test_a_gap_raises_gap_in_candles_with_its_first_minute(live):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "call", "sqlstate", "says"),
+    ("prepare", "call", "sqlstate", "message"),
     [
         ("", "predict_now('NOSUCH')", "CC001", "there are no candles of NOSUCH"),
         ("", "predict_range('NOSUCH', '-infinity', 'infinity')", "CC001", "there are no candles of NOSUCH"),
@@ -171,13 +171,13 @@ def test_a_gap_raises_gap_in_candles_with_its_first_minute(live):
          "inference is disabled"),
     ],
 )  # fmt: skip
-def test_errors_have_a_sqlstate_a_message_and_a_hint(warm, prepare, call, sqlstate, says):
+def test_errors_have_a_sqlstate_a_message_and_a_hint(warm, prepare, call, sqlstate, message):
     if prepare:
         warm.execute(prepare)
     with pytest.raises(psycopg.Error) as error, warm.transaction():
         warm.execute(f"select * from {call}").fetchall()
     assert error.value.sqlstate == sqlstate
-    assert says in error.value.diag.message_primary
+    assert message in error.value.diag.message_primary
     assert error.value.diag.message_hint
     assert warm.execute("select count(*) from predictions").fetchone()[0] == 0
 

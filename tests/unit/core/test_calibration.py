@@ -89,7 +89,7 @@ ALL = [0.5] * N
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"format": 2}, "its format is not 1"),
         ({"mamba_weight": 1.1}, "mamba_weight 1.1"),
@@ -117,8 +117,8 @@ ALL = [0.5] * N
         ({"seen": None}, "TypeError"),
     ],
 )
-def test_an_invalid_calibration_is_rejected_with_the_reason(changes, says):
-    with pytest.raises(CalibrationInvalid, match=says) as error:
+def test_an_invalid_calibration_is_rejected_with_the_reason(changes, message):
+    with pytest.raises(CalibrationInvalid, match=message) as error:
         parsed(**changes)
     assert (error.value.sqlstate, bool(error.value.hint)) == ("CC019", True)
 

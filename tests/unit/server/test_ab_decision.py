@@ -165,10 +165,10 @@ GIVEN = {  # name: (comparison, expected decision, text in the reason, changes)
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_decision_of_each_case(name):
-    comparison, expected, says, changes = GIVEN[name]
+    comparison, expected, message, changes = GIVEN[name]
     decision = decided(comparison, **changes)
     assert decision.kind == expected
-    assert says in decision.reason
+    assert message in decision.reason
 
 
 def test_full_text_of_the_reasons():

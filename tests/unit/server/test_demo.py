@@ -60,7 +60,7 @@ def test_candles_are_valid_and_realistic() -> None:
         np.testing.assert_array_equal(candles[name], np.round(candles[name], 2))
     assert 20_000 < candles["low"].min() < candles["high"].max() < 200_000
     size = np.abs(np.log(candles["close"] / candles["open"]))
-    assert np.corrcoef(size[10:], size[:-10])[0, 1] > 0.15  # volatility comes in clusters
+    assert np.corrcoef(size[10:], size[:-10])[0, 1] > 0.15  # volatility is clustered
 
 
 def test_the_price_returns_from_extreme_levels() -> None:

@@ -1,7 +1,7 @@
-"""What belongs to a pair and its weight: probabilities, prediction intervals, and how far training saw.
+"""The calibration of a pair and its weight: probabilities, prediction intervals, and the feature ranges of training.
 
-The trainer fits it on validation rows (``trainer/models/fit_calibration.py``) and calls this code to measure it; the
-database stores it with the ensemble. Everything is in scaled returns, per horizon.
+The trainer fits it on validation rows (``trainer/models/fit_calibration.py``) and evaluates it with this code. The
+database stores it with the ensemble. All values are scaled returns, per horizon.
 """
 
 import json
@@ -15,15 +15,15 @@ from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import HORIZONS
 
 FORMAT = 1
-#: A candle's feature lies far outside beyond this share of the width that it had on training rows.
+#: A candle is out of distribution when a feature exceeds its training range by more than this share of the width.
 MAX_DISTANCE = 0.1
-#: A feature that never varied has no width; beyond this it is outside.
+#: The smallest width: a feature that was constant in training has none.
 MIN_WIDTH = 1e-6
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Fitted numbers.
+    """Fitted parameters.
 
     slope, intercept, half_width (5,); low, high (features,): the range of standardized features on training rows.
     """
@@ -44,16 +44,17 @@ class Calibration:
         return 0.5 + 0.5 * np.tanh(0.5 * (self.slope * scaled + self.intercept))
 
     def interval(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scaled returns (batch, 5) -> (lower, upper) scaled returns that hold the outcome with ``level``.
+        """Scaled returns (batch, 5) -> (lower, upper) scaled returns that hold the outcome with probability ``level``.
 
-        Split conformal (Vovk et al. 2005; Lei et al. 2018) on |outcome - s|: scaled by volatility, since s is.
+        Split conformal prediction (Vovk et al. 2005; Lei et al. 2018) on |outcome - s|. The width scales with
+        volatility, because s does.
         """
         return scaled - self.half_width, scaled + self.half_width
 
     def outside(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standardized rows (batch, features) -> (how far the furthest feature lies outside, which one it is).
+        """Standardized rows (batch, features) -> (distance, index) of the feature furthest outside its training range.
 
-        In widths of its range on training rows; 0 where all lie inside. Far is beyond ``MAX_DISTANCE``.
+        The unit is the width of the range; 0 where all features are inside. ``MAX_DISTANCE`` is the limit.
         """
         width = np.maximum(self.high - self.low, MIN_WIDTH)
         distance = np.maximum(np.maximum(self.low - rows, rows - self.high), 0.0) / width
@@ -62,11 +63,11 @@ class Calibration:
 
 
 def parse_calibration(content: str) -> Calibration:
-    """Parse ``calibration.json``. Raises CalibrationInvalid, which says what is wrong."""
+    """Parse ``calibration.json``. Raises CalibrationInvalid with the reason."""
     try:
         document = json.loads(content)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise CalibrationInvalid(reason=f"it is not of format {FORMAT}")
+            raise CalibrationInvalid(reason=f"its format is not {FORMAT}")
         probability, interval, seen = document["probability"], document["interval"], document["seen"]
         horizons, features = len(HORIZONS), len(FEATURES)
         if probability["method"] != "platt":
@@ -83,9 +84,9 @@ def parse_calibration(content: str) -> Calibration:
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise CalibrationInvalid(reason=repr(error)) from None
     if not 0.0 <= calibration.mamba_weight <= 1.0:
-        raise CalibrationInvalid(reason=f"mamba_weight {calibration.mamba_weight} is not from 0 to 1")
+        raise CalibrationInvalid(reason=f"mamba_weight {calibration.mamba_weight} is not in [0, 1]")
     if not 0.0 < calibration.level < 1.0 or (calibration.half_width <= 0).any():
-        raise CalibrationInvalid(reason="its interval has a level outside (0, 1) or a width that is not above 0")
+        raise CalibrationInvalid(reason="the level of its interval is not in (0, 1), or a half_width is not above 0")
     if (calibration.low > calibration.high).any():
         raise CalibrationInvalid(reason="a feature's low is above its high")
     return calibration

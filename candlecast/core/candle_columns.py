@@ -1,6 +1,6 @@
-"""The columns of a candle, as ``candles_1m``, files, exchanges and features name them."""
+"""The columns of a candle, as named in ``candles_1m``, candle files, exchange code and features."""
 
-#: Of double precision, in every candle.
+#: Double precision, never null.
 NUMBERS = (
     "open",
     "high",
@@ -11,5 +11,5 @@ NUMBERS = (
     "taker_buy_base_asset_volume",
     "taker_buy_quote_asset_volume",
 )
-#: What the features are made of. spread_bps is null where the source has no quotes.
+#: The inputs of the features. spread_bps is null where the source has no quotes.
 RAW_COLUMNS = (*NUMBERS, "number_of_trades", "spread_bps")

@@ -1,7 +1,8 @@
-"""How each feature was distributed over a version's training rows, and how far other rows lie from that.
+"""The distribution of each feature over a version's training rows, and the distance of other rows from it.
 
-Of the normalized last rows, float32, as the models read them: price levels drift by nature, what a model sees need not.
-The trainer keeps ``describe(...)`` in facts.json as ``training_distribution``, some 10 kB; measure_drift() parses it.
+It describes normalized last rows, float32, as the models read them: raw price levels always drift, normalized ones need
+not. The trainer stores ``describe(...)`` in facts.json as ``training_distribution``, about 10 kB; measure_drift() reads
+it.
 """
 
 from dataclasses import dataclass
@@ -13,25 +14,25 @@ from candlecast.core.errors import DistributionInvalid
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.times import DAY_SECONDS
 
-#: The field of facts.json.
+#: The key in facts.json.
 FIELD = "training_distribution"
 FORMAT = 1
-#: Quantiles are kept 1 / STEPS apart; every second one is a decile, between which the index counts.
+#: Quantiles are stored at steps of 1 / STEPS. Every second one is a decile, a bin edge of the index.
 STEPS = 20
 DECILES = 10
-#: An empty bin counts as this share, in training and since, so that the logarithm exists; as Evidently has it.
+#: The smallest share of a bin, so that the logarithm exists; the value that Evidently uses.
 MIN_SHARE = 1e-4
-#: Training rows that a day must have to be one of those that the days since are held beside: half of its minutes.
+#: Rows that a training day needs to count for ``furthest_day``: half of its minutes.
 MIN_DAY_ROWS = 720
-#: Counts beyond are no minutes of any market.
+#: Larger counts are invalid.
 MAX_ROWS = 10**12
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Of one feature: ascending edges (k,) float32, and how many of all training rows lie at or below each, (k,) int64.
+    """One feature: ascending edges (k,) float32, and the number of training rows at or below each edge, (k,) int64.
 
-    furthest_day is the largest index that a day of the training itself has; None where no day had rows enough.
+    furthest_day is the largest index of any training day; None where no day had enough rows.
     """
 
     rows: int
@@ -42,9 +43,9 @@ class Distribution:
     def compare(self, values: np.ndarray) -> tuple[float, float]:
         """Population stability index and Kolmogorov-Smirnov distance of values (n,) float32, n > 0.
 
-        Index: the sum over bins of (a - e) ln(a / e), a and e being the shares of values and of training rows; Lewis
-        (1994), Siddiqi (2006). Distance: the largest difference of the two distribution functions at an edge, at most
-        1 / STEPS under the true one.
+        Index: the sum over bins of (a - e) ln(a / e), where a and e are the shares of values and of training rows;
+        Lewis (1994), Siddiqi (2006). Distance: the largest difference of the two distribution functions at an edge. It
+        is at most 1 / STEPS below the exact distance.
         """
         upto = np.searchsorted(np.sort(values), self.edges, side="right")
         bins = self._find_bins()
@@ -54,7 +55,7 @@ class Distribution:
         return index, float(np.abs(upto / len(values) - self.upto / self.rows).max())
 
     def _find_bins(self) -> np.ndarray:
-        """Positions of the edges that bound bins: the training deciles; a value that fills one has a bin of its own."""
+        """Positions of the edges that bound bins: the training deciles. A value that fills a decile has its own bin."""
         wanted = np.arange(1, DECILES) * self.rows
         deciles = np.searchsorted(self.upto * DECILES, wanted)
         repeated = deciles[1:][deciles[1:] == deciles[:-1]]
@@ -63,7 +64,7 @@ class Distribution:
 
 
 def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    """Normalized training rows (n, features) float32 at times (n,), epoch seconds -> what facts.json keeps of them."""
+    """Normalized training rows (n, features) float32 at times (n,), epoch seconds -> ``training_distribution``."""
     days, places, counts = np.unique(times // DAY_SECONDS, return_inverse=True, return_counts=True)
     whole = [rows[places == place] for place in range(len(days)) if counts[place] >= MIN_DAY_ROWS]
     features = {}
@@ -80,15 +81,15 @@ def describe(rows: np.ndarray, times: np.ndarray) -> dict[str, Any]:
 
 
 def parse_distribution(document: Any) -> dict[str, Distribution]:
-    """By feature, from the parsed field of facts.json. Raises DistributionInvalid, which says what is wrong."""
+    """The parsed key of facts.json -> distributions by feature. Raises DistributionInvalid with the reason."""
     try:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise DistributionInvalid(reason=f"it is not of format {FORMAT}")
+            raise DistributionInvalid(reason=f"its format is not {FORMAT}")
         rows, features = document["rows"], document["features"]
         if not _is_count(rows) or not 0 < rows < MAX_ROWS:
             raise DistributionInvalid(reason=f"rows is {rows!r}, not a number above 0")
         if set(features) != set(FEATURES):
-            raise DistributionInvalid(reason="its features are not the ones that this server computes")
+            raise DistributionInvalid(reason="its features differ from the ones that this server computes")
         return {name: _parse_feature(name, rows, features[name]) for name in FEATURES}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DistributionInvalid(reason=repr(error)) from None
@@ -103,12 +104,12 @@ def _parse_feature(name: str, rows: int, given: dict[str, Any]) -> Distribution:
     if upto[-1] * STEPS < rows * (STEPS - 1):
         raise DistributionInvalid(reason=f"the last edge of {name} leaves more than 1 / {STEPS} of the rows above it")
     if furthest is not None and not 0.0 <= float(furthest) < float("inf"):
-        raise DistributionInvalid(reason=f"furthest_day of {name} is {furthest!r}, not a number from 0 up")
+        raise DistributionInvalid(reason=f"furthest_day of {name} is {furthest!r}, not a number of at least 0")
     return Distribution(rows, edges, np.asarray(upto, np.int64), furthest)
 
 
 def _compute_quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges and counts: the quantiles 1 / STEPS .. , each a value; below one that fills a step, the float before it."""
+    """Edges and counts: the quantiles at steps of 1 / STEPS. Where one value fills a step, also the float below it."""
     ordered = np.sort(values)
     marks = ordered[-(-np.arange(1, STEPS) * len(ordered) // STEPS) - 1]
     repeated = marks[1:][marks[1:] == marks[:-1]]
@@ -117,7 +118,7 @@ def _compute_quantiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _compute_shares(upto: np.ndarray, total: int) -> np.ndarray:
-    """Counts up to each inner edge -> the share in each bin, ``MIN_SHARE`` at least."""
+    """Counts up to each inner edge -> the share of each bin, at least ``MIN_SHARE``."""
     return np.maximum(np.diff(upto, prepend=0, append=total) / total, MIN_SHARE)
 
 

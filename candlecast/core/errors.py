@@ -1,11 +1,11 @@
-"""All errors that a user can meet. What is not one of these is a defect and keeps its traceback.
+"""All errors that users see. Any other exception is a defect and keeps its traceback.
 
-``CandlecastError``   raised inside the database: a SQLSTATE of its own, a message, a DETAIL, a HINT with the remedy.
-                      The docstring is the message; ``{names}`` in it are the facts that it is raised with.
-                      ``server.reporting`` turns it into a PostgreSQL error.
-``CandlecastUserError``   raised by the programs outside the database: the command line prints message and hint, and
+``CandlecastError``   raised inside the database. Each class has its own SQLSTATE, a message, a DETAIL and a HINT with
+                      the remedy. The docstring is the message template; ``{names}`` are filled from the keyword
+                      arguments. ``server.reporting`` converts it to a PostgreSQL error.
+``CandlecastUserError``   raised by the programs outside the database. The command line prints message and hint, and
                           exits with ``exit_status``.
-``StoreLost``, ``DatabaseGone``, ``QueryRefused``   inside the feed and the web service, which handle them.
+``StoreLost``, ``DatabaseGone``, ``QueryRefused``   internal to the feed and the web service, which handle them.
 """
 
 from candlecast.core.text import plain
@@ -29,14 +29,14 @@ class NoCandles(CandlecastError):
     """there are no candles of {symbol}"""
 
     sqlstate = "CC001"
-    hint = "Load some with 'candlecast load FILE...', or check the symbol: select distinct symbol from candles_1m."
+    hint = "Load candles with 'candlecast load FILE...', or check the symbol: select distinct symbol from candles_1m;"
 
 
 class CandleMissing(CandlecastError):
     """there is no candle of {symbol} at {minute}"""
 
     sqlstate = "CC002"
-    hint = "at_time is the open_time of a stored candle, on the minute; load that candle or choose another."
+    hint = "at_time must be the open_time of a stored candle, on the minute. Load that candle or choose another time."
 
 
 class GapInCandles(CandlecastError):
@@ -44,13 +44,13 @@ class GapInCandles(CandlecastError):
 
     sqlstate = "CC003"
     hint = (
-        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is over {lookback} "
-        "minutes back."
+        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is more than {lookback} "
+        "minutes old."
     )
 
 
 class StaleCandles(CandlecastError):
-    """the newest candle of {symbol} is {age} old, over the {limit} that max_candle_age allows"""
+    """the newest candle of {symbol} is {age} old; max_candle_age allows {limit}"""
 
     sqlstate = "CC004"
     hint = "Bring candles_1m up to date, or raise max_candle_age in ml_settings."
@@ -60,35 +60,41 @@ class NoActiveEnsemble(CandlecastError):
     """no ensemble is active for {symbol}"""
 
     sqlstate = "CC005"
-    hint = "Train one with 'candlecast train --symbol {symbol} --publish active', or select activate_ensemble(id)."
+    hint = (
+        "Train one with 'candlecast train --symbol {symbol} --publish active', or activate an existing one: "
+        "select activate_ensemble(id);"
+    )
 
 
 class EnsembleUnknown(CandlecastError):
     """there is no ensemble {ensemble_id} for {symbol}"""
 
     sqlstate = "CC006"
-    hint = "select id, symbol, state from active_ensembles;"
+    hint = "List the ensembles: select id, symbol, state from active_ensembles;"
 
 
 class ArtifactDamaged(CandlecastError):
     """artifact {name} is damaged: {reason}"""
 
     sqlstate = "CC007"
-    hint = "Publish the version again; until then rollback_ensemble(symbol) or, of a test, withdraw_ensemble(id) helps."
+    hint = (
+        "Publish the version again. Until then, call rollback_ensemble(symbol), or withdraw_ensemble(id) for an "
+        "ensemble on test."
+    )
 
 
 class ArtifactRefused(CandlecastError):
     """artifact {name} is refused: {reason}"""
 
     sqlstate = "CC008"
-    hint = "Export the model again with 'candlecast train'; the database takes only what it can check."
+    hint = "Export the model again with 'candlecast train'. The database accepts only files that it can check."
 
 
 class RuntimeMissing(CandlecastError):
     """the server's Python cannot import {module}: {reason}"""
 
     sqlstate = "CC009"
-    hint = "Install candlecast[server] where the server's PYTHONPATH points ('make up' does), then reconnect."
+    hint = "Install candlecast[server] into a folder of the server's PYTHONPATH ('make up' does this), then reconnect."
 
 
 class TorchScriptNotAllowed(CandlecastError):
@@ -96,8 +102,8 @@ class TorchScriptNotAllowed(CandlecastError):
 
     sqlstate = "CC010"
     hint = (
-        "A TorchScript file can run code as the server. Set mamba_runtime to 'onnx' or 'auto', or let the "
-        "server's administrator set ML_TORCHSCRIPT=on in its environment and restart it."
+        "A TorchScript file can run code with the server's rights. Set mamba_runtime to 'onnx' or 'auto', or have the "
+        "administrator set ML_TORCHSCRIPT=on in the server's environment and restart it."
     )
 
 
@@ -105,58 +111,58 @@ class InferenceDisabled(CandlecastError):
     """inference is disabled"""
 
     sqlstate = "CC011"
-    hint = "update ml_settings set value = 'true' where name = 'enabled';"
+    hint = "Enable it: update ml_settings set value = 'true' where name = 'enabled';"
 
 
 class TestVectorsFailed(CandlecastError):
-    """{what} does not give the outputs of its test vectors ({runtime}): off by {difference}"""
+    """{what} does not reproduce its test vectors ({runtime}): the largest difference is {difference}"""
 
     sqlstate = "CC012"
-    hint = "Its files are not the evaluated ones, or this server's runtime computes otherwise. Publish it anew."
+    hint = "The files are not the evaluated ones, or this server's runtime computes other values. Publish it again."
 
 
 class SettingInvalid(CandlecastError):
     """setting {name} = {value!r} is not valid: {reason}"""
 
     sqlstate = "CC013"
-    hint = "Correct it in ml_settings, or in the server's environment. select * from ml_settings shows each meaning."
+    hint = "Correct it in ml_settings or in the server's environment. For the meanings: select * from ml_settings;"
 
 
 class NothingToRollBackTo(CandlecastError):
-    """{symbol} has no earlier ensemble to go back to"""
+    """{symbol} has no earlier ensemble to roll back to"""
 
     sqlstate = "CC014"
-    hint = "Choose one yourself: select id, created_at from active_ensembles; select activate_ensemble(id)."
+    hint = "Activate one by its id: select id, created_at from active_ensembles; select activate_ensemble(id);"
 
 
 class VersionConflict(CandlecastError):
-    """{model_type} version {version} of {symbol} is registered already, with other files"""
+    """{model_type} version {version} of {symbol} is already registered with different files"""
 
     sqlstate = "CC015"
-    hint = "A version never changes. Publish the new files under a version of their own."
+    hint = "A version never changes. Publish the new files under a new version name."
 
 
 class RegistrationRefused(CandlecastError):
     """{what} cannot be registered: {reason}"""
 
     sqlstate = "CC016"
-    hint = "Export the model again with 'candlecast train', or pass what the message names."
+    hint = "Correct what the message names, or export the model again with 'candlecast train'."
 
 
 class TimeUnreadable(CandlecastError):
     """the time {text} cannot be read"""
 
     sqlstate = "CC017"
-    hint = "Name a minute from 1970 to 2100; run_inference() also needs: set datestyle = 'ISO';"
+    hint = "Give a time from 1970 to 2100. run_inference() also needs: set datestyle = 'ISO';"
 
 
 class OtherFeatures(CandlecastError):
-    """ensemble {ensemble_id} of {symbol} was trained on other features than this server computes"""
+    """ensemble {ensemble_id} of {symbol} was trained on different features than this server computes"""
 
     sqlstate = "CC018"
     hint = (
-        "Train one on these with 'candlecast train --symbol {symbol} --publish active', or go back to the release "
-        "of candlecast that this one was trained with."
+        "Train a new one with 'candlecast train --symbol {symbol} --publish active', or reinstall the release of "
+        "candlecast that this one was trained with."
     )
 
 
@@ -168,31 +174,31 @@ class CalibrationInvalid(CandlecastError):
 
 
 class ModelExpired(CandlecastError):
-    """ensemble {ensemble_id} of {symbol} was trained {age} ago, over the {limit} that model_expiry allows"""
+    """ensemble {ensemble_id} of {symbol} was trained {age} ago; model_expiry allows {limit}"""
 
     sqlstate = "CC020"
-    hint = "Train anew with 'candlecast retrain --symbol {symbol}', or raise model_expiry in ml_settings."
+    hint = "Retrain with 'candlecast retrain --symbol {symbol}', or raise model_expiry in ml_settings."
 
 
 class TestsFull(CandlecastError):
-    """{what} cannot go on test: {symbol} has as many there as max_test_ensembles allows, {places}"""
+    """{what} cannot be put on test: {symbol} already has as many on test as max_test_ensembles allows ({places})"""
 
     sqlstate = "CC021"
-    hint = "Wait until one is decided (select * from ab_status), withdraw_ensemble(id), or raise max_test_ensembles."
+    hint = "Wait for a decision (select * from ab_status;), call withdraw_ensemble(id), or raise max_test_ensembles."
 
 
 class TimeNotReached(CandlecastError):
-    """{time} has not come yet, so nothing can be evaluated as of then"""
+    """{time} is in the future, so it cannot be evaluated"""
 
     sqlstate = "CC022"
-    hint = "Leave at_time out for now, or name a time in the past."
+    hint = "Omit at_time to evaluate the current time, or give a time in the past."
 
 
 class InShadow(CandlecastError):
-    """ensemble {ensemble_id} is in shadow: it may be rolled back to, so it cannot go on test"""
+    """ensemble {ensemble_id} is in shadow, so it cannot be put on test"""
 
     sqlstate = "CC023"
-    hint = "Wait until it is judged (select * from ab_status), or go back to it: rollback_ensemble(symbol)."
+    hint = "Wait until its comparison ends (select * from ab_status;), or activate it: rollback_ensemble(symbol)."
 
 
 class DistributionInvalid(CandlecastError):
@@ -203,44 +209,44 @@ class DistributionInvalid(CandlecastError):
 
 
 class DayNotBegun(CandlecastError):
-    """{day} has not begun, so nothing of it can be measured"""
+    """{day} is in the future, so it cannot be measured"""
 
     sqlstate = "CC025"
-    hint = "Leave the day out for yesterday (UTC), or name one that has begun."
+    hint = "Omit the day to measure yesterday (UTC), or give a day that has begun."
 
 
 class NoDistribution(CandlecastError):
-    """{model_type} version {version} keeps no distribution of its training rows"""
+    """{model_type} version {version} has no stored distribution of its training rows"""
 
     sqlstate = "CC026"
-    hint = "It was trained before candlecast kept one: drift is measured from the next training on."
+    hint = "It was trained by an older release of candlecast. Retrain: newer versions store the distribution."
 
 
 class TooFewRows(CandlecastError):
-    """{symbol} has {rows} feature rows on {day}, fewer than the {least} that a measurement needs"""
+    """{symbol} has {rows} feature rows on {day}; a measurement needs {least}"""
 
     sqlstate = "CC027"
-    hint = "A row needs the 150 candles that end at its minute: select * from candle_gaps('{symbol}', ...)."
+    hint = "Each row needs the 150 candles that end at its minute. Gaps: select * from candle_gaps('{symbol}', ...);"
 
 
 class VersionUnknown(CandlecastError):
-    """models of the server's environment predicted these, and nothing says which they were"""
+    """the predictions are of models from the server's environment, whose versions are unknown"""
 
     sqlstate = "CC028"
-    hint = "Publish them as an ensemble: candlecast publish keeps each version with its bytes."
+    hint = "Publish the models as an ensemble with 'candlecast publish', which stores each version with its files."
 
 
 class DayUnreadable(CandlecastError):
     """the day {text} cannot be measured"""
 
     sqlstate = "CC029"
-    hint = "Name a day since 1970, like '2026-04-20'; none: yesterday (UTC)."
+    hint = "Give a day since 1970, like '2026-04-20', or null for yesterday (UTC)."
 
 
 class CandlecastUserError(Exception):
-    """What happened (``message``) and what to do about it (``hint``)."""
+    """What failed (``message``) and the remedy (``hint``)."""
 
-    exit_status = 1  #: of the command that it ends
+    exit_status = 1  #: exit status of the command
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -249,7 +255,7 @@ class CandlecastUserError(Exception):
 
 
 class FileRefused(CandlecastUserError):
-    """A candle file that is not loaded: which file, where in it (``place``: 'line 7') and why."""
+    """A candle file that was not loaded: the file, the place in it (``place``: 'line 7') and the reason."""
 
     def __init__(self, file: str, reason: str, hint: str | None = None, place: str | None = None) -> None:
         where = f"{plain(file)}: {place}" if place else plain(file)
@@ -260,11 +266,11 @@ class FileRefused(CandlecastUserError):
 
 
 class ExchangeError(CandlecastUserError):
-    """The exchange did not do what it was asked."""
+    """A request to the exchange failed."""
 
 
 class Unreachable(ExchangeError):
-    """Nobody answered, or only with errors: what is worth another try later."""
+    """No answer, or only server errors. Retry later."""
 
     exit_status = 69  # EX_UNAVAILABLE
 
@@ -274,15 +280,15 @@ class UnknownSymbol(ExchangeError):
 
 
 class Disconnected(ExchangeError):
-    """The stream ended; why."""
+    """The stream ended; the message says why."""
 
 
 class NotPublished(ExchangeError):
-    """The archive has no such file, or not yet."""
+    """The archive does not have this file, or not yet."""
 
 
 class ArchiveRefused(ExchangeError):
-    """A downloaded archive is not what its CHECKSUM file says."""
+    """A downloaded archive does not match its CHECKSUM file."""
 
 
 class HttpNotFound(ExchangeError):
@@ -290,7 +296,7 @@ class HttpNotFound(ExchangeError):
 
 
 class RequestRefused(ExchangeError):
-    """HTTP 4xx that no second try changes; ``answer`` is the body, cut."""
+    """HTTP 4xx that a retry does not fix; ``answer`` is the truncated body."""
 
     def __init__(self, message: str, answer: str) -> None:
         super().__init__(message, "Check the symbol's name and the exchange's address.")
@@ -298,7 +304,7 @@ class RequestRefused(ExchangeError):
 
 
 class RowRefused(FileRefused):
-    """A row that a CHECK constraint of candles_1m says no to; ``index`` is its position in the Candles."""
+    """A row that violates a CHECK constraint of candles_1m; ``index`` is its position in the Candles."""
 
     def __init__(self, index: int, *what: str) -> None:
         super().__init__(*what)
@@ -306,21 +312,21 @@ class RowRefused(FileRefused):
 
 
 class StoreLost(Exception):
-    """The database does not answer; it is tried again in the background."""
+    """The database does not answer; the feed retries in the background."""
 
 
 class AnotherFeed(CandlecastUserError):
-    """Somebody else feeds this symbol."""
+    """Another feed writes this symbol."""
 
-    exit_status = 75  # EX_TEMPFAIL, as for a retraining that another one is in the way of
+    exit_status = 75  # EX_TEMPFAIL, as for a retraining that waits for another one
 
 
 class LookAhead(CandlecastUserError):
-    """A row that holds what its own candles, up to its minute, do not give."""
+    """A row uses data from after its own minute."""
 
 
 class AlreadyRunning(CandlecastUserError):
-    """Another retraining of the symbol holds its lock."""
+    """Another retraining holds the lock of the symbol."""
 
 
 class DatabaseGone(Exception):
@@ -333,7 +339,7 @@ class DatabaseGone(Exception):
 
 
 class QueryRefused(Exception):
-    """The database refused a query of the web service: a missing right or object, or a timeout."""
+    """The database rejected a query of the web service: a missing right or object, or a timeout."""
 
     def __init__(self, reason: str, hint: str | None, sqlstate: str | None, *, timed_out: bool) -> None:
         super().__init__(reason)

@@ -1,7 +1,7 @@
-"""The features' names and order.
+"""The names and the order of the features.
 
-The formulas live in one place only, ``db/functions/features/features_between_vNN.sql``. ``FEATURE_HASH`` names the
-list and that text's version: models trained on other features never load beside these.
+The formulas are in one place, ``db/functions/features/features_between_vNN.sql``. ``FEATURE_HASH`` identifies the list
+and the version of the formulas. Models with another hash are not loaded.
 """
 
 from hashlib import sha256
@@ -29,7 +29,7 @@ FEATURES = (
     "price_position",
 )
 
-#: Raised whenever a formula's meaning changes; part of the hash.
+#: Increase it when the meaning of a formula changes. Part of the hash.
 FORMULAS_VERSION = 1
 FEATURE_HASH = sha256(f"{FORMULAS_VERSION}:{','.join(FEATURES)}".encode()).hexdigest()
 

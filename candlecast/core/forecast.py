@@ -1,4 +1,4 @@
-"""From raw windows to all that an ensemble says of them: returns and, where it is calibrated, what they are worth."""
+"""From raw windows to a forecast: returns and, for a calibrated ensemble, probabilities and intervals."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ from candlecast.core.returns import unscale
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What a calibration adds: probability_up, lower and upper (batch, 5), the interval's ends as log returns;
-    distance and furthest (batch,): how far the candle's furthest feature lies outside of training, and which it is.
+    """The outputs of a calibration.
+
+    probability_up, lower, upper (batch, 5): the interval bounds are log returns. distance, furthest (batch,): the
+    feature furthest outside its training range, see ``Calibration.outside``.
     """
 
     probability_up: np.ndarray
@@ -26,7 +28,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Log returns (batch, 5) of both models and of the ensemble, their agreement in [0, 1], what calibration adds."""
+    """Log returns (batch, 5) of both models and of the ensemble, their agreement in [0, 1], and calibrated outputs."""
 
     mamba: np.ndarray
     lgbm: np.ndarray
@@ -39,7 +41,7 @@ class Forecast:
 class Ensemble:
     """Two loaded models, their weight and calibration; ``id`` is None for files of the server's environment.
 
-    A calibration was fitted for one weight: whoever loads it holds it to ``mamba_weight``.
+    A calibration is fitted for one weight. Its loader checks that this is ``mamba_weight``.
     """
 
     id: int | None
@@ -49,10 +51,10 @@ class Ensemble:
     calibration: Calibration | None = None
 
     def forecast(self, windows: np.ndarray) -> Forecast:
-        """Raw feature windows (batch, 60, features) float64 -> what is forecast for five horizons.
+        """Raw feature windows (batch, 60, features) float64 -> forecasts of five horizons.
 
-        ensemble = w * mamba + (1 - w) * lgbm; confidence = 1 - |m - l| / (|m| + |l|), 0 where both are 0. What
-        lies outside of training is judged by Mamba's normalization.
+        ensemble = w * mamba + (1 - w) * lgbm; confidence = 1 - |m - l| / (|m| + |l|), 0 where both are 0. The
+        out-of-distribution check uses Mamba's normalization.
         """
         volatility = windows[:, -1, VOLATILITY_30M]
         standardized = standardize(windows, self.mamba.normalization)

@@ -1,4 +1,4 @@
-"""Forecasts as rows of the type ``forecast``: what the predict functions return, and predictions keeps."""
+"""Forecasts as rows of the SQL type ``forecast``, which the predict functions return and ``predictions`` stores."""
 
 from collections.abc import Iterable
 from itertools import repeat
@@ -14,10 +14,10 @@ from candlecast.core.windows import HORIZONS
 
 
 class ForecastRow(NamedTuple):
-    """The type ``forecast``, in its order. Times as PostgreSQL reads them.
+    """The SQL type ``forecast``, with its columns in order. Times are text that PostgreSQL parses.
 
-    A tuple, for PL/Python reads it by position, and predict_range() makes hundreds of thousands: a frozen dataclass
-    costs six times as much to make. The defaults are what an uncalibrated ensemble says.
+    It is a tuple because PL/Python reads columns by position, and because predict_range() creates hundreds of
+    thousands: creating a frozen dataclass takes six times as long. The defaults are those of an uncalibrated ensemble.
     """
 
     symbol: str
@@ -39,19 +39,19 @@ class ForecastRow(NamedTuple):
     furthest_feature: str | None = None
 
 
-#: By name of the columns of ForecastRow: a value for each candle and horizon, the horizons of a candle side by side.
+#: The columns of ForecastRow by name: one value per candle and horizon, the horizons of a candle next to each other.
 Columns = dict[str, Iterable[Any]]
 
 
 def forecast_rows(
     ensemble: Ensemble, symbol: str, times: np.ndarray | float, windows: np.ndarray, min_confidence: float
 ) -> list[ForecastRow]:
-    """Raw windows (batch, 60, features) that end at times (epoch seconds) -> a row per candle time and horizon."""
+    """Raw windows (batch, 60, features) that end at times (epoch seconds) -> one row per candle time and horizon."""
     forecast, closes = ensemble.forecast(windows), windows[:, -1, CLOSE]
     rows = len(closes) * len(HORIZONS)
     columns: Columns = {name: repeat(value, rows) for name, value in ForecastRow._field_defaults.items()}
     columns |= {"symbol": repeat(symbol, rows), "ensemble_id": repeat(ensemble.id, rows)}
-    columns |= _build_times(np.atleast_1d(times)) | _build_prices(forecast, closes)
+    columns |= _build_times(np.array(times, ndmin=1)) | _build_prices(forecast, closes)
     if forecast.calibrated is not None:
         columns |= _build_calibrated(forecast.calibrated, closes, min_confidence)
     return list(map(ForecastRow._make, zip(*(columns[name] for name in ForecastRow._fields), strict=True)))
@@ -92,7 +92,7 @@ def _build_calibrated(calibrated: Calibrated, closes: np.ndarray, min_confidence
 
 
 def _repeat_per_horizon(values: list[Any]) -> list[Any]:
-    """A candle's value, for each of its horizons."""
+    """Repeat each candle's value once per horizon."""
     return [value for value in values for _ in HORIZONS]
 
 
@@ -101,5 +101,5 @@ def _compute_prices(closes: np.ndarray, log_returns: np.ndarray) -> list[float]:
 
 
 def format_timestamps(epochs: np.ndarray) -> list[str]:
-    """The same of many, whole seconds (n,): 2026-04-30T23:59:00+00."""
+    """``times.format_timestamp`` of an array (n,) of whole seconds: 2026-04-30T23:59:00+00."""
     return [f"{text}+00" for text in np.datetime_as_string(epochs.astype("datetime64[s]")).tolist()]

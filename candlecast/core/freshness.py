@@ -1,10 +1,11 @@
-"""How old is late, how old is missing: of a candle, a run and a prediction.
+"""Age limits of a candle, a run and a prediction: when it is late, and when it is missing.
 
-Seconds since the end of its minute, or since a run began. The page goes by these. SQL has them in freshness_limits,
-deploy/prometheus in two recorded metrics, deploy/grafana in its thresholds; tests hold them to what stands here.
+Seconds since the end of its minute, or since the start of a run. The dashboard uses these values. Copies are in
+freshness_limits (SQL), in two recorded metrics of deploy/prometheus and in the thresholds of deploy/grafana; tests
+compare them with this file.
 """
 
-#: The candle of a minute comes within seconds, so the next one is 15 seconds overdue.
+#: A candle arrives within seconds of the end of its minute, so at this age the next one is 15 seconds late.
 LATE_SECONDS = 75
-#: Two minutes brought nothing: down, and an alert that wakes somebody.
+#: No candle for two minutes: an outage, which raises a critical alert.
 MISSING_SECONDS = 180

@@ -1,4 +1,4 @@
-"""A loaded model version: raw windows in, scaled returns out. Both model types have the same interface."""
+"""A loaded model version: raw windows in, scaled returns out. Mamba and LightGBM have the same interface."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ NORMALIZATION = "normalization_params_v1.json"
 LGBM_FILES = tuple(f"lgbm_horizon_{horizon}.onnx" for horizon in HORIZONS)
 #: Runs a graph: (batch, ...) float32 in, (batch, n) float32 out.
 Runner = Callable[[np.ndarray], np.ndarray]
-#: Reads an artifact's checked bytes by name; returns None for a file that the version does not have.
+#: Artifact name -> its checksum-verified bytes; None for a file that the version does not have.
 Reader = Callable[[str], bytes | None]
 
 
@@ -35,19 +35,19 @@ class Model:
     def from_normalized(self, rows: np.ndarray) -> np.ndarray:
         """Normalized windows (batch, 60, features) float32 -> scaled returns (batch, 5) float64.
 
-        Raises ArtifactDamaged where the model fails, or gives anything but finite numbers of that shape.
+        Raises ArtifactDamaged where the model fails, or returns anything but finite numbers of that shape.
         """
         try:
             outputs = np.asarray(self.run(rows), dtype=np.float64).reshape(len(rows), len(HORIZONS))
-        except Exception as error:  # a graph may fail in any way when it runs
-            raise ArtifactDamaged(name=f"the {self.model_type} model", reason=f"it does not run: {error}") from None
+        except Exception as error:  # a graph can raise any exception
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason=f"it failed: {error}") from None
         if not np.isfinite(outputs).all():
-            raise ArtifactDamaged(name=f"the {self.model_type} model", reason="it gives values that are not finite")
+            raise ArtifactDamaged(name=f"the {self.model_type} model", reason="it returns values that are not finite")
         return outputs
 
 
 def build_output_mapping(facts: Mapping) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns LightGBM's outputs (batch, 5) into scaled returns: nothing, or (2p - 1) * c_h."""
+    """The function from LightGBM outputs (batch, 5) to scaled returns: the identity, or (2p - 1) * c_h."""
     output = facts.get("lgbm_output") or {}
     if output.get("kind") == "scaled_return":
         return lambda values: values

@@ -1,7 +1,7 @@
-"""Raw feature windows to what the models read. Training and serving both call ``normalize``.
+"""Normalization of raw feature windows. Training and serving both call ``normalize``.
 
-Parameters are a version's own ``normalization_params_v1.json``, fitted on training rows only:
-a method, a center, a scale and a clip for each feature.
+Each version has its own parameters in ``normalization_params_v1.json``, fitted on training rows only: a method, a
+center, a scale and a clip for each feature.
 """
 
 import json
@@ -18,7 +18,7 @@ METHODS = ("relative_to_last_close", "log1p", "identity")
 
 @dataclass(frozen=True)
 class Normalization:
-    """Parsed parameters: boolean masks over the features, and a number for each."""
+    """Parsed parameters, each (features,): ``relative`` and ``log1p`` are boolean masks, the others numbers."""
 
     relative: np.ndarray
     log1p: np.ndarray
@@ -28,7 +28,7 @@ class Normalization:
 
 
 def parse_normalization(content: bytes, name: str = "normalization_params_v1.json") -> Normalization:
-    """Read the file's bytes. Raises ArtifactDamaged, or ArtifactRefused where it is of other features."""
+    """Parse the file's bytes. Raises ArtifactDamaged, or ArtifactRefused where its features differ."""
     try:
         document = json.loads(content)
         rows = document["features"]
@@ -41,14 +41,14 @@ def parse_normalization(content: bytes, name: str = "normalization_params_v1.jso
             document["sequence_length"],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactDamaged(name=name, reason=f"it is not normalization parameters: {error!r}") from None
+        raise ArtifactDamaged(name=name, reason=f"these are not normalization parameters: {error!r}") from None
     if version != 1 or length != SEQUENCE_LENGTH:
-        raise ArtifactDamaged(name=name, reason=f"version {version!r}, sequence_length {length!r} are not known")
+        raise ArtifactDamaged(name=name, reason=f"version {version!r} with sequence_length {length!r} is unknown")
     if names != FEATURES or feature_hash != FEATURE_HASH:
-        raise ArtifactRefused(name=name, reason="its features are not the ones that this server computes")
+        raise ArtifactRefused(name=name, reason="its features differ from the ones that this server computes")
     unknown = sorted({str(method) for method in methods} - set(METHODS))
     if unknown:
-        raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; known are {', '.join(METHODS)}")
+        raise ArtifactDamaged(name=name, reason=f"unknown method {unknown[0]!r}; the methods are {', '.join(METHODS)}")
     center, scale, clip = numbers.T
     if not np.isfinite(numbers).all() or (scale <= 0).any() or (clip <= 0).any():
         raise ArtifactDamaged(name=name, reason="a center is not finite, or a scale or clip is not positive")
@@ -62,15 +62,15 @@ def parse_normalization(content: bytes, name: str = "normalization_params_v1.jso
 
 
 def normalize(windows: np.ndarray, params: Normalization) -> np.ndarray:
-    """Raw windows (batch, 60, features) float64 -> what the models read, (batch, 60, features) float32."""
+    """Raw windows (batch, 60, features) float64 -> model inputs (batch, 60, features) float32."""
     return clip(standardize(windows, params), params)
 
 
 def standardize(windows: np.ndarray, params: Normalization) -> np.ndarray:
-    """Raw windows (batch, 60, features) float64 -> the same transformed, centered and scaled, not clipped, float64.
+    """Raw windows (batch, 60, features) float64 -> transformed, centered and scaled, not clipped, float64.
 
-    Price levels become x / last close - 1, so that a level outside the training range does not
-    matter; volumes go through log1p; then (x - center) / scale.
+    Price levels become x / last close - 1, so that a new price level does not matter. Volumes become log1p(x). Then
+    (x - center) / scale.
     """
     values = np.array(windows, dtype=np.float64)
     last_close = values[:, -1, CLOSE][:, np.newaxis, np.newaxis]

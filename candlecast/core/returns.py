@@ -1,16 +1,16 @@
-"""Scaled returns and log returns: the one place that knows the factor between them."""
+"""Conversion between scaled returns and log returns."""
 
 import numpy as np
 
 from candlecast.core.windows import HORIZONS
 
-#: Below this a minute counts as this volatile: a flat market has no scale of its own.
+#: The smallest volatility that is used: in a flat market it is 0.
 VOLATILITY_FLOOR = 1e-6
 _SQRT_HORIZONS = np.sqrt(np.array(HORIZONS, dtype=np.float64))
 
 
 def scale_of(volatility_30m: np.ndarray) -> np.ndarray:
-    """Log return that one unit of scaled return is worth: (batch,) -> (batch, 5).
+    """The log return of one unit of scaled return: (batch,) -> (batch, 5).
 
     max(volatility_30m at candle_time, 1e-6) * sqrt(horizon), both in log returns.
     """

@@ -1,8 +1,8 @@
 """The standard error of a figure over minutes in time order, by Newey & West (1987).
 
-Neighboring minutes share outcomes, since forecasts of h minutes overlap. A figure's error is a sum of what each minute
-contributes to it, its influence (for a mean, (x - mean) / n; Hampel 1974). The A/B tests and the trainer's evaluation
-take their lags from here; the trainer lets statsmodels do the sum.
+Forecasts of h minutes overlap, so neighboring minutes share outcomes. The error of a figure is computed from the
+influence of each minute on it (for a mean, (x - mean) / n; Hampel 1974). The A/B tests and the trainer's evaluation
+use the lags of this module; the trainer computes the sum with statsmodels.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 def mean_and_error(values: np.ndarray, horizon: int) -> tuple[float, float]:
     """Mean and standard error over the cells (minutes, horizons) that are not NaN.
 
-    ``horizon``: the longest one in them, in minutes. A minute without a value keeps its place: a lag is a minute.
+    ``horizon``: the longest one, in minutes. Minutes without a value stay in the array, so that a lag is a minute.
     """
     count = int((~np.isnan(values)).sum())
     mean = float(np.nansum(values)) / count
@@ -32,6 +32,6 @@ def newey_west_error(influence: np.ndarray, lags: int) -> float:
 def newey_west_lags(minutes: int, horizon: int) -> int:
     """Lags of the variance: 4 (n / 100)^(2/9), Newey & West's rule of thumb, and at least six times the horizon.
 
-    With fewer, Bartlett's weights take a tenth and more off the variance that overlapping outcomes have.
+    With fewer lags, Bartlett's weights underestimate the variance of overlapping outcomes by a tenth or more.
     """
     return max(0, min(max(6 * horizon, int(4 * (minutes / 100) ** (2 / 9))), minutes - 1))

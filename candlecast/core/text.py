@@ -1,4 +1,4 @@
-"""Text of unknown origin, made safe to print: no control characters, no endless lines."""
+"""Makes text of unknown origin safe to print: no control characters, no very long lines."""
 
 import unicodedata
 
@@ -7,7 +7,7 @@ _NOT_SHOWN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def plain(value: object) -> str:
-    r"""Its text on one line: what a terminal would act on is written out, ESC as \x1b."""
+    r"""The text on one line, with control characters escaped: ESC becomes \x1b."""
     return "".join(
         character.encode("unicode_escape").decode() if unicodedata.category(character) in _NOT_SHOWN else character
         for character in str(value)
@@ -15,11 +15,11 @@ def plain(value: object) -> str:
 
 
 def plain_lines(value: object) -> str:
-    """``plain``, but line ends stay."""
+    """``plain``, but line ends are kept."""
     return "\n".join(plain(line) for line in str(value).split("\n"))
 
 
 def shorten(value: object, max_length: int = 60) -> str:
-    """A value as Python writes it, cut where it is long: a broken file may hold megabytes between two commas."""
+    """repr(value), truncated: a broken file may hold megabytes between two commas."""
     text = repr(value)
     return text if len(text) <= max_length else f"{text[:max_length]}... ({len(text):,} characters)"

@@ -1,21 +1,21 @@
-"""The lengths that predictions are made of, and the windows: stretches of feature rows that lie a minute apart."""
+"""Horizons, window lengths, and windows: runs of feature rows without a missing minute."""
 
 import numpy as np
 
 from candlecast.core.times import MINUTE_SECONDS
 
-#: Minutes ahead that are predicted.
+#: Minutes ahead.
 HORIZONS = (1, 2, 3, 4, 5)
-#: Feature rows that a prediction reads, a minute apart.
+#: Feature rows of a window, one per minute.
 SEQUENCE_LENGTH = 60
-#: Candles that one feature row reads, its own included.
+#: Candles of one feature row, its own included.
 FEATURE_WINDOW = 150
-#: Candles that a prediction reads, 209: the one of candle_time, and those of the 208 minutes before it.
+#: Candles of a prediction, 209: the one at candle_time and the 208 before it.
 LOOKBACK = SEQUENCE_LENGTH - 1 + FEATURE_WINDOW
 
 
 def whole_windows(times: np.ndarray, length: int = SEQUENCE_LENGTH) -> np.ndarray:
-    """Positions of the rows that end a whole window: ``length`` rows, a minute apart.
+    """Positions of the rows that end a whole window: ``length`` rows without a missing minute.
 
     times (n,) are the rows' epoch seconds, ascending -> (k,) int64.
     """
@@ -25,5 +25,5 @@ def whole_windows(times: np.ndarray, length: int = SEQUENCE_LENGTH) -> np.ndarra
 
 
 def windows_at(rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Rows (n, features) -> the windows that end at these positions, (len(ends), 60, features): a copy."""
+    """Rows (n, features) -> a copy of the windows that end at these positions, (len(ends), 60, features)."""
     return rows[ends[:, np.newaxis] + np.arange(1 - SEQUENCE_LENGTH, 1)]

@@ -1,7 +1,7 @@
-"""Which ensemble a call uses, in its own snapshot, and its models, loaded once a session.
+"""Loads the models of an ensemble, once per session.
 
-Models are cached by version and sha256, so a deploy is seen at the next call, and one that was rolled
-back never.
+Models are cached by version and sha256. So a session uses a new active ensemble at its next call, and never one whose
+activation was rolled back.
 """
 
 from hashlib import sha256
@@ -25,9 +25,10 @@ _CALIBRATION = "select calibration from public.active_ensembles where id = $1"
 
 
 def load_ensemble(session: Session, row: EnsembleRow, settings: Settings) -> Ensemble:
-    """The ensemble of a row, its models from the cache or the database.
+    """The ensemble of a row, with models from the cache or the database.
 
-    Raises OtherFeatures, and what loading raises.
+    Raises OtherFeatures and the errors of loading: ArtifactDamaged, ArtifactRefused, CalibrationInvalid,
+    RuntimeMissing, TorchScriptNotAllowed.
     """
     check_features(session, row)
     runtime = choose_runtime(settings, row.mamba_files)
@@ -47,26 +48,26 @@ def load_ensemble(session: Session, row: EnsembleRow, settings: Settings) -> Ens
 def join_models(
     row: EnsembleRow, mamba: Model, lgbm: Model, calibration: Calibration | None, settings: Settings
 ) -> Ensemble:
-    """The ensemble of loaded parts: its row's weight, else the setting's."""
+    """The ensemble of loaded parts, with the weight of its row, else of the setting."""
     weight = settings.mamba_weight if row.mamba_weight is None else row.mamba_weight
     return Ensemble(row.id, weight, mamba, lgbm, calibration)
 
 
 def load_lgbm_version(session: Session, version_id: int) -> Model:
-    """The five graphs of a version, and what its facts say of their outputs."""
+    """The five graphs of a version, with the output mapping of its facts."""
     facts = parse_facts(session.rows(_LGBM_OUTPUT, ["bigint"], [version_id])[0]["facts"])
     return load_lgbm(artifact_reader(session, version_id), facts)
 
 
 def load_calibration(session: Session, row: EnsembleRow) -> Calibration | None:
-    """The calibration of an ensemble, held to its sha256 and to the row's weight; None without one."""
+    """The calibration of an ensemble, checksum-verified and checked against the row's weight; None without one."""
     if row.calibration_sha256 is None:
         return None
     name = f"the calibration of ensemble {row.id}"
     content = session.rows(_CALIBRATION, ["bigint"], [row.id])[0]["calibration"]
     if sha256(content.encode()).hexdigest() != row.calibration_sha256:
         raise ArtifactDamaged(
-            f"active_ensembles.calibration of {row.symbol} does not have its sha256.",
+            f"The damaged text is active_ensembles.calibration, id {row.id}, symbol {row.symbol}.",
             name=name,
             reason="its text does not match its sha256",
         )
@@ -76,7 +77,7 @@ def load_calibration(session: Session, row: EnsembleRow) -> Calibration | None:
 
 
 def check_weight(calibration: Calibration, mamba_weight: float | None) -> None:
-    """Raise CalibrationInvalid where it was fitted for another weight: its probabilities would be another pair's."""
+    """Raise CalibrationInvalid where it was fitted for another weight: its probabilities would be wrong."""
     if calibration.mamba_weight != mamba_weight:
         raise CalibrationInvalid(
             reason=f"it was fitted for mamba_weight {calibration.mamba_weight}, and the ensemble's is {mamba_weight}"
@@ -84,14 +85,14 @@ def check_weight(calibration: Calibration, mamba_weight: float | None) -> None:
 
 
 def choose_runtime(settings: Settings, files: str) -> str:
-    """Mamba's, onnx or torchscript: what the setting says; auto is TorchScript on cuda or without an ONNX twin."""
+    """The runtime of Mamba, onnx or torchscript. auto is TorchScript on cuda or where there is no ONNX file."""
     if settings.mamba_runtime != "auto":
         return settings.mamba_runtime
     return "torchscript" if settings.device == "cuda" or "mamba.onnx" not in files else "onnx"
 
 
 def artifact_reader(session: Session, version_id: int) -> Reader:
-    """Reads a version's files from model_artifacts, each held to its sha256."""
+    """A reader of a version's files in model_artifacts; each is checksum-verified."""
 
     def read(name: str) -> bytes | None:
         rows = session.rows(_ARTIFACT, ["bigint", "text"], [version_id, name])
@@ -100,7 +101,7 @@ def artifact_reader(session: Session, version_id: int) -> Reader:
         content = rows[0]["content"]
         if sha256(content).hexdigest() != rows[0]["sha256"]:
             raise ArtifactDamaged(
-                f"model_artifacts.content of version id {version_id} does not have its sha256.",
+                f"The damaged bytes are in model_artifacts.content, model_version_id {version_id}.",
                 name=f"{name} of version id {version_id}",
                 reason="its bytes do not match their sha256",
             )

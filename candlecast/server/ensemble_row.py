@@ -1,9 +1,9 @@
-"""An ensemble's row, as every query that needs one reads it."""
+"""A row of active_ensembles, and the columns that every query selects for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: What ``EnsembleRow.of`` needs of active_ensembles named `ensemble`; null where an outer join finds none.
+#: The columns of ``EnsembleRow.of``, from active_ensembles as `ensemble`; null where an outer join is empty.
 ENSEMBLE_COLUMNS = """
     ensemble.id as ensemble_id,
     ensemble.symbol as ensemble_symbol,
@@ -28,9 +28,9 @@ ENSEMBLE_COLUMNS = """
 
 @dataclass(frozen=True)
 class EnsembleRow:
-    """One row of active_ensembles. ``mamba_weight`` is None where the setting counts.
+    """One row of active_ensembles. ``mamba_weight`` is None where the setting applies.
 
-    trained_at, epoch seconds, is of the older version; the files are 'name=sha256 ...', in order.
+    trained_at (epoch seconds): the older version's. The files are 'name=sha256 ...', sorted by name.
     """
 
     id: int
@@ -62,5 +62,5 @@ class EnsembleRow:
 
     @classmethod
     def of_joined(cls, row: Mapping) -> "EnsembleRow | None":
-        """The same, None where an outer join found none: then models of the server's environment may be meant."""
+        """The same; None where an outer join is empty. Then models of the server's environment may be used."""
         return None if row["ensemble_id"] is None else cls.of(row)

@@ -1,4 +1,4 @@
-"""The ensemble of the server's environment paths, used only where no ensemble is active."""
+"""The ensemble from file paths in the server's environment, used only where no ensemble is active."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from candlecast.server.session import Session
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Files of the server's environment, used only where no ensemble is active."""
+    """Paths from the server's environment."""
 
     mamba: str
     lgbm: str
@@ -23,23 +23,21 @@ class ModelPaths:
 
 
 def read_model_paths(environment: Mapping[str, str] = os.environ) -> ModelPaths | None:
-    """The three paths, or None where the environment names none of them."""
+    """The three paths, or None where the environment sets none of them."""
     names = ("ML_MAMBA_MODEL_PATH", "ML_LGBM_MODELS_DIR", "ML_NORM_PARAMS_PATH")
     values = [environment.get(name, "") for name in names]
     if not any(values):
         return None
     for name, value in zip(names, values, strict=True):
         if not Path(value).is_absolute():
-            raise SettingInvalid(
-                name=name, value=value, reason="all three paths are needed, each absolute, or none of them"
-            )
+            raise SettingInvalid(name=name, value=value, reason="set all three paths, each absolute, or none of them")
     return ModelPaths(*values)
 
 
 def load_environment_models(session: Session, symbol: str, settings: Settings) -> Ensemble:
-    """Both models, uncalibrated, joined by the setting mamba_weight; files that change on disk are loaded anew.
+    """Both models, uncalibrated, with the weight of the setting mamba_weight. Files that change on disk are reloaded.
 
-    Raises NoActiveEnsemble where the environment names none, and what loading raises.
+    Raises NoActiveEnsemble where the environment sets no paths, and the errors of loading.
     """
     paths = read_model_paths()
     if paths is None:

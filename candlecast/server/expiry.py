@@ -1,4 +1,4 @@
-"""Models that are older than the setting model_expiry allows: a warning, never a refusal."""
+"""A warning, never an error, for models that are older than the setting model_expiry."""
 
 from candlecast.core.errors import ModelExpired
 from candlecast.core.settings import Settings
@@ -9,9 +9,9 @@ from candlecast.server.session import Session
 
 
 def check_expiry(row: EnsembleRow | None, settings: Settings, now: float) -> ModelExpired | None:
-    """What to warn of, at ``now`` (epoch seconds), for an ensemble: the older version's age counts.
+    """The warning for an ensemble at ``now`` (epoch seconds), or None. The age of its older version counts.
 
-    None as row stands for files of the server's environment: their age is not known.
+    ``row`` is None for files of the server's environment, whose age is unknown.
     """
     limit = settings.model_expiry
     if row is None or limit is None or now - row.trained_at <= limit:
@@ -26,7 +26,7 @@ def check_expiry(row: EnsembleRow | None, settings: Settings, now: float) -> Mod
 
 
 def _length(seconds: float) -> str:
-    """Days from one day on, hours from one hour on, else minutes."""
+    """In days, hours or minutes: the largest unit with a value of at least 1."""
     for unit, size in (("d", DAY_SECONDS), ("h", 3_600)):
         if seconds >= size:
             return f"{round(seconds / size, 1):g} {unit}"
@@ -34,7 +34,7 @@ def _length(seconds: float) -> str:
 
 
 def warn_once(session: Session, row: EnsembleRow, settings: Settings, now: float) -> None:
-    """A WARNING to the caller, the first time that this session meets the expired ensemble."""
+    """Send the caller a WARNING, once per session and expired ensemble."""
     if row.id in session.warned or (warning := check_expiry(row, settings, now)) is None:
         return
     session.warned.add(row.id)

@@ -1,4 +1,4 @@
-"""Whether an ensemble was trained on the features that this server computes: after an upgrade it may not be."""
+"""Checks that an ensemble was trained on the features that this server computes. An upgrade may change them."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _FEATURES = "select features from public.model_versions where id = $1"
 
 
 def check_features(session: Session, row: EnsembleRow) -> None:
-    """Raise OtherFeatures, with what differs, where the ensemble has another feature hash."""
+    """Raise OtherFeatures, with the differences, where the ensemble has another feature hash."""
     if row.feature_hash == FEATURE_HASH:
         return
     theirs = session.rows(_FEATURES, ["bigint"], [row.mamba_version_id])[0]["features"]
@@ -20,8 +20,8 @@ def check_features(session: Session, row: EnsembleRow) -> None:
 
 def _difference(theirs: Sequence[str]) -> str:
     parts = (
-        ("It lacks", [name for name in FEATURES if name not in theirs]),
-        ("This server lacks", [name for name in theirs if name not in FEATURES]),
+        ("Only the server has", [name for name in FEATURES if name not in theirs]),
+        ("Only the ensemble has", [name for name in theirs if name not in FEATURES]),
     )
-    text = " ".join(f"{who} {', '.join(names)}." for who, names in parts if names)
-    return text or "The features have the same names in another order, or with other formulas."
+    text = " ".join(f"{label} {', '.join(names)}." for label, names in parts if names)
+    return text or "The names are the same; their order or the formulas differ."

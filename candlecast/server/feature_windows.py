@@ -1,4 +1,4 @@
-"""Feature windows from the database: what the models read, and why there is none where a candle is missing."""
+"""Reads feature windows from the database, and names the missing candle where there is no window."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from candlecast.core.times import MINUTE_SECONDS, format_timestamp
 from candlecast.core.windows import LOOKBACK, SEQUENCE_LENGTH, whole_windows, windows_at
 from candlecast.server.session import Session
 
-#: Candle times that predict_range reads at once, and the ones that the models get at once: their memory stays small,
-#: and a window costs less than half of what it costs in batches of a thousand.
+#: Candle times that predict_range reads at once, and the batch size of the models. Small batches need little memory,
+#: and a window takes less than half of the time that it takes in batches of a thousand.
 BATCH = 1440
 MODEL_BATCH = 128
 
@@ -50,16 +50,16 @@ def read_rows(session: Session, symbol: str, from_time: float, to_time: float) -
 
 
 def find_missing_candle(session: Session, symbol: str, candle_time: float) -> CandleMissing | GapInCandles:
-    """The error that names the first minute missing among the 209 that end at candle_time."""
+    """The error with the first missing minute of the 209 that end at candle_time."""
     start = candle_time - (LOOKBACK - 1) * MINUTE_SECONDS
     types = ["text", "float8", "float8"]
     if len(session.rows(_FIRST_MISSING, types, [symbol, candle_time, candle_time])):
         return CandleMissing(symbol=symbol, minute=format_timestamp(candle_time))
     missing = session.rows(_FIRST_MISSING, types, [symbol, start, candle_time])
     return GapInCandles(
-        f"A prediction reads {LOOKBACK} whole candles: {format_timestamp(start)} to {format_timestamp(candle_time)}.",
+        f"A prediction reads {LOOKBACK} candles: {format_timestamp(start)} to {format_timestamp(candle_time)}.",
         symbol=symbol,
-        minute=format_timestamp(missing[0]["minute"]) if len(missing) else "some minute of its window",
+        minute=format_timestamp(missing[0]["minute"]) if len(missing) else "a minute of its window",
         candle_time=format_timestamp(candle_time),
         lookback=LOOKBACK,
     )

@@ -1,4 +1,4 @@
-"""The day that a measurement is of: whole, in UTC, and begun."""
+"""The day of a measurement: a whole UTC day that has begun."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,7 +8,7 @@ from candlecast.server.session import Session
 
 
 def resolve_day(session: Session, text: str | None) -> tuple[date, float, float]:
-    """The day of an ISO date, None: yesterday, and its first second and the first after it, epoch seconds.
+    """An ISO date (None: yesterday) -> the day, its start and its end (exclusive), in epoch seconds.
 
     Raises DayUnreadable, DayNotBegun.
     """

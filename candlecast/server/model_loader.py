@@ -1,4 +1,4 @@
-"""Loads a model version from its artifacts: LightGBM by ONNX, Mamba by ONNX or TorchScript."""
+"""Loads a model version from its artifacts: LightGBM from ONNX, Mamba from ONNX or TorchScript."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from candlecast.server.runtimes import load_onnx, load_torchscript
 
 
 def load_mamba(read: Reader, runtime: str, device: str) -> Model:
-    """Load Mamba by ``runtime`` (onnx or torchscript). Raises the errors that runtimes name."""
+    """Load Mamba with ``runtime`` (onnx or torchscript). Raises the errors of ``server.runtimes``."""
     source = _read_required(read, NORMALIZATION)
     if runtime == "torchscript":
         run = load_torchscript("mamba.pt", _read_required(read, "mamba.pt"), device)
@@ -21,7 +21,7 @@ def load_mamba(read: Reader, runtime: str, device: str) -> Model:
 
 
 def load_lgbm(read: Reader, facts: Mapping) -> Model:
-    """Load the five LightGBM graphs; ``facts['lgbm_output']`` says what they give."""
+    """Load the five LightGBM graphs; ``facts['lgbm_output']`` describes their outputs."""
     source = _read_required(read, NORMALIZATION)
     horizons = [load_onnx(name, _read_required(read, name)) for name in LGBM_FILES]
     to_scaled_return = build_output_mapping(facts)

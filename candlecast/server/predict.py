@@ -29,7 +29,7 @@ from candlecast.server.settings import STORED_SETTINGS
 from candlecast.server.stored_candles import newest_candle
 from candlecast.server.stored_predictions import read_predictions, write_predictions
 
-# Everything that a call must know, in its own snapshot; $2 null means the active ensemble.
+# Everything that a call needs, in one snapshot. $1 symbol, $2 ensemble id; null is the active ensemble.
 _STATE = f"""
 select
     {STORED_SETTINGS},
@@ -52,7 +52,7 @@ left join lateral (
 
 @dataclass(frozen=True)
 class _State:
-    """What a call finds: times in epoch seconds, and how many rows of the newest candle are stored."""
+    """The state at the start of a call; times in epoch seconds. ``stored``: predictions of the newest candle."""
 
     settings: Settings
     now: float
@@ -66,7 +66,7 @@ _OLDEST = "select extract(epoch from min(open_time))::float8 as oldest from publ
 
 @report_errors
 def predict_now(plpy: Any, cache: dict, symbol: str) -> list[ForecastRow]:
-    """Forecast from the newest candle with the active ensemble, store, return five rows."""
+    """Forecast from the newest candle with the active ensemble, store the rows and return all five."""
     session = Session.of(plpy, cache)
     state = _read_state(session, symbol, None)
     settings, newest = state.settings, state.newest
@@ -86,7 +86,7 @@ def predict_now(plpy: Any, cache: dict, symbol: str) -> list[ForecastRow]:
 
 @report_errors
 def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_id: int | None) -> list[ForecastRow]:
-    """Forecast from the candle at at_time (a timestamptz; None: the newest), writing nothing."""
+    """Forecast from the candle at at_time (timestamptz as text; None: the newest). Writes nothing."""
     session = Session.of(plpy, cache)
     state = _read_state(session, symbol, ensemble_id)
     candle_time = state.newest if at_time is None else parse_timestamp(at_time)
@@ -101,7 +101,7 @@ def predict(plpy: Any, cache: dict, symbol: str, at_time: str | None, ensemble_i
 def predict_range(
     plpy: Any, cache: dict, symbol: str, from_time: str | None, to_time: str | None, ensemble_id: int | None
 ) -> Iterator[ForecastRow]:
-    """Forecasts from every candle_time in [from_time, to_time), in batches, writing nothing."""
+    """Forecast from every candle_time in [from_time, to_time), in batches. Writes nothing."""
     session = Session.of(plpy, cache)
     state = _read_state(session, symbol, ensemble_id)
     ensemble = _load(session, state, symbol, ensemble_id)
@@ -150,7 +150,7 @@ def _load(session: Session, state: _State, symbol: str, ensemble_id: int | None)
 def _bounds(
     session: Session, symbol: str, newest: float, from_time: str | None, to_time: str | None
 ) -> tuple[float, float]:
-    """The stretch to read: whole minutes of [from_time, to_time) within the symbol's candles; null is no bound."""
+    """The range to read: the minutes of [from_time, to_time) within the symbol's candles; None is no bound."""
     oldest = session.rows(_OLDEST, ["text"], [symbol])[0]["oldest"]
     start = max(parse_timestamp(from_time or "-infinity"), oldest)
     end = min(parse_timestamp(to_time or "infinity"), newest + MINUTE_SECONDS)

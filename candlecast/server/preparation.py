@@ -1,4 +1,4 @@
-"""What run_inference() does before the minute's candle is there: load the models, and take the whole road once."""
+"""What run_inference() does before the candle arrives: load the models and warm up."""
 
 import time
 
@@ -10,7 +10,7 @@ from candlecast.server.ensemble_loader import load_ensemble
 from candlecast.server.environment_models import load_environment_models
 from candlecast.server.expiry import check_expiry
 from candlecast.server.feature_windows import read_window
-from candlecast.server.reporting import in_words
+from candlecast.server.reporting import error_text
 from candlecast.server.run_log import Run, finish, raise_cancel
 from candlecast.server.session import Session
 from candlecast.server.stored_candles import has_candle
@@ -20,11 +20,11 @@ from candlecast.server.stored_predictions import warm_insert
 Ready = tuple[Run, Ensemble]
 
 
-def prepare(session: Session, runs: list[Run], settings: Settings, *, rehearse: bool) -> list[Ready]:
-    """The runs whose ensembles could be loaded, rehearsed where that is asked; the others are finished as failed."""
+def prepare(session: Session, runs: list[Run], settings: Settings, *, warm_up: bool) -> list[Ready]:
+    """Load the ensembles of the runs. Runs whose ensemble does not load are finished as failed and left out."""
     ready = [(run, ensemble) for run in runs if (ensemble := _load(session, run, settings))]
-    if rehearse:
-        _rehearse(session, ready, settings)
+    if warm_up:
+        _warm_up(session, ready, settings)
     return ready
 
 
@@ -33,7 +33,7 @@ def _load(session: Session, run: Run, settings: Settings) -> Ensemble | None:
     started = time.perf_counter()
     row = run.target.ensemble
     if expired := check_expiry(row, settings, run.started):
-        run.warning = in_words(expired)
+        run.warning = error_text(expired)
     try:
         if row is None:
             ensemble = load_environment_models(session, run.target.symbol, settings)
@@ -48,8 +48,8 @@ def _load(session: Session, run: Run, settings: Settings) -> Ensemble | None:
     return ensemble
 
 
-def _rehearse(session: Session, ready: list[Ready], settings: Settings) -> None:
-    """Take the whole road once with the newest candle at hand, writing nothing, so that every plan is warm."""
+def _warm_up(session: Session, ready: list[Ready], settings: Settings) -> None:
+    """Predict from the newest stored candle and discard the result, so that plans and models are cached."""
     for run, ensemble in ready:
         symbol, newest = run.target.symbol, run.target.newest
         if newest is None:
@@ -60,6 +60,6 @@ def _rehearse(session: Session, ready: list[Ready], settings: Settings) -> None:
                 forecast_rows(ensemble, symbol, newest, windows, settings.min_confidence)
         except (CandlecastError, session.plpy.SPIError) as error:
             raise_cancel(error)
-            continue  # a gap before now says nothing about the minute that is awaited
+            continue  # the window of the expected candle may still be complete
         has_candle(session, symbol, newest)
     warm_insert(session)

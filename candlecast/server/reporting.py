@@ -1,6 +1,6 @@
-"""The edge to PostgreSQL: CandlecastErrors become its errors, with SQLSTATE, DETAIL and HINT.
+"""Converts CandlecastErrors to PostgreSQL errors with SQLSTATE, DETAIL and HINT.
 
-The code inside raises exceptions and knows no ``plpy``.
+All other code raises exceptions and does not report through ``plpy``.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,12 +38,12 @@ def _call_and_report(plpy: Any, rows: Iterator) -> Iterator:
 
 
 def warn(plpy: Any, error: CandlecastError) -> None:
-    """Send what an error says as a WARNING; the call goes on."""
+    """Send an error as a WARNING; the call continues."""
     plpy.warning(error.message, **_more(error))
 
 
-def in_words(error: Exception) -> str:
-    """Message, detail and remedy in one text, for a row; of PostgreSQL's own errors their message."""
+def error_text(error: Exception) -> str:
+    """Message, detail and hint as one text, to store in a row; for errors of PostgreSQL their message."""
     if isinstance(error, CandlecastError):
         return " ".join(filter(None, (f"{error.message}.", error.detail, error.hint)))
     return str(error)

@@ -1,7 +1,7 @@
-"""run_inference(): what pg_cron calls every minute.
+"""run_inference(), which pg_cron calls every minute.
 
-pg_cron starts a fresh process for each run, so everything is cold. Therefore: load the models and rehearse
-first, wait for the minute's candle second; when it lands, only features, two models and an insert are left.
+pg_cron starts a new process for each run, so nothing is cached. Therefore a run first loads the models and warms up,
+and then waits for the candle. When it arrives, only features, two models and an insert remain.
 """
 
 import math
@@ -25,7 +25,7 @@ from candlecast.server.targets import find_targets
 #: A symbol whose newest candle is older than this is skipped.
 STALE_SECONDS = 3600
 
-# The timeout holds until the commit: a predict_now() of this minute that is not committed yet locks the rows to write.
+# The timeout applies until the commit. An uncommitted predict_now() of the same minute would block the insert.
 _ARRIVE = "select extract(epoch from clock_timestamp())::float8 as now, set_config('lock_timeout', '2s', true)"
 
 
@@ -33,10 +33,10 @@ _ARRIVE = "select extract(epoch from clock_timestamp())::float8 as now, set_conf
 def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
     """Predict one minute for every symbol with its active, test and shadow ensembles, and log every run.
 
-    ``at_time`` replays that minute: its candle must be there, and no later one is read.
+    ``at_time`` replays that minute: its candle must be stored, and no later one is read.
     """
     session = Session.of(plpy, cache)
-    session.settle()
+    session.configure_transaction()
     now = session.now()
     candle_time = now - MINUTE_SECONDS if at_time is None else parse_timestamp(at_time)
     if not math.isfinite(candle_time):
@@ -58,8 +58,8 @@ def run_inference(plpy: Any, cache: dict, at_time: str | None) -> None:
 def _run(session: Session, settings: Settings, candle_time: float, now: float, *, replay: bool) -> None:
     runs = _begin_runs(session, settings, candle_time, replay=replay)
     session.commit()
-    ready = prepare(session, runs, settings, rehearse=not replay)  # a replay's candle is there: nothing to be warm for
-    session.rows(_ARRIVE)  # planned now, so that it costs nothing later; the commit ends its timeout
+    ready = prepare(session, runs, settings, warm_up=not replay)  # a replay does not wait, so it needs no warm-up
+    session.rows(_ARRIVE)  # plans it before the candle arrives; the commit ends its timeout
     session.commit()
     deadline = now if replay else now + settings.candle_timeout
     waiting = {run.target.symbol for run, _ in ready}
@@ -69,12 +69,12 @@ def _run(session: Session, settings: Settings, candle_time: float, now: float, *
     for run, _ in ready:
         if (symbol := run.target.symbol) in waiting:
             within = "" if replay else " within candle_timeout"
-            run.error = f"the candle of {symbol} at {format_timestamp(candle_time)} did not come{within}"
+            run.error = f"the candle of {symbol} at {format_timestamp(candle_time)} did not arrive{within}"
             finish(session, run, "no_candle")
 
 
 def _begin_runs(session: Session, settings: Settings, candle_time: float, *, replay: bool) -> list[Run]:
-    """A run for every target that is to be predicted; a row that says why for each of the others."""
+    """Begin a run for every target to predict, and write a row with the reason for each of the others."""
     runs = []
     targets = find_targets(session, candle_time, settings.max_test_ensembles)
     for target in targets:
@@ -91,7 +91,7 @@ def _begin_runs(session: Session, settings: Settings, candle_time: float, *, rep
 
 
 def _predict(session: Session, symbol: str, candle_time: float, ready: list[Ready], settings: Settings) -> None:
-    """Predict one symbol's minute with all of its ensembles, and commit."""
+    """Predict the minute of one symbol with all of its ensembles, and commit."""
     arrived = session.rows(_ARRIVE)[0]["now"]
     clock = time.perf_counter()
     try:

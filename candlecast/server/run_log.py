@@ -1,26 +1,26 @@
-"""inference_runs: the row that every run leaves, begun before the work and finished after it.
+"""inference_runs: one row per run, inserted before the work and updated after it.
 
-Who listens on the channel candlecast hears of runs that failed, as of ensembles that change.
+Failed and lost runs are also sent as notifications on the channel candlecast.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from candlecast.server.reporting import in_words
+from candlecast.server.reporting import error_text
 from candlecast.server.session import Session
 from candlecast.server.targets import Target
 
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
-_HELD = (
-    ": an open transaction holds what this run waited for, a predict_now() that is not committed perhaps."
-    " select * from pg_stat_activity where state like 'idle in transaction%' finds it."
+_LOCK_HINT = (
+    ": an open transaction holds a lock that this run needs, possibly an uncommitted predict_now()."
+    " Find it: select * from pg_stat_activity where state like 'idle in transaction%';"
 )
 
 
 @dataclass
 class Run:
-    """One row being filled, of one target; times in milliseconds, ``started`` in epoch seconds."""
+    """The row of a run in progress. Times are in milliseconds, ``started`` in epoch seconds."""
 
     id: int
     target: Target
@@ -37,11 +37,11 @@ class Run:
     warning: str | None = None
 
     def fail(self, error: Exception) -> None:
-        """Keep what went wrong, with its remedy; PostgreSQL's own errors too. A canceled run is raised again."""
+        """Record an error and its remedy, also of PostgreSQL. Re-raises a cancellation."""
         raise_cancel(error)
-        self.error, self.error_sqlstate = in_words(error), getattr(error, "sqlstate", None)
+        self.error, self.error_sqlstate = error_text(error), getattr(error, "sqlstate", None)
         if self.error_sqlstate == LOCK_NOT_AVAILABLE:
-            self.error += _HELD
+            self.error += _LOCK_HINT
 
 
 _BEGIN = """
@@ -59,14 +59,14 @@ set status = $2, finished_at = clock_timestamp(), mamba_runtime = $3, load_ms = 
 where id = $1"""
 _LOST = """
 update public.inference_runs
-set status = 'lost', finished_at = clock_timestamp(), error = 'the backend that ran it ended before it could finish'
+set status = 'lost', finished_at = clock_timestamp(), error = 'the database session ended before the run finished'
 where status = 'running' and not exists (
     select from pg_stat_activity
     where pid = inference_runs.backend_pid and backend_start <= inference_runs.started_at
 )
 returning id"""
-# A notification holds under 8,000 bytes; a thousand characters are at most 6,000, as JSON escapes them.
-_TELL = """
+# A notification is limited to 8,000 bytes. A thousand characters need at most 6,000 as escaped JSON.
+_NOTIFY = """
 select pg_notify('candlecast', json_build_object(
     'event', 'inference_' || status, 'symbol', symbol, 'ensemble_id', ensemble_id, 'candle_time', candle_time,
     'sqlstate', error_sqlstate, 'reason', left(error, 1000)
@@ -79,7 +79,7 @@ _TYPES = ["text", "bigint", "float8", "text"]
 
 
 def begin(session: Session, candle_time: float, target: Target) -> Run:
-    """Write a row that says 'running'."""
+    """Insert a row with the status 'running'."""
     row = session.rows(_BEGIN, _TYPES, [target.symbol, target.ensemble_id, candle_time, "running"])[0]
     return Run(row["id"], target, row["started"])
 
@@ -87,18 +87,18 @@ def begin(session: Session, candle_time: float, target: Target) -> Run:
 def note(
     session: Session, candle_time: float, status: str, target: Target | None = None, error: Exception | None = None
 ) -> None:
-    """Write a row for a run that has nothing to do, or that could not even begin."""
+    """Insert a row for a run that has nothing to do, or that could not start."""
     symbol, ensemble_id = (target.symbol, target.ensemble_id) if target else (None, None)
-    what, sqlstate = (in_words(error), getattr(error, "sqlstate", None)) if error else (None, None)
+    what, sqlstate = (error_text(error), getattr(error, "sqlstate", None)) if error else (None, None)
     rows = session.rows(_NOTE, [*_TYPES, "text", "text"], [symbol, ensemble_id, candle_time, status, what, sqlstate])
     if status == "failed":
-        _tell(session, rows)
+        _notify(session, rows)
     if what:
         session.plpy.warning(what)
 
 
 def finish(session: Session, run: Run, status: str) -> None:
-    """Fill the row of a run; what went wrong is a warning for the caller too."""
+    """Update the row of a run. An error is also sent to the caller as a warning."""
     values = [
         run.id, status, run.mamba_runtime, run.load_ms, run.wait_ms, run.features_ms,
         run.models_ms, run.write_ms, run.latency_ms, run.error, run.error_sqlstate, run.warning,
@@ -106,29 +106,29 @@ def finish(session: Session, run: Run, status: str) -> None:
     types = ["bigint", "text", "text", *["float8"] * 6, "text", "text", "text"]
     session.rows(_FINISH, types, values)
     if status == "failed":
-        _tell(session, [{"id": run.id}])
+        _notify(session, [{"id": run.id}])
     if run.error:
         session.plpy.warning(run.error)
 
 
 def mark_lost(session: Session) -> None:
-    """Say 'lost' of runs whose backend is gone."""
-    _tell(session, session.rows(_LOST))
+    """Set the status 'lost' for runs whose database session has ended."""
+    _notify(session, session.rows(_LOST))
 
 
 def was_stale(session: Session, target: Target) -> bool:
-    """Whether the last row of this symbol and ensemble says 'stale' already."""
+    """Whether the last row of this symbol and ensemble has the status 'stale'."""
     rows = session.rows(_LAST, ["text", "bigint"], [target.symbol, target.ensemble_id])
     return len(rows) > 0 and rows[0]["status"] == "stale"
 
 
 def raise_cancel(error: Exception) -> None:
-    """Raise an error again that says that somebody canceled the query: it is not the run's to handle."""
+    """Re-raise the error of a canceled query: a run must not handle it."""
     if getattr(error, "sqlstate", None) == QUERY_CANCELED:
         raise error
 
 
-def _tell(session: Session, runs: Iterable[Mapping]) -> None:
-    """Notify of these rows, where there are any."""
+def _notify(session: Session, runs: Iterable[Mapping]) -> None:
+    """Send a notification for each of these rows."""
     if ids := [row["id"] for row in runs]:
-        session.rows(_TELL, ["bigint[]"], [ids])
+        session.rows(_NOTIFY, ["bigint[]"], [ids])

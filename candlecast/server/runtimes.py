@@ -1,6 +1,6 @@
-"""Artifact bytes to callables: ONNX Runtime and, where it is allowed, TorchScript.
+"""Turns artifact bytes into callables: ONNX Runtime and, where it is allowed, TorchScript.
 
-One thread everywhere: a database has its own processes to keep the cores busy.
+Both use one thread, because PostgreSQL already runs one process per session.
 """
 
 import io
@@ -13,12 +13,12 @@ from candlecast.core.errors import ArtifactDamaged, ArtifactRefused, RuntimeMiss
 from candlecast.core.model import Runner
 from candlecast.core.settings import is_torchscript_allowed
 
-#: The largest artifact that is loaded, in bytes.
+#: The size limit of an artifact, in bytes.
 MAX_BYTES = 64 * 1024 * 1024
-# Words that give a graph away wherever they stand in its bytes: the key that any tensor outside the file carries,
-# and the operators that repeat a body, which could run for ever where no cancel reaches.
+# Words that must not occur anywhere in the bytes of a graph: the key of tensors outside the file, and operators that
+# loop, because an endless loop in ONNX Runtime could not be canceled.
 _REFUSED_WORDS = {
-    b"location": "it keeps data outside the file (ONNX external data)",
+    b"location": "it stores data outside the file (ONNX external data)",
     b"Loop": "it may loop (operator Loop)",
     b"Scan": "it may loop (operator Scan)",
     b"SequenceMap": "it may loop (operator SequenceMap)",
@@ -26,7 +26,7 @@ _REFUSED_WORDS = {
 
 
 def check_artifact(name: str, content: bytes) -> None:
-    """Raise ArtifactRefused for what is never loaded: too large, or ONNX with data outside the file."""
+    """Raise ArtifactRefused for a file that is too large, or ONNX with external data or loops."""
     if len(content) > MAX_BYTES:
         raise ArtifactRefused(name=name, reason=f"{len(content)} bytes are over the limit of {MAX_BYTES}")
     if name.endswith(".onnx"):
@@ -55,14 +55,14 @@ def load_onnx(name: str, content: bytes, device: str = "cpu") -> Runner:
 
 
 def load_torchscript(name: str, content: bytes, device: str = "cpu") -> Runner:
-    """A TorchScript module, same shapes. Raises TorchScriptNotAllowed where the server does not allow it."""
+    """A TorchScript module with the same shapes. Raises TorchScriptNotAllowed."""
     if not is_torchscript_allowed():
         raise TorchScriptNotAllowed()
     check_artifact(name, content)
     torch = _import_torch()
     try:
         module = torch.jit.load(io.BytesIO(content), map_location=device).eval()
-    except Exception as error:  # a damaged archive shows as RuntimeError, ValueError and others
+    except Exception as error:  # a damaged archive raises RuntimeError, ValueError and others
         raise ArtifactDamaged(name=name, reason=f"torch cannot load it: {error}") from None
 
     def run(values: np.ndarray) -> np.ndarray:

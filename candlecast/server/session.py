@@ -1,14 +1,14 @@
-"""A database session as the code sees it: prepared queries, and a small cache of loaded models.
+"""A database session: prepared queries and a small cache of loaded models.
 
-Both live in PL/Python's GD, so they last as long as the connection.
+Both are in PL/Python's GD, so they last as long as the connection.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-#: Loaded models and calibrations that a session keeps; the least recently used goes first. The parts of six ensembles:
-#: an active one, a shadow, three on test, and one that is proved.
+#: Loaded models and calibrations per session; the least recently used is removed first. Enough for six ensembles: an
+#: active one, a shadow, three on test, and one that is being validated.
 CACHE_SIZE = 18
 
 
@@ -16,7 +16,7 @@ _NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 
 class Session:
-    """One connection: ``plpy``, prepared plans by query text, models by identity, ensembles it was warned of."""
+    """One connection: ``plpy``, plans by query text, models by key, ids of ensembles whose warning was sent."""
 
     def __init__(self, plpy: Any) -> None:
         self.plpy = plpy
@@ -26,7 +26,7 @@ class Session:
 
     @classmethod
     def of(cls, plpy: Any, cache: dict) -> "Session":
-        """The session kept in ``cache`` (GD), made at the first call."""
+        """The session in ``cache`` (GD), created at the first call."""
         session = cache.get("candlecast")
         if session is None:
             session = cache["candlecast"] = cls(plpy)
@@ -44,11 +44,12 @@ class Session:
         """The server's clock, epoch seconds."""
         return self.rows(_NOW)[0]["now"]
 
-    def settle(self) -> None:
-        """For this transaction, what a procedure that commits cannot SET: names are PostgreSQL's, plans are reused.
+    def configure_transaction(self) -> None:
+        """Set search_path and plan_cache_mode for this transaction; a procedure that commits cannot have a SET clause.
 
-        Without the first, whoever may create a function in schema public could slip it in; without the second, the
-        features are planned anew at each call, which costs as much as running them.
+        search_path: otherwise any role that may create functions in schema public could replace a function that is
+        called here. plan_cache_mode: otherwise the features are planned at each call, which takes as long as running
+        them.
         """
         self.plpy.execute(
             "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
@@ -56,9 +57,9 @@ class Session:
         )
 
     def commit(self) -> None:
-        """Commit, and settle the transaction that begins."""
+        """Commit, and configure the next transaction."""
         self.plpy.commit()
-        self.settle()
+        self.configure_transaction()
 
     def keep(self, key: tuple, model: Any) -> Any:
         """Put a loaded model into the cache and return it."""

@@ -1,4 +1,4 @@
-"""Settings in the database: how queries read ``ml_settings``, and what is in effect."""
+"""Reads settings from the database: ``ml_settings``, and the value in effect."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from candlecast.core.settings import Settings, in_effect, resolve
 from candlecast.server.reporting import report_errors
 from candlecast.server.session import Session
 
-#: ml_settings as JSON, for queries that read all that they need at once; `resolve` takes it.
+#: ml_settings as JSON, a column for other queries. `resolve` parses it.
 STORED_SETTINGS = "(select jsonb_object_agg(name, value) from public.ml_settings)::text as settings"
 
 
@@ -15,12 +15,12 @@ _QUERY = f"select {STORED_SETTINGS}"
 
 
 def read_settings(session: Session) -> Settings:
-    """The settings of this moment. Raises SettingInvalid."""
+    """The current settings. Raises SettingInvalid."""
     return resolve(session.rows(_QUERY)[0]["settings"])
 
 
 @report_errors
 def ml_setting(plpy: Any, cache: dict, name: str) -> str:
-    """What the server goes by, for those who cannot see its environment."""
+    """The value in effect, for callers that cannot read the server's environment."""
     stored = Session.of(plpy, cache).rows(_QUERY)[0]["settings"]
     return in_effect(name, json.loads(stored))

@@ -1,11 +1,11 @@
-"""Candles as the prediction path looks for them: the newest one, and the one that is awaited."""
+"""Finds candles for predictions: the newest one, and the one that a run waits for."""
 
 import time
 from collections.abc import Collection, Iterator
 
 from candlecast.server.session import Session
 
-#: Seconds between two looks for a candle.
+#: Seconds between two checks for a candle.
 POLL_SECONDS = 0.004
 
 _ARRIVED = "select from public.candles_1m where symbol = $1 and open_time = to_timestamp($2)"
@@ -25,7 +25,7 @@ def has_candle(session: Session, symbol: str, candle_time: float) -> bool:
 
 
 def await_candles(session: Session, symbols: Collection[str], candle_time: float, deadline: float) -> Iterator[str]:
-    """Each symbol once its candle of candle_time is there; ends when all came, or at a look past the deadline."""
+    """Yield each symbol when its candle of candle_time arrives, until all have arrived or the deadline has passed."""
     waiting = set(symbols)
     while waiting:
         for symbol in sorted(waiting):

@@ -1,10 +1,10 @@
-"""Writes forecasts to predictions, and reads stored ones back in the same form."""
+"""Writes forecasts to ``predictions``, and reads stored ones in the same form."""
 
 from candlecast.core.forecast_rows import ForecastRow
 from candlecast.core.times import MINUTE_SECONDS
 from candlecast.server.session import Session
 
-# What differs between the rows of one candle, with its type.
+# The columns that differ between the rows of one candle, with their types.
 _EACH = {
     "horizon": "int", "predicted_close": "float8", "predicted_price": "float8", "mamba_close": "float8",
     "lgbm_close": "float8", "confidence": "float8", "probability_up": "float8", "lower_price": "float8",
@@ -33,9 +33,9 @@ order by horizon"""
 
 
 def write_predictions(session: Session, rows: list[ForecastRow], candle_time: float, started: float) -> int:
-    """Store the five rows of one candle; latency counts from ``started`` (epoch seconds).
+    """Store the five rows of one candle; latency is measured from ``started`` (epoch seconds).
 
-    Returns how many were new: rows that another session stored first stay as they are.
+    Returns the number of new rows. Rows that another session stored first are not changed.
     """
     same, each = rows[0], [[getattr(row, name) for row in rows] for name in _EACH]
     values = [same.symbol, candle_time, same.reference_close, same.ensemble_id, started, *each]
@@ -43,12 +43,12 @@ def write_predictions(session: Session, rows: list[ForecastRow], candle_time: fl
 
 
 def warm_insert(session: Session) -> None:
-    """Run the insert with no rows, so that its plan and its tables are at hand when a candle lands."""
+    """Run the insert without rows, so that its plan is cached when a candle arrives."""
     empty: list[list] = [[] for _ in _EACH]
     session.rows(_INSERT, _INSERT_TYPES, ["", 0.0, 1.0, None, 0.0, *empty])
 
 
 def read_predictions(session: Session, symbol: str, candle_time: float, ensemble_id: int | None) -> list[ForecastRow]:
-    """What is stored for one candle and ensemble."""
+    """The stored predictions of one candle and ensemble."""
     result = session.rows(_STORED, ["text", "float8", "bigint"], [symbol, candle_time, ensemble_id])
     return [ForecastRow(**row) for row in result]

@@ -1,4 +1,4 @@
-"""What one run_inference() has to predict: every symbol with its active, test and shadow ensembles."""
+"""The targets of one run_inference(): every symbol with its active, test and shadow ensembles."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from candlecast.server.stored_candles import newest_candle
 
 @dataclass(frozen=True)
 class Target:
-    """A symbol and one of its ensembles, None for the models of the server's environment paths.
+    """A symbol and one of its ensembles; None for the models of the server's environment.
 
-    newest: the symbol's newest candle up to the minute, epoch seconds; predicted: whether the minute is already.
+    newest: the symbol's newest candle up to the minute, epoch seconds. predicted: whether the minute is predicted.
     """
 
     symbol: str
@@ -22,12 +22,12 @@ class Target:
 
     @property
     def ensemble_id(self) -> int | None:
-        """None as in predictions and inference_runs."""
+        """The id, or None, as in predictions and inference_runs."""
         return None if self.ensemble is None else self.ensemble.id
 
 
-# $1 is candle_time: nothing later is looked at. $2: whether symbols without an active ensemble count too. $3: how many
-# may be on test; where the setting was lowered, those that have been there longest go on.
+# $1: candle_time; no later candle is read. $2: whether symbols without an active ensemble are included. $3: the most
+# ensembles on test; if the setting was lowered, those with the longest time on test stay.
 _TARGETS = f"""
 with placed as (
     select

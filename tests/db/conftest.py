@@ -1,4 +1,4 @@
-"""What the database tests share beside tests/conftest.py."""
+"""Fixtures of the database tests, in addition to tests/conftest.py."""
 
 import shutil
 
@@ -19,7 +19,7 @@ def shared_session(make_shared_database, template):
 
 @pytest.fixture
 def shared_db(shared_session):
-    """A transaction in a migrated database of the module's, rolled back: for the many cases that commit nothing."""
+    """A transaction in a migrated database of the module, rolled back: for tests that do not commit."""
     with shared_session.transaction(force_rollback=True):
         yield shared_session
 
@@ -57,14 +57,14 @@ def warm_session(make_shared_database, live_template):
 
 @pytest.fixture
 def warm(warm_session):
-    """A transaction in a clone of `live_template`, rolled back; its session keeps what it loaded, rows have names."""
+    """A transaction in a clone of `live_template`, rolled back; loaded models stay cached, rows have names."""
     with warm_session.transaction(force_rollback=True):
         yield warm_session
 
 
 @pytest.fixture(scope="session")
 def calibrated_template(cluster_url, live_template, artifacts):
-    """The same, its active ensemble calibrated."""
+    """`live_template` with a calibrated active ensemble."""
     name = "candlecast_calibrated"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")
@@ -87,7 +87,7 @@ def calibrated(calibrated_url):
 
 @pytest.fixture
 def copies(artifacts):
-    """The two model folders, where the server's own user can read them."""
+    """Copies of the two model folders that the server's operating system user can read."""
     folders = readable_copies(artifacts)
     yield folders
     shutil.rmtree(folders[0].parent)
@@ -95,7 +95,7 @@ def copies(artifacts):
 
 @pytest.fixture(scope="session")
 def duel_template(cluster_url, live_template, artifacts):
-    """Five synthetic days (ab_days.py): ensemble 1 active and right in half of them, 2 on test, 3 and 4 waiting."""
+    """Five synthetic days (ab_days.py): ensemble 1 active and right in half of the minutes, 2 on test, 3, 4 waiting."""
     name = "candlecast_duel"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {live_template}")
@@ -119,7 +119,7 @@ def duel_session(make_shared_database, duel_template):
 
 @pytest.fixture
 def duel(duel_session):
-    """A transaction in a clone of `duel_template`, rolled back; the session stays warm, rows have names."""
+    """A transaction in a clone of `duel_template`, rolled back; loaded models stay cached, rows have names."""
     with duel_session.transaction(force_rollback=True):
         yield duel_session
 

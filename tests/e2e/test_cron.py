@@ -133,7 +133,7 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
         with psycopg.connect(live, autocommit=True) as db:
             db.execute("update ml_settings set value = null where name = 'candle_timeout'")
         feeder.clear()
-    assert "did not come within candle_timeout" in error
+    assert "did not arrive within candle_timeout" in error
 
 
 def test_the_jobs_are_there_with_their_schedules(cron_url):

@@ -88,7 +88,7 @@ def evaluated(db: psycopg.Connection, at: Any = AT, function: str = "evaluate_ab
     return {row.challenger_id: row for row in rows}
 
 
-def judged(db: psycopg.Connection, at: Any = AT) -> Any:
+def evaluate_one(db: psycopg.Connection, at: Any = AT) -> Any:
     """The one row that there must be."""
     (row,) = evaluated(db, at).values()
     return row

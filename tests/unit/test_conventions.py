@@ -1,4 +1,4 @@
-"""Rules of the repository that need no database: the length of names and code, where tests are, how fixtures wait."""
+"""Rules of the repository: the length of names and code, the folders of tests, and how fixtures wait."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from tests.support.paths import ROOT, TESTS
 MAX_TEST_NAME = 60
 MAX_FUNCTION_LINES = 60
 MAX_SERVER_LINES = 160
-#: The longest that a fixture may sleep at a time: it polls for what it waits for.
+#: The longest sleep in a fixture, in seconds. Fixtures poll.
 MAX_FIXTURE_SLEEP = 1
 PACKAGES = {path.parent.name for path in (ROOT / "candlecast").glob("*/__init__.py")}
 TOPICS = {path.name for path in (ROOT / "db/functions").iterdir() if path.is_dir()}
@@ -24,7 +24,7 @@ def modules(folder: str) -> list[Path]:
 
 
 def functions(folder: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Where each function of a folder is, and its syntax tree."""
+    """The place and the syntax tree of each function of a folder."""
     for path in modules(folder):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -37,10 +37,10 @@ def test_names_of_tests_are_short():
     assert [where for where, name in tests.items() if len(name) > MAX_TEST_NAME] == []
 
 
-@pytest.mark.parametrize(("kind", "rooms"), [("unit", PACKAGES | TOP_FOLDERS), ("db", PACKAGES | TOPICS | TOP_FOLDERS)])
-def test_a_test_folder_is_named_for_a_package_or_topic(kind, rooms):
+@pytest.mark.parametrize(("kind", "names"), [("unit", PACKAGES | TOP_FOLDERS), ("db", PACKAGES | TOPICS | TOP_FOLDERS)])
+def test_test_folders_are_named_for_a_package_or_topic(kind, names):
     paths = [path.relative_to(TESTS / kind) for path in modules(f"tests/{kind}")]
-    assert {path.parts[0] for path in paths if len(path.parts) > 1} - rooms == set()
+    assert {path.parts[0] for path in paths if len(path.parts) > 1} - names == set()
     in_no_folder = {path.name for path in paths if len(path.parts) == 1}
     assert in_no_folder <= {"conftest.py", Path(__file__).name}
 
@@ -51,7 +51,7 @@ def test_modules_of_the_server_are_short():
 
 
 def sleeps_long(function: ast.AST) -> bool:
-    """Whether it sleeps for over MAX_FIXTURE_SLEEP, or for a time that is calculated."""
+    """Whether it sleeps longer than MAX_FIXTURE_SLEEP, or for a computed time."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     slept = [call.args[0] for call in calls if ast.unparse(call.func) in ("time.sleep", "asyncio.sleep")]
     return any(not isinstance(one, ast.Constant) or one.value > MAX_FIXTURE_SLEEP for one in slept)
@@ -73,7 +73,7 @@ def test_functions_of_the_product_are_short():
     assert {where: lines for where, lines in lengths.items() if lines > MAX_FUNCTION_LINES} == {}
 
 
-def test_the_table_of_places_names_what_is_there():
+def test_the_table_of_places_names_existing_files():
     section = (ROOT / "CONTRIBUTING.md").read_text().split("## Where things are")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (?!to find|---).*\| (.*) \|$", section, flags=re.MULTILINE)
     assert len(rows) > 20
@@ -83,4 +83,4 @@ def test_the_table_of_places_names_what_is_there():
             path = re.sub(r"<\w+>", "*", name)
             found = [*ROOT.glob(path), *folder.glob(path)]
             assert found, f"{name} of: {row}"
-            folder = found[0].parent  # a bare name after it is its neighbor
+            folder = found[0].parent  # a bare name after it is in the same folder

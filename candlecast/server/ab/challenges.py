@@ -1,4 +1,4 @@
-"""Which ensembles are compared: each one on test or in shadow with its symbol's active one."""
+"""Lists the comparisons: each ensemble on test or in shadow with the active ensemble of its symbol."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ from candlecast.server.session import Session
 
 @dataclass(frozen=True)
 class Challenge:
-    """An ensemble on test or in shadow, and its symbol's active one; times in epoch seconds.
+    """An ensemble on test or in shadow (the challenger) and the active one of its symbol; times in epoch seconds.
 
-    began: when this challenge could begin: both in their states, no model fitted on what comes after. together_since:
-    since when both are in their states; active_since: the active one. Both None where at_time did not know of it yet.
-    changed_later: when either of them came into its state, or an evaluation changed what is live, after at_time.
+    began: the earliest minute that may count: both are in their states, and it is out-of-sample for both.
+    together_since: since when both are in their states. active_since: since when the active one is. Both are None where
+    the change was after at_time.
+    changed_later: a time after at_time when one of them changed its state or an evaluation changed the active ensemble.
     """
 
     symbol: str
@@ -24,9 +25,9 @@ class Challenge:
     changed_later: float | None
 
 
-# $1 is at_time, a whole minute. Changes after it are left out; those within it are known: evaluate_ab() without a time
-# may come seconds after them. Where at_time lies before an ensemble was created it is a replay, and the first
-# pair begins the test; else a change after at_time stands, an operator's too.
+# $1 is at_time, a whole minute. State changes after that minute are ignored. Changes within it count, because
+# evaluate_ab() without a time may run seconds after them. Where at_time is before the creation of an ensemble, it is a
+# replay: the test starts at the first paired minute. Otherwise a later change, also a manual one, blocks the decision.
 _CHALLENGES = """
 select
     challenger.symbol, active.id as active_id, challenger.id as challenger_id, challenger.state as role,
@@ -61,5 +62,5 @@ order by challenger.symbol, challenger.is_test, challenger.id"""
 
 
 def list_challenges(session: Session, at: float) -> list[Challenge]:
-    """What is to be compared at ``at`` (epoch seconds): by symbol, the shadow first."""
+    """All comparisons at ``at`` (epoch seconds), by symbol, the shadow first."""
     return [Challenge(**row) for row in session.rows(_CHALLENGES, ["float8"], [at])]

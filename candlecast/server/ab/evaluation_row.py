@@ -1,4 +1,4 @@
-"""An evaluation, and its row of ab_evaluations: the table's own text says what each column means."""
+"""An evaluation and its row of ab_evaluations. The comments of the table explain the columns."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -6,7 +6,7 @@ from typing import Any
 
 from candlecast.core.settings import Settings
 from candlecast.core.times import DAY_SECONDS, format_timestamp
-from candlecast.server.ab.decision import Decision, Standing
+from candlecast.server.ab.decision import Comparison, Decision
 from candlecast.server.ab.figures import Accuracies
 from candlecast.server.session import Session
 
@@ -19,15 +19,15 @@ returning *"""
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Where a challenge stands, what is decided of it, and the settings that hold."""
+    """The figures of a challenge, the decision, and the settings that it used."""
 
-    standing: Standing
+    comparison: Comparison
     decision: Decision
     settings: Settings
 
 
 def build_row(evaluation: Evaluation) -> Row:
-    """The row of an evaluation that is not stored: id and evaluated_at are None."""
+    """The row of an evaluation that is not stored; id and evaluated_at are None."""
     columns = _build_columns(evaluation)
     return {"id": None, "evaluated_at": None} | columns | {"by_horizon": json.dumps(columns["by_horizon"])}
 
@@ -40,17 +40,17 @@ def insert_row(session: Session, evaluation: Evaluation) -> Row:
 
 
 def _build_columns(evaluation: Evaluation) -> Row:
-    standing, decision, settings = evaluation.standing, evaluation.decision, evaluation.settings
-    challenge, day, sequence = standing.challenge, standing.day, standing.sequence
+    comparison, decision, settings = evaluation.comparison, evaluation.decision, evaluation.settings
+    challenge, day, sequence = comparison.challenge, comparison.day, comparison.sequence
     low, high = sequence.bounds
     return {
-        "at_time": format_timestamp(standing.at),
+        "at_time": format_timestamp(comparison.at),
         "symbol": challenge.symbol,
         "active_id": challenge.active_id,
         "challenger_id": challenge.challenger_id,
         "role": challenge.role,
-        "since": None if standing.since is None else format_timestamp(standing.since),
-        "window_from": format_timestamp(standing.at - DAY_SECONDS),
+        "since": None if comparison.since is None else format_timestamp(comparison.since),
+        "window_from": format_timestamp(comparison.at - DAY_SECONDS),
         "pairs": day.pairs,
         **_build_accuracies(day.one_minute, "_1m"),
         "active_only_right": day.active_only_right,
@@ -85,5 +85,5 @@ def _build_accuracies(found: Accuracies | None, suffix: str) -> Row:
 
 
 def _unpack(found: Accuracies | None) -> dict[str, float | None]:
-    """The figures by name; all None where no price moved."""
+    """The figures by name; all None where the price never changed."""
     return asdict(found) if found else dict.fromkeys(field.name for field in fields(Accuracies))

@@ -1,7 +1,7 @@
-"""How two ensembles compare over one day: accuracies, their paired difference, McNemar's test, the loss.
+"""Compares two ensembles over one day: accuracies, their paired difference, McNemar's test, loss.
 
-Minutes that are not paired, or whose price did not move, take no part. Differences are challenger less active; their
-intervals are Newey & West's (candlecast.core.statistics).
+Minutes without both predictions, or without a price change, do not count. Differences are challenger minus active, with
+Newey-West intervals (candlecast.core.statistics).
 """
 
 import math
@@ -20,7 +20,7 @@ _BASIS_POINTS = 1e4
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Shares of right directions over the same cells, and their difference with its 95 % interval."""
+    """Direction accuracies over the same cells, and their difference with its 95 % interval."""
 
     active: float
     challenger: float
@@ -31,7 +31,7 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Loss:
-    """The difference of mean losses, below 0 where the challenger's is smaller, with its Newey-West standard error."""
+    """The difference of mean losses (negative: the challenger's is smaller) with its Newey-West standard error."""
 
     name: str
     difference: float
@@ -40,10 +40,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class DayFigures:
-    """All that is said of 24 hours. None where there is nothing to say it of.
+    """All figures of 24 hours; None where there are no minutes for a figure.
 
-    pairs: minutes that both predicted one minute ahead, with an outcome. The counts of minutes in which one alone was
-    right, and McNemar's p of them, are of one minute ahead too.
+    pairs: minutes that both predicted one minute ahead and whose outcome is known. active_only_right,
+    challenger_only_right and mcnemar_p are also of one minute ahead.
     """
 
     pairs: int
@@ -57,7 +57,7 @@ class DayFigures:
 
 
 def compute_figures(minutes: PairedMinutes) -> DayFigures:
-    """Of the 24 hours that paired_minutes.load_day() gives."""
+    """All figures of the minutes that paired_minutes.load_day() returns."""
     by_horizon = {horizon: compare_accuracy(minutes, (horizon,)) for horizon in HORIZONS}
     active_only, challenger_only = count_only_one_right(minutes)
     return DayFigures(
@@ -73,7 +73,7 @@ def compute_figures(minutes: PairedMinutes) -> DayFigures:
 
 
 def compare_accuracy(minutes: PairedMinutes, horizons: tuple[int, ...] = HORIZONS) -> Accuracies | None:
-    """Of these horizons together; None where no price moved."""
+    """Accuracies over these horizons together; None where the price never changed."""
     chosen = [horizon - 1 for horizon in horizons]
     active, challenger = minutes.active_hits[:, chosen], minutes.challenger_hits[:, chosen]
     moved = ~np.isnan(active)
@@ -86,7 +86,7 @@ def compare_accuracy(minutes: PairedMinutes, horizons: tuple[int, ...] = HORIZON
 
 
 def compare_loss(minutes: PairedMinutes) -> Loss | None:
-    """Brier's score where both gave every probability, else squared error in squared basis points; None: no cells."""
+    """Brier score where both have all probabilities, else squared error in squared basis points; None: no cells."""
     paired = ~np.isnan(minutes.active_error)
     if not paired.any():
         return None
@@ -102,18 +102,18 @@ def compare_loss(minutes: PairedMinutes) -> Loss | None:
 
 
 def count_pairs(minutes: PairedMinutes) -> int:
-    """Minutes that both predicted one minute ahead, with an outcome."""
+    """Minutes that both predicted one minute ahead and whose outcome is known."""
     return int((~np.isnan(minutes.active_error[:, 0])).sum())
 
 
 def count_only_one_right(minutes: PairedMinutes) -> tuple[int, int]:
-    """At one minute: how often the active one alone was right, and how often the challenger alone."""
+    """At one minute ahead: minutes in which only the active one was right, and only the challenger."""
     difference = minutes.challenger_hits[:, 0] - minutes.active_hits[:, 0]
     return int((difference < 0).sum()), int((difference > 0).sum())
 
 
 def mcnemar_p(active_only: int, challenger_only: int) -> float | None:
-    """Two-sided p of equal accuracies: McNemar's (1947) test in its exact form, where each alone is right as often."""
+    """Two-sided p value of equal accuracies: McNemar's (1947) test in its exact binomial form."""
     tosses, fewer = active_only + challenger_only, min(active_only, challenger_only)
     if not tosses:
         return None

@@ -1,7 +1,7 @@
-"""The minutes that an active ensemble and its challenger both predicted, and what came of them.
+"""The minutes that both the active ensemble and its challenger predicted, with their outcomes.
 
-Windows go by candle_time and end where at_time knew the outcome: the target's candle had closed. Nothing goes by when a
-row was written, so that a replay with run_inference(at_time) is judged as the days themselves would have been.
+Ranges are in candle_time. They include outcomes known at at_time: the target candle had closed. When a row was written
+does not matter, so a replay with run_inference(at_time) leads to the same decisions as the live days.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence
 from candlecast.server.session import Session
 
-# $1 symbol, $2 the active one, $3 the challenger, from $4 on, outcomes known at $5, horizons $6. Grouped, not joined:
-# predictions joined with themselves take seconds a day where the planner's statistics are behind.
+# $1 symbol, $2 active id, $3 challenger id, $4 start, $5 the time at which outcomes are known, $6 horizons. Grouped
+# instead of self-joined: with outdated planner statistics a self-join of predictions takes seconds per day.
 _PAIRED = """
 with paired as (
     select
@@ -63,10 +63,10 @@ from paired"""
 
 @dataclass(frozen=True)
 class PairedMinutes:
-    """Of every minute in time order, one column a horizon: all (minutes, 5), NaN where a minute is not paired.
+    """Every minute in time order, one column per horizon: all (minutes, 5), NaN where a minute is not paired.
 
-    hits: 1 right, 0 wrong, NaN where the price did not move as well. probability: of a higher price; NaN where there is
-    none. error: predicted less actual log return. up: 1 higher, 0 not.
+    hits: 1 right, 0 wrong; also NaN where the price did not change. probability: of a higher price; also NaN where
+    there is none. error: predicted minus actual log return. up: 1 for a higher price, else 0.
     """
 
     active_hits: np.ndarray
@@ -79,21 +79,21 @@ class PairedMinutes:
 
 
 def load_day(session: Session, challenge: Challenge, at: float) -> PairedMinutes:
-    """The 24 hours before ``at``, from where the challenge began."""
+    """The 24 hours before ``at``, without the minutes before the challenge began."""
     start = at - DAY_SECONDS
     rows = session.rows(_DAY, _TYPES, _parameters(challenge, start, at, HORIZONS))[0]
     minute, horizon = np.array(rows["minute"], dtype=np.intp), np.array(rows["horizon"], dtype=np.intp)
-    seen = minute * MINUTE_SECONDS + start >= challenge.began
+    counts = minute * MINUTE_SECONDS + start >= challenge.began
     arrays = {}
     for name in _ARRAYS:
         arrays[name] = np.full((DAY_SECONDS // MINUTE_SECONDS, len(HORIZONS)), np.nan)
         values = np.array(rows[name], dtype=np.float64)  # None becomes NaN
-        arrays[name][minute[seen], horizon[seen]] = values[seen]
+        arrays[name][minute[counts], horizon[counts]] = values[counts]
     return PairedMinutes(**arrays)
 
 
 def load_sequence(session: Session, challenge: Challenge, at: float) -> tuple[float | None, ConfidenceSequence]:
-    """The first minute that both predicted since the challenge began (None: none yet), and the sequence from there."""
+    """The first minute that both predicted since the challenge began (None: none yet), and the sequence since then."""
     row = session.rows(_SINCE, _TYPES, _parameters(challenge, challenge.began, at, (1,)))[0]
     return row["first"], ConfidenceSequence(row["minutes"], row["disagreements"], row["hits_more"])
 

@@ -1,6 +1,6 @@
-"""check_consistency(): a sample of a day's predictions, computed again from the features as they are stored now.
+"""check_consistency(): recomputes a sample of a day's predictions from the candles that are stored now.
 
-By the code that predict() uses, with the ensemble that predicted them.
+It uses the code of predict() and the ensemble that made the predictions.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_windows import read_windows
 from candlecast.server.measured_day import resolve_day
 from candlecast.server.registry.test_vectors import TOLERANCE
-from candlecast.server.reporting import in_words, report_errors
+from candlecast.server.reporting import error_text, report_errors
 from candlecast.server.run_log import raise_cancel
 from candlecast.server.session import Session
 from candlecast.server.settings import read_settings
 
-#: Minutes of a day that are computed again, of each ensemble; each has five horizons.
+#: Minutes of a day that are recomputed per ensemble, each with five horizons.
 SAMPLE_SIZE = 60
 
 _PREDICTED = f"""
@@ -60,7 +60,7 @@ Windows = dict[float, np.ndarray]
 
 @report_errors
 def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
-    """Check a day (None: yesterday, UTC) and store it in place of what was; returns the rows of consistency_checks."""
+    """Check a day (None: yesterday, UTC) and store the result, replacing an earlier one; returns its rows."""
     session = Session.of(plpy, cache)
     which, start, end = resolve_day(session, day)
     settings = read_settings(session)
@@ -73,20 +73,20 @@ def check_consistency(plpy: Any, cache: dict, day: str | None) -> list[Any]:
         for row, times in samples:
             stored.append(_store(session, row, which, _check(session, row, times, windows, settings)))
     if not stored:
-        plpy.notice(f"nothing was predicted from candles of {which}: there is nothing to check")
+        plpy.notice(f"there are no predictions from candles of {which}: nothing to check")
     return stored
 
 
 def choose_sample(times: list[float], day: date) -> np.ndarray:
-    """The same minutes for the same day, whenever it is asked: ascending."""
+    """The sampled minutes, ascending. Repeated calls for a day give the same sample."""
     chosen = np.random.default_rng(day.toordinal()).choice(len(times), min(SAMPLE_SIZE, len(times)), replace=False)
     return np.sort(times)[np.sort(chosen)]
 
 
 def _load_windows(session: Session, symbol: str, start: float, end: float, wanted: set[float]) -> Windows:
-    """The windows (60, features) that end at the wanted minutes, as far as all of their candles are stored."""
+    """The windows (60, features) that end at the wanted minutes, without those that miss a candle."""
     return {
-        time: window.copy()  # of a batch, which may go
+        time: window.copy()  # so that the batch can be freed
         for times, windows in read_windows(session, symbol, start, end)
         for time, window in zip(times.tolist(), windows, strict=True)
         if time in wanted
@@ -94,7 +94,7 @@ def _load_windows(session: Session, symbol: str, start: float, end: float, wante
 
 
 def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, settings: Settings) -> CheckResult:
-    """One ensemble's sample, or why it could not be computed again."""
+    """The result for one ensemble's sample, or the reason why it could not be recomputed."""
     symbol = row["predicted_symbol"]
     try:
         if (stored := EnsembleRow.of_joined(row)) is None:
@@ -107,7 +107,7 @@ def _check(session: Session, row: Mapping, times: np.ndarray, windows: Windows, 
         return build_result(session, symbol, deviations, times[~whole])
     except (CandlecastError, session.plpy.SPIError) as error:
         raise_cancel(error)
-        return CheckResult(0, reason=in_words(error))
+        return CheckResult(0, reason=error_text(error))
 
 
 def _store(session: Session, row: Mapping, day: date, result: CheckResult) -> Mapping:

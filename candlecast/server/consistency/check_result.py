@@ -1,7 +1,7 @@
-"""What a check found, in figures: how many minutes come out otherwise, by how much, and one of them as an example.
+"""The result of a check: how many minutes differ, by how much, and one of them as an example.
 
-Candles keep no history, but predictions keep each minute's close: a candle whose close is not the one that was
-predicted from was corrected. Of other reasons nothing is said.
+Candles have no history, but predictions store the close of their candle. A candle whose close differs from it was
+corrected. Other causes are not identified.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ order by prediction.candle_time"""
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Columns of consistency_checks. All but ``sampled`` and ``reason`` are None where nothing could be computed again.
+    """Columns of consistency_checks. All but ``sampled`` and ``reason`` are None where nothing could be recomputed.
 
-    corrected: mismatches whose candles were corrected since, or are gone. cause: of the example, 'candle' where it is
-    one of those, else 'unclear'. reason: by how much the example is off.
+    corrected: mismatches whose candles were corrected or deleted later. cause: 'candle' if the example is one of those,
+    else 'unclear'. reason: the difference of the example.
     """
 
     sampled: int
@@ -45,12 +45,12 @@ class CheckResult:
 
 
 def build_result(session: Session, symbol: str, deviations: Deviations, missing: np.ndarray) -> CheckResult:
-    """Of a sample's minutes that were computed again, and of the missing ones (m,), which have no window any more."""
+    """The result for the recomputed minutes of a sample and the missing ones (m,), which no longer have a window."""
     times, whole = deviations.times, deviations.stored.all(axis=1)
     off = (deviations.largest() > TOLERANCE) | ~whole
     candles = np.full(len(times), -np.inf)
     candles[off], closes = _find_corrected(session, symbol, times[off])
-    # A candle changes what the models give: where both give what they gave, something else was changed.
+    # A corrected candle changes the model outputs. Where both are unchanged, the cause is another.
     corrected = off & whole & (deviations.largest(MEMBERS) > TOLERANCE) & np.isfinite(candles)
     sampled, mismatches = len(times) + len(missing), int(off.sum()) + len(missing)
     worst = float(deviations.largest().max()) if len(times) else None
@@ -60,13 +60,13 @@ def build_result(session: Session, symbol: str, deviations: Deviations, missing:
         return CheckResult(*figures, float(times[place]), "unclear", _describe(deviations, place))
     if len(missing):
         time = float(missing[0])
-        reason = f"it cannot be computed again: {find_missing_candle(session, symbol, time).message}"
+        reason = f"it cannot be recomputed: {find_missing_candle(session, symbol, time).message}"
         return CheckResult(*figures, time, "candle", reason)
     if corrected.any():
         place = int(corrected.argmax())
         before, now = closes[candles[place]]
-        corrected_since = f"was corrected since, its close {before:.10g} is now {now:.10g}"
-        reason = f"{_describe(deviations, place)}: the candle at {format_timestamp(candles[place])} {corrected_since}"
+        change = f"was corrected later, from close {before:.10g} to {now:.10g}"
+        reason = f"{_describe(deviations, place)}: the candle at {format_timestamp(candles[place])} {change}"
         return CheckResult(*figures, float(times[place]), "candle", reason)
     return CheckResult(*figures)
 
@@ -74,9 +74,9 @@ def build_result(session: Session, symbol: str, deviations: Deviations, missing:
 def _find_corrected(
     session: Session, symbol: str, times: np.ndarray
 ) -> tuple[np.ndarray, dict[float, tuple[float, float]]]:
-    """(n,): the last corrected candle that each of these minutes (n,), ascending, reads; -inf: none of them.
+    """(n,): the last corrected candle that each of these ascending minutes (n,) reads; -inf: none.
 
-    And of each corrected candle its close as it was predicted from, and as it is.
+    And for each corrected candle its close at the time of the prediction and its close now.
     """
     if not len(times):
         return times, {}
@@ -89,10 +89,10 @@ def _find_corrected(
 
 
 def _describe(deviations: Deviations, place: int) -> str:
-    """By how much one minute is off, and in which columns."""
+    """The largest difference of one minute, and the columns that differ."""
     stored = zip(HORIZONS, deviations.stored[place], strict=True)
-    if gone := [str(horizon) for horizon, there in stored if not there]:
-        return f"the row of horizon {', '.join(gone)} is gone: all five are stored together"
+    if missing := [str(horizon) for horizon, is_stored in stored if not is_stored]:
+        return f"the row of horizon {', '.join(missing)} is missing: all five are stored together"
     worst = deviations.apart[place].max(axis=0)
     names = ", ".join(name for name, apart in zip(COMPARED, worst, strict=True) if apart > TOLERANCE)
     return f"{names} off by up to {worst.max():.3g}"

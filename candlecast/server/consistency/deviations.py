@@ -1,4 +1,4 @@
-"""Stored predictions beside the same ones computed again, and how far they lie apart."""
+"""Compares stored predictions with recomputed ones."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from candlecast.server.session import Session
 MEMBERS = ("mamba_close", "lgbm_close")
 RETURNS = ("predicted_close", *MEMBERS)
 PRICES = ("reference_close", "predicted_price", "lower_price", "upper_price")
-#: What is compared. Not confidence, which magnifies what both models' outputs may differ by where both are near 0, nor
-#: what a setting or a threshold makes of the others.
+#: The compared columns. Not confidence, which magnifies rounding differences where both model outputs are near 0, and
+#: not the columns that a setting or a threshold derives from the others.
 COMPARED = (*RETURNS, *PRICES, "probability_up")
 
 _PREDICTIONS = f"""
@@ -27,9 +27,9 @@ where symbol = $1 and ensemble_id = $2
 
 @dataclass(frozen=True)
 class Deviations:
-    """Of n minutes, times (n,) ascending, how far what is stored lies from what is computed now.
+    """The differences between stored and recomputed values of n minutes, times (n,) ascending.
 
-    apart (n, 5, columns): in scaled returns or in probability, 0 where no row is stored. stored (n, 5): whether one is.
+    apart (n, 5, columns): in scaled returns or probability, 0 where no row is stored. stored (n, 5): whether one is.
     """
 
     times: np.ndarray
@@ -44,10 +44,10 @@ class Deviations:
 def compare_stored(
     session: Session, ensemble: Ensemble, symbol: str, times: np.ndarray, windows: np.ndarray, *, weighted: bool
 ) -> Deviations:
-    """The stored predictions of these minutes beside the ensemble's forecasts from raw windows (n, 60, features).
+    """Compare the stored predictions of these minutes with forecasts from raw windows (n, 60, features).
 
-    Where the ensemble has no weight of its own (not ``weighted``) the setting may have been another: then a
-    predicted_close between both models is as good.
+    An ensemble without its own weight (not ``weighted``) used the setting mamba_weight, which may have changed since.
+    Then every predicted_close between both models is accepted.
     """
     if not len(times):
         return Deviations(times, np.zeros((0, len(HORIZONS), len(COMPARED))), np.zeros((0, len(HORIZONS)), dtype=bool))
@@ -64,7 +64,7 @@ def compare_stored(
 def _load_stored(
     session: Session, ensemble_id: int | None, symbol: str, times: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each horizon of each minute is stored, (n, 5), and its columns, (n, 5, columns), nan for null."""
+    """Whether each horizon of each minute is stored, (n, 5), and its columns, (n, 5, columns), NaN for null."""
     there = np.zeros((len(times), len(HORIZONS)), dtype=bool)
     stored = np.full((*there.shape, len(COMPARED)), np.nan)
     place = {time: number for number, time in enumerate(times.tolist())}
@@ -76,7 +76,7 @@ def _load_stored(
 
 
 def _allow_any_weight(stored: np.ndarray, now: np.ndarray) -> None:
-    """Move what is computed to what is stored, as far as a weight from 0 to 1 could."""
+    """Move computed values to the stored ones, as far as a weight from 0 to 1 can."""
     column = {name: number for number, name in enumerate(COMPARED)}
     members = now[..., [column[name] for name in MEMBERS]]
     given = stored[..., column["predicted_close"]]
@@ -86,9 +86,9 @@ def _allow_any_weight(stored: np.ndarray, now: np.ndarray) -> None:
 
 
 def _measure(stored: np.ndarray, now: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(n, 5, columns): returns and the logarithms of prices apart, over the scale (n, 5); a probability as it is.
+    """(n, 5, columns): differences of returns and of log prices, divided by the scale (n, 5), and of probabilities.
 
-    0 where both are null, infinite where one is, or is no number.
+    0 where both are null, infinite where one is null or not a number.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(stored - now)

@@ -1,17 +1,17 @@
-"""Generated candles, so that a fresh installation lives before it has real data. NOT market data.
+"""Synthetic candles, so that a new installation can predict before it has real data. NOT market data.
 
     from candlecast.server.demo.candles import generate
     generate(29_000_000, 29_086_400)["close"]
 
-A seeded generator with a weak, known, learnable signal: a hidden order flow (the mean of recent minutes'
-noise) tilts the next minutes' returns and shows, blurred, in the takers' share of the volume.
-Every minute's noise comes from a counter-based generator keyed by (seed, minute), and every hidden value
-is a finite function of it; only the close before is carried. So a stretch made at once or minute by
-minute gives the same candles.
+The generator is seeded and has a weak, known, learnable signal. A hidden order flow (a weighted mean of the noise of
+recent minutes) shifts the mean of the next returns. It is visible, with noise, in the takers' share of the volume. The
+noise of a minute comes from a counter-based generator keyed by (seed, minute). Every hidden value is a finite function
+of that noise; only the previous close is carried over. So one call for a range and one call per minute give the same
+candles.
 
-Whoever knew the hidden order flow would get the direction 1, 2, 3, 4 and 5 minutes ahead right in
-59.1, 59.7, 59.3, 58.7 and 58.1 per cent of cases: the ceiling of any model. The sign of the last candle's
-taker share alone gets 56.7, 57.3, 57.0, 56.4 and 56.0. tests/unit/server/test_demo.py measures both.
+With the hidden order flow, the direction 1, 2, 3, 4 and 5 minutes ahead can be predicted in 59.1, 59.7, 59.3, 58.7 and
+58.1 percent of the cases: the upper limit of any model. The sign of the last candle's taker share alone reaches 56.7,
+57.3, 57.0, 56.4 and 56.0. tests/unit/server/test_demo.py measures both.
 """
 
 import math
@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 SEED = 20_090_103
-#: The price returns toward this level slowly enough (half of the way in about 85 days) not to be a signal.
+#: The price returns to this level too slowly (half of the way in about 85 days) to be a signal.
 ANCHOR = 60_000.0
 _PULL = 5.6e-6
 
@@ -27,11 +27,11 @@ _PULL = 5.6e-6
 _CALM = 4.5e-4
 #: Correlation of the order flow with the next minute's return: 1/2 + arcsin(0.28) / pi = 59.0 %.
 _SIGNAL = 0.28
-#: Weight of the minute before in the order flow.
+#: Weight of the previous minute in the order flow.
 _FLOW_MEMORY = 0.55
 _FLOW_MINUTES = 24
 _VOLATILITY_MINUTES = 480
-#: Philox makes four words a counter: four counters a minute, for sixteen standard normals.
+#: Philox produces four words per counter. Four counters per minute give sixteen standard normals.
 _COUNTERS = 4
 _FLOW, _TAKERS, _CALMNESS, _VOLUME, _TRADES = range(5)
 _PATH = slice(5, 16)
@@ -42,8 +42,8 @@ def generate(
 ) -> dict[str, np.ndarray]:
     """Candles of the minutes [from_minute, to_minute), counted from 1970-01-01 UTC.
 
-    Returns 'minute' (int64), the raw columns of candles_1m (float64, prices and sizes rounded as an
-    exchange rounds them), number_of_trades (int64). Without a previous close it starts at ANCHOR.
+    Returns 'minute' (int64), the raw columns of candles_1m (float64, prices and sizes rounded as on an exchange) and
+    number_of_trades (int64). Without a previous close the price starts at ANCHOR.
     """
     count = max(to_minute - from_minute, 0)
     history = _VOLATILITY_MINUTES
@@ -58,7 +58,7 @@ def generate(
     steps = noise[:, _PATH]
     parts = steps.shape[1]
     steps = math.sqrt((1 - _SIGNAL**2) / parts) * steps + (_SIGNAL / parts) * flow_before[:, np.newaxis]
-    path = np.cumsum(sigma[:, np.newaxis] * steps, axis=1)  # (count, parts) log price against the open
+    path = np.cumsum(sigma[:, np.newaxis] * steps, axis=1)  # (count, parts) log price relative to the open
 
     opens, closes = _prices(path[:, -1], ANCHOR if previous_close is None else previous_close)
     inside = opens[:, np.newaxis] * np.exp(path[:, :-1])
@@ -84,33 +84,33 @@ def generate(
 
 
 def order_flow(from_minute: int, to_minute: int, seed: int = SEED) -> np.ndarray:
-    """The hidden signal, of unit variance, of the minutes [from_minute, to_minute): for measuring only."""
+    """The hidden signal of the minutes [from_minute, to_minute), with unit variance. For measurements only."""
     noise = _noise(from_minute - _FLOW_MINUTES, to_minute - from_minute + _FLOW_MINUTES, seed)
     return _order_flow(noise, _FLOW_MINUTES)[1:]
 
 
 def _order_flow(noise: np.ndarray, history: int) -> np.ndarray:
-    """From the last minute of ``history`` on, which tilts the first minute after it."""
+    """The order flow, starting at the last minute of ``history``, which shifts the first minute after it."""
     return _sum_trailing(noise[:, _FLOW], _FLOW_MEMORY ** np.arange(_FLOW_MINUTES), history - 1)
 
 
 def _activity(noise: np.ndarray, history: int, minutes: np.ndarray) -> np.ndarray:
-    """How busy each minute is: bursts of half an hour, tides of hours, and the time of day."""
+    """Log activity of each minute: bursts of half an hour, waves of hours, and the time of day."""
     calmness = noise[:, _CALMNESS]
     ages = np.arange(_VOLATILITY_MINUTES)
     bursts = _sum_trailing(calmness, np.exp(-ages / 20), history)
-    tides = _sum_trailing(calmness, np.exp(-ages / 160), history)
-    return 0.6 * bursts + 0.6 * tides + 0.5 * np.cos(2 * np.pi * (minutes % 1440 - 870) / 1440)
+    waves = _sum_trailing(calmness, np.exp(-ages / 160), history)
+    return 0.6 * bursts + 0.6 * waves + 0.5 * np.cos(2 * np.pi * (minutes % 1440 - 870) / 1440)
 
 
 def _sum_trailing(values: np.ndarray, weights: np.ndarray, start: int) -> np.ndarray:
-    """Weighted means, of unit variance, that end at each element from ``start`` on."""
+    """Weighted sums with unit variance that end at each element, beginning with ``start``."""
     weights = weights / np.sqrt((weights**2).sum())
     return np.convolve(values, weights, mode="full")[start : len(values)]
 
 
 def _noise(from_minute: int, count: int, seed: int) -> np.ndarray:
-    """(count, 16) standard normals, each minute's its own, by Box and Muller's transform."""
+    """(count, 16) standard normals, independent per minute, by the Box-Muller transform."""
     philox = np.random.Philox(key=seed, counter=from_minute * _COUNTERS)
     words = philox.random_raw(count * _COUNTERS * 4).reshape(count, 2, -1)
     uniform = ((words >> np.uint64(11)) + 0.5) * 2.0**-53
@@ -120,7 +120,7 @@ def _noise(from_minute: int, count: int, seed: int) -> np.ndarray:
 
 
 def _prices(moves: np.ndarray, previous_close: float) -> tuple[np.ndarray, np.ndarray]:
-    """Opens and closes from log moves: each minute opens where the one before closed."""
+    """Opens and closes from log moves. Each minute opens at the previous close."""
     opens, closes, level = [], [], previous_close
     for move in moves.tolist():
         opens.append(level)

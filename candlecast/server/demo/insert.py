@@ -1,4 +1,4 @@
-"""Keeps symbol DEMO supplied with generated candles: what ``generate_demo_candles()`` runs.
+"""generate_demo_candles(): inserts synthetic candles of the symbol DEMO.
 
 select generate_demo_candles();  -- up to the last closed minute
 """
@@ -10,16 +10,16 @@ from candlecast.server.demo.candles import generate
 from candlecast.server.stored_candles import newest_candle
 
 SYMBOL = "DEMO"
-#: Minutes made and inserted at a time: bounds memory, and lets cancel work in between.
+#: Minutes per insert. It limits memory, and the query can be canceled between inserts.
 _CHUNK = 43_200
 _COLUMNS = (*NUMBERS, "number_of_trades")
 
 
 def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
-    """Continue DEMO from its newest candle, or ``days`` before ``until``, to the last closed minute.
+    """Continue DEMO from its newest candle to ``until``; without candles, start ``days`` before ``until``.
 
-    ``until`` is a time as SQL reads it; minutes that have not ended now are never made. Returns the
-    number of candles inserted. Concurrent calls make the same candles; each is stored once.
+    ``until`` is a timestamptz as text. Open minutes are never generated. Returns the number of inserted candles.
+    Concurrent calls generate the same candles; each is stored once.
     """
     if days < 1:
         plpy.error("days must be at least 1", hint="60 days are enough to train the first models.")
@@ -27,15 +27,15 @@ def generate_demo_candles(plpy: Any, until: str, days: int) -> int:
     minute, end, close = _where_to_continue(plpy, until, days)
     inserted = 0
     for start in range(minute, end, _CHUNK):
-        stretch = generate(start, min(start + _CHUNK, end), close)
-        close = float(stretch["close"][-1])
-        arrays = [stretch[name].tolist() for name in ("minute", *_COLUMNS)]
+        candles = generate(start, min(start + _CHUNK, end), close)
+        close = float(candles["close"][-1])
+        arrays = [candles[name].tolist() for name in ("minute", *_COLUMNS)]
         inserted += plpy.execute(insert, arrays).nrows()
     return inserted
 
 
 def _where_to_continue(plpy: Any, until: str, days: int) -> tuple[int, int, float | None]:
-    """The first minute to make, the one to stop before, and the close to start from."""
+    """The first minute, the end minute (exclusive), and the previous close."""
     plan = plpy.prepare(
         f"""
         select

@@ -1,8 +1,7 @@
-"""measure_drift(): how far a day's features lie from the ones that the active models were trained on.
+"""measure_drift(): the distance between the features of a day and those of the training.
 
-Of every symbol with an active ensemble, each feature, as the version's normalization gives the day's rows to it. Where
-both versions were trained together, they saw the same; else the one counts that the day lies further from. No model is
-loaded.
+It measures each feature for every symbol with an active ensemble, after the normalization of the version. Versions that
+were trained together give the same result. Otherwise the version with the larger distance counts. No model is loaded.
 """
 
 import json
@@ -21,12 +20,12 @@ from candlecast.server.ensemble_row import ENSEMBLE_COLUMNS, EnsembleRow
 from candlecast.server.feature_check import check_features
 from candlecast.server.feature_windows import read_rows
 from candlecast.server.measured_day import resolve_day
-from candlecast.server.reporting import in_words, report_errors
+from candlecast.server.reporting import error_text, report_errors
 from candlecast.server.session import Session
 
-#: Fewer rows of a day say little: ten bins of twenty rows.
+#: The fewest rows of a day that are measured: ten bins of twenty rows.
 MIN_ROWS = 200
-#: An index above this is a shift, by the convention; and above what the furthest day of the training itself had.
+#: By convention, an index above this is a shift. The threshold is at least the largest index of any training day.
 MIN_THRESHOLD = 0.25
 
 _ACTIVE = f"""
@@ -47,7 +46,7 @@ _STORE_TYPES = ["text", "text", "bigint", "int", "text", "text[]", "text[]", "te
 
 
 class FeatureDrift(NamedTuple):
-    """Of a feature, against one version: what the columns of feature_drift say."""
+    """One feature compared with one version: columns of feature_drift."""
 
     model_type: str | None = None
     version: str | None = None
@@ -58,7 +57,7 @@ class FeatureDrift(NamedTuple):
 
 @report_errors
 def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
-    """Measure a day (None: yesterday, UTC) and store it in place of what was; returns the rows of feature_drift."""
+    """Measure a day (None: yesterday, UTC) and store the result, replacing an earlier one; returns its rows."""
     session = Session.of(plpy, cache)
     which, start, end = resolve_day(session, day)
     stored: list[Any] = []
@@ -74,7 +73,7 @@ def measure_drift(plpy: Any, cache: dict, day: str | None) -> list[Any]:
 def _measure_ensemble(
     session: Session, ensemble: EnsembleRow, day: date, rows: np.ndarray
 ) -> tuple[list[FeatureDrift], str | None]:
-    """Each feature's figures, and why they are not of both versions, or of none."""
+    """The figures of each feature, and the reason if a version could not be measured."""
     measured: list[list[FeatureDrift]] = []
     reasons: list[str] = []
     try:
@@ -82,19 +81,22 @@ def _measure_ensemble(
             raise TooFewRows(symbol=ensemble.symbol, rows=len(rows), day=day, least=MIN_ROWS)
         check_features(session, ensemble)
     except CandlecastError as error:
-        return [FeatureDrift()] * len(FEATURES), in_words(error)
+        return [FeatureDrift()] * len(FEATURES), error_text(error)
     for version_id in (ensemble.mamba_version_id, ensemble.lgbm_version_id):
         try:
             measured.append(_measure_version(session, version_id, rows))
         except CandlecastError as error:
-            reasons.append(in_words(error))
+            reasons.append(error_text(error))
     if not measured:
         return [FeatureDrift()] * len(FEATURES), " ".join(reasons)
     return [max(each, key=_relate_to_threshold) for each in zip(*measured, strict=True)], " ".join(reasons) or None
 
 
 def _measure_version(session: Session, version_id: int, rows: np.ndarray) -> list[FeatureDrift]:
-    """Figures of a day's rows (n, features) against one version. Raises NoDistribution, and what reading it raises."""
+    """Compare a day's rows (n, features) with one version.
+
+    Raises NoDistribution, ArtifactDamaged, ArtifactRefused, DistributionInvalid.
+    """
     version = session.rows(_VERSION, ["bigint"], [version_id])[0]
     if version["seen"] is None:
         raise NoDistribution(model_type=version["model_type"], version=version["version"])

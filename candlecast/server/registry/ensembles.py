@@ -1,7 +1,7 @@
-"""create_ensemble(), test_, withdraw_, activate_ and rollback_ensemble(): which models are live, by hand.
+"""create_ensemble(), test_, withdraw_, activate_ and rollback_ensemble(): manual changes of the states of ensembles.
 
-An ensemble goes live only after this database has loaded it, with every runtime that it allows, and its test vectors
-gave the outputs that they must. evaluate_ab() does the same by itself (candlecast.server.ab).
+An ensemble is activated only after this database has loaded it with every allowed runtime and it has reproduced its
+test vectors. evaluate_ab() makes the automatic changes (candlecast.server.ab).
 """
 
 from hashlib import sha256
@@ -10,7 +10,7 @@ from typing import Any
 from candlecast.core.calibration import parse_calibration
 from candlecast.core.errors import NothingToRollBackTo, RegistrationRefused, TestsFull
 from candlecast.server.ensemble_loader import check_weight
-from candlecast.server.registry.lifecycle import Change, lock_ensembles, prove, put_on_test, read_state
+from candlecast.server.registry.lifecycle import Change, lock_ensembles, put_on_test, read_state, validate
 from candlecast.server.registry.test_vectors import parse_pair_vectors
 from candlecast.server.reporting import report_errors
 from candlecast.server.session import Session
@@ -25,8 +25,8 @@ _SAME = """
 select id from public.active_ensembles
 where symbol = $1 and mamba_version_id = $2 and lgbm_version_id = $3 and mamba_weight is not distinct from $4
     and calibration_sha256 is not distinct from $5"""
-# What was damaged since gets its text back: the sha256 says that it is the same.
-_MEND = "update public.active_ensembles set calibration = $2 where id = $1 and calibration <> $2"
+# Restores a damaged text; the equal sha256 proves that it is the original one.
+_RESTORE = "update public.active_ensembles set calibration = $2 where id = $1 and calibration <> $2"
 _EARLIER = """
 select id from public.active_ensembles
 where symbol = $1 and not is_active and deactivated_at is not null and rolled_back_at is null
@@ -39,34 +39,34 @@ def create_ensemble(
     plpy: Any, cache: dict, mamba_id: int, lgbm_id: int, weight: Any, is_test: bool, symbol: str | None,
     calibration: str | None, vectors: str | None,
 ) -> int:  # fmt: skip
-    """Join two versions; the same pair, weight and calibration again give the same id. On test: proved first."""
+    """Create an ensemble; the same pair, weight and calibration return the same id. ``is_test`` validates it first."""
     session = Session.of(plpy, cache)
     symbol, feature_hash = _join_versions(session, mamba_id, lgbm_id, symbol)
     if weight is not None:
         if not 0.0 <= weight <= 1.0:
-            raise RegistrationRefused(what="the ensemble", reason=f"mamba_weight {weight} is not from 0 to 1")
+            raise RegistrationRefused(what="the ensemble", reason=f"mamba_weight {weight} is not in [0, 1]")
         weight = round(weight, 4)
     key = [symbol, mamba_id, lgbm_id, weight, _hash_calibration(calibration, vectors, weight)]
     types = ["text", "bigint", "bigint", "numeric", "text"]
-    # Before the insert: two that insert first, and then both want it, would wait for each other.
+    # Lock before the insert: two sessions that lock after it would deadlock.
     lock_ensembles(session)
     created = session.rows(_CREATE, [*types, "text", "text", "jsonb"], [*key, feature_hash, calibration, vectors])
     if len(created):
         ensemble_id = created[0]["id"]
     else:
         ensemble_id = session.rows(_SAME, types, key)[0]["id"]
-        session.rows(_MEND, ["bigint", "text"], [ensemble_id, calibration])
+        session.rows(_RESTORE, ["bigint", "text"], [ensemble_id, calibration])
     if is_test:
         try:
             put_on_test(session, ensemble_id)
         except TestsFull as full:
-            detail = f"{full.detail} Nothing was created: without is_test it is, and waits."
+            detail = f"{full.detail} The ensemble was not created. To create it without a test, omit is_test."
             raise TestsFull(detail, **full.facts | {"what": "the new ensemble"}) if len(created) else full from None
     return ensemble_id
 
 
 def _join_versions(session: Session, mamba_id: int, lgbm_id: int, symbol: str | None) -> tuple[str, str]:
-    """The symbol (None: the versions' own) and the feature_hash of a pair. Raises RegistrationRefused."""
+    """The symbol (None: that of the versions) and the feature_hash of a pair. Raises RegistrationRefused."""
     found = {row["id"]: row for row in session.rows(_VERSIONS, ["bigint", "bigint"], [mamba_id, lgbm_id])}
     for version_id, model_type in ((mamba_id, "mamba"), (lgbm_id, "lgbm")):
         if version_id not in found or found[version_id]["model_type"] != model_type:
@@ -74,7 +74,7 @@ def _join_versions(session: Session, mamba_id: int, lgbm_id: int, symbol: str | 
     mamba, lgbm = found[mamba_id], found[lgbm_id]
     if symbol is None and mamba["symbol"] != lgbm["symbol"]:
         raise RegistrationRefused(
-            what="the ensemble", reason=f"name its symbol: its versions are of {mamba['symbol']} and {lgbm['symbol']}"
+            what="the ensemble", reason=f"its versions are of {mamba['symbol']} and {lgbm['symbol']}: pass a symbol"
         )
     if mamba["feature_hash"] != lgbm["feature_hash"]:
         raise RegistrationRefused(what="the ensemble", reason="its versions were trained on different features")
@@ -82,9 +82,9 @@ def _join_versions(session: Session, mamba_id: int, lgbm_id: int, symbol: str | 
 
 
 def _hash_calibration(calibration: str | None, vectors: str | None, weight: float | None) -> str | None:
-    """The sha256 of a calibration that fits the weight and has test vectors; None where there is neither."""
+    """The sha256 of a calibration, whose weight and test vectors are checked; None where there is neither."""
     if (calibration is None) != (vectors is None):
-        raise RegistrationRefused(what="the ensemble", reason="a calibration needs test vectors, and they need it")
+        raise RegistrationRefused(what="the ensemble", reason="pass both a calibration and test vectors, or neither")
     if calibration is None or vectors is None:
         return None
     check_weight(parse_calibration(calibration), weight)
@@ -94,13 +94,13 @@ def _hash_calibration(calibration: str | None, vectors: str | None, weight: floa
 
 @report_errors
 def test_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
-    """Prove an ensemble and put it on test; returns whether it is there."""
+    """Validate an ensemble and put it on test; returns whether it is on test."""
     return put_on_test(Session.of(plpy, cache), ensemble_id)
 
 
 @report_errors
 def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
-    """Take an ensemble off test; returns whether it was there."""
+    """Take an ensemble off test; returns whether it was on test."""
     session = Session.of(plpy, cache)
     lock_ensembles(session)
     if read_state(session, ensemble_id)[1] != "test":
@@ -111,9 +111,9 @@ def withdraw_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> bool:
 
 @report_errors
 def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
-    """Prove an ensemble by its test vectors, then make it its symbol's active one."""
+    """Validate an ensemble, then make it the active one of its symbol."""
     session = Session.of(plpy, cache)
-    symbol = prove(session, ensemble_id)
+    symbol = validate(session, ensemble_id)
     lock_ensembles(session)
     change = Change(session, f"ensemble {ensemble_id} was activated by hand")
     change.replace(symbol, ensemble_id, "activated", leaves_as="retired", leaving_event="replaced")
@@ -121,14 +121,14 @@ def activate_ensemble(plpy: Any, cache: dict, ensemble_id: int) -> None:
 
 @report_errors
 def rollback_ensemble(plpy: Any, cache: dict, symbol: str) -> int:
-    """Go back to the ensemble that was active before; returns its id."""
+    """Roll back to the ensemble that was active before; returns its id."""
     session = Session.of(plpy, cache)
     lock_ensembles(session)
     earlier = session.rows(_EARLIER, ["text"], [symbol])
     if not len(earlier):
         raise NothingToRollBackTo(symbol=symbol)
     ensemble_id = earlier[0]["id"]
-    prove(session, ensemble_id)
+    validate(session, ensemble_id)
     change = Change(session, f"rolled back by hand to ensemble {ensemble_id}")
     change.replace(symbol, ensemble_id, "restored", leaves_as="retired", leaving_event="rolled_back")
     return ensemble_id

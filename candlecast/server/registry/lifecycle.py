@@ -1,6 +1,6 @@
-"""The states of an ensemble, and the ways from one to another: one is active at most, and who has one keeps one.
+"""The states of an ensemble and its transitions. A symbol has at most one active ensemble; a change replaces it.
 
-Every change says why; a trigger keeps it in ensemble_events and tells who listens on the channel candlecast.
+Every change has a reason. A trigger stores it in ensemble_events and sends a notification on the channel candlecast.
 """
 
 from candlecast.core.errors import EnsembleUnknown, InShadow, TestsFull
@@ -11,7 +11,7 @@ from candlecast.server.registry.test_vectors import check_test_vectors
 from candlecast.server.session import Session
 from candlecast.server.settings import STORED_SETTINGS, read_settings
 
-_PROVED = f"""
+_ENSEMBLE = f"""
 select {ENSEMBLE_COLUMNS}, {STORED_SETTINGS}
 from public.active_ensembles as ensemble where ensemble.id = $1"""
 _STATE = "select symbol, state from public.active_ensembles where id = $1"
@@ -23,7 +23,7 @@ set is_active = $2 = 'active', is_test = $2 = 'test', is_shadow = $2 = 'shadow',
     change_evaluation_id = $6,
     activated_at = case when $2 = 'active' then clock_timestamp() else activated_at end,
     deactivated_at = case
-        when $2 = 'active' or is_test and $2 = 'retired' then null -- what did not pass a test is not rolled back to
+        when $2 = 'active' or is_test and $2 = 'retired' then null -- no rollback to an ensemble that failed its test
         when is_active then clock_timestamp() else deactivated_at
     end,
     rolled_back_at = case
@@ -34,7 +34,7 @@ _MOVE_TYPES = ["bigint", "text", "text", "text", "float8", "bigint"]
 
 
 class Change:
-    """One decision: its reason, from when it holds (epoch seconds; None: now), and its row of ab_evaluations."""
+    """One decision: its reason, the time of effect (epoch seconds; None: now), and its id in ab_evaluations."""
 
     def __init__(
         self, session: Session, reason: str, at: float | None = None, evaluation_id: int | None = None
@@ -45,30 +45,30 @@ class Change:
         self.evaluation_id = evaluation_id
 
     def move(self, ensemble_id: int, state: str, event: str, reason: str | None = None) -> None:
-        """Put one ensemble into a state; `reason` instead of the decision's own."""
+        """Put one ensemble into a state; ``reason`` overrides that of the decision."""
         values = [ensemble_id, state, event, reason or self.reason, self.at, self.evaluation_id]
         self.session.rows(_MOVE, _MOVE_TYPES, values)
 
     def replace(self, symbol: str, successor: int, event: str, leaves_as: str, leaving_event: str) -> None:
-        """Make another ensemble active; the one that was becomes `leaves_as`, an older shadow retires."""
+        """Make ``successor`` active. The previous active one becomes ``leaves_as``; an older shadow is retired."""
         active = list_in_state(self.session, symbol, "active")
         if active == [successor]:
             return
         for shadow in list_in_state(self.session, symbol, "shadow"):
             if shadow != successor:
-                self.move(shadow, "retired", "retired", f"ensemble {successor} became active: nothing left to judge")
+                self.move(shadow, "retired", "retired", f"ensemble {successor} became active: this comparison ends")
         for ensemble_id in active:
             self.move(ensemble_id, leaves_as, leaving_event)
         self.move(successor, "active", event)
 
 
 def list_in_state(session: Session, symbol: str, state: str) -> list[int]:
-    """A symbol's ensembles in a state, the one that has been there longest first."""
+    """A symbol's ensembles in a state, the longest in it first."""
     return [row["id"] for row in session.rows(_IN_STATE, ["text", "text"], [symbol, state])]
 
 
 def read_state(session: Session, ensemble_id: int) -> tuple[str, str]:
-    """Symbol and state. Raises EnsembleUnknown."""
+    """Symbol and state of an ensemble. Raises EnsembleUnknown."""
     rows = session.rows(_STATE, ["bigint"], [ensemble_id])
     if not len(rows):
         raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
@@ -76,21 +76,21 @@ def read_state(session: Session, ensemble_id: int) -> tuple[str, str]:
 
 
 def lock_ensembles(session: Session) -> None:
-    """Let one transaction at a time change what is live. A lock that readers, who may not write, cannot take.
+    """Allow one transaction at a time to change states. Read-only roles cannot take this lock.
 
-    A row that every change writes makes a transaction whose snapshot is older than the last change fail with 40001, to
-    be tried again: with such a snapshot it would count too few on test, and overlook an active one.
+    Every change also updates one row. So a transaction whose snapshot is older than the last change fails with 40001
+    and can be retried. With such a snapshot it would miss ensembles on test or an active one.
     """
     session.rows("lock table public.active_ensembles in share row exclusive mode")
     session.rows("update public.ml_settings set value = value where name = 'max_test_ensembles'")
 
 
-def prove(session: Session, ensemble_id: int) -> str:
-    """Load an ensemble with every runtime that this server allows, hold it to its test vectors, return its symbol.
+def validate(session: Session, ensemble_id: int) -> str:
+    """Load an ensemble with every runtime that this server allows, run its test vectors, return its symbol.
 
-    Raises EnsembleUnknown, OtherFeatures, TestVectorsFailed, and what loading raises.
+    Raises EnsembleUnknown, OtherFeatures, TestVectorsFailed, and the errors of loading.
     """
-    rows = session.rows(_PROVED, ["bigint"], [ensemble_id])
+    rows = session.rows(_ENSEMBLE, ["bigint"], [ensemble_id])
     if not len(rows):
         raise EnsembleUnknown(ensemble_id=ensemble_id, symbol="any symbol")
     ensemble = EnsembleRow.of(rows[0])
@@ -100,11 +100,11 @@ def prove(session: Session, ensemble_id: int) -> str:
 
 
 def put_on_test(session: Session, ensemble_id: int) -> bool:
-    """Prove an ensemble, then let it predict beside the active one; returns whether it is on test.
+    """Validate an ensemble and put it on test; returns whether it is on test (False: it is active).
 
-    Raises TestsFull, InShadow, and what proving raises.
+    Raises TestsFull, InShadow, and the errors of ``validate``.
     """
-    symbol = prove(session, ensemble_id)
+    symbol = validate(session, ensemble_id)
     lock_ensembles(session)
     _, state = read_state(session, ensemble_id)
     if state in ("active", "test"):

@@ -1,7 +1,7 @@
-"""Test vectors: raw windows with the outputs that a version, or a calibrated pair, must give for them.
+"""Test vectors: raw windows with the outputs that a version, or a calibrated pair, must return for them.
 
-Before an ensemble goes live it is held to them, with every runtime that this server allows. The vectors of a version
-are the key `golden` of its facts, those of a pair the column `golden` of active_ensembles.
+They are run before an ensemble is activated, with every runtime that this server allows. The vectors of a version are
+the key `golden` of its facts; those of a pair are the column `golden` of active_ensembles.
 """
 
 import json
@@ -28,9 +28,9 @@ from candlecast.server.ensemble_row import EnsembleRow
 from candlecast.server.model_loader import load_mamba
 from candlecast.server.session import Session
 
-#: The largest difference, in scaled returns and in probabilities, that a runtime may have from the trainer's output.
+#: The largest allowed difference from the trainer's output, in scaled returns and in probabilities.
 TOLERANCE = 1e-5
-#: What the test vectors of a pair give for their windows: log returns, and probabilities.
+#: The outputs in the test vectors of a pair: log returns and probabilities.
 PAIR_OUTPUTS = ("predicted_close", "probability_up", "lower", "upper")
 
 _FACTS = "select model_type, version, facts::text as facts from public.model_versions where id = $1"
@@ -38,11 +38,11 @@ _PAIR_VECTORS = "select golden::text as vectors from public.active_ensembles whe
 
 
 def check_test_vectors(session: Session, row: EnsembleRow, settings: Settings) -> None:
-    """Load both versions of an ensemble afresh and hold them to their test vectors.
+    """Load both versions of an ensemble, without the cache, and compare them with their test vectors.
 
-    Mamba by the runtime that the settings choose, and by the other one too where its file is there and it is allowed;
-    a calibrated pair from the same windows to its probabilities and intervals, with each. Raises what loading raises,
-    and TestVectorsFailed.
+    Mamba runs with the runtime of the settings, and also with the other one if it has a file and is allowed. With each,
+    the probabilities and intervals of a calibrated pair are compared too. Raises TestVectorsFailed and the errors of
+    loading.
     """
     lgbm = load_lgbm_version(session, row.lgbm_version_id)
     calibration = load_calibration(session, row)
@@ -66,7 +66,7 @@ def parse_pair_vectors(text: str, name: str) -> tuple[np.ndarray, dict[str, np.n
     windows = _read_array(document, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
     outputs = {key: _read_array(document, key, (len(HORIZONS),), name) for key in PAIR_OUTPUTS}
     if not len(windows) or any(len(values) != len(windows) for values in outputs.values()):
-        raise ArtifactDamaged(name=name, reason="it has no windows, or not as many outputs")
+        raise ArtifactDamaged(name=name, reason="it has no windows, or another number of outputs")
     return windows, outputs
 
 
@@ -86,7 +86,7 @@ def _check_version(model: Model, version: Any) -> None:
     windows = _read_array(vectors, "windows", (SEQUENCE_LENGTH, len(FEATURES)), name)
     expected = _read_array(vectors, "scaled_returns", (len(HORIZONS),), name)
     if not len(windows) or len(windows) != len(expected):
-        raise ArtifactDamaged(name=name, reason="there are none, or not as many outputs")
+        raise ArtifactDamaged(name=name, reason="there are no windows, or another number of outputs")
     _require_close(what, model.runtime, {"scaled_returns": np.abs(model.scaled_returns(windows) - expected)})
 
 
@@ -113,7 +113,7 @@ def _require_close(what: str, runtime: str, differences: Mapping[str, np.ndarray
     for name, values in differences.items():
         if not values.max() <= TOLERANCE:
             raise TestVectorsFailed(
-                f"{name} is off; at most {TOLERANCE:g} is allowed, in scaled returns or in probability.",
+                f"{name} differs by more than {TOLERANCE:g}, in scaled returns or in probability.",
                 what=what,
                 runtime=runtime,
                 difference=f"{values.max():.3g}",

@@ -1,4 +1,4 @@
-"""register_model(): a version's files and facts, checked, into model_versions and model_artifacts."""
+"""register_model(): validates a version's files and facts and stores them in model_versions and model_artifacts."""
 
 import json
 from datetime import datetime
@@ -41,8 +41,8 @@ select id, (
     where model_version_id = id
 ) as files
 from public.model_versions where model_type = $1 and version = $2 and symbol = $3"""
-# What was damaged since gets its bytes back from the same files.
-_MEND = """
+# Restores damaged bytes from the same files.
+_RESTORE = """
 update public.model_artifacts set content = $3
 where model_version_id = $1 and name = $2 and sha256(content) <> sha256($3)"""
 
@@ -52,7 +52,7 @@ def register_model(
     plpy: Any, cache: dict, model_type: str, version: str, symbol: str, model_path: str,
     facts: str, names: list[str], contents: list[bytes],
 ) -> int:  # fmt: skip
-    """Store a version and its files; the same files again give the same id."""
+    """Store a version and its files; the same files return the same id."""
     session = Session.of(plpy, cache)
     if None in (model_type, version, symbol, model_path, facts, names, contents, *(names or ()), *(contents or ())):
         raise RegistrationRefused(what="the version", reason="an argument is null")
@@ -78,7 +78,7 @@ def register_model(
         known = session.rows(_REGISTERED, ["text", "text", "text"], [model_type, version, symbol])[0]
         if known["files"] == " ".join(f"{name}={sha256(files[name]).hexdigest()}" for name in sorted(files)):
             for name, content in files.items():
-                session.rows(_MEND, ["bigint", "text", "bytea"], [known["id"], name, content])
+                session.rows(_RESTORE, ["bigint", "text", "bytea"], [known["id"], name, content])
             return known["id"]
         raise VersionConflict(model_type=model_type, version=version, symbol=symbol)
     version_id = inserted[0]["id"]
@@ -91,11 +91,11 @@ def register_model(
 def _find_fault(
     model_type: str, version: str, symbol: str, facts: Any, names: list[str], contents: list[bytes], files: dict
 ) -> str | None:
-    """Why these files and facts make no version, or None."""
+    """Why these files and facts are not a valid version; None: they are."""
     if model_type not in _ALLOWED:
         return f"model_type {model_type!r} is neither mamba nor lgbm"
     if len(names) != len(contents) or len(files) != len(names):
-        return f"{len(names)} names ({len(files)} different) do not fit {len(contents)} contents"
+        return f"{len(names)} names ({len(files)} different) do not match {len(contents)} contents"
     if missing := [name for name in _REQUIRED[model_type] if name not in files]:
         return f"{missing[0]} is missing"
     if model_type == "mamba" and not files.keys() & {"mamba.onnx", "mamba.pt"}:
@@ -103,23 +103,23 @@ def _find_fault(
     if unknown := sorted(files.keys() - _ALLOWED[model_type]):
         return f"{unknown[0]} is not a file of a {model_type} version"
     if not isinstance(facts, dict) or facts.get("feature_hash") != FEATURE_HASH:
-        return "its facts name other features than the ones this database computes"
+        return "its facts name different features than this database computes"
     vectors = facts.get("golden")
     if not isinstance(vectors, dict) or not vectors.get("windows") or not vectors.get("scaled_returns"):
-        return "its facts have no test vectors, so nothing could prove that it works here"
+        return "its facts have no test vectors, which are needed to validate it"
     if not version or not symbol or facts.get("symbol") != symbol:
         return f"its facts are of symbol {facts.get('symbol')!r}, not {symbol!r}, or its version has no name"
     hashes = facts.get("files")
     for name, content in files.items():
         if name != "facts.json" and (not isinstance(hashes, dict) or hashes.get(name) != sha256(content).hexdigest()):
-            return f"{name} does not have the sha256 that its facts give"
+            return f"{name} does not match the sha256 in its facts"
     for key in ("trained_at", "training_from", "training_to"):
         if not _is_time(facts.get(key)):
-            return f"its facts give no {key}, a time in ISO form"
+            return f"its facts have no {key} in ISO format"
     for key, largest in (("accuracy_1m", 1.0), ("rmse", 1e9)):
         value = facts.get(key)
         if value is not None and not (isinstance(value, int | float) and 0.0 <= value <= largest):
-            return f"its facts give {key} {value!r}, not a number from 0 to {largest:g}"
+            return f"its facts have {key} {value!r}, not a number from 0 to {largest:g}"
     return None
 
 

@@ -26,23 +26,23 @@ create table ml_settings (
     )
 );
 insert into ml_settings (name, meaning) values
-('enabled', 'true or false: whether predictions are made at all; default true'),
-('mamba_weight', '0 to 1: the weight of Mamba in ensembles that have none of their own; default 0.5'),
+('enabled', 'true or false: whether predictions are made; default true'),
+('mamba_weight', '0 to 1: the weight of Mamba in ensembles without their own weight; default 0.5'),
 ('device', 'cpu or cuda: where Mamba runs; default cpu'),
-('mamba_runtime', 'auto, onnx or torchscript: which file of Mamba is run; default auto'),
+('mamba_runtime', 'auto, onnx or torchscript: which file of Mamba runs; default auto'),
 ('candle_timeout', 'like ''25 s'', under a minute: how long run_inference() waits for the minute''s candle; default 25 s'),
-('max_candle_age', 'none, or like ''10 min'': the oldest newest candle that predict_now() accepts; default none'),
-('min_confidence', '0 to 0.5: a prediction whose |probability_up - 0.5| is below it has abstained; default 0'),
-('model_expiry', 'none, or like ''7 d'': models whose older one was trained longer ago bring a warning; default 7 d'),
-('max_test_ensembles', 'like ''3'': so many ensembles of a symbol predict on test at once; default 3'),
-('promotion_margin', 'like ''0.01'', under 1: by more than this a test must be right more often, over 24 hours; default 0.005'),
-('promotion_guard', 'confidence: and the confidence sequence must exclude chance; none: need not; default confidence'),
-('promotion_cooldown', 'none, or like ''24 h'': no promotion so soon after another change of the active; default 24 h'),
-('ab_min_pairs', '1 to 1439: minutes of the last 24 hours that both must have predicted; default 1300'),
-('ab_max_days', '1 to 999: a test that is undecided after so many days is retired; default 30'),
-('keep_predictions', 'none, or like ''365 d'': predictions of older candles are deleted, their hourly sums stay; default 365 d'),
-('keep_runs', 'none, or like ''30 d'': rows of inference_runs and of pg_cron''s log that are older go; default 30 d'),
-('keep_measurements', 'none, or like ''365 d'': daily measurements (drift, consistency) that are older go; default 365 d');
+('max_candle_age', 'none, or like ''10 min'': predict_now() fails when the newest candle is older; default none'),
+('min_confidence', '0 to 0.5: a prediction whose |probability_up - 0.5| is smaller abstains; default 0'),
+('model_expiry', 'none, or like ''7 d'': a warning when the older model of an ensemble was trained longer ago; default 7 d'),
+('max_test_ensembles', 'like ''3'': the most ensembles of a symbol that are on test at once; default 3'),
+('promotion_margin', 'like ''0.01'', under 1: a promotion needs a larger difference in accuracy over 24 hours; default 0.005'),
+('promotion_guard', 'confidence: the confidence sequence must also exclude 0; none: it need not; default confidence'),
+('promotion_cooldown', 'none, or like ''24 h'': the shortest time between a change of the active ensemble and a promotion; default 24 h'),
+('ab_min_pairs', '1 to 1439: minutes of the last 24 hours that both ensembles must have predicted; default 1300'),
+('ab_max_days', '1 to 999: days after which an undecided test ends and its ensemble is retired; default 30'),
+('keep_predictions', 'none, or like ''365 d'': predictions of older candles are deleted, their hourly sums are kept; default 365 d'),
+('keep_runs', 'none, or like ''30 d'': older rows of inference_runs and of pg_cron''s log are deleted; default 30 d'),
+('keep_measurements', 'none, or like ''365 d'': older daily measurements (drift, consistency) are deleted; default 365 d');
 alter table ml_settings owner to candlecast_owner;
 grant select on ml_settings to candlecast_cron, candlecast_trainer, candlecast_operator, candlecast_reader;
 grant update (value) on ml_settings to candlecast_operator;

@@ -1,7 +1,7 @@
-"""Three days of real minutes, replayed by the clock of the data: every figure and decision, calculated a second time.
+"""Three days of real minutes, replayed with at_time: every figure and decision is calculated a second time.
 
-The second calculation reads `predictions` and `candles_1m` alone, goes by docs/ab-testing.md, and leaves the statistics
-to pandas, SciPy and statsmodels.
+The second calculation reads only `predictions` and `candles_1m`, follows docs/explanation/ab-tests.md, and leaves the
+statistics to pandas, SciPy and statsmodels.
 """
 
 import math
@@ -33,20 +33,20 @@ DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 #: At 00:10 of each day, as pg_cron does.
 EVALUATED = [APRIL + days * DAY + 10 * MINUTE for days in (1, 2, 3)]
-#: The test begins half a day late.
+#: The start of the test, half a day after the first prediction.
 LATE = APRIL + DAY / 2
 SETTINGS = {"promotion_guard": "none", "promotion_margin": "0.005", "promotion_cooldown": "24 h"}
 GUARDED = {"promotion_guard": "confidence"}
 COLUMNS = ("open_time", *NUMBERS, "number_of_trades")
 SESSIONS = 2
-#: What differs between the two: slow small trees, and trees that learn single minutes by heart.
-SOBER = LightGBMParameters(rounds=60)
-OVERFITTED = replace(SOBER, rounds=40, learning_rate=0.3, num_leaves=63, min_data_in_leaf=5, extra_trees=False)
+#: The difference between the two pairs: small trees that learn slowly, and trees that overfit single minutes.
+REGULAR = LightGBMParameters(rounds=60)
+OVERFITTED = replace(REGULAR, rounds=40, learning_rate=0.3, num_leaves=63, min_data_in_leaf=5, extra_trees=False)
 
 
 @pytest.fixture(scope="module")
 def candles(shared_data):
-    """BTCUSDT of March and April 2026: a frame of the columns that candles_1m has, by open_time."""
+    """BTCUSDT of March and April 2026: a frame with the columns of candles_1m, by open_time."""
     files = [read_candle_file(shared_data / "spot" / f"BTCUSDT-1m-2026-{month}.zip") for month in ("03", "04")]
     frame = pd.DataFrame({name: np.concatenate([one.columns[name] for one in files]) for name in COLUMNS[1:]})
     frame.index = pd.to_datetime(np.concatenate([one.open_time for one in files]), unit="us", utc=True)
@@ -55,7 +55,7 @@ def candles(shared_data):
 
 @pytest.fixture(scope="module")
 def trained(candles, tmp_path_factory):
-    """A sober and an overfitted pair of the last days of March: other trees, another seed."""
+    """A regular and an overfitted pair of the last days of March, with different seeds."""
     days = candles[APRIL - 12 * DAY : APRIL - MINUTE]
     columns = {name: days[name].to_numpy(float) for name in RAW_COLUMNS if name in days}
     columns["open_time"] = days.index.as_unit("s").asi8
@@ -67,14 +67,14 @@ def trained(candles, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     results = [
         train_and_export(dataset, folder / str(seed), replace(common, seed=seed, lgbm=lgbm))
-        for seed, lgbm in enumerate((SOBER, OVERFITTED))
+        for seed, lgbm in enumerate((REGULAR, OVERFITTED))
     ]
     return [(result.mamba_folder, result.lgbm_folder) for result in results]
 
 
 @pytest.fixture(scope="module")
 def replayed(make_shared_database, template, candles, trained):
-    """The replay: evaluations as acted and as previewed with the guard, and the connection to what it left."""
+    """The replay: its evaluations, previews with the guard, and a connection to its database."""
     url = make_shared_database(template)
     sessions = [psycopg.connect(url, autocommit=True, row_factory=dict_row) for _ in range(SESSIONS)]
     yield Replay(sessions, candles, trained)
@@ -90,7 +90,7 @@ class Replay:
         self.acted, self.guarded = {}, {}
         for setting, value in SETTINGS.items():
             self.db.execute("update ml_settings set value = %s where name = %s", (value, setting))
-        sober, overfitted = trained
+        regular, overfitted = trained
         self.first = self.numbered(deploy_calibrated, overfitted)
         clock, fed = APRIL, APRIL - DAY / 4  # a window reads 209 minutes
         for at in (LATE, *EVALUATED):
@@ -98,7 +98,7 @@ class Replay:
             self.run(clock, at)
             clock = fed = at
             if at == LATE:
-                self.winner = self.numbered(create_calibrated, sober, is_test=True)
+                self.winner = self.numbered(create_calibrated, regular, is_test=True)
                 continue
             with self.db.transaction(force_rollback=True):
                 for setting, value in GUARDED.items():
@@ -112,7 +112,7 @@ class Replay:
         self.closes = pd.DataFrame(self.rows("select open_time, close from candles_1m")).set_index("open_time")["close"]
 
     def numbered(self, make, artifacts, *arguments, **options):
-        """live.deploy() and the like, whose rows have no names."""
+        """Call a function of tests.support.deployment, which needs rows without names."""
         with psycopg.connect(self.db.info.dsn, autocommit=True) as db:
             return make(db, artifacts, *arguments, **options)
 
@@ -120,7 +120,7 @@ class Replay:
         return self.db.execute(query, values).fetchall()
 
     def feed(self, start, end):
-        """Closed candles up to the clock: an evaluation has no later ones to look at."""
+        """Insert the closed candles up to ``end``, so that an evaluation cannot read later ones."""
         part = self.candles[start : end - MINUTE]
         with self.db.cursor().copy(f"copy candles_1m ({', '.join(COLUMNS)}) from stdin") as copy:
             for row in part.itertuples():
@@ -128,7 +128,7 @@ class Replay:
         self.db.execute("analyze candles_1m")
 
     def run(self, start, end):
-        """The minutes of a stretch in turns, by sessions that stay open, as a pool's would."""
+        """Predict the minutes of a range, alternating between open sessions like a pool."""
 
         def run_in(number):
             at = start + number * MINUTE
@@ -141,7 +141,7 @@ class Replay:
 
 
 def calculated(replay, active, challenger, at, began):
-    """Every figure of ab_evaluations, from predictions and candles alone."""
+    """Every figure of ab_evaluations, computed only from predictions and candles."""
     by_ensemble = dict(iter(replay.predictions.groupby("ensemble_id")))
     both = by_ensemble[active].merge(
         by_ensemble[challenger], on=["candle_time", "horizon", "reference_close"], suffixes=("_active", "_challenger")
@@ -200,7 +200,7 @@ def calculated(replay, active, challenger, at, began):
 
 
 def sequence(since):
-    """Robbins' mixture over the disagreements, narrowest at 4,000 of them, alpha 0.05."""
+    """The bound of Robbins' mixture over the disagreements: narrowest at 4,000, alpha 0.05."""
     minutes = len(since)
     up = [np.sign(since[f"predicted_close_{side}"]) for side in ("active", "challenger")]
     disagreements = int((up[0] != up[1]).sum())
@@ -218,7 +218,7 @@ def sequence(since):
 
 
 def decision_of(found, role, cooling, guard):
-    """docs/ab-testing.md, line by line, of one comparison by itself."""
+    """The rule of docs/explanation/ab-tests.md, line by line, for one comparison."""
     if found["since"] is None or found["hours"] < 24 or found["pairs"] < 1_300:
         return "keep"
     above = found["difference_1m_low"] if role == "shadow" else found["sequence_low"]
@@ -230,17 +230,17 @@ def decision_of(found, role, cooling, guard):
     return "promote" if better and not cooling else "keep"
 
 
-class Told:
-    """What must have happened by a time: states and events, and by guard every comparison's figures and decision."""
+class Expected:
+    """The expected states and events up to a time, and the figures and decisions of every comparison by guard."""
 
     def __init__(self, replay, until):
         self.active, self.since, self.roles = replay.first, None, {replay.winner: "test"}
         self.events = []
         for at in EVALUATED[: EVALUATED.index(until) + 1]:
-            self.judged = {guard: self.judge(replay, at, guard) for guard in ("confidence", "none")}
-            self.act(at, self.judged["none"])
+            self.compared = {guard: self.compare(replay, at, guard) for guard in ("confidence", "none")}
+            self.apply(at, self.compared["none"])
 
-    def judge(self, replay, at, guard):
+    def compare(self, replay, at, guard):
         given = {}
         for challenger, role in self.roles.items():
             found = calculated(replay, self.active, challenger, at, self.since or APRIL)
@@ -250,8 +250,8 @@ class Told:
             given[challenger] = found | {"active_id": self.active, "role": role, "decision": decision}
         return given
 
-    def act(self, at, given):
-        """At most one becomes active: a shadow that comes back, else the best of the tests."""
+    def apply(self, at, given):
+        """At most one becomes active: a shadow on a rollback, else the best ensemble on test."""
         for challenger, found in given.items():
             if found["decision"] == "retire":
                 del self.roles[challenger]
@@ -279,18 +279,18 @@ class Told:
 @pytest.mark.parametrize("at", EVALUATED, ids=[f"{at:%d %b}" for at in EVALUATED])
 def test_figures_and_decisions_equal_pandas_scipy_statsmodels(replayed, at, guard):
     rows = (replayed.acted if guard == "none" else replayed.guarded)[at]
-    given = Told(replayed, at).judged[guard]
+    given = Expected(replayed, at).compared[guard]
     assert {row["challenger_id"] for row in rows} == set(given)
     for row in rows:
-        told = given[row["challenger_id"]]
-        assert told.pop("hours") >= 0
-        assert set(row) - set(told) == {
+        expected = given[row["challenger_id"]]
+        assert expected.pop("hours") >= 0
+        assert set(row) - set(expected) == {
             "id", "evaluated_at", "at_time", "symbol", "challenger_id", "promotion_margin", "promotion_guard", "reason",
         }  # fmt: skip
-        for name, value in told.items():
+        for name, value in expected.items():
             if name == "by_horizon":
-                for figures, figures_told in zip(row[name], value, strict=True):
-                    assert figures == pytest.approx(figures_told, rel=1e-9, abs=1e-15), (name, row["challenger_id"])
+                for figures, others in zip(row[name], value, strict=True):
+                    assert figures == pytest.approx(others, rel=1e-9, abs=1e-15), (name, row["challenger_id"])
             elif isinstance(value, float):
                 assert row[name] == pytest.approx(value, rel=1e-9, abs=1e-15), (name, row["challenger_id"])
             else:
@@ -300,10 +300,10 @@ def test_figures_and_decisions_equal_pandas_scipy_statsmodels(replayed, at, guar
         assert row["reason"]
 
 
-def test_the_replay_is_worth_judging(replayed):
-    """Real ensembles that differ on a fair share of the minutes, neither of them trained on what it is judged by."""
-    (unseen,) = replayed.rows("select max(out_of_sample_from(id)) as from_here from active_ensembles")
-    assert unseen["from_here"] <= APRIL
+def test_the_replay_is_a_meaningful_comparison(replayed):
+    """The ensembles differ in many minutes, and all minutes are out-of-sample for both."""
+    (row,) = replayed.rows("select max(out_of_sample_from(id)) as out_of_sample_from from active_ensembles")
+    assert row["out_of_sample_from"] <= APRIL
     minutes = replayed.predictions.groupby("ensemble_id")["candle_time"].agg(["min", "nunique"])
     assert dict(minutes["min"]) == {replayed.first: APRIL, replayed.winner: LATE}
     assert dict(minutes["nunique"]) == {
@@ -314,24 +314,24 @@ def test_the_replay_is_worth_judging(replayed):
     assert row["loss"] == "brier"
 
 
-def test_late_then_promoted_then_judged_by_the_clock_of_the_data(replayed):
+def test_the_replay_keeps_promotes_and_evaluates_the_shadow(replayed):
     first, winner = replayed.first, replayed.winner
-    told = Told(replayed, EVALUATED[2])
-    (late,), (promoted,), (judged,) = (replayed.acted[at] for at in EVALUATED)
+    expected = Expected(replayed, EVALUATED[2])
+    (late,), (promoted,), (shadow,) = (replayed.acted[at] for at in EVALUATED)
     assert (late["decision"], late["reason"]) == ("keep", "12.1 of 24 hours so far")
     assert (promoted["decision"], promoted["challenger_id"], promoted["since"]) == ("promote", winner, LATE)
-    assert (judged["role"], judged["challenger_id"], judged["since"]) == ("shadow", first, EVALUATED[1])
-    assert told.events[:2] == [
+    assert (shadow["role"], shadow["challenger_id"], shadow["since"]) == ("shadow", first, EVALUATED[1])
+    assert expected.events[:2] == [
         (first, "replaced", "shadow", EVALUATED[1]), (winner, "promoted", "active", EVALUATED[1]),
     ]  # fmt: skip
     events = replayed.rows(
         "select ensemble_id, event, to_state, at_time from ensemble_events where evaluation_id is not null order by id"
     )
-    assert [tuple(event.values()) for event in events] == told.events
-    (live,) = replayed.rows("select id from active_ensembles where is_active")
-    assert live["id"] == told.active
-    assert replayed.rows("select * from ab_evaluations order by id") == [late, promoted, judged]
+    assert [tuple(event.values()) for event in events] == expected.events
+    (active,) = replayed.rows("select id from active_ensembles where is_active")
+    assert active["id"] == expected.active
+    assert replayed.rows("select * from ab_evaluations order by id") == [late, promoted, shadow]
 
 
-def test_the_guard_would_have_let_nothing_change_in_three_days(replayed):
+def test_with_the_guard_nothing_changes_in_three_days(replayed):
     assert [row["decision"] for at in EVALUATED[:2] for row in replayed.guarded[at]] == ["keep", "keep"]

@@ -1,4 +1,4 @@
-"""ab_status, ensemble_history and ensemble_leaderboard, held to what is counted and calculated here."""
+"""ab_status, ensemble_history and ensemble_leaderboard, compared with an independent calculation."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from tests.support.ab_days import (
     EVEN,
     HOUR,
     START,
-    judged,
+    evaluate_one,
     moving_candles,
     new_version,
     predicted,
@@ -30,9 +30,9 @@ RHO = 4_000 / (-lambertw(-(0.05**2) / math.e, k=-1).real - 1)
 
 @pytest.fixture
 def running(duel):
-    """From two days ago to tomorrow, predicted by 1, active, and 2, on test, from the beginning on; and when that is.
+    """(Database, start): from two days ago to tomorrow, predicted by the active 1 and by 2, which is on test.
 
-    What lies ahead is there for the minutes that begin while a test runs; nothing reads ahead of the clock.
+    The future minutes are for a test that runs while a minute begins. No view reads minutes in the future.
     """
     start = this_minute() - 2 * DAY
     duel.execute("delete from predictions")
@@ -53,14 +53,14 @@ def status(db):
 
 
 def status_of_a_minute(db):
-    """A minute of the clock, and what ab_status says within it."""
+    """A minute of the clock, and the rows of ab_status within it."""
     while True:
         minute, rows = this_minute(), status(db)
         if this_minute() == minute:
             return minute, rows
 
 
-def test_status_says_how_far_a_test_is_and_what_comes_next(running):
+def test_status_shows_the_figures_and_the_next_decision(running):
     db, start = running
     now, (row,) = status_of_a_minute(db)
     minutes = (now - start) // MINUTE - 1
@@ -80,7 +80,7 @@ def test_status_says_how_far_a_test_is_and_what_comes_next(running):
     assert db.execute("select count(*) as rows from ab_evaluations").fetchone().rows == 0
 
 
-def test_status_goes_by_the_settings(running):
+def test_status_follows_the_settings(running):
     db, start = running
     setting(db, "promotion_margin", "0.2")
     setting(db, "ab_max_days", "5")
@@ -91,7 +91,7 @@ def test_status_goes_by_the_settings(running):
 
 def test_status_follows_a_promotion(running):
     db, _ = running
-    assert judged(db, None).decision == "promote"
+    assert evaluate_one(db, None).decision == "promote"
     (row,) = status(db)
     assert (row.challenger_id, row.role, row.active_id, row.outlook, row.minutes) == (1, "shadow", 2, "keep", 0)
 
@@ -102,9 +102,9 @@ def test_status_is_empty_without_tests(running):
     assert status(db) == []
 
 
-def test_history_says_what_was_live_when_and_why(duel):
+def test_history_has_each_active_period_with_its_reasons(duel):
     predicted(duel, 2, 58)
-    promotion = judged(duel)
+    promotion = evaluate_one(duel)
     duel.execute("select activate_ensemble(3)")
     duel.execute("select rollback_ensemble('DEMO')")
     rows = duel.execute("select * from ensemble_history order by live_from").fetchall()
@@ -119,15 +119,15 @@ def test_history_says_what_was_live_when_and_why(duel):
     assert {row.symbol for row in rows} == {"DEMO"}
     assert {row.changed_by for row in rows} == {duel.info.user}
     assert [row.evaluation_id for row in rows] == [None, promotion.id, None, None]
-    assert rows[1].decided_at == AT, "the clock of the candles"
+    assert rows[1].decided_at == AT, "the time of the evaluation, not of the call"
     assert all(row.decided_at - row.live_from < MINUTE for row in rows)
-    # one after the other, without a hole: who goes leaves within the call that brings who comes
-    for went, came in pairwise(rows):
-        assert went.live_from <= went.live_to <= came.live_from <= went.live_to + timedelta(seconds=5)
+    # without a gap: one call replaces the active ensemble
+    for earlier, later in pairwise(rows):
+        assert earlier.live_from <= earlier.live_to <= later.live_from <= earlier.live_to + timedelta(seconds=5)
     assert rows[-1].live_to is None
 
 
-def test_history_knows_of_changes_in_the_table_itself(duel):
+def test_history_has_direct_changes_of_the_table(duel):
     duel.execute("update active_ensembles set is_active = false where id = 1")
     duel.execute("update active_ensembles set is_active = true where id = 4")
     rows = duel.execute("select ensemble_id, came_by, went_by from ensemble_history order by live_from").fetchall()
@@ -135,7 +135,7 @@ def test_history_knows_of_changes_in_the_table_itself(duel):
 
 
 def counted(horizon, percent, since, window):
-    """Rows, hits, accuracy and interval of an ensemble that predicted from `since` on, right in so many of 100."""
+    """Rows, hits, accuracy and interval of an ensemble that predicts from `since` on, right in `percent` of 100."""
     first = max(since, END - WINDOWS[window])
     minutes = range((first - START) // MINUTE, (END - START) // MINUTE - horizon)
     hits, rows = sum(m * 37 % 100 < percent for m in minutes), len(minutes)
@@ -155,17 +155,17 @@ def test_the_leaderboard_ranks_within_symbol_window_and_horizon(duel):
     expected = []
     for window in WINDOWS:
         for horizon, ensembles in entered.items():
-            told = [(one, *counted(horizon, percent, since, window)) for one, percent, _, since in ensembles]
-            ranked = sorted(told, key=lambda one: -one[3])
+            figures = [(one, *counted(horizon, percent, since, window)) for one, percent, _, since in ensembles]
+            ranked = sorted(figures, key=lambda one: -one[3])
             expected += [(window, horizon, place, *one) for place, one in enumerate(ranked, start=1)]
     assert len(rows) == len(expected) == 15
-    for row, told in zip(rows, expected, strict=True):
-        assert (row.time_window, row.horizon, row.place, row.ensemble_id, row.rows, row.hits) == told[:6]
-        assert (row.accuracy, row.low, row.high) == pytest.approx(told[6:])
+    for row, other in zip(rows, expected, strict=True):
+        assert (row.time_window, row.horizon, row.place, row.ensemble_id, row.rows, row.hits) == other[:6]
+        assert (row.accuracy, row.low, row.high) == pytest.approx(other[6:])
     assert {(row.ensemble_id, row.state) for row in rows} == {(1, "active"), (2, "test"), (3, "test")}
 
 
-def test_the_leaderboard_leaves_out_minutes_trained_on(duel):
+def test_the_leaderboard_counts_only_out_of_sample_minutes(duel):
     predicted(duel, 2, 60)
     version = new_version(duel, "mamba")
     duel.execute("update model_versions set training_to = %s where id = %s", (END - 2 * HOUR - 5 * MINUTE, version))
@@ -176,7 +176,7 @@ def test_the_leaderboard_leaves_out_minutes_trained_on(duel):
     }  # fmt: skip
 
 
-def test_equals_share_a_rank_and_flat_minutes_do_not_count(duel):
+def test_ties_share_a_rank_and_flat_minutes_do_not_count(duel):
     predicted(duel, 2, EVEN)
     last = "open_time >= timestamptz '2026-05-05 23:30:00+00'"
     duel.execute(f"update candles_1m set (open, high, low, close) = (select 100, 100, 100, 100) where {last}")
@@ -185,7 +185,7 @@ def test_equals_share_a_rank_and_flat_minutes_do_not_count(duel):
     assert rows == [(1, 30), (1, 30)]
 
 
-def test_a_reader_sees_them(committed_duel, duel_url, connect_as):
+def test_a_reader_can_read_the_views(committed_duel, duel_url, connect_as):
     predicted(committed_duel, 2, 58)
     reader = connect_as("candlecast_reader", duel_url)
     assert len(reader.execute("select * from ab_status").fetchall()) == 1

@@ -1,4 +1,4 @@
-"""evaluate_ab() killed, canceled, rolled back, or met by another: all of it or nothing, and the next decides."""
+"""evaluate_ab() is atomic when it is killed, canceled, rolled back or concurrent, and the next call decides."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.support.lifecycle import add_day, check, connect, judge_daily, pair, 
 #: The server's processes belong to the postgres user.
 SUDO = [] if os.geteuid() == 0 else ["sudo"]
 ACTIVE, CHALLENGER = 1, 2
-#: What another session holds, where evaluate_ab() then stands, and the tables that it has written by then.
+#: Where evaluate_ab() waits: the lock that another session holds for that, and the tables written before.
 STAGES = {
     "waiting for its lock": ("lock table active_ensembles in row exclusive mode", set()),
     "comparing": ("lock table predictions in access exclusive mode", {"ml_settings"}),
@@ -61,7 +61,7 @@ def evaluate(db, at_time):
 
 
 def warmed(url, at_time):
-    """A session that has done all of an evaluation before, and rolled it back: the next one takes milliseconds."""
+    """A session that has run an evaluation and rolled it back, so that the next one takes milliseconds."""
     db = connect(url)
     with db.transaction(force_rollback=True):
         assert evaluate(db, at_time) == [("test", "promote")]
@@ -69,24 +69,24 @@ def warmed(url, at_time):
 
 
 def wait_until_blocked(db, evaluating, running, written):
-    """Until the evaluation stands before a lock, having written these tables."""
+    """Wait until the evaluation waits for a lock; it must have written these tables."""
     pid, deadline = evaluating.info.backend_pid, time.monotonic() + 20
     while not db.execute(_WAITS, (pid,)).fetchall():
         assert not running.done(), running.result()
-        assert time.monotonic() < deadline, "it met no lock"
+        assert time.monotonic() < deadline, "it does not wait for a lock"
         time.sleep(0.01)
     assert {row[0] for row in db.execute(_WRITTEN, (pid,))} == written
 
 
 def promotes(db, at_time):
-    """The next evaluation decides, as if nothing had been."""
+    """The next evaluation promotes the challenger."""
     assert evaluate(db, at_time) == [("test", "promote")]
     assert states(db) == {ACTIVE: "shadow", CHALLENGER: "active"}
     check(db, places=3)
 
 
 def recovered(url):
-    """A connection as soon as the server takes some again."""
+    """A connection as soon as the server accepts connections again."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -97,7 +97,7 @@ def recovered(url):
 
 
 @at_stages("waiting for its lock", "in the test vectors", "between two states")
-def test_a_killed_evaluation_changes_nothing_the_next_decides(due, hold, written):
+def test_a_killed_evaluation_changes_nothing(due, hold, written):
     url, at_time = due
     with ThreadPoolExecutor(1) as thread:
         watching, holding, evaluating = connect(url), connect(url, autocommit=False), warmed(url, at_time)
@@ -117,7 +117,7 @@ def test_a_killed_evaluation_changes_nothing_the_next_decides(due, hold, written
 
 
 @at_stages("comparing", "in the test vectors", "before the first state is moved")
-def test_a_canceled_evaluation_changes_nothing_the_next_decides(due, hold, written):
+def test_a_canceled_evaluation_changes_nothing(due, hold, written):
     url, at_time = due
     with (
         connect(url) as db,
@@ -138,27 +138,27 @@ def test_a_canceled_evaluation_changes_nothing_the_next_decides(due, hold, writt
         promotes(evaluating, at_time)
 
 
-def test_an_evaluation_that_is_rolled_back_leaves_nothing(due):
+def test_a_rolled_back_evaluation_changes_nothing(due):
     url, at_time = due
     with connect(url) as db, connect(url, autocommit=False) as evaluating, connect(url) as listening:
         listening.execute("listen candlecast")
         before = tables(db)
         assert evaluate(evaluating, at_time) == [("test", "promote")]
         assert states(evaluating) == {ACTIVE: "shadow", CHALLENGER: "active"}
-        assert tables(db) == before, "others do not see it"
+        assert tables(db) == before, "other sessions do not see it"
         evaluating.rollback()
         assert tables(db) == tables(evaluating) == before
         evaluating.rollback()
         promotes(evaluating, at_time)
         evaluating.commit()
-        told = [each.payload for each in listening.notifies(timeout=5, stop_after=2)]
-        assert [("promoted" in each, f'"ensemble_id" : {CHALLENGER}' in each) for each in told] == [
+        sent = [each.payload for each in listening.notifies(timeout=5, stop_after=2)]
+        assert [("promoted" in each, f'"ensemble_id" : {CHALLENGER}' in each) for each in sent] == [
             (False, False), (True, True),
         ]  # fmt: skip
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
-def test_two_evaluations_at_once_promote_once(due, isolation):
+def test_concurrent_evaluations_promote_once(due, isolation):
     url, at_time = due
     with (
         connect(url) as db,

@@ -1,6 +1,6 @@
-"""What evaluations change over days: who of two winners goes live, refusals, probation, the cooldown, and no flapping.
+"""Decisions over several days: two winners, refusals, shadows, the cooldown, and repeated evaluations.
 
-Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test; tests/support/ab_days.py has the days.
+Ensemble 1 is active and right in 50 of 100 minutes, 2 is on test. tests/support/ab_days.py creates the days.
 """
 
 import psycopg
@@ -12,9 +12,9 @@ from tests.support.ab_days import (
     HOUR,
     PAIRS,
     START,
+    evaluate_one,
     evaluated,
     events,
-    judged,
     new_version,
     predicted,
     put_on_test,
@@ -42,14 +42,14 @@ def damaged(db, ensemble):
     db.execute("update active_ensembles set lgbm_version_id = %s where id = %s", (lgbm, ensemble))
 
 
-def test_of_two_winners_the_better_goes_live_the_other_restarts(duel):
+def test_the_better_of_two_winners_is_promoted(duel):
     put_on_test(duel, 3)
     predicted(duel, 2, 58)
     predicted(duel, 3, 60)
     rows = evaluated(duel)
     assert {challenger: row.decision for challenger, row in rows.items()} == {2: "keep", 3: "promote"}
-    assert rows[2].reason == "ensemble 3 has just become active: compared with that one from now on"
-    assert rows[2].difference_1m == pytest.approx(0.08, abs=0.001), "its row has the figures against the one before"
+    assert rows[2].reason == "ensemble 3 has just become active: compared with it from now on"
+    assert rows[2].difference_1m == pytest.approx(0.08, abs=0.001), "its row compares it with the previous active one"
     assert states(duel) == {1: "shadow", 2: "test", 3: "active"}
     rows = evaluated(duel, LATER)
     assert {challenger: row.decision for challenger, row in rows.items()} == {1: "retire", 2: "keep"}
@@ -58,7 +58,7 @@ def test_of_two_winners_the_better_goes_live_the_other_restarts(duel):
     assert states(duel) == {1: "retired", 2: "test", 3: "active"}
 
 
-def test_a_clearly_worse_test_retires_beside_a_winner(duel):
+def test_a_clearly_worse_one_is_retired_with_a_promotion(duel):
     put_on_test(duel, 3)
     predicted(duel, 2, 42)
     predicted(duel, 3, 58)
@@ -67,43 +67,43 @@ def test_a_clearly_worse_test_retires_beside_a_winner(duel):
 
 
 @pytest.mark.parametrize(
-    ("hurt", "says"),
+    ("damage", "message"),
     [
-        (given_other_test_vectors, "mamba version other does not give the outputs of its test vectors"),
+        (given_other_test_vectors, "mamba version other does not reproduce its test vectors"),
         (damaged, "is damaged"),
     ],
 )
-def test_a_winner_whose_files_changed_yields_to_the_next_best(duel, hurt, says):
+def test_a_damaged_winner_is_refused_the_next_is_promoted(duel, damage, message):
     put_on_test(duel, 3)
     predicted(duel, 2, 58)
     predicted(duel, 3, 62)
-    hurt(duel, 3)
+    damage(duel, 3)
     rows = evaluated(duel)
     assert {challenger: row.decision for challenger, row in rows.items()} == {2: "promote", 3: "refuse"}
-    assert says in rows[3].reason
-    assert "It would have been: better: ensemble 3 was right in 61.92 %" in rows[3].reason
+    assert message in rows[3].reason
+    assert "Result of the comparison: better: ensemble 3 was right in 61.92 %" in rows[3].reason
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
 
-def test_where_the_only_winner_is_refused_the_active_one_stays(duel):
+def test_if_the_only_winner_is_refused_nothing_changes(duel):
     predicted(duel, 2, 58)
     damaged(duel, 2)
-    assert (judged(duel).decision, judged(duel).decision) == ("refuse", "refuse")
+    assert (evaluate_one(duel).decision, evaluate_one(duel).decision) == ("refuse", "refuse")
     assert states(duel) == {1: "active", 2: "test"}
     assert events(duel) == []
 
 
 def promoted_then(db, right):
-    """2 is promoted at AT, and from then on right as given."""
+    """Promote 2 at AT; after that it is right in `right` of 100 minutes."""
     predicted(db, 2, f"case when m <= 1450 then {share(58)} else {share(right)} end")
-    assert judged(db).decision == "promote"
+    assert evaluate_one(db).decision == "promote"
 
 
-def test_a_promotion_that_does_worse_next_day_is_rolled_back(duel):
+def test_a_promotion_that_is_worse_the_next_day_is_rolled_back(duel):
     promoted_then(duel, 40)
-    noon = judged(duel, AT + 12 * HOUR)
+    noon = evaluate_one(duel, AT + 12 * HOUR)
     assert (noon.decision, noon.role, noon.reason) == ("keep", "shadow", "12.0 of 24 hours so far")
-    row = judged(duel, LATER)
+    row = evaluate_one(duel, LATER)
     assert (row.decision, row.role, row.active_id, row.challenger_id) == ("roll_back", "shadow", 2, 1)
     assert (row.since, row.pairs) == (AT, PAIRS)
     assert row.difference_1m == pytest.approx(0.1, abs=0.001)
@@ -115,11 +115,12 @@ def test_a_promotion_that_does_worse_next_day_is_rolled_back(duel):
     assert evaluated(duel, LATER) == {}
 
 
-def test_what_was_promoted_and_does_well_stands(duel):
+def test_a_promotion_that_is_better_the_next_day_is_confirmed(duel):
     promoted_then(duel, 58)
-    row = judged(duel, LATER)
+    row = evaluate_one(duel, LATER)
     assert row.decision == "retire"
-    assert row.reason.startswith("the promotion of ensemble 2 stands: clearly worse: ensemble 1 was right in 49.97 %")
+    confirmed = "the promotion of ensemble 2 is confirmed"
+    assert row.reason.startswith(f"{confirmed}: clearly worse: ensemble 1 was right in 49.97 %")
     assert states(duel) == {1: "retired", 2: "active"}
     assert events(duel)[2:] == [(1, "retired", "shadow", "retired", LATER)]
 
@@ -130,44 +131,44 @@ def test_a_slightly_better_shadow_returns_only_without_the_guard(duel, guard, de
     duel.execute("delete from predictions where ensemble_id = 2 and candle_time >= %s", (AT,))
     predicted(duel, 2, "m * 37 % 100 between 31 and 79", since=AT)
     setting(duel, "promotion_guard", guard)
-    row = judged(duel, LATER)
+    row = evaluate_one(duel, LATER)
     assert (row.decision, row.difference_1m > 0.005, row.difference_1m_low > 0) == (decision, True, False)
 
 
-def test_a_shadow_that_nobody_can_judge_waits(duel):
+def test_a_shadow_with_too_few_pairs_waits(duel):
     promoted_then(duel, 40)
     duel.execute("delete from predictions where candle_time between %s and %s", (AT + HOUR, AT + 4 * HOUR))
-    row = judged(duel, LATER)
+    row = evaluate_one(duel, LATER)
     assert (row.decision, row.reason) == (
         "keep",
         "1258 of 1300 paired minutes in the last 24 hours (ab_min_pairs)",
     )
     assert states(duel) == {1: "shadow", 2: "active"}
-    assert judged(duel, LATER + 5 * HOUR).decision == "roll_back"
+    assert evaluate_one(duel, LATER + 5 * HOUR).decision == "roll_back"
 
 
-def test_a_shadow_retires_when_another_is_activated_by_hand(duel):
+def test_a_manual_activation_retires_the_shadow(duel):
     promoted_then(duel, 58)
     duel.execute("select activate_ensemble(3)")
     assert states(duel) == {1: "retired", 2: "retired", 3: "active"}
     reason = duel.execute("select change_reason from active_ensembles where id = 1").fetchone().change_reason
-    assert reason == "ensemble 3 became active: nothing left to judge"
+    assert reason == "ensemble 3 became active: this comparison ends"
 
 
-def test_a_shadow_that_waits_makes_room_for_the_next_one(duel):
+def test_a_promotion_retires_a_waiting_shadow(duel):
     promoted_then(duel, 58)
     duel.execute("delete from predictions where ensemble_id = 1 and candle_time >= %s", (AT + HOUR,))
     put_on_test(duel, 3)
     predicted(duel, 3, 70)
     rows = evaluated(duel, LATER)
     assert {one: row.decision for one, row in rows.items()} == {1: "retire", 3: "promote"}
-    assert rows[1].reason == "ensemble 3 has just become active: nothing left to judge"
+    assert rows[1].reason == "ensemble 3 has just become active: this comparison ends"
     assert states(duel) == {1: "retired", 2: "shadow", 3: "active"}
     assert [event[:2] for event in events(duel)[2:]] == [(1, "retired"), (2, "replaced"), (3, "promoted")]
 
 
 @pytest.mark.parametrize(("cooldown", "next_day"), [("48 h", "keep"), ("24 h", "promote"), ("none", "promote")])
-def test_nothing_is_promoted_within_the_cooldown(duel, cooldown, next_day):
+def test_there_is_no_promotion_during_the_cooldown(duel, cooldown, next_day):
     setting(duel, "promotion_cooldown", cooldown)
     promoted_then(duel, 58)
     put_on_test(duel, 3)
@@ -175,24 +176,24 @@ def test_nothing_is_promoted_within_the_cooldown(duel, cooldown, next_day):
     row = evaluated(duel, LATER)[3]
     assert row.decision == next_day
     if next_day == "keep":
-        assert row.reason.endswith("but promotion_cooldown lets nothing change before 2026-05-04 00:10:00+00")
+        assert row.reason.endswith("; promotion_cooldown allows no promotion before 2026-05-04 00:10:00+00")
         assert evaluated(duel, LATER + DAY - MINUTE)[3].decision == "keep"
         assert evaluated(duel, LATER + DAY)[3].decision == "promote"
     assert states(duel)[3] == "active"
 
 
-def test_evaluated_twice_nothing_flaps(duel):
+def test_a_repeated_evaluation_does_not_revert_the_first(duel):
     predicted(duel, 2, "m * 37 % 100 between 29 and 79")
-    one, two = judged(duel), judged(duel)
+    one, two = evaluate_one(duel), evaluate_one(duel)
     assert one._replace(id=two.id, evaluated_at=two.evaluated_at) == two
     assert two.id > one.id
     assert two.evaluated_at > one.evaluated_at
     duel.execute("delete from predictions where ensemble_id = 2")
     promoted_then(duel, 58)
-    again = judged(duel)
+    again = evaluate_one(duel)
     assert (again.role, again.decision) == ("shadow", "keep")
-    assert (
-        again.reason == "no minute has been predicted by both yet, with an outcome; if that lasts, see inference_runs"
+    assert again.reason == (
+        "no minute has predictions of both ensembles and an outcome yet; if this lasts, see inference_runs"
     )
     assert states(duel) == {1: "shadow", 2: "active"}
     assert duel.execute("select decision from ab_evaluations order by id").fetchall() == [
@@ -200,43 +201,43 @@ def test_evaluated_twice_nothing_flaps(duel):
     ]  # fmt: skip
 
 
-def test_the_past_decides_nothing_once_a_later_evaluation_has(duel):
+def test_after_a_later_change_an_earlier_time_decides_nothing(duel):
     promoted_then(duel, 58)
     put_on_test(duel, 3)
     predicted(duel, 3, 70, since=START - DAY)
     setting(duel, "promotion_cooldown", "none")
     rows = evaluated(duel, AT - MINUTE)
     assert {row.decision for row in rows.values()} == {"keep"}
-    says = "what is live or on test has changed since, at 2026-05-02 00:10:00+00: the past decides nothing"
-    assert {row.reason for row in rows.values()} == {says}
+    message = "an ensemble changed its state after at_time, at 2026-05-02 00:10:00+00: no decision for the past"
+    assert {row.reason for row in rows.values()} == {message}
     assert states(duel) == {1: "shadow", 2: "active", 3: "test"}
 
 
-def test_evaluating_an_earlier_minute_undoes_no_manual_change(duel):
-    """Where the ensembles were there already: else it is a replay, and their states now are those of the replay."""
+def test_an_earlier_time_does_not_undo_a_manual_change(duel):
+    """If an ensemble was created after at_time, the evaluation is a replay and uses the current states."""
     predicted(duel, 2, 58)
     predicted(duel, 3, 40)
     duel.execute("select activate_ensemble(3)")
     before = states(duel)
     duel.execute("update active_ensembles set created_at = %s", (START - DAY,))
-    row = judged(duel)
+    row = evaluate_one(duel)
     assert (row.decision, row.active_id) == ("keep", 3)
-    assert row.reason.endswith(": the past decides nothing")
+    assert row.reason.endswith(": no decision for the past")
     assert states(duel) == before
     duel.execute("update active_ensembles set created_at = %s where id = 3", (AT + MINUTE,))
-    assert judged(duel).decision == "promote", "3 was not there at that time: a replay"
+    assert evaluate_one(duel).decision == "promote", "3 was created after at_time: a replay"
 
 
-def test_what_lost_its_test_is_not_rolled_back_to(duel):
+def test_a_rollback_skips_an_ensemble_that_failed_its_test(duel):
     setting(duel, "promotion_guard", "none")
     duel.execute("select activate_ensemble(3); select activate_ensemble(2); select test_ensemble(3)")
     predicted(duel, 2, 58)
     predicted(duel, 3, 40)
-    assert judged(duel).decision == "retire"
-    assert duel.execute("select rollback_ensemble('DEMO')").fetchone()[0] == 1, "3 was live after it"
+    assert evaluate_one(duel).decision == "retire"
+    assert duel.execute("select rollback_ensemble('DEMO')").fetchone()[0] == 1, "although 3 was active later"
 
 
-def test_a_shadow_stays_one_until_it_is_judged(duel):
+def test_a_shadow_cannot_be_put_on_test(duel):
     promoted_then(duel, 58)
     with pytest.raises(psycopg.Error, match="ensemble 1 is in shadow") as error, duel.transaction():
         duel.execute("select test_ensemble(1)")

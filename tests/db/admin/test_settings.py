@@ -166,7 +166,7 @@ def test_ml_setting_returns_the_value_in_effect(db, connect_as, role):
 
 @pytest.mark.parametrize("name", ["torchscript", "mamba_model_path", "", None])
 def test_ml_setting_returns_nothing_but_settings(db, name):
-    with pytest.raises(psycopg.Error, match="there is no such setting") as error:
+    with pytest.raises(psycopg.Error, match="no such setting") as error:
         db.execute("select ml_setting(%s)", (name,))
     assert error.value.sqlstate == "CC013"
 

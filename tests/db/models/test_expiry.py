@@ -1,4 +1,4 @@
-"""Models older than model_expiry: one warning a session, a text in the run's row, a word in `candlecast status`."""
+"""Models older than model_expiry: one warning per session, a text in the run's row, a mark in `candlecast status`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,14 +12,14 @@ AGE = "update model_versions set trained_at = now() - %s::interval where id = an
 
 @pytest.fixture
 def warned(live):
-    """The warnings that the connection was sent, as (SQLSTATE, message, detail, hint)."""
+    """The warnings that the connection received, as (SQLSTATE, message, detail, hint)."""
     seen = []
 
-    def keep(notice):
+    def collect(notice):
         if notice.severity_nonlocalized == "WARNING":
             seen.append((notice.sqlstate, notice.message_primary, notice.message_detail, notice.message_hint))
 
-    live.add_notice_handler(keep)
+    live.add_notice_handler(collect)
     return seen
 
 
@@ -34,7 +34,7 @@ def test_an_expired_ensemble_warns_once_a_session(live, live_url, warned):
         live.execute("delete from predictions")
     ((sqlstate, message, detail, hint),) = warned
     assert sqlstate == "CC020"
-    assert "ensemble 1 of DEMO was trained 9.1 d ago, over the 7 d that model_expiry allows" in message
+    assert "ensemble 1 of DEMO was trained 9.1 d ago; model_expiry allows 7 d" in message
     assert f"{datetime.now(UTC) - timedelta(days=9, hours=3):%Y-%m-%d}" in detail
     assert "candlecast retrain --symbol DEMO" in hint
     live.execute("select predict_now('DEMO')")
@@ -42,11 +42,11 @@ def test_an_expired_ensemble_warns_once_a_session(live, live_url, warned):
         again = []
         fresh.add_notice_handler(lambda notice: again.append(notice.sqlstate))
         fresh.execute("select predict_now('DEMO')")
-        assert again == ["CC020"], "stored rows are returned, and it warns all the same"
+        assert again == ["CC020"], "a call that returns stored rows also warns"
     assert len(warned) == 1
 
 
-def test_another_ensemble_warns_for_itself(live, artifacts, warned):
+def test_each_ensemble_has_its_own_warning(live, artifacts, warned):
     live.execute(AGE, ("8 days", versions(live)))
     live.execute("select predict_now('DEMO')")
     live.execute("select activate_ensemble(%s)", (create(live, artifacts, 0.25),))
@@ -67,7 +67,7 @@ def test_another_ensemble_warns_for_itself(live, artifacts, warned):
         ("3 hours", slice(None), "2 h", 1),
     ],
 )
-def test_the_older_version_counts_against_the_setting(live, warned, age, which, expiry, warnings):
+def test_the_age_of_the_older_version_counts(live, warned, age, which, expiry, warnings):
     live.execute(AGE, (age, versions(live)[which]))
     live.execute("update ml_settings set value = %s where name = 'model_expiry'", (expiry,))
     live.execute("select predict_now('DEMO')")
@@ -79,17 +79,17 @@ def test_the_older_version_counts_against_the_setting(live, warned, age, which, 
     if warnings:
         assert text.startswith("ensemble 1 of DEMO was trained ")
         assert text.endswith("or raise model_expiry in ml_settings.")
-    assert len(warned) == warnings, "the job would fill the server's log"
+    assert len(warned) == warnings, "run_inference() sends no warning, which would fill the server log"
 
 
-def test_a_backtest_warns_of_nothing(live, warned):
+def test_predict_and_predict_range_do_not_warn(live, warned):
     live.execute(AGE, ("400 days", versions(live)))
     live.execute("select predict('DEMO')")
     live.execute("select predict_range('DEMO', %s, null)", (NEWEST,))
     assert warned == []
 
 
-def test_status_shows_the_age_and_that_it_is_over(live, live_url, artifacts, run_cli):
+def test_status_shows_the_age_and_the_expiry(live, live_url, artifacts, run_cli):
     create(live, artifacts, 0.25, is_test=True)
     live.execute(AGE, ("3 days", versions(live)[:1]))
     done = run_cli(live_url, "status", env={"COLUMNS": "80"})
@@ -104,7 +104,7 @@ def test_status_shows_the_age_and_that_it_is_over(live, live_url, artifacts, run
     assert "expired" not in run_cli(live_url, "status").stdout
 
 
-def test_status_shows_what_the_last_run_was_warned_of(live, live_url, run_cli):
+def test_status_shows_the_warning_of_the_last_run(live, live_url, run_cli):
     live.execute(AGE, ("9 days", versions(live)))
     live.execute("call run_inference(%s)", (NEWEST,))
     assert "was trained 9 d ago" in " ".join(run_cli(live_url, "status").stdout.split())

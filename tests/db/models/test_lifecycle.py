@@ -1,4 +1,4 @@
-"""Any sequence of calls, from one connection and from two at once: who is live, and that history tells it all."""
+"""Any sequence of calls, from one or two connections, leaves at most one active ensemble and a complete history."""
 
 import threading
 import time
@@ -15,21 +15,21 @@ from tests.support.lifecycle import STATE_TABLES, SYMBOLS, add_day, check, conne
 PLACES = 2
 WEIGHTS = (0.1, 0.4, 0.7, 1.0)
 ROLES = ("candlecast_cron", "candlecast_trainer", "candlecast_operator", "candlecast_reader")
-#: How often an ensemble is right in a day; None: it did not predict.
+#: The accuracy of an ensemble on a day; None: it did not predict.
 SHARES = st.sampled_from([1.0, 0.0, 0.5, 1.0, 0.0, 0.505, None])
 SYMBOL, WEIGHT = st.sampled_from(SYMBOLS), st.sampled_from(WEIGHTS)
 CLEAR = (
     "truncate active_ensembles, ensemble_events, ab_evaluations, predictions, inference_runs restart identity cascade"
 )
 NUMBER, DAY_SHARES = st.integers(0, 9), st.lists(SHARES, min_size=8, max_size=8)
-#: What each call of the machine is given.
+#: Arguments of each operation.
 DRAWN = {
     "create": {"symbol": SYMBOL, "weight": WEIGHT, "is_test": st.booleans(), "fragile": st.booleans()},
     "test": {"number": NUMBER},
     "withdraw": {"number": NUMBER},
     "activate": {"number": NUMBER},
     "roll_back": {"symbol": SYMBOL},
-    "damage_or_mend": {},
+    "damage_or_restore": {},
     "evaluate": {"days": st.lists(DAY_SHARES, min_size=1, max_size=3)},
     "evaluate_again": {"back": st.integers(0, 3)},
 }
@@ -39,7 +39,7 @@ CREATE = "select create_ensemble(%s, %s, %s, %s, %s)"
 
 @pytest.fixture
 def own(database_url, artifacts):
-    """A database of two symbols that a day decides about, and the versions to make ensembles of: (its URL, them)."""
+    """A database where one day is enough for a decision, and versions for ensembles: (URL, versions)."""
     with connect(database_url) as db:
         judge_daily(db, max_test_ensembles=str(PLACES))
         yield database_url, (pair(db, artifacts), pair(db, artifacts, version="fragile"))
@@ -50,7 +50,7 @@ def ensembles(db):
 
 
 def flip(db, versions):
-    """Damage the fragile versions, or mend what was damaged."""
+    """Damage the fragile versions, or restore damaged ones."""
     db.execute(
         "update model_artifacts set content = set_byte(content, 99, get_byte(content, 99) # 1)"
         " where model_version_id = any(%s) and name = 'lgbm_horizon_3.onnx'",
@@ -59,7 +59,7 @@ def flip(db, versions):
 
 
 def predict_day(db, number, shares):
-    """A day that every live ensemble predicts, right in the share that falls to its id, or not at all; its end."""
+    """Add a day on which each ensemble predicts with the accuracy of its id, or not at all; returns its end."""
     for symbol in SYMBOLS:
         live = [each for each, state in states(db, symbol).items() if state in ("active", "test", "shadow")]
         right = {each: shares[each % len(shares)] for each in live}
@@ -68,7 +68,7 @@ def predict_day(db, number, shares):
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Every way to change what is live, by hand and by evaluation, with models that get damaged on the way."""
+    """All manual and automatic changes of states, with models that are damaged in between."""
 
     def __init__(self, db, versions, seen):
         super().__init__()
@@ -77,19 +77,19 @@ class Lifecycle(RuleBasedStateMachine):
         db.execute(CLEAR)
 
     def call(self, query, values=(), codes=()):
-        """What a call returns; None where it was refused, with one of `codes`, and has changed nothing."""
+        """The rows of a call; None where it failed with one of `codes` and changed nothing."""
         before = tables(self.db)
         try:
             return self.db.execute(query, values).fetchall()
-        except psycopg.Error as error:
-            refusal = error
-        assert refusal.sqlstate in codes, refusal
-        assert refusal.diag.message_hint
+        except psycopg.Error as raised:
+            error = raised
+        assert error.sqlstate in codes, error
+        assert error.diag.message_hint
         assert tables(self.db) == before
         return None
 
     def pick(self, number):
-        """One of the ensembles there are; an unknown one at times."""
+        """One of the existing ensembles, sometimes an unknown one."""
         ids = [*ensembles(self.db), 4711]
         return ids[number % len(ids)]
 
@@ -104,10 +104,11 @@ class Lifecycle(RuleBasedStateMachine):
                 if number == active:
                     self.db.execute("select activate_ensemble(%s)", (created,))
 
-    @rule(data=st.data(), kind=st.sampled_from(["create", "test", "withdraw", "activate", "roll_back", "damage_or_mend",
-                                               "evaluate", "evaluate", "evaluate", "evaluate_again"]))  # fmt: skip
+    @rule(data=st.data(), kind=st.sampled_from(["create", "test", "withdraw", "activate", "roll_back",
+                                               "damage_or_restore", "evaluate", "evaluate", "evaluate",
+                                               "evaluate_again"]))  # fmt: skip
     def step(self, data, kind):
-        """One rule for all: Hypothesis would leave some rules out of each example, and rarely promote anything."""
+        """A single rule: with several, Hypothesis disables some in each example and promotions are rare."""
         chosen = {name: data.draw(strategy) for name, strategy in DRAWN[kind].items()}
         note(f"{kind} {chosen}")
         getattr(self, kind)(**chosen)
@@ -139,7 +140,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert before[result[0][0]] != "active"
             assert states(self.db, symbol)[result[0][0]] == "active"
 
-    def damage_or_mend(self):
+    def damage_or_restore(self):
         flip(self.db, self.versions)
         self.damaged = not self.damaged
 
@@ -179,10 +180,12 @@ def test_any_calls_keep_one_active_and_a_complete_history(own):
             lambda: Lifecycle(db, versions, seen),
             settings=settings(max_examples=20, stateful_step_count=25, deadline=None),
         )
-    assert {"promoted", "restored", "replaced", "retired", "withdrawn", "keep"} <= set(seen), "the law was put to work"
+    assert {"promoted", "restored", "replaced", "retired", "withdrawn", "keep"} <= set(seen), (
+        "all kinds of changes occurred"
+    )
 
 
-#: What one of two connections does in a transaction: (operation, symbol, number) each.
+#: Operations of a connection in one transaction: (operation, symbol, number).
 OPERATIONS = st.tuples(
     st.sampled_from(["create", "create on test", "test", "activate", "withdraw", "roll back", "evaluate"]),
     SYMBOL,
@@ -214,7 +217,7 @@ def perform(db, versions, end, operation, symbol, number):
 
 
 def transact(db, barrier, versions, end, plan):
-    """Run a transaction that takes its snapshot, meets the other one, and goes on; returns how it failed, or None."""
+    """Take a snapshot, wait for the other transaction to do so, run the operations; returns the error, or None."""
     db.isolation_level = plan["isolation"]
     try:
         db.execute("select 1 from active_ensembles limit 1")
@@ -272,12 +275,12 @@ def test_two_connections_keep_one_active_and_a_complete_history(own):
                 check(db, PLACES)
 
         run()
-    assert outcomes.count(None) > len(outcomes) / 2, "most transactions went through"
-    assert "40001" in outcomes, "and some met"
+    assert outcomes.count(None) > len(outcomes) / 2, "most transactions succeed"
+    assert "40001" in outcomes, "some transactions conflict"
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-def test_an_old_snapshot_cannot_put_one_too_many_on_test(own, isolation):
+def test_an_old_snapshot_cannot_exceed_max_test_ensembles(own, isolation):
     url, versions = own
     with connect(url) as db, connect(url, autocommit=False) as late:
         first, second, third = [
@@ -294,7 +297,7 @@ def test_an_old_snapshot_cannot_put_one_too_many_on_test(own, isolation):
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-def test_an_old_snapshot_without_an_active_one_must_retry(own, isolation):
+def test_an_old_snapshot_without_an_active_one_has_to_retry(own, isolation):
     url, versions = own
     with connect(url) as db, connect(url, autocommit=False) as late:
         first, second = [
@@ -319,14 +322,14 @@ def test_a_shadow_that_a_promotion_replaces_is_reported_retired(own):
         db.execute("select test_ensemble(id) from unnest(%s::bigint[]) as id", ([second, third],))
         db.execute("select evaluate_ab(%s)", (add_day(db, 0, "DEMO", {first: 0.0, second: 1.0, third: 0.0}),))
         assert states(db) == {first: "shadow", second: "active", third: "test"}
-        end = add_day(db, 1, "DEMO", {second: 0.0, third: 1.0})  # the shadow missed the day: it cannot be judged yet
+        end = add_day(db, 1, "DEMO", {second: 0.0, third: 1.0})  # the shadow did not predict: no verdict yet
         decided = db.execute("select challenger_id, decision from evaluate_ab(%s)", (end,)).fetchall()
         assert decided == [(third, "promote"), (first, "retire")]
         assert states(db) == {first: "retired", second: "shadow", third: "active"}
         check(db, PLACES)
 
 
-def test_a_change_in_the_table_itself_is_told_too(own):
+def test_a_direct_change_of_the_table_is_an_event(own):
     url, versions = own
     with connect(url) as db:
         first, second = [
@@ -338,14 +341,14 @@ def test_a_change_in_the_table_itself_is_told_too(own):
             db.execute("update active_ensembles set is_active = true where id = %s", (second,))
         db.execute("update active_ensembles set activated_at = now()")  # no state changes
         check(db, PLACES)
-        told = db.execute(
+        found = db.execute(
             "select ensemble_id, event, from_state, to_state, reason, changed_by = session_user from ensemble_events"
             " order by id desc limit 2"
         ).fetchall()
-        why = "changed directly in the table"
-        assert told == [
-            (second, "changed", "waiting", "active", why, True),
-            (first, "changed", "active", "retired", why, True),
+        reason = "changed directly in the table"
+        assert found == [
+            (second, "changed", "waiting", "active", reason, True),
+            (first, "changed", "active", "retired", reason, True),
         ]
 
 

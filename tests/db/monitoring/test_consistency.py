@@ -1,4 +1,4 @@
-"""check_consistency(): predictions computed again; how many come out otherwise, by how much, how many by a candle."""
+"""check_consistency(): recomputed predictions, the number and size of differences, and those due to a candle."""
 
 from datetime import date
 from pathlib import Path
@@ -12,10 +12,10 @@ from candlecast.server.consistency.check import SAMPLE_SIZE, choose_sample
 from tests.support.deployment import MINUTE, NEWEST, create, forget_models, register
 
 DAY = NEWEST.date()
-#: 11:00 to 11:59 are predicted: as many minutes as a sample has.
+#: 11:00 to 11:59 are predicted, which is the size of a sample.
 FIRST = NEWEST - 59 * MINUTE
 MIDDLE = FIRST + 30 * MINUTE
-#: By run_inference(), minute by minute, as they are served.
+#: Minutes that run_inference() predicts; predict_range() predicts the others.
 SERVED = 5
 #: The active ensemble, calibrated.
 ACTIVE = 2
@@ -60,7 +60,7 @@ def the_check(db):
 
 
 def change(db, assignments: str, at=MIDDLE, horizon: int | None = None) -> None:
-    """Change stored predictions of a minute, as no function of candlecast would."""
+    """Change stored predictions of a minute directly in the table."""
     db.execute(
         f"update predictions set {assignments} where candle_time = %s and (%s::int is null or horizon = %s)",
         (at, horizon, horizon),
@@ -68,22 +68,22 @@ def change(db, assignments: str, at=MIDDLE, horizon: int | None = None) -> None:
 
 
 def correct(db, assignments: str, at=MIDDLE) -> None:
-    """Correct a candle, as `candlecast repair` would."""
+    """Correct a candle, as `candlecast repair` does."""
     assert db.execute(f"update candles_1m set {assignments} where open_time = %s", (at,)).rowcount == 1
 
 
 HIGHER = "open = 1.001 * open, high = 1.001 * high, low = 1.001 * low, close = 1.001 * close"
-CORRECTED_SINCE = ": the candle at 2026-05-02 11:30:00+00 was corrected since, its close 58189.38 is now 58247.56938"
+CORRECTED = ": the candle at 2026-05-02 11:30:00+00 was corrected later, from close 58189.38 to 58247.56938"
 
 
-def test_what_was_served_comes_out_again(db):
+def test_unchanged_predictions_have_no_mismatch(db):
     row = the_check(db)
     assert (row.sampled, row.mismatches, row.corrected) == (SAMPLE_SIZE, 0, 0)
     assert row.worst < 1e-6
     assert (row.example_time, row.cause, row.reason) == (None, None, None)
 
 
-def test_by_either_runtime(db):
+def test_the_other_runtime_has_no_mismatch(db):
     db.execute("update ml_settings set value = 'torchscript' where name = 'mamba_runtime'")
     row = the_check(db)
     assert (row.sampled, row.mismatches) == (SAMPLE_SIZE, 0)
@@ -99,7 +99,7 @@ def test_the_same_day_again_replaces_its_row(db):
     assert second.checked_at > first.checked_at
 
 
-# Each is stored by what the models gave, so the row says one thing and its models another.
+# Each change makes one row inconsistent with its model outputs.
 @pytest.mark.parametrize(
     ("assignments", "named"),
     [
@@ -116,7 +116,7 @@ def test_the_same_day_again_replaces_its_row(db):
         ("reference_close = 1.001 * reference_close", "reference_close off by up to "),
     ],
 )
-def test_a_stored_row_that_was_changed_is_found_and_named(db, assignments, named):
+def test_a_changed_row_is_found_and_its_columns_are_named(db, assignments, named):
     change(db, assignments, horizon=3)
     row = the_check(db)
     assert (row.mismatches, row.corrected, row.cause, row.example_time) == (1, 0, "unclear", MIDDLE)
@@ -124,14 +124,14 @@ def test_a_stored_row_that_was_changed_is_found_and_named(db, assignments, named
     assert row.worst > row.tolerance
 
 
-def test_a_row_that_was_deleted_is_found(db):
+def test_a_deleted_row_is_found(db):
     db.execute("delete from predictions where symbol = 'DEMO' and candle_time = %s and horizon in (2, 5)", (MIDDLE,))
     row = the_check(db)
     assert (row.mismatches, row.corrected, row.cause, row.example_time) == (1, 0, "unclear", MIDDLE)
-    assert row.reason == "the row of horizon 2, 5 is gone: all five are stored together"
+    assert row.reason == "the row of horizon 2, 5 is missing: all five are stored together"
 
 
-def test_a_change_within_the_tolerance_is_none(db):
+def test_a_change_within_the_tolerance_is_no_mismatch(db):
     change(db, "probability_up = probability_up + 0.000005")
     assert the_check(db).mismatches == 0
 
@@ -141,31 +141,31 @@ def test_a_corrected_close_is_found_and_the_candle_is_named(db):
     row = the_check(db)
     assert (row.cause, row.example_time) == ("candle", MIDDLE)
     assert row.mismatches == row.corrected
-    assert 25 <= row.mismatches <= 30, "the minutes before it did not read it"
+    assert 25 <= row.mismatches <= 30, "earlier minutes do not read it"
     assert row.reason.startswith("predicted_close, mamba_close, lgbm_close, reference_close, ")
-    assert row.reason.endswith(CORRECTED_SINCE)
+    assert row.reason.endswith(CORRECTED)
 
 
-def test_a_candle_that_a_later_minute_reads_is_named(db):
-    """Of the corrected minute itself only another ensemble's predictions are left."""
+def test_a_corrected_candle_of_an_earlier_minute_is_named(db):
+    """Only another ensemble has predictions of the corrected minute."""
     db.execute("delete from predictions where candle_time <= %s and candle_time <> %s", (MIDDLE, MIDDLE))
     db.execute("update predictions set ensemble_id = 1 where candle_time = %s", (MIDDLE,))
     correct(db, HIGHER)
     first, second = check(db)
     assert (first.ensemble_id, second.ensemble_id) == (1, ACTIVE)
     assert (second.cause, second.example_time) == ("candle", MIDDLE + MINUTE)
-    assert second.reason.endswith(CORRECTED_SINCE)
+    assert second.reason.endswith(CORRECTED)
 
 
-def test_a_corrected_volume_leaves_no_trace_but_its_minutes(db):
+def test_a_corrected_volume_has_an_unclear_cause(db):
     correct(db, "volume = 3 * volume, quote_asset_volume = 3 * quote_asset_volume")
     row = the_check(db)
     assert (row.cause, row.corrected, row.example_time) == ("unclear", 0, MIDDLE)
     assert 0 < row.mismatches <= 30
 
 
-def test_no_candle_explains_what_the_models_still_give(db):
-    """By another ensemble's predictions it was corrected; of these a row was changed, and one is gone."""
+def test_with_unchanged_model_outputs_the_cause_is_unclear(db):
+    """Another ensemble's predictions show a corrected candle. Of this ensemble one row is changed, one is missing."""
     predict(db, start=MIDDLE, end=MIDDLE + MINUTE, ensemble=1)
     db.execute("update predictions set reference_close = 2 * reference_close where ensemble_id = 1")
     change(db, "predicted_price = upper_price", MIDDLE + MINUTE)
@@ -174,11 +174,11 @@ def test_no_candle_explains_what_the_models_still_give(db):
     assert (row.ensemble_id, row.mismatches, row.corrected, row.cause) == (ACTIVE, 2, 0, "unclear")
 
 
-def test_a_candle_that_is_gone_is_named(db):
+def test_a_deleted_candle_is_named(db):
     db.execute("delete from candles_1m where open_time = %s", (MIDDLE,))
     row = the_check(db)
     assert (row.cause, row.mismatches, row.corrected, row.example_time) == ("candle", 30, 30, MIDDLE)
-    assert row.reason.endswith("cannot be computed again: there is no candle of DEMO at 2026-05-02 11:30:00+00")
+    assert row.reason.endswith("cannot be recomputed: there is no candle of DEMO at 2026-05-02 11:30:00+00")
     assert row.worst < 1e-6
     db.execute("delete from candles_1m")
     row = the_check(db)
@@ -186,14 +186,14 @@ def test_a_candle_that_is_gone_is_named(db):
 
 
 @pytest.mark.parametrize("member", ["mamba_close", "lgbm_close"])
-def test_models_that_give_no_minute_as_it_was_are_counted(db, member):
+def test_changed_model_outputs_are_mismatches(db, member):
     db.execute(f"update predictions set {member} = {member} + 0.0001")
     row = the_check(db)
     assert (row.cause, row.mismatches, row.corrected, row.example_time) == ("unclear", SAMPLE_SIZE, 0, FIRST)
     assert row.reason.startswith(f"{member} off by up to ")
 
 
-def test_what_no_candle_explains_is_the_example(db):
+def test_the_example_is_one_with_an_unclear_cause(db):
     early = NEWEST.replace(hour=6, minute=0)
     predict(db, start=early, end=early + 5 * MINUTE)
     db.execute("delete from predictions where candle_time between %s and %s", (FIRST, FIRST + 9 * MINUTE))
@@ -205,24 +205,24 @@ def test_what_no_candle_explains_is_the_example(db):
     assert row.corrected == row.mismatches - 1 > 0
 
 
-def test_an_ensemble_that_cannot_be_loaded_is_no_match(db):
+def test_an_ensemble_that_does_not_load_has_a_reason(db):
     forget_models(db)
-    db.execute("update model_artifacts set name = name || '.gone' where name like 'mamba.%'")
+    db.execute("update model_artifacts set name = name || '.moved' where name like 'mamba.%'")
     row = the_check(db)
     assert (row.sampled, row.mismatches, row.corrected, row.worst, row.cause) == (0, None, None, None, None)
     assert row.reason.startswith("artifact mamba.onnx is damaged: the version has no such file. ")
 
 
-def test_models_from_environment_paths_have_no_version_to_check(db):
+def test_environment_models_cannot_be_checked(db):
     db.execute("update predictions set ensemble_id = null")
     (row,) = check(db)
     assert (row.ensemble_id, row.sampled, row.mismatches) == (None, 0, None)
-    assert row.reason.startswith("models of the server's environment predicted these")
+    assert row.reason.startswith("the predictions are of models from the server's environment")
     assert check(db)[0].checked_at > row.checked_at
     assert db.execute("select count(*) from consistency_checks").fetchone() == (1,)
 
 
-def test_a_weight_that_the_setting_gave_may_have_changed_since(db, artifacts):
+def test_a_weight_from_the_setting_may_have_changed(db, artifacts):
     db.execute("delete from predictions")
     ensemble = create(db, artifacts, None)
     predict(db, ensemble=ensemble)
@@ -254,15 +254,15 @@ def test_each_ensemble_and_each_symbol_has_its_own_check(db, artifacts):
     }
 
 
-def test_metrics_and_pruning(db):
-    query = "select name, value from metrics() where name like 'ml_prediction_mis%' or name like 'ml_prediction_check%'"
+def test_metrics_of_checks_and_their_pruning(db):
+    query = "select name, value from metrics() where name ~ '^ml_prediction_(mismatch|check)'"
     assert db.execute(query).fetchall() == []
     correct(db, HIGHER)
     change(db, "predicted_price = upper_price", FIRST)
     row = the_check(db)
     db.execute(
         "insert into consistency_checks (symbol, day, ensemble_id, sampled, tolerance, reason)"
-        " values ('DEMO', %s, 1, 0, 1e-5, 'gone')",
+        " values ('DEMO', %s, 1, 0, 1e-5, 'not loaded')",
         (DAY,),
     )
     found = dict(db.execute(query).fetchall())
@@ -277,14 +277,14 @@ def test_metrics_and_pruning(db):
 
 
 def test_a_day_without_predictions_has_no_check(db):
-    said = []
-    db.add_notice_handler(lambda notice: said.append(notice.message_primary))
+    notices = []
+    db.add_notice_handler(lambda notice: notices.append(notice.message_primary))
     assert check(db, "2026-05-01") == []
-    assert said == ["nothing was predicted from candles of 2026-05-01: there is nothing to check"]
+    assert notices == ["there are no predictions from candles of 2026-05-01: nothing to check"]
     assert check(db, "2020-02-29") == []
 
 
-def test_pg_crons_role_checks_yesterday_by_itself(db):
+def test_candlecast_cron_checks_yesterday_by_default(db):
     db.execute("set local session authorization candlecast_cron")
     assert check(db, None) == []
     db.execute("set local timezone = 'Pacific/Kiritimati'")
@@ -293,7 +293,7 @@ def test_pg_crons_role_checks_yesterday_by_itself(db):
     assert db.execute("select sampled, mismatches from check_consistency(%s)", (DAY,)).fetchall() == [(SAMPLE_SIZE, 0)]
 
 
-def test_a_sample_is_the_days_own_and_always_the_same():
+def test_a_sample_depends_only_on_the_day():
     times = [60.0 * minute for minute in range(1_440)]
     sample = choose_sample(times, DAY)
     assert len(set(sample.tolist())) == SAMPLE_SIZE

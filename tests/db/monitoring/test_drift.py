@@ -1,4 +1,4 @@
-"""measure_drift(): a day's features beside those that the active models were trained on."""
+"""measure_drift(): the features of a day, compared with those of the training."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def session(session_url):
 
 @pytest.fixture
 def live(session):
-    """A transaction in one clone of `live_template`, rolled back; the session stays warm, rows have names."""
+    """A transaction in a clone of `live_template`, rolled back; loaded models stay cached, rows have names."""
     with session.transaction(force_rollback=True):
         yield session
 
@@ -64,7 +64,7 @@ def seen(artifacts) -> dict:
 
 
 def normalized_day(db, artifacts) -> pd.DataFrame:
-    """The day's rows as the models read them, by the file's numbers and pandas alone."""
+    """The day's rows as the models read them, computed from the parameter file with pandas."""
     query = f"select {', '.join(FEATURES)} from features_between('DEMO', %s, %s) order by open_time"
     raw = pd.DataFrame(db.execute(query, (DAY, NEWEST + MINUTE)).fetchall(), columns=FEATURES)
     close = raw["close"].copy()
@@ -79,7 +79,7 @@ def normalized_day(db, artifacts) -> pd.DataFrame:
     return raw.astype(np.float32)
 
 
-def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
+def test_the_figures_of_a_day_equal_pandas_and_scipy(live, artifacts):
     rows = measure(live)
     assert len(rows) == len(FEATURES)
     given, document = normalized_day(live, artifacts), seen(artifacts)
@@ -87,7 +87,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
     for row in rows:
         assert (row.symbol, row.day, row.ensemble_id, row.rows, row.reason) == ("DEMO", DAY, 1, ROWS, None)
         kept = document["features"][row.feature]
-        deciles = [  # the first edge that a tenth more of the training rows lies up to
+        deciles = [  # the first edge with n tenths of the training rows at or below it
             next(
                 edge
                 for edge, upto in zip(kept["edges"], kept["upto"], strict=True)
@@ -113,7 +113,7 @@ def test_a_day_is_measured_as_pandas_and_scipy_would(live, artifacts):
 
 
 def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
-    """To a step of the quantiles that are kept, against scipy and the very training rows."""
+    """It differs from SciPy's, on the training rows themselves, by at most one step of the stored quantiles."""
     from candlecast.core.normalization import parse_normalization
     from candlecast.trainer.data.dataset import normalize_last_rows
     from candlecast.trainer.data.splits import choose_borders, split_by_time
@@ -130,7 +130,7 @@ def test_the_distance_is_measured_from_the_training_rows(live, artifacts):
         assert true - 1 / STEPS <= row.ks <= true + 1e-9, row.feature
 
 
-def test_a_day_of_the_training_itself_has_not_drifted(live):
+def test_a_training_day_has_no_drift(live):
     live.execute("delete from candles_1m")
     first = datetime.fromtimestamp(FIRST_MINUTE * 60, UTC)
     live.execute("select generate_demo_candles(%s, 3)", (first + 3 * 1440 * MINUTE,))
@@ -143,7 +143,7 @@ def test_a_day_of_the_training_itself_has_not_drifted(live):
             assert row.psi <= row.threshold + 1e-4, (day, row.feature)
 
 
-def test_what_shifts_is_shown_and_nothing_else(live):
+def test_only_shifted_features_have_drift(live):
     before = {row.feature: row for row in measure(live)}
     live.execute(f"update candles_1m set {', '.join(f'{name} = 20 * {name}' for name in VOLUMES)}")
     after = {row.feature: row for row in measure(live)}
@@ -151,12 +151,12 @@ def test_what_shifts_is_shown_and_nothing_else(live):
     for name in VOLUMES:
         assert after[name].psi > 2
         assert after[name].ks > 0.8
-    touched = {*VOLUMES, "vwap_deviation", "volume_sma_ratio"}  # ratios of volumes: equal but for rounding
+    touched = {*VOLUMES, "vwap_deviation", "volume_sma_ratio"}  # ratios of volumes: equal except for rounding
     for name in set(FEATURES) - touched:
         assert (after[name].psi, after[name].ks) == (before[name].psi, before[name].ks), name
 
 
-def test_a_level_that_no_training_row_had_is_no_drift(live):
+def test_a_new_price_level_is_no_drift(live):
     before = {row.feature: (row.psi, row.ks) for row in measure(live)}
     prices = ("open", "high", "low", "close", "quote_asset_volume", "taker_buy_quote_asset_volume")
     live.execute(f"update candles_1m set {', '.join(f'{name} = 1024 * {name}' for name in prices)}")
@@ -166,7 +166,7 @@ def test_a_level_that_no_training_row_had_is_no_drift(live):
 
 
 @pytest.mark.parametrize(("minutes", "measured"), [(199, False), (200, True)])
-def test_a_day_with_too_few_rows_says_so_instead_of_a_number(live, minutes, measured):
+def test_a_day_with_too_few_rows_has_a_reason_and_no_figures(live, minutes, measured):
     live.execute(
         "delete from candles_1m where open_time >= %s",
         (datetime.combine(DAY, datetime.min.time(), UTC) + minutes * MINUTE,),
@@ -175,10 +175,10 @@ def test_a_day_with_too_few_rows_says_so_instead_of_a_number(live, minutes, meas
     assert {(row.rows, row.psi is not None, row.reason is None) for row in rows} == {(minutes, measured, measured)}
     if not measured:
         assert {row.drifted for row in rows} == {None}
-        assert rows[0].reason.startswith("DEMO has 199 feature rows on 2026-05-02, fewer than the 200 that")
+        assert rows[0].reason.startswith("DEMO has 199 feature rows on 2026-05-02; a measurement needs 200.")
 
 
-def test_a_day_without_candles_is_measured_as_nothing(live):
+def test_a_day_without_candles_has_no_figures(live):
     rows = measure(live, "2020-02-29")
     assert {(row.rows, row.psi, row.ks, row.threshold) for row in rows} == {(0, None, None, None)}
     assert "DEMO has 0 feature rows on 2020-02-29" in rows[0].reason
@@ -194,19 +194,19 @@ DAMAGED = "update model_artifacts set content = 'x' where model_version_id = 1 a
         (
             FACTS.format(f"facts - '{FIELD}'"),
             "lgbm",
-            "keeps no distribution of its training rows. It was trained before",
+            "has no stored distribution of its training rows. It was trained by an older release",
         ),
         (FACTS.format(f"jsonb_set(facts, '{{{FIELD},rows}}', '0')"), "lgbm", "distribution is not valid: rows is 0"),
         (DAMAGED, "mamba", "its bytes do not match their sha256"),
         (
-            "update model_artifacts set name = 'gone' where model_version_id = 1 and name like 'norm%'",
+            "update model_artifacts set name = 'moved' where model_version_id = 1 and name like 'norm%'",
             "mamba",
             "no such",
         ),
     ],
-    ids=["none", "invalid", "damaged", "gone"],
+    ids=["none", "invalid", "damaged", "missing"],
 )
-def test_an_unmeasurable_version_says_why_the_other_is_measured(live, damage, broken, reason):
+def test_if_one_version_fails_the_other_is_measured(live, damage, broken, reason):
     before = {row.feature: row.psi for row in measure(live)}
     live.execute(damage)
     (other,) = {"mamba", "lgbm"} - {broken}
@@ -215,15 +215,15 @@ def test_an_unmeasurable_version_says_why_the_other_is_measured(live, damage, br
         assert reason in row.reason
 
 
-def test_without_a_measurable_version_there_is_no_figure(live):
+def test_if_both_versions_fail_there_are_no_figures(live):
     live.execute(f"update model_versions set facts = facts - '{FIELD}'")
     for row in measure(live):
         assert (row.rows, row.psi, row.ks, row.threshold, row.drifted, row.version) == (ROWS, *[None] * 5)
-        assert re.findall(r"(mamba|lgbm) version \S+ keeps no distribution", row.reason) == ["mamba", "lgbm"]
+        assert re.findall(r"(mamba|lgbm) version \S+ has no stored distribution", row.reason) == ["mamba", "lgbm"]
 
 
-def test_of_two_versions_the_one_further_off_counts(live, artifacts):
-    assert {row.model_type for row in measure(live)} == {"mamba"}, "they saw the same"
+def test_of_two_versions_the_larger_distance_counts(live, artifacts):
+    assert {row.model_type for row in measure(live)} == {"mamba"}, "both have the same training rows"
     document = seen(artifacts)
     document["features"]["rsi_14"]["edges"] = [edge + 5 for edge in document["features"]["rsi_14"]["edges"]]
     document["features"]["volume"]["furthest_day"] = 100
@@ -234,7 +234,7 @@ def test_of_two_versions_the_one_further_off_counts(live, artifacts):
     assert rows["volume"].threshold < 100
 
 
-def test_an_ensemble_of_other_features_says_so(live):
+def test_an_ensemble_of_other_features_has_a_reason(live):
     live.execute(
         "alter table active_ensembles drop constraint active_ensembles_mamba_version_id_mamba_type_feature_hash_fkey"
     )
@@ -243,7 +243,7 @@ def test_an_ensemble_of_other_features_says_so(live):
     )
     live.execute("update active_ensembles set feature_hash = 'x'")
     assert {row.reason.split(".")[0] for row in measure(live)} == {
-        "ensemble 1 of DEMO was trained on other features than this server computes"
+        "ensemble 1 of DEMO was trained on different features than this server computes"
     }
 
 
@@ -261,7 +261,7 @@ def test_the_same_day_again_replaces_its_rows(live):
 
 
 def other_symbol(db, artifacts) -> int:
-    """OTHER: the same candles, the same models under its name, active."""
+    """Add the symbol OTHER with the candles of DEMO and the same models, and activate its ensemble."""
     db.execute(NEW_CANDLES, ("OTHER",))
     ids = [register(db, Path(folder), symbol="OTHER", facts={"symbol": "OTHER"}) for folder in artifacts]
     (ensemble,) = db.execute("select create_ensemble(%s, %s)", ids).fetchone()
@@ -277,7 +277,7 @@ def test_each_symbol_is_measured_by_its_own_candles(live, artifacts):
     assert len(rows) == 2 * len(FEATURES)
 
 
-def test_pg_crons_role_measures_yesterday_by_itself(live):
+def test_candlecast_cron_measures_yesterday_by_default(live):
     live.execute("set local session authorization candlecast_cron")
     (days,) = live.execute("select array_agg(distinct day) from measure_drift()").fetchone()
     (yesterday,) = live.execute("select (now() at time zone 'UTC')::date - 1").fetchone()
@@ -292,18 +292,18 @@ def test_pg_crons_role_measures_yesterday_by_itself(live):
     [("infinity", "CC029"), ("0044-03-15 BC", "CC029"), ("1969-12-31", "CC029"), ("9999-12-31", "CC025")],
 )
 @pytest.mark.parametrize("function", ["measure_drift", "check_consistency"])
-def test_a_day_that_is_none_or_has_not_begun_is_refused(live, function, day, sqlstate):
+def test_an_invalid_or_future_day_is_rejected(live, function, day, sqlstate):
     with pytest.raises(psycopg.Error) as error:
         live.execute(f"select {function}(%s)", (day,))
     assert error.value.sqlstate == sqlstate
 
 
-def test_without_an_active_ensemble_there_is_nothing_to_measure(live):
+def test_without_an_active_ensemble_nothing_is_measured(live):
     live.execute("update active_ensembles set is_active = false")
     assert measure(live) == []
 
 
-def test_both_versions_keep_it_and_the_ensemble_does_not(live, artifacts):
+def test_both_versions_store_the_distribution(live, artifacts):
     folder = Path(artifacts[0])
     ensemble = json.loads((folder.parents[1] / "ensemble" / folder.name / "facts.json").read_text())
     assert FIELD not in ensemble
@@ -314,7 +314,7 @@ def test_both_versions_keep_it_and_the_ensemble_does_not(live, artifacts):
         assert len(json.dumps(kept)) < 14_000
 
 
-def test_a_damaged_one_is_refused_at_the_door(live, artifacts):
+def test_an_invalid_distribution_is_not_registered(live, artifacts):
     broken = seen(artifacts) | {"rows": -1}
     for value in (broken, None):
         with pytest.raises(psycopg.Error) as error, live.transaction():
@@ -322,7 +322,7 @@ def test_a_damaged_one_is_refused_at_the_door(live, artifacts):
         assert error.value.sqlstate == "CC024"
 
 
-def test_a_version_of_before_can_still_be_registered(live, artifacts, tmp_path):
+def test_a_version_without_a_distribution_is_registered(live, artifacts, tmp_path):
     folder = Path(shutil.copytree(artifacts[0], tmp_path / "mamba"))
     facts = json.loads((folder / "facts.json").read_text())
     del facts[FIELD]
@@ -331,18 +331,18 @@ def test_a_version_of_before_can_still_be_registered(live, artifacts, tmp_path):
 
 
 def metrics(db, of: str) -> dict[tuple, float]:
-    """By (name without its prefix, feature) or name: the samples of monitoring_metrics() whose names begin so."""
+    """The samples of metrics() whose names begin with `of`, by (name,) or (name, feature)."""
     query = "select name, labels, value from metrics() where starts_with(name, %s)"
     found = db.execute(query, (of,)).fetchall()
     assert {row.labels["symbol"] for row in found} <= {"DEMO"}
     return {(row.name, *filter(None, [row.labels.get("feature")])): row.value for row in found}
 
 
-def test_metrics_tell_the_newest_measured_day(live):
+def test_metrics_are_of_the_newest_measured_day(live):
     assert metrics(live, "ml_feature") == {}
     measure(live)
     live.execute("update feature_drift set psi = 7, ks = 0.7 where feature = 'open'")
-    measure(live, "2026-05-03")  # has no candles: nothing new to tell
+    measure(live, "2026-05-03")  # has no candles, so the metrics stay those of DAY
     found = metrics(live, "ml_feature")
     assert len(found) == 2 * len(FEATURES) + 2
     assert (found["ml_feature_drift_psi", "open"], found["ml_feature_drift_ks", "open"]) == (7, 0.7)
@@ -354,7 +354,7 @@ def test_metrics_tell_the_newest_measured_day(live):
         "select extract(epoch from now() - %s)::float8", (datetime(2026, 5, 3, tzinfo=UTC),)
     ).fetchone()
     assert found["ml_feature_drift_age_seconds",] == pytest.approx(age)
-    # A day that is not over is nobody's newest.
+    # A day that is not over does not count.
     live.execute("update feature_drift set day = (now() at time zone 'UTC')::date where day = %s", (DAY,))
     assert metrics(live, "ml_feature") == {}
 
@@ -362,7 +362,7 @@ def test_metrics_tell_the_newest_measured_day(live):
 @pytest.mark.parametrize(
     ("keep", "left"), [("none", 3), ("36500 d", 3), ("2 d", 2), ("1 d", 1)], ids=["all", "a century", "2 days", "1 day"]
 )
-def test_measurements_past_their_time_go(live, keep, left):
+def test_measurements_after_their_retention_are_deleted(live, keep, left):
     live.execute("update ml_settings set value = %s where name = 'keep_measurements'", (keep,))
     (today,) = live.execute("select (now() at time zone 'UTC')::date").fetchone()
     for age in (1, 2, 40):
@@ -372,7 +372,7 @@ def test_measurements_past_their_time_go(live, keep, left):
     assert ages == [(1,), (2,), (40,)][:left]
 
 
-def test_the_sql_of_its_document_runs(live):
+def test_the_sql_of_the_documentation_runs(live):
     text = (ROOT / "docs/drift.md").read_text()
     blocks = [block.partition("\n")[2] for block in text.split("```")[1::2] if block.startswith("sql\n")]
     assert len(blocks) == 1

@@ -1,4 +1,4 @@
-"""health() and symbol_health: the right word for each trouble, and ok again when it is over."""
+"""health() and symbol_health: status and reasons of each problem, and ok after it is solved."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ def minute():
 
 @pytest.fixture(scope="module")
 def predicted_url(make_shared_database, calibrated_template):
-    """DEMO up to the minute that just closed, predicted from."""
+    """DEMO up to the minute that just closed, with predictions from it."""
     url = make_shared_database(calibrated_template)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("truncate candles_1m")
@@ -28,7 +28,7 @@ def predicted_url(make_shared_database, calibrated_template):
 
 @pytest.fixture
 def fresh(predicted_url):
-    """A transaction there, rolled back after the test."""
+    """A transaction in that database, rolled back after the test."""
     with psycopg.connect(predicted_url, autocommit=True) as db:
         if load_demo(db, minute()):  # a minute has ended since
             db.execute("call run_inference(%s)", (minute() - MINUTE,))
@@ -41,7 +41,7 @@ def health(db, symbol=None):
 
 
 def metrics(db, named="ml_", **labels):
-    """{name: value} of the metrics whose names begin so and which have the labels."""
+    """{name: value} of the metrics whose names begin with `named` and that have the labels."""
     query = "select name, value from metrics() where starts_with(name, %s) and labels @> %s"
     return dict(db.execute(query, (named, Jsonb(labels))).fetchall())
 
@@ -61,34 +61,34 @@ def test_a_fresh_forecast_is_ok(fresh):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "status", "said"),
+    ("minutes", "status", "start"),
     [(2, "degraded", "DEMO: the candle is late"), (5, "down", "DEMO: no candle for 00:0")],
 )
-def test_a_candle_that_does_not_come(fresh, minutes, status, said):
+def test_a_late_or_missing_candle(fresh, minutes, status, start):
     fresh.execute("delete from candles_1m where open_time > %s", (minute() - (minutes + 1) * MINUTE,))
     found = health(fresh)
     assert found["status"] == status
-    assert any(reason.startswith(said) for reason in found["reasons"]), found["reasons"]
+    assert any(reason.startswith(start) for reason in found["reasons"]), found["reasons"]
     load_demo(fresh, minute())
     assert health(fresh)["status"] == "ok"
 
 
 @pytest.mark.parametrize(
-    ("minutes", "status", "said"),
+    ("minutes", "status", "start"),
     [(2, "degraded", "DEMO: the prediction is late"), (5, "down", "DEMO: no prediction for 00:0")],
 )
-def test_a_prediction_that_does_not_come(fresh, minutes, status, said):
+def test_a_late_or_missing_prediction(fresh, minutes, status, start):
     earlier = "update predictions set candle_time = candle_time - %(by)s, target_time = target_time - %(by)s"
     fresh.execute(earlier, {"by": minutes * MINUTE})
     found = health(fresh)
     assert found["status"] == status
-    assert any(reason.startswith(said) for reason in found["reasons"]), found["reasons"]
+    assert any(reason.startswith(start) for reason in found["reasons"]), found["reasons"]
     fresh.execute("select from predict_now('DEMO')")
     assert health(fresh)["status"] == "ok"
 
 
 @pytest.mark.parametrize(
-    ("age", "said"),
+    ("age", "reasons"),
     [
         (LATE_SECONDS - 1, []),
         (LATE_SECONDS, ["DEMO: the prediction is late"]),
@@ -96,7 +96,7 @@ def test_a_prediction_that_does_not_come(fresh, minutes, status, said):
         (MISSING_SECONDS, ["DEMO: no prediction for 00:03:00"]),
     ],
 )
-def test_late_and_missing_begin_where_the_page_and_alerts_say(fresh, age, said):
+def test_late_and_missing_follow_the_limits_of_core_freshness(fresh, age, reasons):
     fresh.execute("delete from predictions where candle_time < (select max(candle_time) from predictions)")
     closed = "now() - %(age)s * interval '1 s'"
     fresh.execute(
@@ -104,16 +104,16 @@ def test_late_and_missing_begin_where_the_page_and_alerts_say(fresh, age, said):
         f" target_time = {closed} + (horizon - 1) * interval '1 min'",
         {"age": age},
     )
-    assert health(fresh)["reasons"] == said
+    assert health(fresh)["reasons"] == reasons
 
 
 @pytest.mark.parametrize(("age", "state"), [(LATE_SECONDS - 1, "running"), (LATE_SECONDS, "silent")])
-def test_a_run_is_late_where_the_alerts_say(fresh, age, state):
+def test_the_scheduler_is_silent_from_the_late_limit_on(fresh, age, state):
     fresh.execute("update inference_runs set started_at = now() - %s * interval '1 s'", (age,))
     assert health(fresh)["scheduler"]["state"] == state
 
 
-def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):
+def test_missing_runs_are_a_reason_only_if_something_is_late(fresh):
     fresh.execute("update inference_runs set started_at = now() - interval '80 s'")
     found = health(fresh)
     assert (found["status"], found["reasons"], found["scheduler"]["state"]) == ("ok", [], "silent")
@@ -132,11 +132,11 @@ def test_missing_runs_are_a_reason_only_where_something_is_late(fresh):
     assert health(fresh)["reasons"][0] == "run_inference() has never run"
     assert "ml_run_age_seconds" not in metrics(fresh)
     late = "delete from candles_1m where open_time > now() - interval '3 min'"
-    fresh.execute(late)  # nobody schedules, and there is nothing to predict from
+    fresh.execute(late)  # no scheduler, and no recent candle
     assert health(fresh)["reasons"] == ["DEMO: no prediction in 7 days", "DEMO: the candle is late"]
 
 
-def test_switched_off_is_down_and_says_so(fresh):
+def test_disabled_inference_is_down_with_the_reason(fresh):
     fresh.execute("update ml_settings set value = 'false' where name = 'enabled'")
     found = health(fresh)
     assert (found["status"], found["ml_inference_enabled"]) == ("down", False)
@@ -146,14 +146,14 @@ def test_switched_off_is_down_and_says_so(fresh):
     assert health(fresh)["status"] == "ok"
 
 
-def test_no_ensemble_and_nothing_predicted(db):
+def test_without_an_ensemble_it_is_down(db):
     found = health(db)
     assert (found["status"], found["reasons"], found["symbols"]) == ("down", ["no ensemble is active"], [])
     assert found["scheduler"]["state"] == "never"
     assert health(db, "X")["reasons"] == ["X has no active ensemble"]
 
 
-def test_a_candle_of_the_future_is_no_fresh_candle(fresh):
+def test_a_candle_in_the_future_is_not_the_newest(fresh):
     fresh.execute("delete from candles_1m where open_time > %s", (minute() - 8 * MINUTE,))
     fresh.execute(
         "insert into candles_1m select symbol, open_time + interval '1 day', open, high, low, close, volume,"
@@ -170,7 +170,7 @@ def test_a_candle_of_the_future_is_no_fresh_candle(fresh):
     assert fresh.execute("select age > interval '0' from candle_status where symbol = 'DEMO'").fetchone() == (True,)
 
 
-def test_a_failed_run_shows_until_one_goes_well(fresh):
+def test_a_failed_run_is_a_reason_until_the_next_success(fresh):
     (ensemble,) = fresh.execute("select id from active_ensembles where is_active").fetchone()
     columns = "symbol, ensemble_id, candle_time, status, error"
     insert = f"insert into inference_runs ({columns}) values ('DEMO', %s, now(), %s, %s)"
@@ -182,7 +182,7 @@ def test_a_failed_run_shows_until_one_goes_well(fresh):
     assert (health(fresh)["status"], health(fresh)["failed_runs_1h"]) == ("ok", 1)
 
 
-def test_models_past_their_expiry_degrade(fresh):
+def test_expired_models_degrade(fresh):
     fresh.execute("update model_versions set trained_at = now() - interval '8 d'")
     found = health(fresh)
     assert (found["status"], found["reasons"]) == ("degraded", ["DEMO: the models are 8.0 days old: expired"])
@@ -194,8 +194,8 @@ def test_models_past_their_expiry_degrade(fresh):
     assert "ml_model_expiry_seconds" not in metrics(fresh)
 
 
-def test_an_accuracy_that_lies_below_chance_degrades(fresh):
-    """400 live minutes, each predicted wrong; what earlier tests predicted is gone, but for the newest minute."""
+def test_an_accuracy_below_chance_degrades(fresh):
+    """400 live minutes with wrong predictions. Predictions of earlier tests are deleted except the newest minute's."""
     fresh.execute("delete from predictions where candle_time < (select max(open_time) from candles_1m)")
     fresh.execute("""
         insert into predictions (
@@ -217,8 +217,7 @@ def test_an_accuracy_that_lies_below_chance_degrades(fresh):
     assert (score["accuracy"], score["rows"] > 390, score["high"] < 0.02) == (0, True, True)
     low, high = proportion_confint(0, score["rows"], method="wilson")
     assert (score["low"], score["high"]) == pytest.approx((low, high), abs=1e-12)
-    told = metrics(fresh, "ml_inference_accuracy_24h", horizon="1")
-    assert told == {
+    assert metrics(fresh, "ml_inference_accuracy_24h", horizon="1") == {
         "ml_inference_accuracy_24h": 0,
         "ml_inference_accuracy_24h_low": score["low"],
         "ml_inference_accuracy_24h_high": score["high"],
@@ -226,7 +225,7 @@ def test_an_accuracy_that_lies_below_chance_degrades(fresh):
     }
 
 
-def test_the_leading_symbol_is_bitcoin_where_it_is_there(fresh):
+def test_the_first_symbol_is_btcusdt_if_it_exists(fresh):
     fresh.execute(
         "insert into active_ensembles (symbol, mamba_version_id, lgbm_version_id, feature_hash, is_active)"
         " select 'BTCUSDT', mamba_version_id, lgbm_version_id, feature_hash, true from active_ensembles limit 1"
@@ -238,7 +237,7 @@ def test_the_leading_symbol_is_bitcoin_where_it_is_there(fresh):
     assert health(fresh, "DEMO")["status"] == "ok"
 
 
-def test_a_reader_asks(fresh):
+def test_a_reader_can_call_health_and_metrics(fresh):
     fresh.execute("set session authorization candlecast_reader")
     assert health(fresh)["status"] == "ok"
     assert fresh.execute("select count(*) from metrics()").fetchone()[0] > 10

@@ -1,4 +1,4 @@
-"""What live predictions show: accuracy by coverage, held to a computation of its own, and what predictions may hold."""
+"""Accuracy by coverage, compared with an independent calculation, and the constraints of predictions."""
 
 import math
 import random
@@ -24,7 +24,7 @@ def closes(db):
 
 
 def prediction(closes, at, horizon, probability, *, up=None, made=None):
-    """Stored 3 s after its candle closed; `up`: the direction that it says, by default its probability's."""
+    """A prediction stored 3 s after its candle closed; `up`: its direction, by default that of its probability."""
     up = probability > 0.5 if up is None else up
     made = made or at + MINUTE + MINUTE / 20
     change = 1e-4 if up else -1e-4
@@ -49,10 +49,10 @@ def by_hand(made, closes):
     return expected
 
 
-def test_accuracy_by_coverage_is_what_counting_gives(db, closes):
+def test_accuracy_by_coverage_equals_plain_python(db, closes):
     chance = random.Random(7)
     times = [NEWEST - minutes * MINUTE for minutes in range(10, 347)]
-    # probabilities of two decimals: many are equal, and the earlier one counts
+    # probabilities of two decimals, so that many are equal: then the earlier one counts
     made = [
         prediction(closes, at, horizon, round(chance.uniform(0.3, 0.7), 2), up=chance.random() < 0.5)
         for at in times
@@ -73,10 +73,10 @@ def test_flat_replayed_open_and_uncalibrated_rows_do_not_count(db, closes):
     at = NEWEST - 20 * MINUTE
     counted = prediction(closes, at, 1, 0.6)
     others = [
-        prediction(closes, at - MINUTE, 1, 0.7, made=at + 2 * MINUTE),  # stored when its target candle had closed
+        prediction(closes, at - MINUTE, 1, 0.7, made=at + 2 * MINUTE),  # stored after its target candle closed
         prediction(closes, at - 2 * MINUTE, 1, None, up=True) | {"close": closes[at]},
         prediction(closes, NEWEST, 1, 0.9),
-        prediction(closes, at - 3 * MINUTE, 1, 0.9) | {"close": closes[at - 2 * MINUTE]},  # it did not move
+        prediction(closes, at - 3 * MINUTE, 1, 0.9) | {"close": closes[at - 2 * MINUTE]},  # the price did not change
     ]
     db.execute("alter table predictions drop constraint predictions_calibrated_or_not")
     db.cursor().executemany(INSERT, [counted, *others])
@@ -114,7 +114,7 @@ VALID = {
         ({"furthest_feature": "volume"}, "furthest_feature_where_out"),
     ],
 )
-def test_predictions_hold_nothing_that_contradicts_itself(shared_db, change, constraint):
+def test_constraints_reject_contradictory_predictions(shared_db, change, constraint):
     values = VALID | change
     names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
     query = f"""
@@ -128,11 +128,11 @@ def test_predictions_hold_nothing_that_contradicts_itself(shared_db, change, con
         shared_db.execute(query, values)
 
 
-def test_outcomes_say_whether_the_interval_held_the_price(db, closes):
+def test_interval_hit_is_whether_the_interval_has_the_price(db, closes):
     inside = prediction(closes, NEWEST - 9 * MINUTE, 1, 0.6)
     db.cursor().executemany(INSERT, [inside, prediction(closes, NEWEST, 1, 0.6)])
-    ask = "select interval_hit from prediction_outcomes order by candle_time"
-    assert db.execute(ask).fetchall() == [(True,), (None,)]
+    query = "select interval_hit from prediction_outcomes order by candle_time"
+    assert db.execute(query).fetchall() == [(True,), (None,)]
     price = closes[inside["at"] + MINUTE]
     db.execute("update predictions set lower_price = %s, predicted_price = %s", (price + 0.01, price + 0.02))
-    assert db.execute(ask).fetchall() == [(False,), (None,)]
+    assert db.execute(query).fetchall() == [(False,), (None,)]

@@ -1,4 +1,4 @@
-"""Hourly sums beside an independent calculation, what they keep when the rows go, and what pruning leaves."""
+"""Hourly sums compared with an independent calculation, before and after pruning."""
 
 import math
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ def minutes_ago(minutes):
 
 @pytest.fixture
 def predicted(calibrated):
-    """Eight days of DEMO up to now, every tenth minute of the last five predicted by the active ensemble."""
+    """Eight days of DEMO up to now; the active ensemble predicted every tenth minute of the last five days."""
     calibrated.execute("truncate candles_1m")
     load_demo(calibrated, minutes_ago(0), days=8)
     calibrated.execute("""
@@ -45,17 +45,17 @@ def hourly(db):
 
 
 def expected(db):
-    """The same in pandas, from predictions and candles."""
+    """The hourly sums in pandas, from predictions and candles."""
     made = pd.DataFrame(db.execute("select * from predictions").fetchall())
     closes = dict(db.execute("select open_time, close from candles_1m").fetchall())
     made["actual"] = [closes.get(time, math.nan) for time in made.target_time]
-    made["came"] = (made.actual / made.reference_close).map(math.log)
-    known = made[made.came.notna()].copy()
-    known["moved"] = known.came != 0
-    known["hit"] = known.moved & ((known.came > 0) == (known.predicted_close > 0))
-    known["rose"] = known.came > 0
+    made["actual_return"] = (made.actual / made.reference_close).map(math.log)
+    known = made[made.actual_return.notna()].copy()
+    known["moved"] = known.actual_return != 0
+    known["hit"] = known.moved & ((known.actual_return > 0) == (known.predicted_close > 0))
+    known["rose"] = known.actual_return > 0
     known["inside"] = (known.actual >= known.lower_price) & (known.actual <= known.upper_price)
-    known["miss"] = (known.predicted_close - known.came) ** 2
+    known["miss"] = (known.predicted_close - known.actual_return) ** 2
     known["brier"] = (known.probability_up - known.rose) ** 2 * known.moved
     known["hour"] = known.candle_time.dt.floor("h")
     made["hour"] = made.candle_time.dt.floor("h")
@@ -63,7 +63,7 @@ def expected(db):
     sums["outcomes"] = known.groupby(["horizon", "hour"]).size()
     sums = sums.reindex(
         made.groupby(["horizon", "hour"]).size().index, fill_value=0
-    )  # and hours without an outcome yet
+    )  # also hours without an outcome yet
     sums["predictions"] = made.groupby(["horizon", "hour"]).size()
     sums["abstained"] = made.groupby(["horizon", "hour"]).abstained.sum()
     return sums
@@ -102,7 +102,7 @@ def test_hours_equal_pandas_before_and_after_aggregation(predicted):
     )
 
 
-def test_a_late_outcome_counts_when_its_hour_is_aggregated_again(predicted):
+def test_a_late_outcome_counts_after_a_new_aggregation(predicted):
     predicted.execute("create temp table late as select * from candles_1m where open_time < now() - interval '2 days'")
     predicted.execute("delete from candles_1m where open_time < now() - interval '2 days'")
     predicted.execute("call aggregate_hours()")
@@ -115,7 +115,7 @@ def test_a_late_outcome_counts_when_its_hour_is_aggregated_again(predicted):
     check(predicted)
 
 
-def test_what_is_pruned_stays_in_the_sums_and_in_the_counters(predicted):
+def test_pruned_rows_stay_in_the_sums_and_counters(predicted):
     counters = "select name, labels, value from metrics() where type = 'counter' order by 1, 2"
     predicted.execute("call aggregate_hours()")
     before, figures = predicted.execute(counters).fetchall(), hourly(predicted)
@@ -130,7 +130,7 @@ def test_what_is_pruned_stays_in_the_sums_and_in_the_counters(predicted):
         predicted.execute("call aggregate_hours(now() - interval '6 days')")
 
 
-def test_rows_not_aggregated_or_kept_for_good_are_not_pruned(predicted):
+def test_pruning_keeps_rows_that_are_not_aggregated(predicted):
     count = "select count(*) from predictions"
     rows = predicted.execute(count).fetchone()
     predicted.execute("update ml_settings set value = '1 d' where name = 'keep_predictions'")
@@ -142,7 +142,7 @@ def test_rows_not_aggregated_or_kept_for_good_are_not_pruned(predicted):
     assert predicted.execute(count).fetchone() == rows
 
 
-def test_the_histogram_of_latencies_adds_up(live):
+def test_the_latency_histogram_counts_every_run(live):
     ensemble, milliseconds = live.execute("select id from active_ensembles").fetchone()[0], [3, 5, 7, 30, 700, 9000]
     for at in ("now() - interval '3 hours'", "now()"):
         for latency in milliseconds:
@@ -163,7 +163,7 @@ def test_the_histogram_of_latencies_adds_up(live):
 
 
 @pytest.mark.parametrize("role", ["candlecast_reader", "candlecast_feeder", "candlecast_trainer"])
-def test_who_may_not(db, role):
+def test_other_roles_cannot_prune_or_aggregate(db, role):
     db.execute(f"set session authorization {role}")
     for call in ("call prune_history()", "call aggregate_hours()"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

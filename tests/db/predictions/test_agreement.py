@@ -1,4 +1,4 @@
-"""The database, by both runtimes, against the same files in plain Python, on 1,000 windows of real candles."""
+"""The database with both runtimes gives the same as plain Python, on 1,000 windows of real candles."""
 
 from pathlib import Path
 
@@ -30,14 +30,14 @@ def session(make_shared_database, template, artifacts, shared_data):
 
 @pytest.fixture
 def real(session):
-    """A transaction in a database with April and an active ensemble, rolled back; no model is loaded yet."""
+    """A transaction in a database with April 2026 and an active ensemble, rolled back; no model is cached."""
     forget_models(session)
     with session.transaction(force_rollback=True):
         yield session
 
 
 def windows_of(db, count):
-    """The first `count` windows of the month, read as rows: (times, windows (count, 60, features))."""
+    """The first `count` windows of the month: (times, windows (count, 60, features))."""
     rows = db.execute(
         f"select extract(epoch from open_time)::float8, {', '.join(FEATURES)}"
         " from features_between('BTCUSDT', '-infinity', 'infinity') order by open_time limit %s",
@@ -49,7 +49,7 @@ def windows_of(db, count):
 
 
 def plain_python(artifacts, windows, runtime):
-    """Scaled returns (n, 5) of both files, with nothing of the server's runtimes in between."""
+    """Scaled returns (n, 5) of both models, without the code of server.runtimes."""
     mamba, lgbm = map(Path, artifacts)
     rows = normalize(windows, parse_normalization((mamba / NORMALIZATION).read_bytes()))
     if runtime == "torchscript":
@@ -67,7 +67,7 @@ def plain_python(artifacts, windows, runtime):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torchscript"])
-def test_both_runtimes_give_what_plain_python_gives(real, artifacts, runtime):
+def test_both_runtimes_equal_plain_python(real, artifacts, runtime):
     real.execute("update ml_settings set value = %s where name = 'mamba_runtime'", (runtime,))
     forget_models(real)
     times, windows = windows_of(real, WINDOWS)
@@ -100,7 +100,7 @@ def test_a_range_over_a_real_day_equals_its_minutes(real):
     assert difference <= 1e-5
 
 
-def test_the_gap_files_yield_nothing_across_their_gap(real, shared_data):
+def test_no_window_spans_a_gap(real, shared_data):
     load_file(real, shared_data / "warts" / "BTCUSDT-1m-2025-09_11-gap.csv.gz")
     times = [
         row[0].timestamp()
@@ -113,7 +113,7 @@ def test_the_gap_files_yield_nothing_across_their_gap(real, shared_data):
         row[0].timestamp()
         for row in real.execute("select open_time from candles_1m where open_time < '2025-12-01 00:00+00' order by 1")
     ]
-    held = set(candles)
-    whole = [time for time in candles if all(time - 60 * back in held for back in range(209))]
+    stored = set(candles)
+    whole = [time for time in candles if all(time - 60 * back in stored for back in range(209))]
     assert times == whole
     assert len(whole) == 8678 - 2 * 208

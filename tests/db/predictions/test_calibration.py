@@ -1,4 +1,4 @@
-"""What a calibrated ensemble says beside its forecast: held to the document by hand, refused where anything differs."""
+"""Outputs of a calibrated ensemble, compared with values by hand, and the rejection of invalid calibrations."""
 
 import json
 from decimal import Decimal
@@ -38,7 +38,7 @@ def new_columns(rows):
 
 
 def with_probability(artifacts, probability):
-    """calibration.json with another way to probabilities, and test vectors that fit it."""
+    """calibration.json with another probability method, and matching test vectors."""
     text, facts = ensemble_of(artifacts)
     text = json.dumps(json.loads(text) | {"probability": probability})
     mamba_folder, lgbm_folder = map(Path, artifacts)
@@ -52,7 +52,7 @@ def with_probability(artifacts, probability):
 PLATT = {"method": "platt", "slope": [0.5, 1.0, 2.0, 3.0, 4.0], "intercept": [0.3, -0.2, 0.1, 0.0, -0.1]}
 
 
-def test_what_is_served_is_what_the_document_says_by_hand(calibrated, artifacts):
+def test_served_values_equal_the_calibration_by_hand(calibrated, artifacts):
     changes = with_probability(artifacts, PLATT)
     deploy_calibrated(calibrated, artifacts, **changes)
     document = json.loads(changes["calibration"])
@@ -73,7 +73,7 @@ def test_what_is_served_is_what_the_document_says_by_hand(calibrated, artifacts)
     assert len({row.probability_up for row in rows}) == 5
 
 
-def test_every_call_gives_the_same_and_it_is_stored(calibrated):
+def test_every_function_gives_the_same_and_stores_it(calibrated):
     single = calibrated.execute(FORECAST).fetchall()
     now = calibrated.execute("select * from predict_now('DEMO') order by horizon").fetchall()
     again = calibrated.execute("select * from predict_now('DEMO') order by horizon").fetchall()
@@ -95,7 +95,7 @@ def test_every_call_gives_the_same_and_it_is_stored(calibrated):
         assert new_columns([left])[0][3:] == new_columns([right])[0][3:]
 
 
-def test_without_a_calibration_nothing_is_claimed(live):
+def test_without_a_calibration_its_columns_are_null(live):
     calls = ("predict('DEMO')", "predict_now('DEMO')", f"predict_range('DEMO', '{NEWEST}', null)")
     for call in (*calls, "predictions"):
         rows = live.execute(f"select * from {call}").fetchall()
@@ -113,13 +113,13 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
 
 
 @pytest.mark.parametrize(
-    ("change", "sqlstate", "says"),
+    ("change", "sqlstate", "message"),
     [
-        ({"golden": None}, "CC016", "a calibration needs test vectors"),
-        ({"calibration": None}, "CC016", "a calibration needs test vectors"),
+        ({"golden": None}, "CC016", "pass both a calibration and test vectors, or neither"),
+        ({"calibration": None}, "CC016", "pass both a calibration and test vectors, or neither"),
         ({"mamba_weight": None}, "CC019", "and the ensemble's is None"),
         ({"mamba_weight": 0.1234}, "CC019", "and the ensemble's is 0.1234"),
-        ({"calibration": "{}"}, "CC019", "not of format 1"),
+        ({"calibration": "{}"}, "CC019", "its format is not 1"),
         ({"calibration": "not json"}, "CC019", "JSONDecodeError"),
         ({"calibration": "[" * 100_000}, "CC019", "RecursionError"),
         ({"golden": Jsonb({})}, "CC007", "'windows'"),
@@ -127,18 +127,18 @@ def test_another_calibration_makes_another_ensemble(calibrated, artifacts):
         ({"golden": Jsonb({"windows": []})}, "CC007", "windows has the shape (0,)"),
     ],
 )
-def test_what_is_no_calibrated_pair_is_refused_at_the_door(warm, artifacts, change, sqlstate, says):
+def test_an_invalid_calibrated_pair_is_not_created(warm, artifacts, change, sqlstate, message):
     with pytest.raises(psycopg.Error) as error, warm.transaction():
         create_calibrated(warm, artifacts, **change)
     assert error.value.sqlstate == sqlstate
-    assert says in error.value.diag.message_primary
+    assert message in error.value.diag.message_primary
     assert error.value.diag.message_hint
     assert warm.execute("select count(*) from active_ensembles").fetchone()[0] == 1
 
 
 @pytest.mark.parametrize("output", ["predicted_close", "probability_up", "lower", "upper"])
 @pytest.mark.parametrize("row", [0, -1])
-def test_a_pair_that_fails_its_test_vectors_is_refused(warm, artifacts, output, row):
+def test_a_pair_that_fails_its_test_vectors_is_rejected(warm, artifacts, output, row):
     golden = ensemble_of(artifacts)[1]["golden"]
     unit = 1.0 if output == "probability_up" else golden["windows"][row][-1][VOLATILITY_30M] * 5**0.5
     exact = golden[output][row][4]
@@ -149,10 +149,8 @@ def test_a_pair_that_fails_its_test_vectors_is_refused(warm, artifacts, output, 
         with pytest.raises(psycopg.Error) as error, warm.transaction():
             warm.execute(call) if call else create_calibrated(warm, artifacts, golden=Jsonb(golden), is_test=True)
         assert error.value.sqlstate == "CC012"
-        assert (
-            f"ensemble {pair} does not give the outputs of its test vectors (onnx)" in error.value.diag.message_primary
-        )
-        assert error.value.diag.message_detail.startswith(f"{output} is off")
+        assert f"ensemble {pair} does not reproduce its test vectors (onnx)" in error.value.diag.message_primary
+        assert error.value.diag.message_detail.startswith(f"{output} differs by more than 1e-05")
         assert error.value.diag.message_hint
     assert active(warm) == before
     assert warm.execute("select count(*) from active_ensembles where is_test").fetchone()[0] == 0
@@ -167,20 +165,20 @@ def test_a_torchscript_only_pair_is_checked_by_its_test_vectors(live, artifacts)
     assert create_calibrated(live, artifacts, is_test=True, mamba_version_id=alone)
     facts["golden"]["lower"][0][0] -= 5e-5
     arguments = {"mamba_version_id": alone, "golden": Jsonb(facts["golden"]), "calibration": f"{calibration} "}
-    with pytest.raises(psycopg.Error, match=r"outputs of its test vectors \(torchscript\)"):
+    with pytest.raises(psycopg.Error, match=r"does not reproduce its test vectors \(torchscript\)"):
         create_calibrated(live, artifacts, is_test=True, **arguments)
 
 
-def test_a_damaged_calibration_is_refused_with_a_remedy(calibrated, calibrated_url, artifacts):
+def test_a_damaged_calibration_is_rejected_with_a_hint(calibrated, calibrated_url, artifacts):
     before, expected = active(calibrated), calibrated.execute(FORECAST).fetchall()
     challenger = create_calibrated(calibrated, artifacts, **with_probability(artifacts, PLATT))
-    spoil = "update active_ensembles set calibration = calibration || ' ' where id = %s"
-    calibrated.execute(spoil, (challenger,))
+    damage = "update active_ensembles set calibration = calibration || ' ' where id = %s"
+    calibrated.execute(damage, (challenger,))
     error = refused(calibrated, f"select activate_ensemble({challenger})")
     assert (error.sqlstate, active(calibrated)) == ("CC007", before)
     assert f"the calibration of ensemble {challenger}" in error.diag.message_primary
     assert calibrated.execute(FORECAST).fetchall() == expected
-    calibrated.execute(spoil, (before,))
+    calibrated.execute(damage, (before,))
     with psycopg.connect(calibrated_url) as fresh:
         error = refused(fresh, FORECAST)
     assert error.sqlstate == "CC007"
@@ -191,7 +189,7 @@ def test_a_damaged_calibration_is_refused_with_a_remedy(calibrated, calibrated_u
         assert fresh.execute(FORECAST).fetchall() == [tuple(row) for row in expected]
 
 
-def test_an_invalid_calibration_with_the_right_sha256_is_refused(calibrated, calibrated_url):
+def test_an_invalid_calibration_with_a_valid_sha256_fails(calibrated, calibrated_url):
     text = '{"format": 1}'
     calibrated.execute(
         "update active_ensembles set calibration = %s, calibration_sha256 = %s where is_active",
@@ -204,7 +202,7 @@ def test_an_invalid_calibration_with_the_right_sha256_is_refused(calibrated, cal
     assert calibrated.execute("select status, error_sqlstate from inference_runs").fetchall() == [("failed", "CC019")]
 
 
-def test_a_changed_weight_is_refused_whatever_the_setting_says(calibrated, calibrated_url):
+def test_a_changed_weight_fails_and_the_setting_is_ignored(calibrated, calibrated_url):
     expected = calibrated.execute(FORECAST).fetchall()
     calibrated.execute("update ml_settings set value = '0.9' where name = 'mamba_weight'")
     with psycopg.connect(calibrated_url) as fresh:
@@ -234,7 +232,7 @@ def test_below_min_confidence_it_abstains_and_is_still_stored(calibrated):
         assert [row.abstained for row in calibrated.execute(call).fetchall()] == expected
 
 
-def test_an_absurd_candle_is_marked_with_its_furthest_feature(calibrated, artifacts):
+def test_an_extreme_candle_names_its_furthest_feature(calibrated, artifacts):
     inside = calibrated.execute(FORECAST).fetchall()
     assert [row[-2:] for row in inside] == [(False, None)] * 5
     calibrated.execute(
@@ -250,8 +248,8 @@ def test_an_absurd_candle_is_marked_with_its_furthest_feature(calibrated, artifa
     assert calibrated.execute("select distinct furthest_feature from predictions").fetchall() == [("number_of_trades",)]
 
 
-def test_out_of_distribution_is_judged_before_models_clip(calibrated, artifacts):
-    """Training saw number_of_trades just beyond the clip: what the models get would always lie inside."""
+def test_out_of_distribution_uses_values_before_clipping(calibrated, artifacts):
+    """The training range of number_of_trades ends just above the clip, so clipped values are always inside."""
     params = json.loads((Path(artifacts[0]) / "normalization_params_v1.json").read_text())["features"]
     text, facts = ensemble_of(artifacts)
     place = facts["features"].index("number_of_trades")
@@ -267,8 +265,8 @@ def test_out_of_distribution_is_judged_before_models_clip(calibrated, artifacts)
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e6])
-def test_the_furthest_feature_is_counted_in_widths_of_training(calibrated, artifacts, factor):
-    """Volumes of a whole candle times a factor: which of the features goes furthest, from the files by hand."""
+def test_the_distance_unit_is_the_width_of_the_training_range(calibrated, artifacts, factor):
+    """All volumes of a candle times a factor: the furthest feature, computed by hand from the files."""
     calibrated.execute(
         f"update candles_1m set volume = {factor} * volume, quote_asset_volume = {factor} * quote_asset_volume,"
         f" taker_buy_base_asset_volume = {factor} * taker_buy_base_asset_volume,"

@@ -1,6 +1,6 @@
-"""Ten connections that stay open predict while promotions and rollbacks go on and candles arrive.
+"""Ten open connections predict during promotions, rollbacks and new candles.
 
-Each answer, and each stored row, is of the ensemble that was active in its snapshot: no clock is looked at.
+Each result and each stored row is of the ensemble that was active in its snapshot. The test uses no clock.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ PREDICT = "select candle_time, horizon, ensemble_id, predicted_close from predic
 
 @dataclass
 class Seen:
-    """What one connection was answered: (candle_time, ensemble), those that its own snapshot proved by themselves."""
+    """Results of one connection as (candle_time, ensemble); ``verified``: those checked in their own snapshot."""
 
-    proved: set = field(default_factory=set)
+    verified: set = field(default_factory=set)
     answered: set = field(default_factory=set)
     snapshots: int = 0
     answers: int = 0
 
 
 class Changes:
-    """The active ensembles in order. `begun` grows before a change starts, `committed` after it has been committed."""
+    """The active ensembles in order. `begun` grows before a change starts, `committed` after its commit."""
 
     def __init__(self, first):
         self.begun, self.committed = [first], 1
@@ -45,14 +45,14 @@ class Changes:
 
 @pytest.fixture
 def rivals(live, live_url, artifacts, tmp_path):
-    """A database with ensemble 1 active, and a second pair of other models: (its URL, the second ensemble's id)."""
+    """A database with ensemble 1 active, and a second pair of other models: (URL, id of the second ensemble)."""
     judge_daily(live, promotion_cooldown="none")
     versions = pair(live, make_artifacts(tmp_path, seed=1), version="second")
     return live_url, live.execute("select create_ensemble(%s, %s, 0.4)", versions).fetchone()[0]
 
 
 def rows_of(db):
-    """What predict_now() answered: its one ensemble, and the candle it is from."""
+    """The candle_time and the ensemble of the rows of predict_now()."""
     rows = db.execute(PREDICT).fetchall()
     assert [row.horizon for row in rows] == [1, 2, 3, 4, 5]
     ((candle_time, ensemble_id),) = {(row.candle_time, row.ensemble_id) for row in rows}
@@ -60,8 +60,8 @@ def rows_of(db):
 
 
 def predict_in_a_snapshot(db, seen):
-    """In one snapshot: which ensemble is active, and what predict_now() gives and stores."""
-    with contextlib.suppress(psycopg.errors.SerializationFailure):  # the next turn tries again
+    """In one snapshot: predict_now() returns and stores rows of the active ensemble."""
+    with contextlib.suppress(psycopg.errors.SerializationFailure):  # the next iteration retries
         with db.transaction():
             db.execute("set transaction isolation level repeatable read")
             active = db.execute(ACTIVE).fetchone()[0]
@@ -69,12 +69,12 @@ def predict_in_a_snapshot(db, seen):
             assert ensemble_id == active
             stored = "select count(*) from predictions where symbol = 'DEMO' and (candle_time, ensemble_id) = (%s, %s)"
             assert db.execute(stored, (candle_time, active)).fetchone() == (5,)
-        seen.proved.add((candle_time, active))
+        seen.verified.add((candle_time, active))
         seen.snapshots += 1
 
 
 def predict_at_once(db, changes, seen):
-    """Not before the last change that was committed when the call began, nor after the last that it can have seen."""
+    """The ensemble is one that was active between the start and the end of the call."""
     earliest = changes.committed - 1
     candle_time, ensemble_id = rows_of(db)
     possible = changes.begun[earliest:]
@@ -84,7 +84,7 @@ def predict_at_once(db, changes, seen):
 
 
 def keep_predicting(db, changes, stop):
-    """Both kinds of calls by turns, until `stop`."""
+    """Alternate both kinds of calls until `stop`."""
     seen = Seen()
     while not stop.is_set():
         predict_at_once(db, changes, seen)
@@ -93,14 +93,14 @@ def keep_predicting(db, changes, stop):
 
 
 def decide(db, changes, number, right, wrong, decision):
-    """One evaluation, of a made-up day, that makes `right` active."""
+    """Evaluate a synthetic day, which makes `right` active."""
     end = add_day(db, number, "DEMO", {right: 1.0, wrong: 0.0})
     changes.make(db, right, "select evaluate_ab(%s)", (end,))
     last = "select challenger_id, decision from ab_evaluations order by id desc limit 1"
     assert db.execute(last).fetchone() == (right, decision)
 
 
-def test_open_connections_follow_their_snapshot_in_promotions(rivals):
+def test_open_connections_use_the_ensemble_of_their_snapshot(rivals):
     url, second = rivals
     stop, changes = threading.Event(), Changes(1)
     activate = "select activate_ensemble(%s)"
@@ -133,23 +133,23 @@ def test_open_connections_follow_their_snapshot_in_promotions(rivals):
         assert states(db)[second] == "active"
         assert min(each.snapshots for each in seen) > 3
         assert min(each.answers for each in seen) > 3
-        proved = set().union(*(each.proved for each in seen))
-        assert {ensemble_id for _, ensemble_id in proved} == {1, second}, "both have served"
-        hold_to_predict(url, proved)
+        verified = set().union(*(each.verified for each in seen))
+        assert {ensemble_id for _, ensemble_id in verified} == {1, second}, "both have served"
+        compare_with_predict(url, verified)
         stored = db.execute(
             "select distinct candle_time, ensemble_id from predictions where candle_time >= %s", (NEWEST,)
         )
-        assert set(map(tuple, stored)) == proved | answered, "nothing is stored that was nobody's answer"
+        assert set(map(tuple, stored)) == verified | answered, "only returned rows are stored"
 
 
-def hold_to_predict(url, proved):
-    """Stored rows are what their ensemble predicts where it is the only one loaded, and not what the other does."""
+def compare_with_predict(url, verified):
+    """Stored rows equal predict() in a session that has loaded only their ensemble, and differ between ensembles."""
     stored = "select predicted_close from predictions where (candle_time, ensemble_id) = (%s, %s) order by horizon"
     predict = "select predicted_close from predict('DEMO', %s, %s) order by horizon"
     seen = []
-    for ensemble_id in {each for _, each in proved}:
+    for ensemble_id in {each for _, each in verified}:
         with connect(url) as fresh:
-            for key in sorted(each for each in proved if each[1] == ensemble_id):
+            for key in sorted(each for each in verified if each[1] == ensemble_id):
                 found = [row[0] for row in fresh.execute(stored, key)]
                 assert found == pytest.approx([row[0] for row in fresh.execute(predict, key)], abs=1e-12)
                 assert found not in seen

@@ -1,4 +1,4 @@
-"""What calls the functions may be planned in parallel: none of them may end such a query."""
+"""Functions and views work in queries with parallel plans."""
 
 import psycopg
 import pytest
@@ -30,7 +30,7 @@ CALLS = [
 
 @pytest.fixture(scope="module")
 def forced(make_shared_database, calibrated_template):
-    """A session whose every plan is a parallel one where what it calls allows that."""
+    """A session that uses a parallel plan for every query that allows one."""
     with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
         db.execute("call run_inference(%s)", (NEWEST,))
         setting = "debug_parallel_query" if db.info.server_version >= 160_000 else "force_parallel_mode"
@@ -39,10 +39,10 @@ def forced(make_shared_database, calibrated_template):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_it_runs_where_plans_are_parallel(forced, call):
+def test_a_call_runs_with_parallel_plans(forced, call):
     forced.execute(f"select count(*) from {call}", {"newest": NEWEST} if "%" in call else None).fetchone()
 
 
-def test_plans_are_parallel_here(forced):
+def test_the_session_uses_parallel_plans(forced):
     plan = [row[0] for row in forced.execute("explain select count(*) from candles_1m").fetchall()]
     assert any("Gather" in line for line in plan), plan

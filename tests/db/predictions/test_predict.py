@@ -1,4 +1,4 @@
-"""predict_now(), predict(), predict_range(): what they return, and how they refuse."""
+"""predict_now(), predict(), predict_range(): their results and errors."""
 
 from math import exp, isclose
 
@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def scaled(db, row):
-    """A forecast's returns in scaled returns: predicted, mamba, lgbm."""
+    """The returns of a forecast row as scaled returns: predicted, mamba, lgbm."""
     volatility = db.execute(
         "select volatility_30m from features_between(%s, %s, %s)",
         (row.symbol, row.candle_time, row.candle_time + MINUTE),
@@ -24,7 +24,7 @@ def scaled(db, row):
     return tuple(value / unit for value in (row.predicted_close, row.mamba_close, row.lgbm_close))
 
 
-def test_five_horizons_have_the_columns_and_meanings_designed(live):
+def test_predict_now_returns_the_documented_columns(live):
     rows = live.execute("select * from predict_now('DEMO')").fetchall()
     assert rows[0]._fields == COLUMNS
     assert [row.horizon for row in rows] == [1, 2, 3, 4, 5]
@@ -56,7 +56,7 @@ def test_a_new_candle_gets_new_rows(live):
     assert live.execute("select count(*) from predictions").fetchone()[0] == 10
 
 
-def test_predict_repeats_itself_and_writes_nothing_read_only(live):
+def test_predict_is_repeatable_and_writes_nothing(live):
     now = live.execute("select * from predict_now('DEMO')").fetchall()
     forget_models(live)
     with live.transaction():
@@ -67,7 +67,7 @@ def test_predict_repeats_itself_and_writes_nothing_read_only(live):
     assert live.execute("select count(*) from predictions").fetchone()[0] == 5
 
 
-def test_a_range_equals_its_minutes_one_by_one(live):
+def test_a_range_equals_its_single_minutes(live):
     start = NEWEST - 40 * MINUTE
     by_range = live.execute("select * from predict_range('DEMO', %s, %s)", (start, NEWEST + MINUTE)).fetchall()
     assert len(by_range) == 41 * 5
@@ -92,11 +92,11 @@ def test_a_range_across_batches_has_every_minute_once(live):
 @pytest.mark.parametrize(
     "bounds", ["'-infinity', '-infinity'", "'infinity', '-infinity'", "'infinity', now()", "now(), now()"]
 )
-def test_an_empty_stretch_gives_no_rows(warm, bounds):
+def test_an_empty_range_gives_no_rows(warm, bounds):
     assert warm.execute(f"select * from predict_range('DEMO', {bounds})").fetchall() == []
 
 
-def test_a_candle_from_a_wrong_clock_blocks_nothing_and_can_go(live, live_url, connect_as):
+def test_a_candle_in_the_future_is_ignored_and_deletable(live, live_url, connect_as):
     copied = (
         "open, high, low, close, volume, quote_asset_volume, number_of_trades,"
         " taker_buy_base_asset_volume, taker_buy_quote_asset_volume"
@@ -116,7 +116,7 @@ def test_a_candle_from_a_wrong_clock_blocks_nothing_and_can_go(live, live_url, c
     assert operator.execute("delete from candles_1m where open_time > now()").rowcount == 2
 
 
-def test_odd_session_settings_change_nothing(live):
+def test_session_settings_do_not_change_results(live):
     expected = live.execute("select * from predict('DEMO', %s)", (NEWEST - 9 * MINUTE,)).fetchall()
     live.execute("set timezone = 'Asia/Kolkata'")
     live.execute("set datestyle = 'German'")
@@ -131,12 +131,11 @@ def test_odd_session_settings_change_nothing(live):
     ]
 
 
-def test_a_gap_yields_no_prediction_and_names_its_first_minute(live):
+def test_a_gap_raises_gap_in_candles_with_its_first_minute(live):
     gap = NEWEST - 300 * MINUTE
     live.execute("delete from candles_1m where open_time in (%s, %s)", (gap, gap + 3 * MINUTE))
-    refused = NEWEST - 100 * MINUTE
     with pytest.raises(psycopg.Error) as error:
-        live.execute("select predict('DEMO', %s)", (refused,))
+        live.execute("select predict('DEMO', %s)", (NEWEST - 100 * MINUTE,))
     assert error.value.sqlstate == "CC003"
     assert "2026-05-02 06:59:00+00" in error.value.diag.message_primary
     assert "candlecast load" in error.value.diag.message_hint
@@ -148,7 +147,7 @@ def test_a_gap_yields_no_prediction_and_names_its_first_minute(live):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "call", "sqlstate", "says"),
+    ("prepare", "call", "sqlstate", "message"),
     [
         ("", "predict_now('NOSUCH')", "CC001", "there are no candles of NOSUCH"),
         ("", "predict_range('NOSUCH', '-infinity', 'infinity')", "CC001", "there are no candles of NOSUCH"),
@@ -165,20 +164,20 @@ def test_a_gap_yields_no_prediction_and_names_its_first_minute(live):
             "predict_now('OTHER')", "CC005", "no ensemble is active for OTHER",
         ),
         ("update ml_settings set value = '10 min' where name = 'max_candle_age'", "predict_now('DEMO')", "CC004",
-         "over the 10 min that max_candle_age allows"),
+         "old; max_candle_age allows 10 min"),
         ("update ml_settings set value = 'false' where name = 'enabled'", "predict_now('DEMO')", "CC011",
          "inference is disabled"),
         ("update ml_settings set value = 'false' where name = 'enabled'", "predict('DEMO')", "CC011",
          "inference is disabled"),
     ],
 )  # fmt: skip
-def test_refusals_say_what_and_what_to_do(warm, prepare, call, sqlstate, says):
+def test_errors_have_a_sqlstate_a_message_and_a_hint(warm, prepare, call, sqlstate, message):
     if prepare:
         warm.execute(prepare)
     with pytest.raises(psycopg.Error) as error, warm.transaction():
         warm.execute(f"select * from {call}").fetchall()
     assert error.value.sqlstate == sqlstate
-    assert says in error.value.diag.message_primary
+    assert message in error.value.diag.message_primary
     assert error.value.diag.message_hint
     assert warm.execute("select count(*) from predictions").fetchone()[0] == 0
 
@@ -194,7 +193,7 @@ def test_two_sessions_predict_the_same_candle_once(live, live_url):
     assert live.execute("select count(*) from predictions").fetchone()[0] == 5
 
 
-def test_the_weight_of_the_row_wins_over_the_setting(live, artifacts):
+def test_the_weight_of_the_row_overrides_the_setting(live, artifacts):
     null_weight = create(live, artifacts, None)
     live.execute("update ml_settings set value = '1' where name = 'mamba_weight'")
     for row in live.execute("select * from predict('DEMO', null, %s)", (null_weight,)).fetchall():
@@ -203,7 +202,7 @@ def test_the_weight_of_the_row_wins_over_the_setting(live, artifacts):
         assert isclose(row.predicted_close, (row.mamba_close + row.lgbm_close) / 2, rel_tol=1e-12)
 
 
-def test_outcomes_appear_with_the_target_candles(live):
+def test_outcomes_appear_with_their_target_candles(live):
     live.execute("select predict_now('DEMO')")
     empty = live.execute("select * from prediction_outcomes").fetchall()
     assert [row.actual_price for row in empty] == [None] * 5
@@ -219,7 +218,7 @@ def test_outcomes_appear_with_the_target_candles(live):
     assert len(latest) == 5
 
 
-def test_environment_paths_serve_where_no_ensemble_is_active(db, artifacts, copies):
+def test_environment_paths_are_used_without_active_ensemble(db, artifacts, copies):
     mamba, lgbm = copies
     load_demo(db)
     deploy(db, artifacts)
@@ -244,7 +243,7 @@ os.environ["ML_LGBM_MODELS_DIR"] = {str(lgbm)!r}
     assert db.execute("select count(*) from predictions where ensemble_id is null").fetchone()[0] == 5
 
 
-def test_a_canceled_range_ends_at_once(live):
+def test_a_canceled_range_ends_immediately(live):
     live.execute("set statement_timeout = '150ms'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         live.execute("select count(*) from generate_series(1, 200), predict_range('DEMO', '-infinity', 'infinity')")

@@ -1,4 +1,4 @@
-"""run_inference(): what it writes, what it logs, and that a failed minute is a row."""
+"""run_inference(): its predictions, its log rows, and rows of failed minutes."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +11,20 @@ from tests.support.deployment import MINUTE, NEWEST, create, in_backend, load_de
 
 
 def last_minute():
-    """The candle that run_inference() waits for if it is called now."""
+    """The candle_time that run_inference() waits for if it is called now."""
     return datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE
 
 
 @pytest.fixture
 def now_live(live):
-    """DEMO up to the minute before last: the one that run_inference() waits for is missing."""
+    """DEMO up to the minute before the one that run_inference() waits for."""
     live.execute("truncate candles_1m")
     load_demo(live, last_minute())
     return live
 
 
 def awaited_by_run(db):
-    """The candle that the running call waits for, as soon as there is such a call."""
+    """The candle_time of the running call; waits until there is one."""
     deadline = time.monotonic() + 20
     while not (rows := db.execute("select candle_time from inference_runs where status = 'running'").fetchall()):
         assert time.monotonic() < deadline, "no call is running"
@@ -61,8 +61,8 @@ def test_a_replayed_minute_is_predicted_once_by_each_ensemble(live, artifacts):
     assert [run.status for run in runs(live)[2:]] == ["already", "already"]
 
 
-def test_a_predict_now_that_is_not_committed_holds_no_run_up(live, live_url):
-    """The minute fails after two seconds, as a row that says why, and is there when the reader commits."""
+def test_an_uncommitted_predict_now_blocks_a_run_for_2_s_only(live, live_url):
+    """The run fails after two seconds with the reason in its row. The rows appear when the reader commits."""
     with psycopg.connect(live_url) as reader, psycopg.connect(live_url, autocommit=True) as job:
         reader.execute("set session authorization candlecast_reader")
         assert len(reader.execute("select from predict_now('DEMO')").fetchall()) == 5
@@ -72,9 +72,9 @@ def test_a_predict_now_that_is_not_committed_holds_no_run_up(live, live_url):
         assert 1.5 < time.monotonic() - began < 15
         (run,) = runs(live)
         assert (run.status, run.error_sqlstate) == ("failed", "55P03")
-        assert "lock timeout: an open transaction holds what this run waited for, a predict_now()" in run.error
+        assert "lock timeout: an open transaction holds a lock that this run needs" in run.error
         assert predictions(live) == []
-        assert job.execute("show lock_timeout").fetchone() == ("0",), "a limit of the run's own"
+        assert job.execute("show lock_timeout").fetchone() == ("0",), "the timeout applies to the run only"
         reader.commit()
         assert len(predictions(live)) == 5
         job.execute("call run_inference(%s)", (NEWEST,))
@@ -92,7 +92,7 @@ def test_a_replay_reads_no_later_candle(live):
     assert [row.predicted_close for row in after] == [row.predicted_close for row in before]
 
 
-def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, live_url):
+def test_the_expected_candle_is_predicted_when_it_arrives(now_live, live_url):
     db = now_live
 
     def insert():
@@ -113,7 +113,7 @@ def test_the_awaited_candle_is_predicted_as_soon_as_it_lands(now_live, live_url)
     assert run.latency_ms < 1000
 
 
-def test_a_candle_that_does_not_come_is_a_row_that_says_so(now_live):
+def test_a_missing_candle_is_a_row_with_the_reason(now_live):
     db = now_live
     db.execute("update ml_settings set value = '300 ms' where name = 'candle_timeout'")
     started, before = time.monotonic(), last_minute()
@@ -122,26 +122,26 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(now_live):
     (run,) = runs(db)
     assert run.status == "no_candle"
     assert before <= run.candle_time <= last_minute()
-    assert "did not come within candle_timeout" in run.error
+    assert "did not arrive within candle_timeout" in run.error
     assert predictions(db) == []
 
 
-def test_a_replay_without_its_candle_is_a_row_at_once(live):
+def test_a_replay_without_its_candle_does_not_wait(live):
     live.execute("call run_inference(%s)", (NEWEST + MINUTE,))
     (run,) = runs(live)
     assert (run.status, run.candle_time) == ("no_candle", NEWEST + MINUTE)
-    assert "2026-05-02 12:00:00+00 did not come" in run.error
+    assert "2026-05-02 12:00:00+00 did not arrive" in run.error
     assert "candle_timeout" not in run.error
 
 
 @pytest.mark.parametrize("when", ["infinity", "-infinity"])
-def test_a_time_that_is_no_minute_is_refused(live, when):
+def test_an_infinite_time_is_rejected(live, when):
     with pytest.raises(psycopg.Error, match=when) as error:
         live.execute("call run_inference(%s)", (when,))
     assert error.value.sqlstate == "CC017"
 
 
-def test_a_setting_that_cannot_be_read_is_a_failed_row(live):
+def test_an_invalid_setting_is_a_failed_row(live):
     in_backend(live, "import os; os.environ['ML_DEVICE'] = 'abacus'")
     live.execute("call run_inference(%s)", (NEWEST,))
     (run,) = runs(live)
@@ -157,7 +157,7 @@ def test_a_canceled_run_is_canceled(now_live):
     assert db.execute("select 1").fetchone()[0] == 1
 
 
-def test_a_gap_is_a_failed_row_that_names_the_minute(live):
+def test_a_gap_is_a_failed_row_with_the_missing_minute(live):
     live.execute("delete from candles_1m where open_time = %s", (NEWEST - 10 * MINUTE,))
     live.execute("call run_inference(%s)", (NEWEST,))
     (run,) = runs(live)
@@ -171,17 +171,17 @@ def test_a_damaged_challenger_does_not_stop_the_active_one(live, artifacts):
     live.execute("update active_ensembles set mamba_weight = 0.1 where is_test")
     mamba = live.execute("select mamba_version_id from active_ensembles where is_active").fetchone()[0]
     rest = "symbol, model_path, trained_at, training_from, training_to, features, feature_hash, facts"
-    hurt = live.execute(
+    damaged = live.execute(
         f"insert into model_versions (model_type, version, {rest})"
-        f" select model_type, 'hurt', {rest} from model_versions where id = %s returning id",
+        f" select model_type, 'damaged', {rest} from model_versions where id = %s returning id",
         (mamba,),
     ).fetchone()[0]
     live.execute(
         "insert into model_artifacts select %s, name, sha256, set_byte(content, 50, get_byte(content, 50) # 255)"
         " from model_artifacts where model_version_id = %s",
-        (hurt, mamba),
+        (damaged, mamba),
     )
-    live.execute("update active_ensembles set mamba_version_id = %s where is_test", (hurt,))
+    live.execute("update active_ensembles set mamba_version_id = %s where is_test", (damaged,))
     live.execute("call run_inference(%s)", (NEWEST,))
     by_status = {run.status: run for run in runs(live)}
     assert set(by_status) == {"predicted", "failed"}
@@ -189,7 +189,7 @@ def test_a_damaged_challenger_does_not_stop_the_active_one(live, artifacts):
     assert len(predictions(live)) == 5
 
 
-def test_a_stale_symbol_is_logged_once_when_that_begins(live):
+def test_a_stale_symbol_is_logged_once(live):
     live.execute("call run_inference()")
     live.execute("call run_inference()")
     assert [run.status for run in runs(live)] == ["stale"]
@@ -199,7 +199,7 @@ def test_a_stale_symbol_is_logged_once_when_that_begins(live):
     assert [run.status for run in runs(live)] == ["stale", "predicted", "stale"]
 
 
-def test_disabled_and_nothing_to_run_are_rows_too(db):
+def test_disabled_and_no_ensemble_are_rows(db):
     db.execute("call run_inference()")
     db.execute("update ml_settings set value = 'false' where name = 'enabled'")
     db.execute("call run_inference()")
@@ -209,7 +209,7 @@ def test_disabled_and_nothing_to_run_are_rows_too(db):
     ]
 
 
-def test_a_killed_run_is_marked_lost_and_the_next_one_predicts(now_live, live_url):
+def test_a_terminated_run_is_lost_and_the_next_one_predicts(now_live, live_url):
     db = now_live
     with psycopg.connect(live_url, autocommit=True) as doomed, ThreadPoolExecutor(1) as pool:
         pid = doomed.info.backend_pid
@@ -239,12 +239,12 @@ def test_it_runs_as_candlecast_cron(live, live_url, connect_as):
     assert [run.status for run in runs(live)] == ["predicted"]
 
 
-def test_a_role_without_rights_cannot_run_it(live, live_url, connect_as):
+def test_a_reader_cannot_run_it(live, live_url, connect_as):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connect_as("candlecast_reader", live_url).execute("call run_inference()")
 
 
-def test_an_ambiguous_date_style_is_refused_not_misread(live):
+def test_a_datestyle_other_than_iso_is_rejected(live):
     live.execute("set datestyle = 'SQL, DMY'")
     live.execute("set timezone = 'Asia/Kolkata'")
     with pytest.raises(psycopg.Error, match="cannot be read") as error:
@@ -252,7 +252,7 @@ def test_an_ambiguous_date_style_is_refused_not_misread(live):
     assert error.value.sqlstate == "CC017"
 
 
-def test_symbols_of_the_environments_paths_run_too(live, copies):
+def test_environment_models_predict_every_symbol(live, copies):
     mamba, lgbm = copies
     live.execute("update active_ensembles set is_active = false")
     in_backend(live, f"""

@@ -71,7 +71,7 @@ def test_with_no_free_test_place_the_new_ensemble_waits(days, url, artifacts, tm
     assert window_to - test_from == timedelta(days=1)
     assert days.execute(ENSEMBLES).fetchall() == [(active, "active"), (on_test, "test"), (new, "waiting")]
     assert reason == (
-        f"ensemble {new} cannot go on test: DEMO has as many there as max_test_ensembles allows, 1. "
+        f"ensemble {new} cannot be put on test: DEMO already has as many on test as max_test_ensembles allows (1). "
         f"On test: {on_test}. When a place is free: select test_ensemble({new});"
     )
     assert metrics["gate"]["passed"]
@@ -129,7 +129,7 @@ def test_a_pair_that_fails_its_test_vectors_does_not_even_wait(db, database_url,
     facts.write_text(json.dumps(document))
     with connect(database_url) as connection:
         with (
-            pytest.raises(CandlecastUserError, match="does not give the outputs of its test vectors"),
+            pytest.raises(CandlecastUserError, match="does not reproduce its test vectors"),
             connection.transaction(),
         ):
             publish_on_test_or_waiting(two_ensembles[1], connection)

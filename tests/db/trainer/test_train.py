@@ -151,7 +151,7 @@ def test_train_without_rights_names_the_role(db, database_url, run_cli, tmp_path
     ("damage", "message"),
     [
         (lambda mamba, lgbm: (mamba / "mamba.onnx").write_bytes(b"other"), "its sha256 differs"),
-        (lambda mamba, lgbm: golden_of(lgbm, 0.5), "does not give the outputs of its test vectors"),
+        (lambda mamba, lgbm: golden_of(lgbm, 0.5), "does not reproduce its test vectors"),
     ],
 )
 def test_a_pair_that_is_refused_leaves_no_trace(db, database_url, artifacts, tmp_path, damage, message):

@@ -1,4 +1,4 @@
-"""candlecast.core.calibration: what each method gives, by hand, and every document that is none."""
+"""candlecast.core.calibration: each method against values by hand, and every kind of invalid document."""
 
 import json
 from math import exp
@@ -37,7 +37,7 @@ def parsed(**changes) -> Calibration:
     return parse_calibration(json.dumps(document(**changes)))
 
 
-def test_platt_is_a_logistic_of_a_line_per_horizon():
+def test_platt_is_a_logistic_function_per_horizon():
     scaled = np.array([[0.0, -0.05, 0.5, 1.0, 0.2], [-800.0, 800.0, 0.0, 0.0, 0.0]])
     expected = [1 / (1 + exp(-line)) for line in (0.0, 0.0, 1.5, 4.0, 0.0)]
     given_ = parsed().probability_up(scaled)
@@ -62,7 +62,7 @@ def test_the_interval_is_the_forecast_plus_minus_its_half_width():
         ({26: 43.0}, 10.0, 26),
     ],
 )
-def test_outside_is_measured_in_widths_of_what_training_saw(values, distance, feature):
+def test_the_unit_of_outside_is_the_width_of_the_training_range(values, distance, feature):
     rows = np.zeros((2, F))
     for place, value in values.items():
         rows[1, place] = value
@@ -81,7 +81,7 @@ def test_a_constant_feature_is_outside_as_soon_as_it_varies():
     assert (distances[1] > MAX_DISTANCE, features[1]) == (True, 5)
 
 
-def test_the_weight_and_the_level_are_read():
+def test_the_weight_and_the_level_are_parsed():
     assert (parsed().mamba_weight, parsed().level) == (0.4, 0.9)
 
 
@@ -89,9 +89,9 @@ ALL = [0.5] * N
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"format": 2}, "not of format 1"),
+        ({"format": 2}, "its format is not 1"),
         ({"mamba_weight": 1.1}, "mamba_weight 1.1"),
         ({"mamba_weight": float("nan")}, "mamba_weight nan"),
         ({"mamba_weight": None}, "TypeError"),
@@ -117,14 +117,14 @@ ALL = [0.5] * N
         ({"seen": None}, "TypeError"),
     ],
 )
-def test_what_is_no_calibration_is_refused_with_the_reason(changes, says):
-    with pytest.raises(CalibrationInvalid, match=says) as refusal:
+def test_an_invalid_calibration_is_rejected_with_the_reason(changes, message):
+    with pytest.raises(CalibrationInvalid, match=message) as error:
         parsed(**changes)
-    assert (refusal.value.sqlstate, bool(refusal.value.hint)) == ("CC019", True)
+    assert (error.value.sqlstate, bool(error.value.hint)) == ("CC019", True)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", '"a"', "[" * 100_000])
-def test_text_that_is_no_document_is_refused(text):
+def test_text_that_is_not_a_document_is_rejected(text):
     with pytest.raises(CalibrationInvalid):
         parse_calibration(text)
 
@@ -139,7 +139,7 @@ PLACES = ["mamba_weight", "probability", "interval", "seen", "probability__slope
 
 
 @given(place=st.sampled_from(PLACES), value=JSON)
-def test_any_value_anywhere_is_a_calibration_or_a_refusal(place, value):
+def test_any_value_anywhere_is_parsed_or_rejected(place, value):
     try:
         calibration = parsed(**{place: value})
     except CalibrationInvalid:

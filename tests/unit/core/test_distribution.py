@@ -1,4 +1,4 @@
-"""The training distribution: kept and read back exactly, and its two measures against independent calculations."""
+"""The training distribution: stored and read back exactly, and its two measures against independent calculations."""
 
 import json
 from math import log
@@ -24,7 +24,7 @@ ATOM, HEAVY, CLIPPED, CONSTANT, TWO_VALUES = range(5)
 
 
 def made(rows: int = ROWS, seed: int = 0) -> np.ndarray:
-    """Rows (rows, features) float32 of all the shapes that features have."""
+    """Rows (rows, features) float32 with all kinds of distributions that features have."""
     random = np.random.default_rng(seed)
     values = random.normal(size=(rows, len(FEATURES)))
     values[:, ATOM] = np.where(random.random(rows) < 0.4, 0.125, values[:, ATOM])
@@ -39,8 +39,8 @@ def minutes(rows: int) -> np.ndarray:
     return np.arange(rows) * 60
 
 
-def kept(rows: np.ndarray) -> dict[str, Distribution]:
-    """As the database reads it."""
+def stored(rows: np.ndarray) -> dict[str, Distribution]:
+    """The distribution of these rows as the database reads it."""
     return parse_distribution(json.loads(json.dumps(describe(rows, minutes(len(rows))), allow_nan=False)))
 
 
@@ -60,19 +60,19 @@ def training() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def seen(training) -> dict[str, Distribution]:
-    return kept(training)
+    return stored(training)
 
 
 def test_it_is_small(training):
     assert len(json.dumps(describe(training, minutes(ROWS)))) < 14_000
 
 
-def test_training_rows_themselves_have_not_drifted(training, seen):
+def test_the_training_rows_have_no_drift(training, seen):
     for column, name in enumerate(FEATURES):
         assert seen[name].compare(training[:, column]) == (0.0, 0.0), name
 
 
-# Training rows are 1 .. 1000, so each decile has 100 of them; the share of the values in each of the ten bins.
+# Training rows are 1 .. 1000, so each decile has 100 of them. ``shares``: the share of the values in each bin.
 @pytest.mark.parametrize(
     ("shares", "expected"),
     [
@@ -83,15 +83,15 @@ def test_training_rows_themselves_have_not_drifted(training, seen):
         ([0.0] * 9 + [1.0], 0.9 * log(10) + 9 * (MIN_SHARE - 0.1) * log(MIN_SHARE / 0.1)),
     ],
 )
-def test_the_index_by_hand(shares, expected):
+def test_the_index_of_examples_by_hand(shares, expected):
     training = np.repeat(np.arange(1, 1_001, dtype=np.float32)[:, np.newaxis], len(FEATURES), axis=1)
     counts = np.rint(np.array(shares) * 1_000).astype(int)
     values = np.repeat(np.arange(50, 1_000, 100, dtype=np.float32), counts)
-    index, _ = kept(training)["open"].compare(values)
+    index, _ = stored(training)["open"].compare(values)
     assert index == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_index_is_that_of_its_definition(training, seen):
+def test_the_index_follows_its_definition(training, seen):
     random = np.random.default_rng(1)
     for column in (HEAVY, *range(5, len(FEATURES))):
         values = (random.normal(0.1 * column % 1.3, 1 + column / 20, 1_440)).astype(np.float32)
@@ -100,7 +100,7 @@ def test_the_index_is_that_of_its_definition(training, seen):
         assert index > 0.01
 
 
-def test_the_distance_is_scipys_to_a_step(training, seen):
+def test_the_distance_differs_from_scipys_by_at_most_a_step(training, seen):
     random = np.random.default_rng(2)
     apart = []
     for shift in (0.0, 0.05, 0.5, -2.0):
@@ -114,7 +114,7 @@ def test_the_distance_is_scipys_to_a_step(training, seen):
     assert np.mean(apart) < 0.02
 
 
-def test_a_value_that_fills_a_decile_is_seen_to_leave(seen):
+def test_a_constant_value_that_changes_is_drift(seen):
     name = FEATURES[CONSTANT]
     for value in (-0.31, -0.29):
         index, distance = seen[name].compare(np.full(300, value, np.float32))
@@ -127,7 +127,7 @@ def test_a_value_that_fills_a_decile_is_seen_to_leave(seen):
     assert index == pytest.approx((0.5 - zeros) * log(0.5 / zeros) + (zeros - 0.5) * log(0.5 / (1 - zeros)))
 
 
-def test_shifted_rows_are_shown(training, seen):
+def test_shifted_rows_are_drift(training, seen):
     for column, name in enumerate(FEATURES):
         if column != CONSTANT:
             index, distance = seen[name].compare(training[:1_440, column] + np.float32(2.0))
@@ -135,8 +135,8 @@ def test_shifted_rows_are_shown(training, seen):
             assert distance > 0.2, name
 
 
-def test_the_furthest_day_is_one_with_half_of_its_minutes():
-    # Days of 1440, 720 and 719 minutes; the last one, which does not count, lies far off.
+def test_the_furthest_day_has_at_least_half_of_its_minutes():
+    # Days of 1440, 720 and 719 minutes. The last one is far away and does not count.
     times = np.concatenate([minutes(1_440), DAY_SECONDS + minutes(720), 2 * DAY_SECONDS + minutes(719)])
     rows = made(len(times))
     rows[1_440:] += 0.2
@@ -158,17 +158,17 @@ def test_the_furthest_day_is_one_with_half_of_its_minutes():
         elements=st.one_of(st.floats(-10, 10, width=32), st.sampled_from([0.0, 0.1, 10.0])),
     ).map(lambda column: column.astype(np.float32))
 )
-def test_what_is_kept_reads_back_as_the_counts_of_any_values(column):
+def test_stored_counts_are_exact_for_any_values(column):
     rows = np.repeat(column[:, np.newaxis], len(FEATURES), axis=1)
-    found = kept(rows)["close"]
+    found = stored(rows)["close"]
     assert found.edges.dtype == np.float32
     assert found.upto.tolist() == [(column <= edge).sum() for edge in found.edges]
     assert found.compare(column) == (0.0, 0.0)
     assert (np.diff(np.concatenate([[0], found.upto[:-1]])) >= 0).all()
 
 
-def test_real_days_beside_the_eight_before_them(shared_data):
-    """Bitcoin, August 2025, as models would read it: both measures of each feature, by their definitions."""
+def test_a_real_day_against_the_eight_days_before_it(shared_data):
+    """Bitcoin, August 2025, normalized for models: both measures of each feature follow their definitions."""
     dataset = dataset_from_files([shared_data / "spot" / "BTCUSDT-1m-2025-08-01_10.csv.gz"], "BTCUSDT")
     days = (dataset.candle_time - dataset.candle_time[0]) // DAY_SECONDS
     before, after = np.flatnonzero(days < 8), np.flatnonzero(days == 8)
@@ -182,8 +182,8 @@ def test_real_days_beside_the_eight_before_them(shared_data):
         deciles = np.quantile(training[:, column], np.arange(1, 10) / 10, method="inverted_cdf")
         if len(set(deciles)) == 9:
             assert index == pytest.approx(by_definition(training[:, column], values[:, column]), abs=1e-12), name
-    assert found["close"].compare(values[:, FEATURES.index("close")]) == (0.0, 0.0), "its own close is 0 by definition"
-    assert found["volatility_30m"].furthest_day > 0.25, "slow features lie elsewhere on most days"
+    assert found["close"].compare(values[:, FEATURES.index("close")]) == (0.0, 0.0), "relative to itself it is 0"
+    assert found["volatility_30m"].furthest_day > 0.25, "slow features differ on most days"
 
 
 def edited(training: np.ndarray, **changes: object) -> dict:
@@ -195,20 +195,20 @@ def edited(training: np.ndarray, **changes: object) -> dict:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda _: None, "not of format 1"),
-        (lambda document: document | {"format": 2}, "not of format 1"),
-        (lambda document: [document], "not of format 1"),
+        (lambda _: None, "its format is not 1"),
+        (lambda document: document | {"format": 2}, "its format is not 1"),
+        (lambda document: [document], "its format is not 1"),
         (lambda document: document | {"rows": 0}, "rows is 0"),
         (lambda document: document | {"rows": True}, "rows is True"),
         (lambda document: document | {"rows": 10**30}, "rows is 1000000000000000000000000000000"),
         (lambda document: document | {"rows": 10 * ROWS}, "leaves more than 1 / 20"),
         (lambda document: {"format": 1, "rows": ROWS}, "KeyError('features')"),
-        (lambda document: document | {"features": {}}, "not the ones that this server computes"),
+        (lambda document: document | {"features": {}}, "differ from the ones that this server computes"),
         (lambda document: document | {"features": list(FEATURES)}, "TypeError"),
         (lambda document: document | {"features": dict.fromkeys(FEATURES)}, "TypeError"),
     ],
 )
-def test_a_damaged_document_is_refused(training, change, reason):
+def test_a_damaged_document_is_rejected(training, change, reason):
     with pytest.raises(DistributionInvalid) as error:
         parse_distribution(change(describe(training, minutes(ROWS))))
     assert reason in error.value.message
@@ -235,7 +235,7 @@ def test_a_damaged_document_is_refused(training, change, reason):
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
-def test_a_damaged_feature_is_refused(training, changes, reason):
+def test_a_damaged_feature_is_rejected(training, changes, reason):
     with pytest.raises(DistributionInvalid) as error:
         parse_distribution(edited(training, **changes))
     assert reason in error.value.message

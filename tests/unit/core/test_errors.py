@@ -1,4 +1,4 @@
-"""Errors: all in one module, each with a code and a remedy of its own."""
+"""Errors: all are in one module, each with its own SQLSTATE and HINT."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) an
 RAISED_IN_SQL = [error for error in CLASSES if issubclass(error, CandlecastError) and error is not CandlecastError]
 
 
-def test_each_has_a_code_of_its_own_and_a_remedy():
+def test_each_has_its_own_sqlstate_and_a_hint():
     codes = Counter(error.sqlstate for error in RAISED_IN_SQL)
     assert codes.most_common(1)[0][1] == 1
     assert codes.keys() == {f"CC{number:03}" for number in range(1, len(codes) + 1)}

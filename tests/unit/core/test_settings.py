@@ -1,4 +1,4 @@
-"""Where a setting comes from, and which values are refused: ml_settings, the server's environment, the default."""
+"""Sources of a setting (ml_settings, the server's environment, the default), and the values that are rejected."""
 
 import json
 
@@ -36,7 +36,7 @@ def resolved(stored: dict | None = None, **environment: str) -> Settings:
 
 
 @pytest.mark.parametrize("stored", [None, {}, dict.fromkeys(("enabled", "mamba_weight", "device", "max_candle_age"))])
-def test_nothing_said_means_the_defaults(stored):
+def test_without_values_the_defaults_apply(stored):
     assert resolved(stored) == DEFAULTS
 
 
@@ -85,17 +85,17 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in INVALID for value in values])
-def test_invalid_values_are_refused_by_name_from_any_source(name, value):
+def test_invalid_values_of_any_source_are_rejected_by_name(name, value):
     for stored, environment in (({name: value}, {}), ({}, {f"ML_{name.upper()}": value})):
-        with pytest.raises(SettingInvalid) as refusal:
+        with pytest.raises(SettingInvalid) as error:
             resolved(stored, **environment)
-        assert refusal.value.sqlstate == "CC013"
-        assert f"setting {name} = {value!r}" in refusal.value.message
-        assert refusal.value.hint
+        assert error.value.sqlstate == "CC013"
+        assert f"setting {name} = {value!r}" in error.value.message
+        assert error.value.hint
 
 
 @given(st.text())
-def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
+def test_any_text_is_a_setting_in_bounds_or_rejected(text):
     for name in DEFAULTS.__dataclass_fields__:
         try:
             settings = resolved({name: text})
@@ -128,7 +128,7 @@ def test_any_text_gives_settings_in_bounds_or_a_refusal(text):
         ("1", True),
     ],
 )
-def test_torchscript_needs_the_administrators_word(value, allowed):
+def test_torchscript_needs_the_administrators_permission(value, allowed):
     assert is_torchscript_allowed({} if value is None else {"ML_TORCHSCRIPT": value}) is allowed
 
 
@@ -143,11 +143,11 @@ def test_paths_come_from_the_environment_all_or_none():
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("value", ["", "models/x", "~/x"])
-def test_a_missing_or_relative_path_is_refused_by_its_name(name, value):
+def test_a_missing_or_relative_path_is_rejected_by_its_name(name, value):
     with pytest.raises(SettingInvalid, match=name):
         read_model_paths(PATHS | {name: value})
 
 
 def test_paths_and_permission_never_come_from_the_table():
-    """Who may write ml_settings is not the server's administrator."""
+    """A role that may write ml_settings is not the server's administrator."""
     assert resolved({"torchscript": "on", "mamba_model_path": "/tmp/x", "ML_TORCHSCRIPT": "on"}) == DEFAULTS  # noqa: S108  # a name, no file

@@ -1,4 +1,4 @@
-"""Newey and West's standard error, held to statsmodels'."""
+"""The Newey-West standard error, compared with statsmodels."""
 
 import math
 
@@ -11,7 +11,7 @@ from candlecast.core.statistics import newey_west_error, newey_west_lags
 
 @pytest.mark.parametrize("minutes", [2, 31, 200, 1_440])
 @pytest.mark.parametrize("horizon", [1, 5])
-def test_newey_west_is_that_of_statsmodels(minutes, horizon):
+def test_newey_west_equals_statsmodels(minutes, horizon):
     random = np.random.default_rng(minutes)
     influence = np.convolve(random.normal(size=minutes + 4), np.ones(5), "valid") / minutes
     influence[random.random(minutes) < 0.3] = 0.0
@@ -24,5 +24,5 @@ def test_newey_west_is_that_of_statsmodels(minutes, horizon):
     ("minutes", "horizon", "lags"),
     [(1_440, 1, 7), (1_440, 5, 30), (1_440, 2, 12), (20, 5, 19), (100, 1, 6), (1, 1, 0), (0, 1, 0)],
 )
-def test_lags(minutes, horizon, lags):
+def test_lags_by_minutes_and_horizon(minutes, horizon, lags):
     assert newey_west_lags(minutes, horizon) == lags

@@ -1,4 +1,4 @@
-"""Times as text, for PostgreSQL and for people, and back."""
+"""Times as text for PostgreSQL and for people, and parsing them."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -21,7 +21,7 @@ from candlecast.core.times import (
 TIME = datetime(2026, 4, 30, 23, 59, tzinfo=UTC)
 
 
-def test_a_minute_is_one_in_every_unit():
+def test_a_minute_is_equal_in_every_unit():
     assert timedelta(seconds=MINUTE_SECONDS) == timedelta(microseconds=MINUTE_US) == ONE_MINUTE
 
 
@@ -35,11 +35,11 @@ def test_a_minute_is_one_in_every_unit():
         (0, "1970-01-01 00:00 UTC"),
     ],
 )
-def test_people_read_utc_and_seconds_only_where_there_are_any(time, text):
+def test_describe_time_is_utc_with_seconds_only_if_not_0(time, text):
     assert describe_time(time) == text
 
 
-def test_both_forms_for_postgresql_are_read_back():
+def test_both_formats_for_postgresql_are_parsed():
     epochs = np.array([0.0, TIME.timestamp(), TIME.timestamp() + 60])
     for epoch, text in zip(epochs.tolist(), format_timestamps(epochs), strict=True):
         assert parse_timestamp(text) == parse_timestamp(format_timestamp(epoch)) == epoch
@@ -57,13 +57,13 @@ def test_both_forms_for_postgresql_are_read_back():
         ("2026-05-01 01:59:00+02", TIME.timestamp()),
     ],
 )
-def test_a_timestamptz_is_read_as_postgresql_writes_it(text, epoch):
+def test_a_timestamptz_of_postgresql_is_parsed(text, epoch):
     assert parse_timestamp(text) == epoch
 
 
 @pytest.mark.parametrize(
     "text", ["30/04/2026 23:59:00 UTC", "20260-04-30 23:59:00+00", "2026-13-01 00:00:00+00", "now"]
 )
-def test_another_datestyle_is_refused(text):
+def test_another_datestyle_is_rejected(text):
     with pytest.raises(TimeUnreadable):
         parse_timestamp(text)

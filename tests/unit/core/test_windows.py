@@ -1,4 +1,4 @@
-"""Where whole windows end among rows, and what they hold."""
+"""Positions and contents of whole windows."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from candlecast.core.windows import LOOKBACK, SEQUENCE_LENGTH, whole_windows, wi
         ([7], 1, [0]),
     ],
 )
-def test_a_window_is_whole_where_its_rows_lie_a_minute_apart(minutes, length, expected):
+def test_a_whole_window_has_a_row_for_every_minute(minutes, length, expected):
     times = np.array(minutes, dtype=np.int64) * MINUTE_SECONDS
     assert whole_windows(times, length).tolist() == expected
     assert whole_windows(times.astype(np.float64), length).tolist() == expected

@@ -1,4 +1,4 @@
-"""What becomes of a challenger: given where it stands -> the decision expected, at each side of every boundary."""
+"""A/B decisions: given the figures of a comparison -> the expected decision, on both sides of every limit."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from candlecast.core.settings import resolve
 from candlecast.core.times import DAY_SECONDS as DAY
 from candlecast.server.ab.challenges import Challenge
 from candlecast.server.ab.confidence_sequence import ConfidenceSequence, radius
-from candlecast.server.ab.decision import Decision, Standing, decide
+from candlecast.server.ab.decision import Comparison, Decision, decide
 from candlecast.server.ab.figures import Accuracies, DayFigures
 
 HOUR = 3_600
@@ -34,25 +34,25 @@ def accuracies(challenger=0.54, active=0.52, low=0.001, high=0.039):
     return Accuracies(active, challenger, challenger - active, low, high)
 
 
-#: Nothing is decided by the figures of all horizons, by McNemar's test or by the loss.
+#: The figures of all horizons, McNemar's test and the loss do not affect the decision.
 FIGURES = DayFigures(1_439, accuracies(), None, {}, 0, 0, None, None)
-WINNING = Standing(CHALLENGE, AT, AT - 10 * DAY, SURELY_ABOVE, FIGURES)
+WINNING = Comparison(CHALLENGE, AT, AT - 10 * DAY, SURELY_ABOVE, FIGURES)
 SHADOW = replace(
     WINNING, challenge=replace(CHALLENGE, role="shadow", together_since=AT - DAY, active_since=AT - DAY),
     since=AT - DAY, sequence=ConfidenceSequence(1_400, 150, 28),
 )  # fmt: skip
 
 
-def judged(standing, *, of=None, stored=None, **changed):
-    """`of`: changes of the challenge; `stored`: of the settings; else of the day's figures, or of the standing."""
+def decided(comparison, *, of=None, stored=None, **changed):
+    """`of`: changes of the challenge; `stored`: of the settings; others: of the day's figures or the comparison."""
     day = {name: changed.pop(name) for name in ("pairs", "one_minute") if name in changed}
-    standing = replace(standing, **changed, day=replace(standing.day, **day))
-    standing = replace(standing, challenge=replace(standing.challenge, **(of or {})))
-    return decide(standing, resolve(json.dumps(stored or {}), {}))
+    comparison = replace(comparison, **changed, day=replace(comparison.day, **day))
+    comparison = replace(comparison, challenge=replace(comparison.challenge, **(of or {})))
+    return decide(comparison, resolve(json.dumps(stored or {}), {}))
 
 
 def sequence_with(low=None, high=None):
-    """A sequence whose end is exactly that, as no whole number of hits makes it."""
+    """A sequence with exactly this bound, which no whole number of hits gives."""
     half = radius(400) / 2_000
     middle = low + half if low is not None else high - half
     found = ConfidenceSequence(2_000, 400, middle * 2_000)
@@ -61,28 +61,28 @@ def sequence_with(low=None, high=None):
 
 
 # fmt: off
-GIVEN = {  # name: (standing, expected, what the reason says, changes)
-    "better in 24 hours and surely better since": (WINNING, "promote", "better: ensemble 2 was right in 54.00 %", {}),
+GIVEN = {  # name: (comparison, expected decision, text in the reason, changes)
+    "better in 24 hours and surely better overall": (WINNING, "promote", "better: ensemble 2 was right in 54.00 %", {}),
     # the rule: strictly more than the margin
     "by exactly the margin": (WINNING, "keep", "not better by the margin",
         {"one_minute": accuracies(0.50390625, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
-    "by a hair more than the margin": (WINNING, "promote", "better:",
+    "by just more than the margin": (WINNING, "promote", "better:",
         {"one_minute": accuracies(0.50390625 + 1e-12, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
     "equal, margin 0": (WINNING, "keep", "not better by the margin",
         {"one_minute": accuracies(0.52, 0.52), "stored": {"promotion_margin": "0"}}),
     "a wider margin": (WINNING, "keep", "margin +2.50", {"stored": {"promotion_margin": "0.025"}}),
-    "surely better since, worse today": (WINNING, "keep", "not better", {"one_minute": accuracies(0.51, 0.52)}),
-    # how long, how many
+    "surely better overall, worse today": (WINNING, "keep", "not better", {"one_minute": accuracies(0.51, 0.52)}),
+    # duration and number of pairs
     "23.99 hours": (WINNING, "keep", "23.9 of 24 hours so far", {"since": AT - 23.99 * HOUR}),
     "half an hour": (WINNING, "keep", "0.5 of 24 hours so far", {"since": AT - HOUR / 2}),
     "24 hours": (WINNING, "promote", "better:", {"since": AT - 24 * HOUR}),
     "1299 pairs": (WINNING, "keep", "1299 of 1300 paired minutes in the last 24 hours", {"pairs": 1_299}),
     "1300 pairs": (WINNING, "promote", "better:", {"pairs": 1_300}),
-    "the pairs that were asked for": (WINNING, "keep", "1300 of 1301", {
+    "a larger ab_min_pairs": (WINNING, "keep", "1300 of 1301", {
         "pairs": 1_300, "stored": {"ab_min_pairs": "1301"}}),
-    "no pair at all": (WINNING, "keep", "no minute has been predicted by both yet",
+    "no pair at all": (WINNING, "keep", "no minute has predictions of both ensembles",
         {"since": None, "pairs": 0, "one_minute": None, "sequence": ConfidenceSequence(0, 0, 0)}),
-    "the price never moved": (WINNING, "keep", "the price moved in none", {"one_minute": None}),
+    "the price never changed": (WINNING, "keep", "the price did not change", {"one_minute": None}),
     "too few pairs, surely worse": (WINNING, "keep", "1299 of", {"pairs": 1_299, "sequence": SURELY_BELOW}),
     # the guard
     "it may be chance": (WINNING, "keep", "better, but it may be chance", {"sequence": UNDECIDED}),
@@ -114,19 +114,19 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     "not better after its days": (WINNING, "retire", "undecided after 10 days (ab_max_days): not better", {
         "one_minute": accuracies(0.52, 0.52), "stored": {"ab_max_days": "10"}}),
     "better after its days": (WINNING, "promote", "better:", {"stored": {"ab_max_days": "10"}}),
-    "its days over, too few pairs": (WINNING, "retire", "undecided after 10 days (ab_max_days): 3 of 1300", {
+    "after its days, too few pairs": (WINNING, "retire", "undecided after 10 days (ab_max_days): 3 of 1300", {
         "pairs": 3, "stored": {"ab_max_days": "10"}}),
-    "its days over without a single pair": (WINNING, "retire", "(ab_max_days): no minute has been predicted by both", {
+    "after its days, without a single pair": (WINNING, "retire", "(ab_max_days): no minute has predictions of both", {
         "since": None, "pairs": 0, "one_minute": None, "sequence": ConfidenceSequence(0, 0, 0),
         "stored": {"ab_max_days": "10"}}),
-    "its days over, a flat market": (WINNING, "retire", "(ab_max_days): the price moved in none", {
+    "after its days, a flat market": (WINNING, "retire", "(ab_max_days): the price did not change", {
         "one_minute": None, "stored": {"ab_max_days": "10"}}),
-    "in a replay they count from the first pair": (WINNING, "retire", "undecided after 10 days", {
+    "in a replay the days count from the first pair": (WINNING, "retire", "undecided after 10 days", {
         "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}, "of": {"together_since": None}}),
-    "in a replay without a pair they have not begun": (WINNING, "keep", "no minute", {
+    "in a replay without a pair the days have not begun": (WINNING, "keep", "no minute", {
         "since": None, "pairs": 0, "one_minute": None, "stored": {"ab_max_days": "1"}, "of": {"together_since": None}}),
     # promotion_cooldown
-    "a minute before the cooldown ends": (WINNING, "keep", "promotion_cooldown lets nothing change before", {
+    "a minute before the cooldown ends": (WINNING, "keep", "promotion_cooldown allows no promotion before", {
         "of": {"active_since": AT - DAY + 60}}),
     "the cooldown has ended": (WINNING, "promote", "better:", {"of": {"active_since": AT - DAY}}),
     "a longer cooldown": (WINNING, "keep", "before 2026-05-05 00:10:00+00", {
@@ -134,65 +134,65 @@ GIVEN = {  # name: (standing, expected, what the reason says, changes)
     "no cooldown": (WINNING, "promote", "better:", {
         "of": {"active_since": AT}, "stored": {"promotion_cooldown": "none"}}),
     "no change known": (WINNING, "promote", "better:", {"of": {"active_since": None}}),
-    "its days over while the cooldown blocks": (WINNING, "keep", "promotion_cooldown lets nothing change", {
+    "after its days, during the cooldown": (WINNING, "keep", "promotion_cooldown allows no promotion", {
         "of": {"active_since": AT - HOUR}, "stored": {"ab_max_days": "10"}}),
-    "the cooldown keeps nobody who is clearly worse": (WINNING, "retire", "clearly worse", {
+    "a clearly worse one is retired during the cooldown": (WINNING, "retire", "clearly worse", {
         "sequence": SURELY_BELOW, "of": {"active_since": AT - HOUR}}),
-    # the shadow: judged once, by the plain interval
+    # the shadow: decided once, by the plain interval
     "a shadow that was better": (SHADOW, "roll_back", "better: ensemble 2 was right in 54.00 %", {}),
-    "a shadow whose interval begins at 0": (SHADOW, "retire", "the promotion of ensemble 1 stands: better, but", {
+    "a shadow whose interval begins at 0": (SHADOW, "retire", "the promotion of ensemble 1 is confirmed: better, but", {
         "one_minute": accuracies(low=0.0)}),
     "a shadow without a guard": (SHADOW, "roll_back", "better:", {
         "one_minute": accuracies(low=-0.01), "stored": {"promotion_guard": "none"}}),
-    "a shadow by exactly the margin": (SHADOW, "retire", "stands: not better by the margin", {
+    "a shadow by exactly the margin": (SHADOW, "retire", "is confirmed: not better by the margin", {
         "one_minute": accuracies(0.50390625, 0.5), "stored": {"promotion_margin": "0.00390625"}}),
-    "a shadow that was worse": (SHADOW, "retire", "stands: not better", {"one_minute": accuracies(0.50, 0.52)}),
-    "a shadow that was clearly worse": (SHADOW, "retire", "stands: clearly worse", {"sequence": SURELY_BELOW}),
+    "a shadow that was worse": (SHADOW, "retire", "confirmed: not better", {"one_minute": accuracies(0.50, 0.52)}),
+    "a shadow that was clearly worse": (SHADOW, "retire", "confirmed: clearly worse", {"sequence": SURELY_BELOW}),
     "a shadow before its day is over": (SHADOW, "keep", "12.0 of 24 hours so far", {"since": AT - 12 * HOUR}),
     "a shadow with too few pairs": (SHADOW, "keep", "1299 of 1300", {"pairs": 1_299}),
-    "a shadow that nobody can judge": (SHADOW, "retire", "undecided after 30 days (ab_max_days): 7 of 1300", {
+    "a shadow that stays undecided": (SHADOW, "retire", "undecided after 30 days (ab_max_days): 7 of 1300", {
         "pairs": 7, "of": {"together_since": AT - 30 * DAY}}),
-    "no cooldown holds a roll-back": (SHADOW, "roll_back", "better:", {"stored": {"promotion_cooldown": "9 d"}}),
-    # nothing to decide
+    "a cooldown does not delay a rollback": (SHADOW, "roll_back", "better:", {"stored": {"promotion_cooldown": "9 d"}}),
+    # no decision
     "no active ensemble": (WINNING, "keep", "no ensemble is active for BTCUSDT, so there is nothing to compare with", {
         "of": {"active_id": None, "together_since": AT - 99 * DAY}}),
-    "changed later": (WINNING, "keep", "has changed since, at 2026-05-05 00:10:00+00: the past decides nothing", {
+    "changed later": (WINNING, "keep", "after at_time, at 2026-05-05 00:10:00+00: no decision for the past", {
         "of": {"changed_later": AT + DAY, "together_since": AT - 99 * DAY}}),
-    "a shadow changed later": (SHADOW, "keep", "the past decides nothing", {"of": {"changed_later": AT + DAY}}),
+    "a shadow changed later": (SHADOW, "keep", "no decision for the past", {"of": {"changed_later": AT + DAY}}),
 }
 # fmt: on
 
 
 @pytest.mark.parametrize("name", GIVEN)
-def test_decision(name):
-    standing, expected, says, changes = GIVEN[name]
-    decision = judged(standing, **changes)
+def test_decision_of_each_case(name):
+    comparison, expected, message, changes = GIVEN[name]
+    decision = decided(comparison, **changes)
     assert decision.kind == expected
-    assert says in decision.reason
+    assert message in decision.reason
 
 
-def test_reasons_in_full():
+def test_full_text_of_the_reasons():
     since = "since the test began +3.00 [+1.97, +4.03]"
-    rates = "ensemble 2 was right in 54.00 % of 24 hours' minutes, ensemble 1 in 52.00 %: +2.00 [+0.10, +3.90] points"
-    assert judged(WINNING) == Decision(
+    rates = (
+        "ensemble 2 was right in 54.00 % of the minutes of 24 hours, ensemble 1 in 52.00 %: +2.00 [+0.10, +3.90] points"
+    )
+    assert decided(WINNING) == Decision(
         "promote",
         f"better: {rates}, margin +0.50; {since}",
     )
-    assert judged(WINNING, of={"active_since": AT - HOUR}).reason == (
-        f"better: {rates}, margin +0.50; {since};"
-        " but promotion_cooldown lets nothing change before 2026-05-04 23:10:00+00"
+    assert decided(WINNING, of={"active_since": AT - HOUR}).reason == (
+        f"better: {rates}, margin +0.50; {since}; promotion_cooldown allows no promotion before 2026-05-04 23:10:00+00"
     )
-    assert judged(WINNING, one_minute=accuracies(0.49, 0.52, -0.05, -0.01), stored={"ab_max_days": "9"}).reason == (
-        "undecided after 9 days (ab_max_days): not better by the margin: ensemble 2 was right in 49.00 % of 24 hours'"
-        f" minutes, ensemble 1 in 52.00 %: -3.00 [-5.00, -1.00] points, margin +0.50; {since}"
+    assert decided(WINNING, one_minute=accuracies(0.49, 0.52, -0.05, -0.01), stored={"ab_max_days": "9"}).reason == (
+        "undecided after 9 days (ab_max_days): not better by the margin: ensemble 2 was right in 49.00 % of the"
+        f" minutes of 24 hours, ensemble 1 in 52.00 %: -3.00 [-5.00, -1.00] points, margin +0.50; {since}"
     )
-    assert "; since the promotion +2.00 [" in judged(SHADOW).reason
-    assert judged(SHADOW, pairs=1_299).reason == "1299 of 1300 paired minutes in the last 24 hours (ab_min_pairs)"
+    assert "; since the promotion +2.00 [" in decided(SHADOW).reason
+    assert decided(SHADOW, pairs=1_299).reason == "1299 of 1300 paired minutes in the last 24 hours (ab_min_pairs)"
 
 
-def test_nothing_is_decided_of_what_is_not_a_number():
-    """NaN compares as false: it must never be the side that changes what is live."""
+def test_nan_never_changes_the_active_ensemble():
     unknown = Accuracies(math.nan, math.nan, math.nan, math.nan, math.nan)
-    assert judged(WINNING, one_minute=unknown).kind == "keep"
-    assert judged(SHADOW, one_minute=unknown).kind == "retire"
-    assert judged(SHADOW, one_minute=accuracies(low=math.nan)).kind == "retire"
+    assert decided(WINNING, one_minute=unknown).kind == "keep"
+    assert decided(SHADOW, one_minute=unknown).kind == "retire"
+    assert decided(SHADOW, one_minute=accuracies(low=math.nan)).kind == "retire"

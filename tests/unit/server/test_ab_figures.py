@@ -1,4 +1,4 @@
-"""The server's own statistics of two ensembles, held to statsmodels, SciPy and pandas, and to what must always hold."""
+"""The server's statistics of two ensembles, compared with statsmodels, SciPy and pandas, and their invariants."""
 
 import math
 from dataclasses import fields, replace
@@ -23,13 +23,13 @@ from candlecast.server.ab.figures import Accuracies, Loss
 from candlecast.server.ab.paired_minutes import PairedMinutes
 
 NAN = math.nan
-#: What docs/ab-testing.md says of the sequence.
+#: The documented parameters of the sequence.
 ALPHA, NARROWEST_AT = 0.05, 4_000
 NOBODY = PairedMinutes(*(np.full((1_440, 5), NAN) for _ in fields(PairedMinutes)))
 
 
 def drawn(seed: int, minutes: int = 1_440) -> pd.DataFrame:
-    """Cells of a day, a row each: outcomes that overlap, some of exactly 0; forecasts of both, some 0; some missing."""
+    """Random cells of a day, one per row: overlapping outcomes, some exactly 0; some forecasts 0; some missing."""
     random = np.random.default_rng(seed)
     steps = random.choice([-2e-4, -1e-4, 0.0, 1e-4, 3e-4], size=minutes + 5)
     cells = pd.DataFrame([(minute, horizon) for minute in range(minutes) for horizon in HORIZONS])
@@ -43,12 +43,12 @@ def drawn(seed: int, minutes: int = 1_440) -> pd.DataFrame:
         cells[f"{name}_probability"] = norm.cdf(cells[name] / 1e-4 * 0.2)
     # A gap of two hours for both, single minutes that one did not predict, and a last minute without outcomes.
     minute, target = cells["minute"], cells["minute"] + cells["horizon"]
-    gone = minute.between(600, 720) | (minute % 97 == 5) | (target > 1_439)
-    return cells[~gone].reset_index(drop=True)
+    missing = minute.between(600, 720) | (minute % 97 == 5) | (target > 1_439)
+    return cells[~missing].reset_index(drop=True)
 
 
 def paired(cells: pd.DataFrame, minutes: int = 1_440) -> PairedMinutes:
-    """The cells as the database hands them over."""
+    """The cells in the form of paired_minutes.load_day()."""
     moved = cells["actual"] != 0
     columns = {"up": (cells["actual"] > 0).astype(float)}
     for name in ("active", "challenger"):
@@ -64,7 +64,7 @@ def paired(cells: pd.DataFrame, minutes: int = 1_440) -> PairedMinutes:
 
 
 def mean_by_library(cells: pd.DataFrame, values: pd.Series, horizon: int, minutes: int = 1_440) -> tuple[float, float]:
-    """Mean over the cells and statsmodels' Newey-West error of it, of (x - mean) / n summed by minute."""
+    """Mean over the cells and its Newey-West error by statsmodels, from (x - mean) / n summed by minute."""
     by_minute = ((values - values.mean()) / len(values)).groupby(cells["minute"]).sum()
     by_minute = by_minute.reindex(range(minutes), fill_value=0.0)
     lags = max(6 * horizon, math.floor(4 * (minutes / 100) ** (2 / 9)))
@@ -72,17 +72,17 @@ def mean_by_library(cells: pd.DataFrame, values: pd.Series, horizon: int, minute
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (5, 5), (5, 6), (0, 12), (40, 61), (700, 611), (3, 1_400)])
-def test_mcnemar_is_that_of_statsmodels(one, other):
+def test_mcnemar_equals_statsmodels(one, other):
     expected = contingency_tables.mcnemar([[9, one], [other, 9]], exact=True).pvalue
     assert figures.mcnemar_p(one, other) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
-def test_without_a_disagreement_mcnemar_says_nothing():
+def test_without_a_disagreement_mcnemar_is_none():
     assert figures.mcnemar_p(0, 0) is None
 
 
 @pytest.mark.parametrize("horizons", [*[(horizon,) for horizon in HORIZONS], HORIZONS])
-def test_accuracies_are_what_pandas_gives(horizons):
+def test_accuracies_equal_pandas(horizons):
     cells = drawn(1)
     found = figures.compare_accuracy(paired(cells), horizons)
     counted = cells[cells["horizon"].isin(horizons) & (cells["actual"] != 0)]
@@ -96,7 +96,7 @@ def test_accuracies_are_what_pandas_gives(horizons):
     assert found.low < found.difference < found.high
 
 
-def test_brier_is_what_pandas_gives_over_cells_that_moved():
+def test_brier_equals_pandas_where_the_price_changed():
     cells = drawn(2)
     moved = cells[cells["actual"] != 0]
     up = (moved["actual"] > 0).astype(float)
@@ -105,11 +105,11 @@ def test_brier_is_what_pandas_gives_over_cells_that_moved():
     found = figures.compare_loss(paired(cells))
     assert found.name == "brier"
     assert (found.difference, found.standard_error) == pytest.approx((mean, error), rel=1e-9)
-    assert mean < 0, "the challenger's probabilities are drawn to be the better ones"
+    assert mean < 0, "the challenger's probabilities are generated to be better"
 
 
 @pytest.mark.parametrize("without", ["active", "challenger"])
-def test_one_missing_probability_makes_all_cells_squared_error(without):
+def test_a_missing_probability_selects_squared_error(without):
     cells = drawn(3)
     cells.loc[1_000, f"{without}_probability"] = NAN
     errors = ((cells["challenger"] - cells["actual"]) * 1e4) ** 2 - ((cells["active"] - cells["actual"]) * 1e4) ** 2
@@ -118,7 +118,7 @@ def test_one_missing_probability_makes_all_cells_squared_error(without):
     assert (found.difference, found.standard_error) == pytest.approx(mean_by_library(cells, errors, 5), rel=1e-9)
 
 
-def test_counts_are_what_pandas_gives():
+def test_counts_equal_pandas():
     cells = drawn(4)
     one = cells[cells["horizon"] == 1]
     moved = one[one["actual"] != 0]
@@ -128,7 +128,7 @@ def test_counts_are_what_pandas_gives():
     assert figures.count_only_one_right(minutes) == ((active & ~challenger).sum(), (challenger & ~active).sum())
 
 
-def test_no_minutes():
+def test_without_minutes_there_are_no_figures():
     assert figures.compare_accuracy(NOBODY) is None
     assert figures.compare_accuracy(NOBODY, (1,)) is None
     assert figures.compare_loss(NOBODY) is None
@@ -136,7 +136,7 @@ def test_no_minutes():
     assert figures.count_only_one_right(NOBODY) == (0, 0)
 
 
-def test_flat_minutes_are_paired_and_decide_nothing():
+def test_flat_minutes_are_pairs_without_accuracy():
     flat = np.zeros((1_440, 5))
     chances = {"active_probability": flat + 0.6, "challenger_probability": flat + 0.4}
     still = replace(NOBODY, active_error=flat + 2e-4, challenger_error=flat + 1e-4, up=flat)
@@ -146,7 +146,7 @@ def test_flat_minutes_are_paired_and_decide_nothing():
     assert figures.compare_loss(replace(still, **chances)) is None, "a Brier score needs a direction"
 
 
-def test_equal_predictions_are_ties():
+def test_equal_predictions_have_no_difference():
     cells = drawn(5)
     cells["challenger"], cells["challenger_probability"] = cells["active"], cells["active_probability"]
     minutes = paired(cells)
@@ -156,7 +156,7 @@ def test_equal_predictions_are_ties():
     assert figures.count_only_one_right(minutes) == (0, 0)
 
 
-def test_one_single_pair():
+def test_figures_of_a_single_pair():
     cells = pd.DataFrame({
         "minute": [7], "horizon": [1], "actual": [1e-4], "active": [-1e-4], "challenger": [1e-4],
         "active_probability": [0.4], "challenger_probability": [0.7],
@@ -169,7 +169,7 @@ def test_one_single_pair():
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
-def test_the_roles_swapped_turn_every_difference_around(seed):
+def test_swapped_roles_negate_every_difference(seed):
     cells = drawn(seed, 300)
     minutes = paired(cells)
     swapped = PairedMinutes(**{
@@ -183,7 +183,7 @@ def test_the_roles_swapped_turn_every_difference_around(seed):
     assert figures.count_only_one_right(minutes) == figures.count_only_one_right(swapped)[::-1]
 
 
-def test_rho_follows_lamberts_w_and_no_other_is_narrower():
+def test_rho_follows_lambert_w_and_is_the_narrowest():
     x = -lambertw(-(ALPHA**2) / math.e, k=-1).real
     assert pytest.approx(NARROWEST_AT / (x - 1.0), rel=1e-12) == RHO
 
@@ -196,7 +196,7 @@ def test_rho_follows_lamberts_w_and_no_other_is_narrower():
 
 
 @pytest.mark.parametrize("disagreements", [0, 1, 10, 432, 4_000, 20_000])
-def test_the_bound_is_where_the_mixture_reaches_1_over_alpha(disagreements):
+def test_at_the_bound_the_mixture_is_1_over_alpha(disagreements):
     """Robbins' mixture over tilts l of exp(l S - l^2 V / 2), normal with variance 1 / rho."""
 
     def mixture(total: float) -> float:
@@ -212,8 +212,8 @@ def test_the_bound_is_where_the_mixture_reaches_1_over_alpha(disagreements):
     assert radius(disagreements) == pytest.approx(found, rel=1e-8)
 
 
-def test_the_sequence_misses_the_truth_in_at_most_alpha_of_runs():
-    """Fair coins, looked at after each: a plain 95 % interval fails in most runs."""
+def test_the_sequence_excludes_the_truth_in_at_most_alpha():
+    """Fair coins, checked after each toss. A plain 95 % interval excludes the true value in most runs."""
     steps = np.random.default_rng(11).choice(np.array([-1, 1], dtype=np.int16), size=(2_000, 4_000))
     hits_more = np.cumsum(steps, axis=1, dtype=np.int16)
     times = np.arange(1, 4_001)
@@ -232,7 +232,7 @@ counts = st.integers(1, 50_000).flatmap(
 
 
 @given(counts)
-def test_the_sequences_sign_follows_the_hits(counted):
+def test_the_sign_of_the_sequence_follows_the_hits(counted):
     minutes, disagreements, hits_more = counted
     found, mirrored = ConfidenceSequence(*counted), ConfidenceSequence(minutes, disagreements, -hits_more)
     low, high = found.bounds
@@ -245,7 +245,7 @@ def test_the_sequences_sign_follows_the_hits(counted):
 
 
 @given(counts)
-def test_ties_leave_0_in_the_middle(counted):
+def test_without_a_difference_0_is_in_the_middle(counted):
     minutes, disagreements, _ = counted
     low, high = ConfidenceSequence(minutes, disagreements, 0).bounds
     assert low == -high < 0
@@ -253,7 +253,7 @@ def test_ties_leave_0_in_the_middle(counted):
 
 
 @given(counts, st.integers(1, 10_000))
-def test_it_widens_by_disagreements_and_narrows_by_minutes(counted, more):
+def test_it_widens_with_disagreements_and_narrows_with_minutes(counted, more):
     minutes, disagreements, _ = counted
 
     def width(*counted: int) -> float:

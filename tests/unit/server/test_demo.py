@@ -1,4 +1,4 @@
-"""The generated candles: the same however they are made, sound, and as predictable as documented."""
+"""Synthetic candles: reproducible, valid, and as predictable as documented."""
 
 import re
 
@@ -21,7 +21,7 @@ def assert_same(made: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
 
 @settings(max_examples=30, deadline=None)
 @given(cuts=st.lists(st.integers(1, 1439), max_size=8, unique=True).map(sorted))
-def test_a_stretch_in_pieces_is_the_stretch_at_once(cuts: list[int]) -> None:
+def test_ranges_in_pieces_equal_one_range(cuts: list[int]) -> None:
     pieces, close = [], None
     for start, end in zip([0, *cuts], [*cuts, 1440], strict=True):
         pieces.append(demo.generate(FROM + start, FROM + end, close))
@@ -29,7 +29,7 @@ def test_a_stretch_in_pieces_is_the_stretch_at_once(cuts: list[int]) -> None:
     assert_same({name: np.concatenate([piece[name] for piece in pieces]) for name in DAY}, DAY)
 
 
-def test_minute_by_minute_is_the_stretch_at_once() -> None:
+def test_single_minutes_equal_one_range() -> None:
     close = None
     for index in range(200):
         minute = demo.generate(FROM + index, FROM + index + 1, close)
@@ -37,16 +37,16 @@ def test_minute_by_minute_is_the_stretch_at_once() -> None:
         assert_same(minute, {name: column[index : index + 1] for name, column in DAY.items()})
 
 
-def test_the_seed_makes_the_candles() -> None:
+def test_the_candles_depend_on_the_seed() -> None:
     assert_same(demo.generate(FROM, FROM + 1440, seed=demo.SEED), DAY)
     assert not np.array_equal(demo.generate(FROM, FROM + 1440, seed=1)["close"], DAY["close"])
 
 
-def test_nothing_to_make() -> None:
+def test_an_empty_range_has_no_candles() -> None:
     assert {len(column) for column in demo.generate(FROM, FROM).values()} == {0}
 
 
-def test_candles_are_sound_and_look_traded() -> None:
+def test_candles_are_valid_and_realistic() -> None:
     candles = demo.generate(FROM, FROM + 525_600)
     body = np.stack([candles["open"], candles["close"]])
     assert (candles["high"] >= body.max(axis=0)).all()
@@ -60,10 +60,10 @@ def test_candles_are_sound_and_look_traded() -> None:
         np.testing.assert_array_equal(candles[name], np.round(candles[name], 2))
     assert 20_000 < candles["low"].min() < candles["high"].max() < 200_000
     size = np.abs(np.log(candles["close"] / candles["open"]))
-    assert np.corrcoef(size[10:], size[:-10])[0, 1] > 0.15  # volatility comes in clusters
+    assert np.corrcoef(size[10:], size[:-10])[0, 1] > 0.15  # volatility is clustered
 
 
-def test_the_price_comes_back_from_far_away() -> None:
+def test_the_price_returns_from_extreme_levels() -> None:
     year = 525_600
     for start in (1_000.0, 5_000_000.0):
         close = demo.generate(FROM, FROM + year, start)["close"][-1]
@@ -71,7 +71,7 @@ def test_the_price_comes_back_from_far_away() -> None:
 
 
 def measure_signal() -> dict[str, list[float]]:
-    """Over a year of minutes that move: how often the sign of a guess is that of the return ahead, by horizon."""
+    """Direction accuracy of each guess over a year, by horizon; minutes without a price change do not count."""
     candles, flow = demo.generate(FROM, FROM + 525_600), demo.order_flow(FROM, FROM + 525_600)
     log_close = np.log(candles["close"])
     guesses = {

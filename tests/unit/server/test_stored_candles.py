@@ -1,4 +1,4 @@
-"""Waiting for candles: each symbol as soon as its own is there, none past the deadline."""
+"""Waiting for candles: each symbol when its candle arrives, none after the deadline."""
 
 import pytest
 
@@ -7,10 +7,10 @@ from candlecast.server.stored_candles import await_candles
 
 
 class Clock:
-    """A session whose candles arrive at given seconds, and whose time passes only while it is slept."""
+    """A session whose candles arrive at given seconds. Its time advances only in sleep()."""
 
     def __init__(self, arrivals):
-        self.arrivals, self.time, self.looks = arrivals, 0.0, 0
+        self.arrivals, self.time, self.queries = arrivals, 0.0, 0
 
     def now(self):
         return self.time
@@ -19,7 +19,7 @@ class Clock:
         self.time += seconds
 
     def rows(self, _query, _types, values):
-        self.looks += 1
+        self.queries += 1
         return [()] if self.arrivals.get(values[0], float("inf")) <= self.time else []
 
 
@@ -32,12 +32,12 @@ class Clock:
         ({"B": 0.0}, 0.0, ["B"]),
     ],
 )
-def test_symbols_come_as_their_candles_do(monkeypatch, arrivals, deadline, expected):
+def test_symbols_are_returned_as_their_candles_arrive(monkeypatch, arrivals, deadline, expected):
     clock = Clock(arrivals)
     monkeypatch.setattr(stored_candles.time, "sleep", clock.sleep)
     assert list(await_candles(clock, {"A", "B"}, 60.0, deadline)) == expected
 
 
-def test_nothing_is_asked_for_no_symbols():
+def test_without_symbols_there_is_no_query():
     clock = Clock({})
-    assert (list(await_candles(clock, (), 60.0, 1.0)), clock.looks) == ([], 0)
+    assert (list(await_candles(clock, (), 60.0, 1.0)), clock.queries) == ([], 0)

@@ -12,8 +12,8 @@ from tests.support.feeding import difference
 
 def test_corrupt_archives_are_logged_and_downloaded_again(db, database_url, caplog) -> None:
     with market_of(3) as exchange:
-        exchange.spoil("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
-        exchange.spoil("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
+        exchange.corrupt("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
+        exchange.corrupt("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
         assert fill(exchange, database_url, 3) == 0
         rejected = [record.getMessage() for record in caplog.records if " rejected, attempt " in record.getMessage()]
         assert sorted(text.split(" rejected")[0] for text in rejected) == [
@@ -27,7 +27,7 @@ def test_corrupt_archives_are_logged_and_downloaded_again(db, database_url, capl
 def test_a_permanently_corrupt_archive_is_replaced_by_rest(db, database_url, capsys) -> None:
     with market_of(35) as exchange:
         for name in ("BTCUSDT-1m-2026-04.zip", "BTCUSDT-1m-2026-04-07.zip"):
-            exchange.spoil(name, *["wrong checksum"] * 3)
+            exchange.corrupt(name, *["wrong checksum"] * 3)
         assert fill(exchange, database_url, 35) == 0
         out, err = capsys.readouterr()
         assert "candlecast: BTCUSDT-1m-2026-04.zip: its SHA-256 begins with" in err

@@ -241,7 +241,7 @@ def test_an_invalid_candle_is_reported_and_stops_no_other(db, database_url):
     one = market(["BTCUSDT"])
     live, past = START + 5 * MINUTE, START - 30 * MINUTE
     for minute in (live, past):
-        one.spoil("BTCUSDT", minute, high=1.0)
+        one.corrupt("BTCUSDT", minute, high=1.0)
 
     async def scene():
         async with fed(database_url, one):

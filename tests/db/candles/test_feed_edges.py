@@ -161,7 +161,7 @@ def test_the_close_reason_of_the_exchange_is_reported(db, database_url):
             feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
         ):
             await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
-            await exchange.hang_up("good\0bye")
+            await exchange.close_streams("good\0bye")
             await until(clock, lambda: "good" in (state_of(db, "BTCUSDT")[1] or ""), "the reason is reported")
             await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live again")
             return state_of(db, "BTCUSDT")[1]

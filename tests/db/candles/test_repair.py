@@ -122,8 +122,8 @@ def test_a_lost_archive_row_is_written_again(db, database_url) -> None:
 
 def test_days_without_a_valid_archive_are_compared_over_rest(db, database_url, broken, capsys) -> None:
     for day in range(28, 31):
-        broken.spoil(f"BTCUSDT-1m-2026-04-{day}.zip", *["truncated zip"] * 3)
-    broken.spoil("BTCUSDT-1m-2026-05-02.zip", *["wrong checksum"] * 3)
+        broken.corrupt(f"BTCUSDT-1m-2026-04-{day}.zip", *["truncated zip"] * 3)
+    broken.corrupt("BTCUSDT-1m-2026-05-02.zip", *["wrong checksum"] * 3)
     assert run_repair(broken, database_url) == 0
     assert "candlecast: BTCUSDT-1m-2026-05-02.zip: its SHA-256 begins with" in capsys.readouterr().err
     assert difference(db, broken.market, "BTCUSDT", TODAY - 5 * DAY, END) == ""

@@ -30,8 +30,8 @@ class _Commands(TyperGroup):
             raise typer.Exit(error.exit_status) from None
 
 
-def _print_version(asked: bool) -> None:
-    if not asked:
+def _print_version(is_requested: bool) -> None:
+    if not is_requested:
         return
     try:
         typer.echo(f"candlecast {version('candlecast')}")

@@ -186,7 +186,7 @@ def retrain(options: RetrainArguments) -> None:
 
 
 def evaluate(options: EvaluateArguments) -> None:
-    """Evaluate the forecasts walk-forward: train on each fold, test on the range that follows.
+    """Evaluate the forecasts walk-forward, with new models for each fold.
 
     Prints tables, and writes evaluation.json and plots. Publishes nothing. Rows at the border of two ranges are purged.
     Sampled rows are checked for look-ahead before the training. docs/explanation/evaluation.md explains the results.

@@ -1,49 +1,49 @@
-# The ways into candlecast. `make` alone lists them; scripts/ has the steps, a header on each.
+# Entry points of candlecast. `make` alone lists them; each step is a script in scripts/.
 #
-# CANDLES   files for `make up` to load, ? stands for a blank in a name; demo: generated candles. Default: BTCUSDT's from the
-#           exchange where it can be reached, else generated ones; later runs keep to what is there
-# CLUSTER   the name of the PostgreSQL cluster, default the one in .env, else candlecast: another name is another installation
+# CANDLES   candle files that `make up` loads (write ? for a blank in a name), or demo for synthetic candles. Default:
+#           BTCUSDT from the exchange, or synthetic candles if it cannot be reached; later runs keep what is stored
+# CLUSTER   name of the PostgreSQL cluster, default the one in .env, else candlecast. Each name is a separate installation
 
 export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS SERVE_ARGS
 
 .DEFAULT_GOAL := help
 .PHONY: help up down clean psql serve test golden lint format docs bench
 
-help: ## list these targets
+help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## everything, to a first prediction on the screen; CANDLES='FILE...' loads those files, CANDLES=demo makes some up
+up: ## Install, start and show a first forecast; CANDLES='FILE...' loads files, CANDLES=demo generates candles
 	@scripts/up.sh
 
-down: ## stop the cluster; `make up` starts it again
+down: ## Stop the cluster; `make up` starts it again
 	@scripts/down.sh
 
-clean: ## remove the cluster with all its data, and the Python environment; asks first (YES=1 does not)
+clean: ## Remove the cluster, its data and the Python environment; asks for confirmation unless YES=1
 	@scripts/clean.sh
 
-psql: ## a SQL prompt in the database
+psql: ## Open a SQL prompt in the database
 	@scripts/psql.sh
 
-serve: ## /health, /metrics and the dashboard on http://127.0.0.1:8080/, until Ctrl-C; SERVE_ARGS passes through
+serve: ## Serve /health, /metrics and the dashboard on http://127.0.0.1:8080/ until Ctrl-C; SERVE_ARGS adds options
 	@scripts/serve.sh
 
-test: ## every test, on a throw-away cluster; PYTEST_ARGS='-k features' picks
+test: ## Run all tests on a throw-away cluster; PYTEST_ARGS='-k features' selects some
 	@scripts/test.sh
 
 GOLDEN_TESTS = tests/unit/docs/test_reference.py tests/db/docs/test_reference.py \
   tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights
 
-golden: ## write the generated files (schema, rights, docs/reference; at a release the frozen hashes): read the diff before you commit
+golden: ## Rewrite the generated files (schema, rights, docs/reference, frozen hashes); review the diff
 	@GOLDEN=write PYTEST_ARGS='-q $(GOLDEN_TESTS)' scripts/test.sh && python3 tests/freeze.py
 
-lint: ## ruff, import-linter, sqlfluff, mypy, codespell, mkdocs, bash -n
+lint: ## Run ruff, import-linter, sqlfluff, mypy, codespell, mkdocs, bash -n
 	@scripts/lint.sh
 
-format: ## let ruff rewrite what it can
+format: ## Fix what ruff can fix
 	@scripts/lint.sh fix
 
-docs: ## build the documentation as a website, strictly
+docs: ## Build the documentation as a website
 	@scripts/lint.sh docs
 
-bench: ## latency, memory and volume beside a plain Python process; BENCH_ARGS=--help lists other benchmarks
+bench: ## Compare latency, memory and volume with a plain Python process; BENCH_ARGS=--help lists other benchmarks
 	@scripts/bench.sh

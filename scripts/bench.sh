@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# One benchmark on a throw-away server that does fsync: `make bench`.
+# Runs one benchmark on a throw-away server with fsync: `make bench`.
 #
-#   make bench                                             limits: latency, memory and volume against their limits
-#   make bench BENCH_ARGS='--cron-minutes 10'              the same, and ten real minutes of pg_cron
-#   make bench BENCH_ARGS='feed-latency --sessions 10'     another one: NAME, its options
-#   make bench BENCH_ARGS='--database-url postgresql://..' on that database instead, under a symbol of the benchmark's own
-#   make bench BENCH_ARGS=--help                           their names; BENCH_ARGS='NAME --help' the options
+#   make bench                                             the benchmark limits: latency, memory, volume and their limits
+#   make bench BENCH_ARGS='--cron-minutes 10'              the same, plus ten real minutes of pg_cron
+#   make bench BENCH_ARGS='feed-latency --sessions 10'     another benchmark: NAME and its options
+#   make bench BENCH_ARGS='--database-url postgresql://..' on that database, with the benchmark's own symbol
+#   make bench BENCH_ARGS=--help                           all names; BENCH_ARGS='NAME --help' shows the options
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Named as the tests' are, so that what a killed run leaves is swept with theirs.
+# Named like the tests' clusters, so that the leftovers of a killed run are removed in the same way.
 bench_cluster=candlecast_test_$$
 installed=/var/lib/candlecast/$bench_cluster
 bench_database=candlecast_bench
@@ -21,7 +21,7 @@ clean_up() {
   as_root rm -rf "$installed"
 }
 
-# A cluster for tests has no fsync; here latency must be what users get, and commits must have their times.
+# A cluster for tests has no fsync. Here latency must be realistic, and commits need timestamps.
 make_durable() {
   local folder
   folder=$(echo /etc/postgresql/*/"$bench_cluster"/conf.d)
@@ -34,7 +34,7 @@ cd "$project"
 scripts/packages.sh
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-read -ra arguments <<<"${BENCH_ARGS:-}" # words, as the user wrote them
+read -ra arguments <<<"${BENCH_ARGS:-}" # split into words
 if [[ ${arguments[0]:-} != --help && ${arguments[0]:--} == -* ]]; then
   arguments=(limits "${arguments[@]}")
 fi
@@ -68,7 +68,7 @@ DATABASE_URL=$(url "$port" "$bench_database")
 export DATABASE_URL PYTHONPATH=$installed
 "$python" -m alembic upgrade head
 
-# A limit that is missed is status 1, and no failure of this script.
+# Status 1 means that a limit is exceeded, not that this script failed.
 status=0
 "$python" -m bench "${arguments[@]}" || status=$?
 exit "$status"

@@ -1,17 +1,17 @@
-# Which candles `make up` works with: the exchange's, files, or generated ones. Sourced by up.sh, never run.
+# Chooses the candles for `make up`: from the exchange, from files, or synthetic. Sourced by up.sh.
 #
-# A database that has candles keeps to where they come from: what $fetched names is brought up to date from the exchange,
-# DEMO is generated further where it is there.
+# A database with candles keeps their source: the symbol in $fetched is updated from the exchange, and DEMO is continued
+# if it exists.
 # shellcheck shell=bash
 
 days=60
-listed=BTCUSDT           # what is fetched where nothing else is said
-wanted=$state/symbols    # what CANDLES and the exchange brought so far
-fetched=$state/fetched   # what comes from the exchange, and is shown
+listed=BTCUSDT           # the symbol that is downloaded by default
+wanted=$state/symbols    # file with the symbols that were loaded so far
+fetched=$state/fetched   # file with the symbol that comes from the exchange
 
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -c "$1"; }
 
-# has_candles [SYMBOL]: any, or any of that one.
+# has_candles [SYMBOL]: whether the database has candles, or candles of this symbol.
 has_candles() { [[ $(sql "select exists (select from candles_1m${1:+ where symbol = $(sql_text "$1")})") == t ]]; }
 
 remembered() { [[ ! -e $wanted ]] || cat "$wanted"; }
@@ -21,11 +21,11 @@ remember() {
   mv "$wanted.new" "$wanted"
 }
 
-# The files of CANDLES, and in symbols what they hold, remembered in case that the training is interrupted. Loading
-# again is harmless: the table says what changed.
+# Load the files of CANDLES, and set symbols to what they contain. The symbols are stored, in case the training is
+# interrupted. Loading a file again changes nothing.
 load_candles() {
   local files found
-  # shellcheck disable=SC2206  # words and patterns, as the user wrote them; ? stands for a blank in a name
+  # shellcheck disable=SC2206  # split into words and patterns; ? matches a blank in a name
   files=($CANDLES)
   "$venv/bin/candlecast" load -- "${files[@]}"
   found=$("$python" -c '
@@ -36,8 +36,8 @@ print("\n".join(dict.fromkeys(read_candle_file(file).symbol for file in sys.argv
   remember "${symbols[@]}"
 }
 
-# Says why the exchange does not answer, and fails; within five seconds, whatever the network does.
-ask_exchange() {
+# Fail within five seconds if the exchange cannot be reached, and print the reason.
+probe_exchange() {
   local why
   why=$(cd "$project" && timeout -k 1 5 "$python" -m candlecast.exchanges.probe) || {
     printf '%s\n' "${why:-no answer within 5 s}"
@@ -45,26 +45,26 @@ ask_exchange() {
   }
 }
 
-# The first time, where the database has no candle at all: from the exchange, if it answers.
+# Download candles into an empty database, if the exchange can be reached.
 fetch_candles() {
   local why status=0
-  if ! why=$(ask_exchange); then
+  if ! why=$(probe_exchange); then
     say "  no candles from the exchange: $why"
     return
   fi
-  say "  candles of $listed, the last $days days, from $(exchange_address) (CANDLES=demo would generate some instead)"
+  say "  downloading $days days of $listed from $(exchange_address) (CANDLES=demo generates candles instead)"
   remember "$listed"
   printf '%s\n' "$listed" >"$fetched"
   "$venv/bin/candlecast" backfill --symbol "$listed" --days "$days" || status=$?
   if ! has_candles; then
     rm -f "$fetched"
-    say "  the exchange answered, but brought no candles"
+    say "  the exchange returned no candles"
   elif ((status > 1)); then
-    fail "the candles of $listed did not all come" "run make up again: it goes on where it stopped"
+    fail "the download of $listed is incomplete" "run make up again to continue it"
   fi
 }
 
-# Binance, or what the environment puts in its place.
+# Binance, or its replacement in the environment.
 exchange_address() {
   if [[ -n ${CANDLECAST_BINANCE_REST_URL:-} ]]; then
     printf '%s (CANDLECAST_BINANCE_REST_URL)' "$CANDLECAST_BINANCE_REST_URL"
@@ -73,16 +73,16 @@ exchange_address() {
   fi
 }
 
-# What is new at the exchange since they were fetched.
+# Download the candles since the last run.
 update_candles() {
   local why
   if [[ ! -e $fetched ]] || ! has_candles "$(<"$fetched")"; then
     return
-  elif why=$(ask_exchange); then
+  elif why=$(probe_exchange); then
     "$venv/bin/candlecast" backfill --symbol "$(<"$fetched")" --days "$days" && return
     why='see above'
   fi
-  say "  the candles stay as they are, up to $(sql "select to_char(max(open_time), 'YYYY-MM-DD HH24:MI') from candles_1m where symbol = $(sql_text "$(<"$fetched")")") UTC: $why"
+  say "  candles not updated, the newest is $(sql "select to_char(max(open_time), 'YYYY-MM-DD HH24:MI') from candles_1m where symbol = $(sql_text "$(<"$fetched")")") UTC: $why"
 }
 
 say_where_candles_come_from() {
@@ -92,24 +92,24 @@ say_where_candles_come_from() {
   fi
 }
 
-# Generated candles in stretches of ten days, so that there is something to watch.
+# Generate candles in steps of ten days, to show progress.
 generate_candles() {
-  local newest until stretches
-  say "  GENERATED candles under the symbol DEMO: a seeded random walk with a weak signal, nobody's market"
+  local newest until steps
+  say "  generating SYNTHETIC candles under the symbol DEMO: a seeded random walk with a weak signal"
   newest=$(sql "select coalesce(max(open_time), date_trunc('minute', now()) - interval '$days days') from candles_1m where symbol = 'DEMO'")
-  mapfile -t stretches < <(sql "
+  mapfile -t steps < <(sql "
     select to_char(least(start + interval '10 days', now()), 'YYYY-MM-DD HH24:MI')
     from generate_series(timestamptz '$newest', date_trunc('minute', now()) - interval '2 minutes', interval '10 days') as start")
-  for until in "${stretches[@]}"; do
+  for until in "${steps[@]}"; do
     printf '    %6s candles, up to %s UTC\n' "$(sql "select generate_demo_candles(timestamptz '$until UTC', 10)")" "$until"
   done
   if [[ $(sql "select exists (select from cron.job where jobname = 'candlecast-demo')") != t ]]; then
-    say "  one more each minute: pg_cron job candlecast-demo"
+    say "  one more candle each minute: pg_cron job candlecast-demo"
     sql "select from cron.schedule_in_database('candlecast-demo', '* * * * *', 'select generate_demo_candles()', '$database', 'candlecast_cron', true)" >/dev/null
   fi
 }
 
-# What CANDLES says; else the exchange's candles or, where it has none for us, DEMO; else what is there already.
+# Follow CANDLES. Without it: update what is stored; for an empty database use the exchange, else DEMO.
 choose_symbols() {
   local symbol
   case ${CANDLES:-} in
@@ -129,7 +129,7 @@ choose_symbols() {
     generate_candles
     symbols+=(DEMO)
   else
-    [[ -e $fetched ]] || say "  the database has candles of its own: nothing to load or to generate"
-    ((${#symbols[@]} > 0)) || say "  to train on them: $venv/bin/candlecast train --symbol SYMBOL --publish active"
+    [[ -e $fetched ]] || say "  the database already has candles: nothing to load or generate"
+    ((${#symbols[@]} > 0)) || say "  to train on them, run: $venv/bin/candlecast train --symbol SYMBOL --publish active"
   fi
 }

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Removes the cluster with all its data, the Python environment and .env: `make clean`. Asks; `make clean YES=1` does not.
+# Removes the cluster, its data, the Python environment and .env: `make clean`. Asks for confirmation unless YES=1.
 #
-# System packages and what was trained into models/ stay.
+# System packages and trained models in models/ are kept.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# A test or bench run imports from this environment: taking it away in the middle breaks that run.
+# A running test or benchmark imports from this environment.
 "$project/scripts/cluster.sh" sweep
 for used in /etc/postgresql/*/candlecast_test_*/environment; do
   [[ ! -e $used ]] || ! grep -qF "$venv/" "$used" ||
-    fail "a test or bench run is using $venv ($(basename "$(dirname "$used")"))" "wait until it ends, or stop it"
+    fail "a test or benchmark uses $venv ($(basename "$(dirname "$used")"))" "wait until it ends, or stop it"
 done
 
 if [[ ${YES:-} != 1 ]]; then
-  printf 'This removes PostgreSQL cluster %s with every candle, model and prediction in it, and %s.\n' "$cluster" "$state"
+  printf 'This removes PostgreSQL cluster %s with all candles, models and predictions, and %s.\n' "$cluster" "$state"
   answer=
-  read -r -p 'Type yes to go on: ' answer || true
-  [[ $answer == yes ]] || fail "nothing was removed" "make clean YES=1 does not ask"
+  read -r -p 'Type yes to continue: ' answer || true
+  [[ $answer == yes ]] || fail "nothing was removed" "type yes, or run: make clean YES=1"
 fi
 
 "$project/scripts/cluster.sh" drop
@@ -24,9 +24,9 @@ if [[ -e $state ]]; then
   if [[ $owner == "$project" ]]; then
     as_root rm -rf "$state"
   else
-    say "  $state is not this clone's: it stays"
+    say "  $state belongs to another clone: kept"
   fi
 fi
-# Of another installation it stays: `.ci/run` and CLUSTER=other make clean take their own away.
+# The .env of another installation is kept.
 ! grep -qsF "'$python'" "$env_file" || rm -f "$env_file"
-say "Removed. make up makes it all anew."
+say "Removed. make up installs it again."

@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
-# The PostgreSQL cluster of candlecast's own: its own port, data folder and settings. No other cluster is touched.
+# Manages candlecast's own PostgreSQL cluster, with its own port, data folder and settings. Other clusters are not
+# changed.
 #
-#   scripts/cluster.sh create     make it where it is missing, bring its settings up to date
-#   scripts/cluster.sh start      start it, or restart it where its settings changed; waits until it answers
-#   scripts/cluster.sh stop
+#   scripts/cluster.sh create     create the cluster if it is missing, and update its settings
+#   scripts/cluster.sh start      start it, or restart it if its settings changed; waits until it is ready
+#   scripts/cluster.sh stop       stop it
 #   scripts/cluster.sh drop       remove it with all its data
 #   scripts/cluster.sh port       print its port
-#   scripts/cluster.sh log        print where its log is
-#   scripts/cluster.sh sweep      drop throw-away clusters whose test run is gone
+#   scripts/cluster.sh log        print the path of its log
+#   scripts/cluster.sh sweep      drop the throw-away clusters of test runs that have ended
 #
-# CLUSTER            its name, see common.sh
-# SERVER_PYTHONPATH  what the server imports from, default the environment's site-packages
-# CRON_DATABASE      where pg_cron lives, default candlecast
-# THROWAWAY          a process id: a cluster for tests, without fsync, swept when that process is gone
-# ML_TORCHSCRIPT     on or off; default on where every login of the machine is its administrator's
+# CLUSTER            name of the cluster, see common.sh
+# SERVER_PYTHONPATH  import path of the server, default the environment's site-packages
+# CRON_DATABASE      database of pg_cron, default candlecast
+# THROWAWAY          process id of a test run: the cluster has no fsync, and is dropped after that process has ended
+# ML_TORCHSCRIPT     on or off; default on if only administrators can log in to this machine
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 sockets=/var/run/postgresql
 
-# The version the cluster has, or else the newest that is installed.
+# The version of the cluster, else the newest one that is installed.
 find_version() {
   local found
   for found in /etc/postgresql/*/"$cluster"; do
@@ -27,7 +28,7 @@ find_version() {
   installed_postgres || fail "PostgreSQL with PL/Python and pg_cron is not installed" "run scripts/packages.sh"
 }
 
-# Where PostgreSQL is not even installed, there is nothing to stop or to remove.
+# Without any cluster there is nothing to stop or remove.
 [[ ! ${1:-} =~ ^(stop|drop|sweep|log)$ ]] || compgen -G '/etc/postgresql/*/*' >/dev/null || exit 0
 
 version=$(find_version)
@@ -37,15 +38,15 @@ marker=$config/candlecast.project
 exists() { [[ -e $config/postgresql.conf ]]; }
 field() { pg_lsclusters -h "$version" "$cluster" | awk -v n="$1" '{print $n}'; }
 port() { field 3; }
-# What the server itself says: a port that some other program answers on proves nothing.
+# Checks the server process, because another program may use the port.
 running() { as_root pg_ctlcluster "$version" "$cluster" status >/dev/null 2>&1; }
 sql() { as_postgres psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$sockets" -p "$(port)" -d "${2:-postgres}" -c "$1"; }
 
-# Refuse a cluster that this clone did not make. A clone that was moved, its old folder gone, keeps its cluster.
+# Fail if another clone or program created the cluster. A clone that was moved keeps its cluster.
 check_own() {
   local owner
   exists || [[ -e $marker ]] || return 0
-  [[ -e $marker ]] || fail "there is a PostgreSQL cluster $version/$cluster that candlecast did not make: it stays untouched" \
+  [[ -e $marker ]] || fail "candlecast did not create the PostgreSQL cluster $version/$cluster" \
     "choose another name: make ... CLUSTER=other"
   owner=$(head -n 1 "$marker")
   [[ $owner == "$project" ]] || as_root test ! -e "$owner/scripts/cluster.sh" ||
@@ -53,7 +54,7 @@ check_own() {
       "work there, or choose another name here: make ... CLUSTER=other"
 }
 
-# put FILE: the file gets what stands on standard input, where it differs.
+# put FILE: write standard input to the file, if it differs.
 put() {
   local wanted
   wanted=$(cat)
@@ -67,7 +68,7 @@ put() {
 settings() {
   local cron_database=${CRON_DATABASE:-$database}
   cat <<CONF
-# Written by candlecast's set-up at each \`make up\`. Your own settings belong into another file beside this one.
+# Written by candlecast at each \`make up\`. Put your own settings into another file of this folder.
 shared_preload_libraries = 'pg_cron'
 cron.database_name = '$cron_database'
 cron.use_background_workers = on    # the jobs' role has no password to connect with
@@ -78,14 +79,14 @@ timezone = 'UTC'
 jit = off                           # predictions are short queries: compiling them costs more than it saves
 CONF
   [[ -z ${THROWAWAY:-} ]] || cat <<CONF
-# Thrown away after the tests: nothing here must outlive a power cut.
+# For tests: data need not survive a power failure.
 fsync = off
 full_page_writes = off
 max_wal_size = '4GB'
 CONF
 }
 
-# Every account that can log in is the one who runs this, or may become root.
+# Whether every account that can log in is the current user or can become root.
 only_administrators() {
   local account uid shell
   while IFS=: read -r account _ uid _ _ _ shell; do
@@ -95,7 +96,7 @@ only_administrators() {
   done < <(getent passwd)
 }
 
-# The server's environment. What an administrator added stays, and so does an ML_TORCHSCRIPT of their own.
+# The server's environment. Lines that an administrator added are kept, including their ML_TORCHSCRIPT.
 environment() {
   local before=$config/environment torchscript=${ML_TORCHSCRIPT:-} by=
   [[ -n $torchscript ]] || torchscript=$(sed -nE "/# by the set-up/! s/^ML_TORCHSCRIPT *=? *'?([a-z]+)'?.*/\1/p" "$before")
@@ -132,7 +133,7 @@ create() {
   environment | put "$config/environment"
 }
 
-# Settings written after the server started.
+# Whether settings were written after the server started.
 outdated() {
   local file data
   data=$(field 6)
@@ -144,8 +145,8 @@ outdated() {
 
 port_is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Close what the caller had open, but for the terminal: the server would hold it for as long as it runs, and with it
-# the lock of a `flock FILE make up`. 255 is bash's own.
+# Close inherited file descriptors except the terminal: the server would keep them open, and with them the lock of
+# `flock FILE make up`. 255 belongs to bash.
 close_inherited() {
   local open
   for open in /proc/"$BASHPID"/fd/*; do
@@ -164,7 +165,7 @@ start() {
     old=$(port)
     if port_is_taken "$old"; then
       new=$(perl -I/usr/share/perl5 -MPgCommon -e 'print PgCommon::next_free_port()')
-      say "  port $old is taken by another program: moving to port $new"
+      say "  another program uses port $old: changing to port $new"
       as_root pg_conftool "$version" "$cluster" set port "$new"
     fi
   elif outdated; then
@@ -184,11 +185,11 @@ start() {
     ! pg_isready -q -h "$sockets" -p "$(port)" || break
     sleep 0.1
   done
-  ((tries < 600)) || fail "PostgreSQL cluster $version/$cluster does not answer on port $(port) after a minute" "read its log: $(field 7)"
+  ((tries < 600)) || fail "PostgreSQL cluster $version/$cluster is not ready on port $(port) after a minute" "read its log: $(field 7)"
   add_superuser
 }
 
-# A superuser named as who runs this: migrations need one, and peer authentication lets nobody else be it.
+# Create a superuser with the name of the current user: migrations need one, and peer authentication protects it.
 add_superuser() {
   local me
   me=$(id -un)
@@ -222,7 +223,7 @@ drop() {
   fi
 }
 
-# When process $1 started, so that a later process with its number is not taken for it.
+# Start time of process $1, to detect a reused process id.
 started() { awk '{sub(/.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null; }
 
 sweep() {
@@ -231,8 +232,8 @@ sweep() {
     [[ -e $left ]] || continue
     read -r pid since < <(sed -n 2p "$left") || continue
     [[ $(started "$pid") != "$since" ]] || continue
-    say "  an earlier test run left $(basename "$(dirname "$left")")"
-    # by its own maker's word: it was made to be thrown away, whichever clone made it
+    say "  an earlier test run did not remove $(basename "$(dirname "$left")")"
+    # throw-away clusters of all clones may be dropped
     (project=$(head -n 1 "$left") cluster=$(basename "$(dirname "$left")") version=$(basename "$(dirname "$(dirname "$left")")")
       config=/etc/postgresql/$version/$cluster marker=$config/candlecast.project
       drop)
@@ -242,5 +243,5 @@ sweep() {
 case ${1:-} in
   create | start | stop | drop | port | sweep) "$1" ;;
   log) field 7 ;;
-  *) fail "unknown: cluster.sh ${1:-}" "the header of scripts/cluster.sh lists what it does" ;;
+  *) fail "unknown: cluster.sh ${1:-}" "read the header of scripts/cluster.sh" ;;
 esac

@@ -1,15 +1,15 @@
-# What the scripts share: where things are, who runs what, how messages look. Sourced, never run.
+# Shared by all scripts: paths, messages, running commands as another user. Sourced, never executed.
 #
-# CLUSTER names the installation: the PostgreSQL cluster, and the folder of its Python environment. Without it, the
-# one that .env names, else candlecast. The environment is /var/lib/candlecast/<name>/venv, where the postgres user
-# can read it whatever the clone's own mode is.
+# CLUSTER is the name of the installation: of the PostgreSQL cluster and of its folder. Default: the name in .env, else
+# candlecast. The Python environment is /var/lib/candlecast/<name>/venv, because the postgres user may not be allowed to
+# read the clone.
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # the scripts that source this use these
 
 set -Eeuo pipefail
 umask 022
-# What fails unexplained names its place; 78 is fail's own status (EX_CONFIG), which has said its word.
-trap '(($? == 78)) || printf "candlecast: %s line %s: this failed: %s\n" "${BASH_SOURCE[0]:-$0}" "$LINENO" "$BASH_COMMAND" >&2' ERR
+# An unexpected failure prints its place. 78 (EX_CONFIG) is the status of fail, which has printed its message.
+trap '(($? == 78)) || printf "candlecast: %s line %s: command failed: %s\n" "${BASH_SOURCE[0]:-$0}" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 env_file=$project/.env
@@ -22,7 +22,7 @@ python=$venv/bin/python
 
 say() { printf '%s\n' "$*"; }
 
-# fail MESSAGE [REMEDY]: say what happened and what to do about it, and stop.
+# fail MESSAGE [REMEDY]: print both and exit with status 78.
 fail() {
   printf 'candlecast: %s\n' "$1" >&2
   [[ -z ${2:-} ]] || printf '  what to do: %s\n' "$2" >&2
@@ -30,7 +30,7 @@ fail() {
 }
 
 [[ $cluster =~ ^[a-z][a-z0-9_]{0,39}$ ]] ||
-  fail "CLUSTER='$cluster' is not a name for a cluster" "use lower-case letters, digits and _, a letter first"
+  fail "CLUSTER='$cluster' is not a valid name" "use lower-case letters, digits and _, starting with a letter"
 
 as_root() {
   if ((EUID == 0)); then
@@ -38,11 +38,11 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@"
   else
-    fail "this needs root, and there is no sudo here" "run it as root"
+    fail "this needs root, and sudo is not installed" "run it as root"
   fi
 }
 
-# As the postgres user, from a folder that it can stand in: the clone may be under /root.
+# Run as the postgres user, from a folder that it can read: the clone may be under /root.
 as_postgres() {
   if ((EUID == 0)); then
     (cd / && runuser -u postgres -- "$@")
@@ -53,10 +53,10 @@ as_postgres() {
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# The packages that PostgreSQL version $1 needs here.
+# The packages for PostgreSQL version $1.
 postgres_packages() { printf '%s\n' "postgresql-$1" "postgresql-plpython3-$1" "postgresql-$1-cron"; }
 
-# The newest PostgreSQL that is installed with PL/Python and pg_cron; fails where there is none.
+# The newest PostgreSQL version that is installed with PL/Python and pg_cron; fails if there is none.
 installed_postgres() {
   local version package
   for version in $(dpkg-query -W -f '${Package}\n' 'postgresql-plpython3-*' 2>/dev/null | grep -oE '[0-9]+$' | sort -rn); do
@@ -69,7 +69,7 @@ installed_postgres() {
   return 1
 }
 
-# shell_quote TEXT: in single quotes, for .env, whatever TEXT holds.
+# shell_quote TEXT: TEXT in single quotes, for .env.
 shell_quote() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
 
 # A role or database name as a SQL identifier; a text as a SQL literal.
@@ -79,11 +79,11 @@ sql_text() { printf "'%s'" "${1//\'/\'\'}"; }
 # url PORT DATABASE: a libpq URI for the user who runs this, through the socket.
 url() { printf 'postgresql:///%s?host=/var/run/postgresql&port=%s' "$2" "$1"; }
 
-# Run inside the state folder's lock: two makes at once must not install into one environment.
+# Run a command under the lock of the state folder, so that two installations cannot write one environment.
 with_lock() {
   local lock=$state/lock
   (
-    flock -n 9 || { say "  waiting for another make that uses $state"; flock 9; }
+    flock -n 9 || { say "  waiting for another make process that uses $state"; flock 9; }
     "$@"
   ) 9>"$lock"
 }

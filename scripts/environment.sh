@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the Python environment that the server, the command line and the tests share, from /usr/bin/python3.
+# Creates the Python environment of the server, the command line and the tests, from /usr/bin/python3.
 #
-#   scripts/environment.sh EXTRA...                 requirements of these extras, and the project itself
-#   scripts/environment.sh --project-in DIR EXTRA...    the project into DIR instead: a test never changes what a
-#                                                   running server imports
+#   scripts/environment.sh EXTRA...                 install the requirements of these extras, and the project
+#   scripts/environment.sh --project-in DIR EXTRA...    install the project into DIR, so that a test does not change
+#                                                   what a running server imports
 #
-# It stands in /var/lib/candlecast/<CLUSTER>/venv, readable for the postgres user, owned by the user who runs this.
-# Requirements are installed when pyproject.toml or constraints.txt changed since, the project when its sources did:
-# for real, not editable, since PYTHONPATH heeds no .pth file. Nothing is written into the clone.
+# The environment is /var/lib/candlecast/<CLUSTER>/venv, readable by the postgres user, owned by the current user.
+# Requirements are installed when pyproject.toml or constraints.txt changed, the project when its sources changed. The
+# installation is not editable, because PYTHONPATH ignores .pth files. Nothing is written into the clone.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 target=
@@ -19,7 +19,7 @@ extras=("$@")
 log=$state/pip.log
 sources=(pyproject.toml LICENSE candlecast trainer)
 
-# The state folder, made by root, owned by who runs this, and bound to this clone.
+# Create the state folder as root, owned by the current user, and assign it to this clone.
 make_state() {
   local owner
   if [[ -e $state/project ]]; then
@@ -35,19 +35,19 @@ make_state() {
   printf '%s\n' "$project" >"$state/project"
 }
 
-# pip, its output in the log; on the screen a line for each larger download, and one at the end.
+# Run pip. Its output goes to the log; the screen shows a line for each larger download and one at the end.
 pip_install() {
   printf '\n%s pip install %s\n' "$(date -Is)" "$*" >>"$log"
   if ! (cd "$state" && "$python" -m pip install --no-input --disable-pip-version-check --progress-bar off "$@") 2>&1 |
     tee -a "$log" | awk '
-      /^ *Downloading .*\([0-9.]+ (M|G)B\)/ { sub(/^ *Downloading (.*\/)?/, "    fetching "); print; fflush() }
+      /^ *Downloading .*\([0-9.]+ (M|G)B\)/ { sub(/^ *Downloading (.*\/)?/, "    downloading "); print; fflush() }
       /^Installing collected packages/ { n = split($0, names, ","); if (n > 1) printf "    installing %d packages\n", n; fflush() }'; then
     tail -n 15 "$log" >&2
-    fail "pip install failed, see above and $log" "mend the network or pip's configuration, and run it again"
+    fail "pip install failed, see above and $log" "fix the network or pip's configuration, and run it again"
   fi
 }
 
-# The requirements of the extras, one a line: an extra may name others of this project.
+# The requirements of the extras, one per line. An extra may include other extras of this project.
 requirements() {
   "$python" - "$project/pyproject.toml" "$@" <<'PYTHON'
 import re, sys, tomllib
@@ -69,21 +69,21 @@ PYTHON
 
 make_venv() {
   if [[ -e $venv ]] && ! "$python" -c 'import pip' 2>/dev/null; then
-    say "  the environment is damaged: making it anew"
+    say "  the environment is damaged: creating it again"
     rm -rf "$venv"
   fi
   if [[ -e $venv && $("$python" -c 'import sys; print(sys.version_info[:2])') != $(/usr/bin/python3 -c 'import sys; print(sys.version_info[:2])') ]]; then
-    say "  the system's Python changed: making the environment anew"
+    say "  the system's Python version changed: creating the environment again"
     rm -rf "$venv"
   fi
   if [[ ! -e $venv ]]; then
-    say "  making $venv"
+    say "  creating $venv"
     rm -f "$state"/*.stamp
     /usr/bin/python3 -m venv "$venv"
   fi
 }
 
-# Install again what lost files since.
+# Reinstall packages with missing files.
 repair_requirements() {
   local listed damaged
   listed=$("$python" - "$@" <<'PYTHON'
@@ -101,7 +101,7 @@ PYTHON
 )
   [[ -n $listed ]] || return 0
   mapfile -t damaged <<<"$listed"
-  say "  the environment lost files: installing again ${damaged[*]}"
+  say "  files are missing in the environment: reinstalling ${damaged[*]}"
   pip_install --constraint "$project/constraints.txt" --force-reinstall --no-deps "${damaged[@]}"
 }
 
@@ -115,7 +115,7 @@ install_requirements() {
     repair_requirements "${wanted[@]}"
     return
   fi
-  say "  installing the requirements (${extras[*]}), pinned in constraints.txt; log: $log"
+  say "  installing the requirements (${extras[*]}) pinned in constraints.txt; log: $log"
   pip_install --constraint "$project/constraints.txt" "${wanted[@]}"
   printf '%s\n' "$sum" >"$stamp"
 }
@@ -125,7 +125,7 @@ source_hash() {
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
 }
 
-# From a copy: setuptools writes build/ and egg-info beside the sources, and the clone may be read-only.
+# Install from a copy: setuptools writes build/ and egg-info next to the sources, and the clone may be read-only.
 install_project() {
   local sum stamp copy
   sum=$(source_hash)
@@ -133,7 +133,7 @@ install_project() {
   [[ $(cat "$stamp" 2>/dev/null) != "$sum" ]] || return 0
   say "  installing the project's packages into ${target:-$venv}"
   copy=$(mktemp -d)
-  # shellcheck disable=SC2064  # the path is meant as it is now
+  # shellcheck disable=SC2064  # expanded now
   trap "rm -rf '$copy'" EXIT
   (cd "$project" && tar -c --exclude __pycache__ "${sources[@]}") |
     tar -x --no-same-owner -C "$copy"

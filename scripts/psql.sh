@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A SQL prompt in the database of .env: `make psql`.
+# Opens a SQL prompt in the database of .env: `make psql`.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [[ -r $env_file ]] || fail "there is no $env_file" "run: make up"

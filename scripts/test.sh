@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Runs every test on a throw-away cluster: `make test`. PYTEST_ARGS goes to pytest, which then runs what it names, once.
+# Runs all tests on throw-away clusters: `make test`. With PYTEST_ARGS, pytest runs once with these arguments.
 #
-# The cluster goes when the tests end, however they end; what a killed run left is swept by the next. The project is
-# installed beside the test cluster, so that neither the running installation nor its server sees a line of it.
+# The clusters are removed when the tests end. The next run removes the leftovers of a killed one. The project is
+# installed into a folder of its own, so that the running installation and its server are not affected.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# tests/db has a cluster to itself, which it may crash; tests/unit and then tests/e2e, which mostly wait for pg_cron's next
-# minute and stop and start theirs, run beside it on another.
+# tests/db has its own cluster, which it may crash. tests/unit and then tests/e2e run at the same time on a second cluster,
+# because tests/e2e restarts it and mostly waits for the next minute of pg_cron.
 db_cluster=candlecast_test_$$
 e2e_cluster=${db_cluster}_e2e
 installed=/var/lib/candlecast/$db_cluster
 cron_database=candlecast_cron_tests
 
-beside=
+background=
 clean_up() {
   trap - EXIT INT TERM HUP
-  [[ -z $beside ]] || kill "$beside" 2>/dev/null || true
+  [[ -z $background ]] || kill "$background" 2>/dev/null || true
   for cluster in "$db_cluster" "$e2e_cluster"; do
     CLUSTER=$cluster scripts/cluster.sh drop || true
   done
   as_root rm -rf "$installed"
 }
 
-# What killed runs left of their packages; their clusters are cluster.sh's to sweep.
+# Remove the packages of killed runs. cluster.sh removes their clusters.
 sweep_packages() {
   local left
   for left in /var/lib/candlecast/candlecast_test_*; do
@@ -48,16 +48,16 @@ scripts/environment.sh --project-in "$installed" dev
 site_packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 export SERVER_PYTHONPATH=$installed:$site_packages
 export CANDLECAST_TEST_CRON_DATABASE=$cron_database
-unset DATABASE_URL # tests name their database
+unset DATABASE_URL # tests set their database
 
-# make_cluster NAME: a throw-away cluster, started, with the database that pg_cron lives in.
+# make_cluster NAME: create and start a throw-away cluster with the database of pg_cron.
 make_cluster() {
   THROWAWAY=$$ CLUSTER=$1 CRON_DATABASE=$cron_database ML_TORCHSCRIPT=on scripts/cluster.sh create
   THROWAWAY=$$ CLUSTER=$1 scripts/cluster.sh start
   psql -X -q -v ON_ERROR_STOP=1 -d "$(url "$(CLUSTER=$1 scripts/cluster.sh port)" postgres)" -c "create database $cron_database"
 }
 
-# become_pytest CLUSTER ARGS...: in a subshell, whose process it takes over, so that a signal to it reaches pytest.
+# become_pytest CLUSTER ARGS...: replace the current subshell by pytest, so that signals reach pytest.
 become_pytest() {
   local cluster=$1 server
   shift
@@ -66,7 +66,7 @@ become_pytest() {
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "$python" -m pytest "$@"
 }
 
-run_beside() {
+run_background() {
   local status=0 folder
   trap 'kill "$!" 2>/dev/null; exit 143' TERM
   for folder in tests/unit tests/e2e; do
@@ -77,19 +77,19 @@ run_beside() {
 }
 
 run_all() {
-  local status=0 log=$installed/beside.log
+  local status=0 log=$installed/background.log
   make_cluster "$e2e_cluster"
-  run_beside >"$log" 2>&1 &
-  beside=$!
+  run_background >"$log" 2>&1 &
+  background=$!
   (become_pytest "$db_cluster" tests/db) || status=$?
-  wait "$beside" || status=$?
+  wait "$background" || status=$?
   cat "$log"
   return "$status"
 }
 
 make_cluster "$db_cluster"
 if [[ -n ${PYTEST_ARGS:-} ]]; then
-  # shellcheck disable=SC2086  # words, as the user wrote them
+  # shellcheck disable=SC2086  # split into words
   (become_pytest "$db_cluster" $PYTEST_ARGS) || exit $?
 else
   run_all || exit $?

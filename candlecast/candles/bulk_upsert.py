@@ -1,11 +1,11 @@
-"""Writes one symbol's ``Candles`` into ``candles_1m``, all or none.
+"""Writes one symbol's ``Candles`` into ``candles_1m``, all or nothing.
 
     with connection.transaction():
         inserted, changed = write_candles(connection, candles)
 
-Minutes that the table has nothing of go straight in by COPY. All else goes by COPY into a temporary table without
-constraints; there the CHECK constraints of ``candles_1m``, read from the catalog, look for a row that breaks one, so
-that the refusal names its line while the rules stand in one place. Then one INSERT ... ON CONFLICT moves the rows.
+A range without stored candles is copied directly. Otherwise the rows are copied into a temporary table without
+constraints. The CHECK constraints of ``candles_1m``, read from the catalog, are evaluated there, so that an error can
+name the line and the rules are defined only once. Then one INSERT ... ON CONFLICT moves the rows.
 """
 
 import re
@@ -21,12 +21,12 @@ from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import FileRefused, RowRefused
 from candlecast.core.times import describe_time, moment
 
-#: Called with (rows copied, rows) as it goes.
+#: Progress callback: (rows copied, all rows).
 Show = Callable[[int, int], None]
-#: In these settings nothing is lost of what comes as text and is read again: the catalog's expressions, and times.
+#: With these settings, times and the catalog's expressions survive the conversion to text and back.
 PLAIN_SETTINGS = "set local timezone = 'UTC'; set local datestyle = 'ISO'"
 _ROWS_PER_WRITE = 20_000
-#: PostgreSQL counts microseconds from here.
+#: The epoch of PostgreSQL's timestamps, 2000-01-01, in microseconds since 1970-01-01.
 _YEAR_2000_US = 946_684_800_000_000
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -44,10 +44,10 @@ order by c.conname
 def write_candles(
     connection: psycopg.Connection, candles: Candles, show: Show = lambda done, total: None
 ) -> tuple[int, int]:
-    """Write them in one transaction, or in a savepoint of the one that is open: (inserted, changed).
+    """Write the candles in one transaction, or in a savepoint of the open one. Returns (inserted, changed).
 
-    A row that is there already is changed where a value differs; a known spread_bps stays where the new candle has
-    none. Needs select, insert and update on candles_1m and TEMP on the database.
+    A stored row changes where a value differs. A stored spread_bps is kept where the new candle has none.
+    Needs select, insert and update on candles_1m and TEMP on the database.
     Raises FileRefused, with nothing written, and psycopg.Error.
     """
     if not len(candles):
@@ -59,21 +59,21 @@ def write_candles(
                     copy_candles(connection, candles, "candles_1m", show)
                 return len(candles), 0
             except (psycopg.IntegrityError, psycopg.DataError):
-                pass  # a row breaks a rule, or somebody wrote one of these minutes meanwhile: the long way will tell
+                pass  # an invalid row, or a concurrent writer: the staged path below finds out which
         stage_candles(connection, candles, show)
         refuse_broken_row(connection, candles)
         return upsert_staged(connection, candles)
 
 
 def stage_candles(connection: psycopg.Connection, candles: Candles, show: Show = lambda done, total: None) -> None:
-    """Put them into the temporary table staged_candles, which lives until the transaction ends."""
+    """Copy the candles into the temporary table staged_candles, which exists until the transaction ends."""
     connection.execute("drop table if exists pg_temp.staged_candles")
     connection.execute("create temp table staged_candles (place bigint not null, like candles_1m) on commit drop")
     copy_candles(connection, candles, "staged_candles", show, place=candles.places)
 
 
 def upsert_staged(connection: psycopg.Connection, candles: Candles) -> tuple[int, int]:
-    """Move the staged rows into candles_1m: (inserted, changed)."""
+    """Move the staged rows into candles_1m. Returns (inserted, changed). Raises FileRefused."""
     try:
         return connection.execute(upsert_from("staged_candles")).fetchone() or (0, 0)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -83,14 +83,14 @@ def upsert_staged(connection: psycopg.Connection, candles: Candles) -> tuple[int
 def copy_candles(
     connection: psycopg.Connection, candles: Candles, table: str, show: Show, **further: np.ndarray
 ) -> None:
-    """COPY them into a table, with further columns of int64; show(rows copied, rows) is called as it goes."""
+    """COPY the candles into a table, with ``further`` int64 columns. ``show`` reports the progress."""
     columns = {
         **further,
         "open_time": candles.open_time - _YEAR_2000_US,
         **{name: candles.columns[name] for name in (*NUMBERS, "number_of_trades")},
     }
     spread, done = candles.columns["spread_bps"], 0
-    # NaN: there is none. These rows go first, without the column.
+    # NaN means no spread. These rows are copied first, without the column.
     for rows, more in ((np.isnan(spread), {}), (~np.isnan(spread), {"spread_bps": spread})):
         if not rows.any():
             continue
@@ -109,7 +109,7 @@ def copy_candles(
 
 
 def _records(symbol: str, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Rows of COPY's binary format: how many fields, then each with its length, all of it big-endian."""
+    """Rows in COPY's binary format: the number of fields, then length and value of each, big-endian."""
     text = symbol.encode()
     fields = [("fields", ">i2"), ("symbol length", ">i4"), ("symbol", f"S{len(text)}")]
     for name, column in columns.items():
@@ -122,13 +122,13 @@ def _records(symbol: str, columns: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _is_one_copy(candles: Candles) -> bool:
-    """Whether one COPY brings all, so that rows are locked in the order of time and no two writers wait crosswise."""
+    """Whether one COPY is enough. Then rows are locked in time order, and two writers cannot deadlock."""
     without = np.isnan(candles.columns["spread_bps"])
     return bool(without.all() or not without.any())
 
 
 def _are_any_stored(connection: psycopg.Connection, candles: Candles) -> bool:
-    """Whether the table has a candle between their first and their last."""
+    """Whether the table has a candle between the first and the last of these."""
     found = connection.execute(
         "select exists (select from candles_1m where symbol = %s and open_time between %s and %s)",
         [candles.symbol, moment(candles.open_time[0]), moment(candles.open_time[-1])],
@@ -137,7 +137,7 @@ def _are_any_stored(connection: psycopg.Connection, candles: Candles) -> bool:
 
 
 def refuse_broken_row(connection: psycopg.Connection, candles: Candles) -> None:
-    """Raise RowRefused for the first staged row that a CHECK constraint of candles_1m says no to."""
+    """Raise RowRefused for the first staged row that violates a CHECK constraint of candles_1m."""
     connection.execute(PLAIN_SETTINGS)
     checks = {name: (text, used) for name, text, used in connection.execute(_CHECKS)}
     if not checks:
@@ -161,14 +161,14 @@ def refuse_broken_row(connection: psycopg.Connection, candles: Candles) -> None:
     raise RowRefused(
         index,
         candles.file,
-        f"the candle of {describe_time(int(candles.open_time[index]))} breaks {name}"
+        f"the candle of {describe_time(int(candles.open_time[index]))} violates {name}"
         + (f" ({values})" if values else ""),
-        f"candles_1m takes only rows where {format_check(text)}",
+        f"candles_1m accepts only rows where {format_check(text)}",
         f"{candles.unit} {place}",
     )
 
 
 def format_check(check: str) -> str:
-    """A constraint as the catalog writes it, in one line, without the casts of its numbers."""
+    """A constraint of the catalog in one line, without the casts of its numbers."""
     words = re.sub(r"::(double precision|numeric|bigint|text|interval|timestamp with time zone)", "", check)
     return re.sub(r"(?<!\w)(?:\('?|')(-?[\d.]+)(?:'?\)|')", r"\1", " ".join(words.split()))

@@ -1,4 +1,4 @@
-"""Which column of a candle file is which: by its header, else by the order of the exchange's archives."""
+"""Maps the columns of a candle file, by its header or by the order of the exchange's archives."""
 
 import re
 
@@ -9,7 +9,7 @@ from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.errors import FileRefused
 
 _REQUIRED = ("open_time", *NUMBERS, "number_of_trades")
-#: The columns of an archive without a header, in its order. Older ones lack the last.
+#: The columns of an archive without a header, in order. Older archives lack the last one.
 ARCHIVE_COLUMNS = (
     "open_time",
     "open",
@@ -24,7 +24,7 @@ ARCHIVE_COLUMNS = (
     "taker_buy_quote_asset_volume",
     "ignore",
 )
-#: Header names of each column, lower-case letters and digits only; the first one present counts.
+#: Header names of each column, reduced to lower-case letters and digits; the first one present is used.
 ALIASES = {
     "open_time": ("opentime", "timestamp", "datetime", "time", "date"),
     "open": ("open",),
@@ -54,13 +54,13 @@ _FULL_ARCHIVE = "Load the exchange's full kline archive: it has " + ", ".join(AR
 
 
 def name_columns(table: Table) -> dict[str, pa.ChunkedArray]:
-    """The table's columns by our names; others are left out. Raises FileRefused where one is missing or doubled."""
+    """The known columns by name; others are ignored. Raises FileRefused if a column is missing or ambiguous."""
     if table.names is None:
         if len(table.columns) not in (len(ARCHIVE_COLUMNS) - 1, len(ARCHIVE_COLUMNS)):
             raise FileRefused(
                 table.file,
-                f"it has no header and {len(table.columns)} columns, where an archive has "
-                f"{len(ARCHIVE_COLUMNS)}: not a candle file",
+                f"not a candle file: no header and {len(table.columns)} columns, where an archive has "
+                f"{len(ARCHIVE_COLUMNS)}",
                 _FULL_ARCHIVE,
                 table.place(0),
             )
@@ -75,8 +75,8 @@ def name_columns(table: Table) -> dict[str, pa.ChunkedArray]:
         if squashed.count(alias) > 1:
             raise FileRefused(
                 table.file,
-                f"two columns are called {table.names[squashed.index(alias)]}",
-                "Keep the one that holds the candle's value.",
+                f"two columns are named {table.names[squashed.index(alias)]}",
+                "Keep the one with the candle's value.",
                 place,
             )
         columns[column] = table.columns[squashed.index(alias)]
@@ -84,9 +84,9 @@ def name_columns(table: Table) -> dict[str, pa.ChunkedArray]:
     if not missing:
         return columns
     if {"open", "high", "low", "close"} <= set(missing):
-        what = "it holds quotes (bid and ask)" if any("bid" in s for s in squashed) else "not a candle file"
+        what = "the file contains quotes (bid and ask)" if any("bid" in s for s in squashed) else "not a candle file"
         some = ", ".join(name[:40] for name in table.names[:8]) + (", ..." if len(table.names) > 8 else "")
-        reason = f"{what}: there is no open, high, low or close among its columns ({some})"
+        reason = f"{what}: no column open, high, low or close (its columns: {some})"
     else:
         reason = f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
     raise FileRefused(table.file, reason, _FULL_ARCHIVE, place)

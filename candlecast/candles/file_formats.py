@@ -1,9 +1,8 @@
-"""Opens the containers that candles come in: zip, csv.gz, csv, parquet. Values are left as they are.
+"""Opens candle files: zip, csv.gz, csv, parquet. Values are not converted.
 
     table = read_table(Path("BTCUSDT-1m-2026-03.zip"))
 
-Every row keeps its place in the file (the 1-based line, header counted; in parquet the row), so that
-whoever finds fault with a value can say where it is.
+Every row keeps its place in the file (the 1-based line including the header; in parquet the row), for error messages.
 """
 
 import csv
@@ -24,12 +23,12 @@ import pyarrow.parquet
 
 from candlecast.core.errors import FileRefused
 
-#: First bytes -> container. What matches none is read as text.
+#: First bytes -> container. Everything else is read as text.
 _MAGIC = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gz", b"PAR1": "parquet"}
 _SUFFIXES = {".zip": "zip", ".gz": "gz", ".parquet": "parquet"}
-#: Bytes of a file, packed and unpacked: over ten years of one symbol's candles. More is an accident or an attack.
+#: Limit in bytes of a file, compressed and uncompressed: over ten years of one symbol's candles.
 MAX_BYTES = 2**30
-#: Characters of the first line; what has more is not a table of candles.
+#: Limit in characters of the first line.
 _MAX_FIRST_LINE_LENGTH = 65_536
 _BOM = b"\xef\xbb\xbf"
 _DAMAGED = "The file is incomplete or damaged: download or copy it again."
@@ -43,34 +42,34 @@ class Table:
     names: list[str] | None  #: None where the file has no header
     columns: list[pa.ChunkedArray]
     places: np.ndarray  #: (rows,) int64, 1-based line or row
-    unit: str  #: what a place counts: 'line' or 'row'
+    unit: str  #: unit of places: 'line' or 'row'
 
     def place(self, index: int) -> str:
-        """Where the row of this index is: 'line 7'."""
+        """The place of this row, for a message: 'line 7'."""
         return f"{self.unit} {self.places[index]}"
 
 
 def read_table(path: Path) -> Table:
-    """Read a file whole. Raises FileRefused where it is missing, damaged, empty, too large or not a table."""
+    """Read a whole file. Raises FileRefused if it is missing, damaged, empty, too large or not a table."""
     file = str(path)
     try:
         with path.open("rb") as stream:
             content = _read(file, stream.read, "the file")
     except FileNotFoundError:
-        raise FileRefused(file, "there is no such file", "Check the path.") from None
+        raise FileRefused(file, "no such file", "Check the path.") from None
     except OSError as error:
-        raise FileRefused(file, f"it cannot be read: {error.strerror}", "Check the path.") from None
+        raise FileRefused(file, f"cannot be read: {error.strerror}", "Check the path.") from None
     return parse_table(file, content)
 
 
 def parse_table(file: str, content: bytes) -> Table:
-    """The table in a file of this name. Raises FileRefused where it is damaged, empty, too large or not a table."""
+    """The table in a file's content. Raises FileRefused if it is damaged, empty, too large or not a table."""
     container = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "csv")
     promised = _SUFFIXES.get(Path(file).suffix.lower())
     if not content:
         raise FileRefused(file, "the file is empty", _DAMAGED)
     if promised and promised != container:
-        raise FileRefused(file, f"its name ends in {Path(file).suffix} but its content does not", _DAMAGED)
+        raise FileRefused(file, f"the content does not match the suffix {Path(file).suffix}", _DAMAGED)
     if container == "parquet":
         return _parquet(file, content)
     if container == "zip":
@@ -81,7 +80,7 @@ def parse_table(file: str, content: bytes) -> Table:
 
 
 def _read(file: str, read: Callable[[int], bytes], what: str) -> bytes:
-    """The whole of a stream, unless it is larger than MAX_BYTES: then no more than that is ever held."""
+    """Read a whole stream. Raises FileRefused as soon as it exceeds MAX_BYTES."""
     chunks: list[bytes] = []
     size = 0
     while chunk := read(2**20):
@@ -107,8 +106,8 @@ def _unzip(file: str, content: bytes) -> bytes:
             if len(members) != 1:
                 raise FileRefused(
                     file,
-                    f"the archive holds {len(members)} csv files instead of one",
-                    "Unpack it and load the csv files by themselves.",
+                    f"the archive contains {len(members)} csv files instead of one",
+                    "Unpack it and load each csv file.",
                 )
             with archive.open(members[0]) as stream:
                 return _read(file, stream.read, "its csv file")
@@ -135,7 +134,7 @@ def _parquet(file: str, content: bytes) -> Table:
         if 8 * cells > MAX_BYTES:
             raise FileRefused(
                 file,
-                f"it has {parquet.metadata.num_rows:,} rows of {parquet.metadata.num_columns:,} columns",
+                f"too large: {parquet.metadata.num_rows:,} rows of {parquet.metadata.num_columns:,} columns",
                 f"Split it into files of less than {MAX_BYTES / 2**30:g} GiB.",
             )
         table = parquet.read()
@@ -151,7 +150,7 @@ def _csv(file: str, content: bytes) -> Table:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FileRefused(file, "it is not UTF-8 text", "Save it as csv in UTF-8.", f"line {line}") from None
+        raise FileRefused(file, "not UTF-8 text", "Save it as csv in UTF-8.", f"line {line}") from None
     content = content.removeprefix(_BOM)
     body = content.lstrip(b"\r\n")
     leading_lines = len(content[: len(content) - len(body)].splitlines())
@@ -168,8 +167,8 @@ def _csv(file: str, content: bytes) -> Table:
         ragged.append(row)
         return "skip"
 
-    # Quotes are trimmed below rather than parsed: a stray one must not swallow lines, or every
-    # line number after it would be wrong. One thread, one block: row numbers are exact only so.
+    # Quotes are trimmed below and not parsed: an unbalanced quote would merge lines and shift all line numbers
+    # after it. Row numbers are exact only with one thread and one block.
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(body),
@@ -183,12 +182,12 @@ def _csv(file: str, content: bytes) -> Table:
             pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
     except pa.ArrowInvalid as error:
-        raise FileRefused(file, f"it cannot be read as csv: {error}", _DAMAGED) from None
+        raise FileRefused(file, f"cannot be read as csv: {error}", _DAMAGED) from None
     if ragged:
         row = ragged[0]
         raise FileRefused(
             file,
-            f"it has {row.actual_columns} columns instead of {row.expected_columns}",
+            f"{row.actual_columns} columns instead of {row.expected_columns}",
             _DAMAGED,
             f"line {row.number + leading_lines}",
         )
@@ -197,7 +196,7 @@ def _csv(file: str, content: bytes) -> Table:
     written = np.zeros(table.num_rows, dtype=bool)
     for column in columns:
         written |= pc.not_equal(column, "").to_numpy()
-    if not written.all():  # blank lines are no rows
+    if not written.all():  # skip blank lines
         columns = [column.filter(pa.array(written)) for column in columns]
         places = places[written]
     return Table(file, header, columns, places, "line")
@@ -208,13 +207,13 @@ def _first_line(file: str, body: bytes, place: str) -> list[str]:
     length = end if end >= 0 else len(body)
     if length > _MAX_FIRST_LINE_LENGTH:
         raise FileRefused(
-            file, f"its first line has {length:,} characters: not a candle file", "Check how the file was made.", place
+            file, f"not a candle file: the first line has {length:,} characters", "Check how it was created.", place
         )
     try:
         return next(csv.reader([body[:length].decode().rstrip("\r")]))
     except csv.Error as error:
         raise FileRefused(
-            file, f"it cannot be read as csv: {error}", "Save it as csv, a candle a line.", place
+            file, f"cannot be read as csv: {error}", "Save it as csv with one candle per line.", place
         ) from None
 
 

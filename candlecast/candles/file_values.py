@@ -1,4 +1,4 @@
-"""Reads the columns of a candle file as numbers and times; what is none is refused with its line."""
+"""Converts the columns of a candle file to numbers and times; an error names the line."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from candlecast.core.times import microseconds_of
 
 _DAY_2001, _DAY_2100 = 978_307_200, 4_102_444_800
 _UNITS_PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-_TIMES_HINT = "Every row must give seconds, milliseconds, microseconds, or ISO 8601."
+_TIMES_HINT = "Write all times in one format: seconds, milliseconds, microseconds, nanoseconds or ISO 8601."
 
 
 def read_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
@@ -27,7 +27,7 @@ def read_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
         if not re.fullmatch(r"[\d.eE+]+", column[0].as_py()):
             return _iso_times(table, column, name)
     numbers = read_integers(table, column, name)
-    units = np.zeros(len(numbers), dtype=np.int64)  # units per second; 0: none fits
+    units = np.zeros(len(numbers), dtype=np.int64)  # units per second; 0: unknown
     for per_second in _UNITS_PER_SECOND.values():
         units[(numbers >= _DAY_2001 * per_second) & (numbers < _DAY_2100 * per_second)] = per_second
     wrong = np.flatnonzero((units == 0) | (units != units[0]))
@@ -38,8 +38,8 @@ def read_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
             reason = f"{name} {numbers[index]} is not a time between 2001 and 2100"
         else:
             reason = (
-                f"{name} {numbers[index]} is in {words[units[index]]}, "
-                f"the lines before it are in {words[units[0]]}: mixed units"
+                f"mixed units: {name} {numbers[index]} is in {words[units[index]]}, "
+                f"earlier lines are in {words[units[0]]}"
             )
         raise FileRefused(table.file, reason, _TIMES_HINT, table.place(index))
     per_second = int(units[0])
@@ -52,7 +52,8 @@ def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
         try:
             parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
-            reason = "is mixed units" if re.fullmatch(r"\d+", text) else _explain_no_time(text)
+            is_number = re.fullmatch(r"\d+", text)
+            reason = "is a number, earlier lines have dates: mixed units" if is_number else _explain_no_time(text)
             raise FileRefused(table.file, f"{name} {shorten(text)} {reason}", _TIMES_HINT, table.place(index)) from None
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=UTC)
@@ -61,18 +62,18 @@ def _iso_times(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
 
 
 def _explain_no_time(text: str) -> str:
-    """Why a text that is no number is no time either, or does not fit the numbers before it."""
+    """Why this text, which is not a number, is not accepted as a time."""
     try:
         datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError as error:
         if str(error).startswith("Invalid isoformat"):
             return "is not a time"
-        return f"is no date and time: {error}"  # day is out of range for month
-    return "is a date, the lines before it have numbers: mixed units"
+        return f"is not a valid date and time: {error}"  # day is out of range for month
+    return "is a date, earlier lines have numbers: mixed units"
 
 
 def read_floats(table: Table, column: pa.ChunkedArray, name: str, optional: bool = False) -> np.ndarray:
-    """(rows,) float64. NaN and infinities pass: the table's CHECK constraints say no to them."""
+    """(rows,) float64. NaN and infinities pass: the table's CHECK constraints reject them."""
     if optional and pa.types.is_string(column.type):
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     if not optional:
@@ -81,7 +82,7 @@ def read_floats(table: Table, column: pa.ChunkedArray, name: str, optional: bool
 
 
 def read_integers(table: Table, column: pa.ChunkedArray, name: str) -> np.ndarray:
-    """(rows,) int64; whole numbers written as 12.0 or 1.2e1 count."""
+    """(rows,) int64; whole numbers may be written as 12.0 or 1.2e1."""
     _refuse_empty(table, column, name)
     try:
         return np.asarray(pc.cast(column, pa.int64()))
@@ -99,14 +100,14 @@ def _cast(table: Table, column: pa.ChunkedArray, name: str, to: pa.DataType) -> 
     try:
         return pc.cast(column, to, safe=False)
     except pa.ArrowNotImplementedError:
-        raise FileRefused(table.file, f"column {name} holds {column.type}, not numbers") from None
+        raise FileRefused(table.file, f"column {name} contains {column.type}, not numbers") from None
     except pa.ArrowInvalid:
         for index in range(len(column)):
             try:
                 pc.cast(column[index], to)
             except pa.ArrowInvalid:
                 value = column[index].as_py()
-                reason, hint = "is not a number", "Numbers are written with a decimal point: 67029.25."
+                reason, hint = "is not a number", "Write numbers with a decimal point: 67029.25."
                 if name in ("open_time", "close_time"):
                     reason, hint = _explain_no_time(value), _TIMES_HINT
                 raise FileRefused(table.file, f"{name} {shorten(value)} {reason}", hint, table.place(index)) from None
@@ -119,4 +120,4 @@ def _refuse_empty(table: Table, column: pa.ChunkedArray, name: str) -> None:
         empty = pc.or_(empty, pc.equal(pc.coalesce(column, pa.scalar("", column.type)), ""))
     where = np.flatnonzero(empty.to_numpy())
     if len(where):
-        raise FileRefused(table.file, f"{name} is empty", "Every candle needs every value.", table.place(where[0]))
+        raise FileRefused(table.file, f"{name} is empty", "Fill in every value of the candle.", table.place(where[0]))

@@ -1,4 +1,4 @@
-"""Writes candle files into ``candles_1m``; ``candlecast load`` prints what this reports.
+"""`candlecast load`: writes candle files into ``candles_1m`` and prints a report.
 
     with connect() as connection:
         report = load_file(connection, "BTCUSDT-1m-2026-03.zip")
@@ -27,27 +27,27 @@ from candlecast.core.times import moment
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What one file did to the table."""
+    """The result of loading one file."""
 
     file: str
     symbol: str
     rows: int  #: closed candles of the file, duplicates merged
     inserted: int
     changed: int
-    unclosed: int  #: left out, because they end after now
+    unclosed: int  #: skipped because they end after now
     duplicates: int  #: identical repetitions inside the file, merged
-    gaps: list[Gap] = field(default_factory=list)  #: within the file's span and at its edges
+    gaps: list[Gap] = field(default_factory=list)  #: within the file's range and at its edges
 
     @property
     def unchanged(self) -> int:
-        """Rows that the table had already, with the same values."""
+        """Rows that were stored before with the same values."""
         return self.rows - self.inserted - self.changed
 
 
 def load_files(files: list[Path], symbol: str | None = None, url: str | None = None) -> bool:
-    """Load each file, print what happened; False where one was refused. The others still load."""
+    """Load each file and print a report. Returns False if a file was rejected; the others are still loaded."""
     out, err = console(), console(stderr=True)
-    table = Table("file", "symbol", "rows", "inserted", "changed", "unchanged", "left out", "merged", "gaps")
+    table = Table("file", "symbol", "rows", "inserted", "changed", "unchanged", "skipped", "merged", "gaps")
     reports: list[LoadReport] = []
     refused: list[FileRefused] = []
     try:
@@ -57,13 +57,13 @@ def load_files(files: list[Path], symbol: str | None = None, url: str | None = N
                     report = _load_with_bar(connection, file, symbol, err)
                 except FileRefused as error:
                     refused.append(error)
-                    table.add_row(cell(file.name), "refused", *[""] * 7)
+                    table.add_row(cell(file.name), "rejected", *[""] * 7)
                 else:
                     reports.append(report)
                     table.add_row(cell(file.name), cell(report.symbol), *(f"{n:,}" for n in _counts(report)))
     except psycopg.Error as error:
         raise explain(error) from error
-    finally:  # whatever stopped it: say what is loaded
+    finally:  # also after an error: print what was loaded
         if table.row_count:
             out.print(table)
         for report in reports:
@@ -79,10 +79,10 @@ def load_file(
     symbol: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> LoadReport:
-    """Load one file in one transaction; ``show(rows copied, rows)`` is called as it goes.
+    """Load one file in one transaction; ``show(rows copied, all rows)`` reports the progress.
 
-    A row that is there already is changed where a value differs; a known spread_bps stays where the file
-    has none. Needs the rights of candlecast_feeder.
+    A stored row changes where a value differs. A stored spread_bps is kept where the file has none. Needs the rights of
+    candlecast_feeder.
     Raises FileRefused, with nothing written, and psycopg.Error.
     """
     with connection.transaction():
@@ -130,6 +130,6 @@ def _counts(report: LoadReport) -> tuple[int, ...]:
 def _print_details(out: Console, report: LoadReport) -> None:
     name = plain(Path(report.file).name)
     if report.unclosed:
-        out.print(f"{name}: {report.unclosed:,} candles end after now and were left out", soft_wrap=True)
-    for line in describe_gaps(report.gaps, f"{report.symbol} lacks"):
+        out.print(f"{name}: skipped {report.unclosed:,} candles that end after now", soft_wrap=True)
+    for line in describe_gaps(report.gaps, f"{report.symbol} has no candles for"):
         out.print(f"{name}: {line}", soft_wrap=True)

@@ -1,8 +1,8 @@
-"""The ``candlecast`` command: loads candles, trains models, deploys them.
+"""The ``candlecast`` command: loads candles, trains models, publishes them.
 
-A module of this folder has a group of commands: candles.py, training.py, models.py, status.py, serve.py. Each command
-imports what it needs when it runs, so that ``--help`` answers at once. An expected error (CandlecastUserError) ends as
-two lines on standard error and exit status 1, or the one that the error names.
+Each module of this folder has a group of commands: candles.py, training.py, models.py, status.py, serve.py. A command
+imports its dependencies when it runs, so that ``--help`` is fast. An expected error (CandlecastUserError) prints two
+lines to standard error and exits with status 1, or with the error's own status.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -30,13 +30,13 @@ class _Commands(TyperGroup):
             raise typer.Exit(error.exit_status) from None
 
 
-def _print_version(asked: bool) -> None:
-    if not asked:
+def _print_version(is_requested: bool) -> None:
+    if not is_requested:
         return
     try:
         typer.echo(f"candlecast {version('candlecast')}")
     except PackageNotFoundError:
-        typer.echo("candlecast, run from a clone and not installed")
+        typer.echo("candlecast (not installed, running from a clone)")
     raise typer.Exit
 
 
@@ -52,11 +52,13 @@ app = typer.Typer(
 @app.callback()
 def main(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Bitcoin forecasts inside PostgreSQL: load candles, train models, deploy them."""
-    # The callback keeps `candlecast load` a subcommand however few commands there are.
+    """Bitcoin price forecasts inside PostgreSQL: load candles, train models, publish them.
+
+    Example: `candlecast backfill --symbol BTCUSDT --days 90`
+    """
 
 
 for command in (

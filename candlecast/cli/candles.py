@@ -1,4 +1,4 @@
-"""The commands that bring candles into the database; `app.py` registers them with those of the models."""
+"""The commands that write candles: `load`, `feed`, `backfill`, `repair`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,10 +8,8 @@ import typer
 
 from candlecast.cli.options import DatabaseUrl, symbol_of, time_of
 
-Symbols = Annotated[
-    list[str], typer.Option("--symbol", help="As the exchange names it; again for more.", show_default=False)
-]
-ExchangeName = Annotated[str, typer.Option("--exchange", help="Where candles come from.")]
+Symbols = Annotated[list[str], typer.Option("--symbol", help="Symbol on the exchange; repeatable.", show_default=False)]
+ExchangeName = Annotated[str, typer.Option("--exchange", help="Source of the candles.")]
 
 
 def load(
@@ -21,16 +19,16 @@ def load(
     ],
     symbol: Annotated[
         str | None,
-        typer.Option(help="The files' symbol; default: what each file's name says.", show_default=False),
+        typer.Option(help="Symbol of the files; default: from each file's name.", show_default=False),
     ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Load one-minute candles into the database.
+    """Load files of one-minute candles into the database.
 
-    Reads the exchange's kline archives and what people saved of them; each file loads whole or not at
-    all, loading again is harmless. Exit status 1 when a file was refused.
+    Accepts the exchange's kline archives and exports of them. Each file is loaded in one transaction. Loading a file
+    again changes nothing. Files are loaded in the given order, so later files overwrite earlier ones.
 
-    Files are applied in the order given: where two disagree about a minute, the last one wins.
+    Exit status: 0 all files loaded, 1 a file was rejected.
 
     Example: `candlecast load BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip`
     """
@@ -43,22 +41,23 @@ def load(
 def feed(
     symbols: Annotated[
         list[str] | None,
-        typer.Option("--symbol", help="What to feed; again for more.", show_default="BTCUSDT"),
+        typer.Option("--symbol", help="Symbol on the exchange; repeatable.", show_default="BTCUSDT"),
     ] = None,
     exchange: ExchangeName = "binance",
     quotes: Annotated[
-        bool, typer.Option("--quotes", help="Read best bid and ask too, for spread_bps: many more messages.")
+        bool, typer.Option("--quotes", help="Best bid and ask too, for spread_bps (many more messages).")
     ] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Keep candles coming, minute by minute, until told to stop: the live feed.
+    """Write each candle as it closes, until stopped (live feed).
 
-    Closed candles are written as they arrive. What was missed (a lost connection, a restart, a day's outage) is read
-    over REST, from the newest stored minute on; the last 24 hours are read again at the start, the last hour every
-    15 minutes. A longer history is for `candlecast backfill`. `candlecast status` shows how it goes; one feed writes a
-    symbol. docs/feeds.md says what happens when something breaks, and has a systemd unit.
+    Candles come from the exchange's WebSocket stream. Missed candles are read over REST. The feed reads the last
+    24 hours again at the start and the last hour every 15 minutes. For a longer history run `candlecast backfill`.
 
-    Exit status: 0 stopped by SIGTERM, SIGINT or SIGHUP; 1 an error; 75 another feed is at it.
+    Only one feed can write a symbol. `candlecast status` shows its state. docs/how-to/feed.md describes the behavior
+    in each failure, and a systemd unit.
+
+    Exit status: 0 stopped by SIGTERM, SIGINT or SIGHUP; 1 error; 75 another feed writes the symbol.
 
     Example: `candlecast feed --symbol BTCUSDT --symbol ETHUSDT`
     """
@@ -70,20 +69,20 @@ def feed(
 
 def backfill(
     symbols: Symbols,
-    days: Annotated[int, typer.Option(min=1, max=10_000, help="How many days before today, UTC.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="Number of days before today (UTC).")] = 90,
     exchange: ExchangeName = "binance",
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Fetch months of candles from the exchange.
+    """Download past candles from the exchange.
 
-    From midnight UTC of that many days ago to the last minute that is over: whole months and days from the exchange's
-    public archives, held against their CHECKSUM files, the rest by its REST interface. No account is needed.
+    The range starts N days ago at midnight UTC and ends with the last complete minute. Whole months and days come from
+    the exchange's public archives (checksum-verified), the rest over REST. No account is needed.
 
-    Run it again whenever it was stopped: what is loaded is not fetched again. Minutes that the exchange itself lacks
-    are told, not an error. `candlecast feed` keeps candles coming.
+    To continue an interrupted download, run the command again: stored candles are not downloaded again. Minutes that
+    the exchange does not have are reported; they are not an error. Then run `candlecast feed` for new candles.
 
-    Exit status: 0 all there, 1 a symbol, archive or candle is not, 69 the exchange cannot be reached; 128 and the
-    signal's number where one ended it. docs/feeds.md has addresses and limits.
+    Exit status: 0 complete; 1 a symbol failed or a candle was rejected; 69 the exchange cannot be reached; 128 + N
+    stopped by signal N. docs/how-to/feed.md lists addresses and limits.
 
     Example: `candlecast backfill --symbol BTCUSDT --days 90`
 
@@ -103,7 +102,7 @@ def repair(
             "--from",
             parser=time_of,
             metavar="TIME",
-            help="First minute to look at; default: the oldest stored candle.",
+            help="Start time (inclusive); default: the oldest stored candle.",
             show_default=False,
         ),
     ] = None,
@@ -113,22 +112,24 @@ def repair(
             "--to",
             parser=time_of,
             metavar="TIME",
-            help="Where to stop, itself left out; default: now.",
+            help="End time (exclusive); default: now.",
             show_default=False,
         ),
     ] = None,
-    gaps_only: Annotated[bool, typer.Option("--gaps-only", help="Fill what is missing, compare nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    gaps_only: Annotated[bool, typer.Option("--gaps-only", help="Gaps only; no comparison of values.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; no changes.")] = False,
     exchange: ExchangeName = "binance",
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Fill gaps in stored candles, and correct those that the exchange has otherwise.
+    """Fill gaps in stored candles and correct values that differ from the exchange.
 
-    Fetches the range from the exchange, as backfill does, and holds the table to it: minutes that are missing are
-    filled, values that differ are corrected (a known spread_bps stays), and what the exchange has no candle for is
-    told. A running feed need not be stopped.
+    Downloads the range as `candlecast backfill` does and compares it with the stored candles. A stored spread_bps is
+    kept. Minutes that the exchange does not have are reported. A running feed can continue.
 
-    Exit status: as backfill's.
+    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC if it has no time zone.
+
+    Exit status: 0 complete; 1 a symbol failed or a candle was rejected; 69 the exchange cannot be reached; 128 + N
+    stopped by signal N.
 
     Example: `candlecast repair --symbol BTCUSDT --dry-run`
 

@@ -1,4 +1,4 @@
-"""Lets a command take one options object: each option is declared once, as a field of a dataclass.
+"""Lets a command take one options object. Each option is declared once, as a field of a dataclass.
 
 @dataclass(frozen=True, kw_only=True)
 class CardOptions:
@@ -19,9 +19,9 @@ from typing import Any, get_type_hints
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer reads it, with a parameter for each field of its dataclass; any other as it is.
+    """The command with one parameter per field of its dataclass, for Typer; other commands are returned unchanged.
 
-    A field that is a dataclass itself (options that several commands share) is expanded in its place.
+    A field that is itself a dataclass (options that several commands share) is expanded in place.
     """
     parameters = list(signature(command).parameters.values())
     if len(parameters) != 1 or not is_dataclass(parameters[0].annotation):

@@ -1,4 +1,4 @@
-"""The commands for what was trained: `predict`, `card`, `publish`."""
+"""The commands for trained models: `predict`, `card`, `publish`."""
 
 import sys
 from dataclasses import dataclass
@@ -19,28 +19,38 @@ class PredictArguments:
         list[Path],
         typer.Argument(metavar="FILE", help="Candle files: zip, csv, csv.gz or parquet.", show_default=False),
     ]
-    artifacts: Annotated[Path, typer.Option(help="A folder under models/ensemble.", show_default=False)]
+    artifacts: Annotated[Path, typer.Option(help="Folder of an ensemble, under models/ensemble.", show_default=False)]
     symbol: Annotated[
         str | None,
-        typer.Option(help="The files' symbol; default: the one that the models were trained on.", show_default=False),
+        typer.Option(help="Symbol of the files; default: the symbol of the training.", show_default=False),
     ] = None
     from_time: Annotated[
         datetime | None,
         typer.Option(
-            "--from", parser=time_of, metavar="TIME", help="First candle to predict from.", show_default=False
+            "--from",
+            parser=time_of,
+            metavar="TIME",
+            help="First candle_time; default: the first possible one.",
+            show_default=False,
         ),
     ] = None
     to_time: Annotated[
         datetime | None,
         typer.Option(
-            "--to", parser=time_of, metavar="TIME", help="Where to stop, itself left out.", show_default=False
+            "--to",
+            parser=time_of,
+            metavar="TIME",
+            help="End time (exclusive); default: after the last candle.",
+            show_default=False,
         ),
     ] = None
-    last: Annotated[int | None, typer.Option(min=1, help="Only the last so many candles.", show_default=False)] = None
+    last: Annotated[
+        int | None, typer.Option(min=1, help="Only the last N candles; default: all.", show_default=False)
+    ] = None
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=0.5, help="A prediction with |probability_up - 0.5| below it has abstained.")
+        float, typer.Option(min=0, max=0.5, help="Limit of |probability_up - 0.5| below which a prediction abstains.")
     ] = 0.0
-    output: Annotated[Path | None, typer.Option(help="Write there instead of standard output.", show_default=False)] = (
+    output: Annotated[Path | None, typer.Option(help="Output file; default: standard output.", show_default=False)] = (
         None
     )
 
@@ -48,7 +58,9 @@ class PredictArguments:
 def predict(options: PredictArguments) -> None:
     """Predict from candle files with a trained ensemble, without a database.
 
-    CSV with the columns and, to 1e-5 in scaled returns, the numbers of `predict_range()`.
+    Prints CSV with the columns of `predict_range()` and the same values, to 1e-5 in scaled returns.
+
+    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC if it has no time zone.
 
     Example: `candlecast predict --artifacts models/ensemble/20260430T235900Z --last 5 BTCUSDT-1m-2026-04.zip`
     """
@@ -61,15 +73,17 @@ def card(
     version: Annotated[
         str,
         typer.Argument(
-            metavar="VERSION", help="A version's name, type/name, or id in model_versions.", show_default=False
+            metavar="VERSION", help="Name of a version, type/name, or id in model_versions.", show_default=False
         ),
     ],
-    models_dir: Annotated[Path, typer.Option(help="Where to look for what no database knows.")] = Path("models"),
+    models_dir: Annotated[Path, typer.Option(help="Folder for versions that the database does not have.")] = Path(
+        "models"
+    ),
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Print what a version is: data, measurements, parameters, calibration, limits; markdown.
+    """Print a version's model card: data, metrics, parameters, calibration, limits (Markdown).
 
-    From the database, else from the folders under models/. A name alone gives the ensemble with both of its models.
+    Reads the database, or the folders under models/. A name alone selects the ensemble with both of its models.
 
     Example: `candlecast card 20260430T235900Z`
     """
@@ -81,34 +95,36 @@ def card(
 def publish(
     ensemble: Annotated[
         Path | None,
-        typer.Option(help="A folder under models/ensemble: both versions, weight, calibration.", show_default=False),
+        typer.Option(help="Folder of an ensemble, under models/ensemble.", show_default=False),
     ] = None,
     mamba: Annotated[
-        Path | None, typer.Option(help="Instead, with --lgbm: a folder under models/mamba.", show_default=False)
+        Path | None, typer.Option(help="Folder under models/mamba, with --lgbm.", show_default=False)
     ] = None,
     lgbm: Annotated[
-        Path | None, typer.Option(help="Instead, with --mamba: a folder under models/lgbm.", show_default=False)
+        Path | None, typer.Option(help="Folder under models/lgbm, with --mamba.", show_default=False)
     ] = None,
     publish_as: Annotated[
         PublishAs,
-        typer.Option("--as", help="Make it the active ensemble, put it on test, or register it: it waits."),
+        typer.Option("--as", help="State: active; test (A/B test); or waiting (registered only)."),
     ] = PublishAs.active,
     weight: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="With --mamba and --lgbm: Mamba's weight, to four decimals; default: what ml_settings says.",
+            help="Weight of Mamba, up to four decimals, with --mamba and --lgbm; default: from ml_settings.",
             show_default=False,
         ),
     ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Deploy a trained ensemble, or two versions joined by hand, in one transaction.
+    """Publish a trained ensemble, or a Mamba and a LightGBM version, in one transaction.
 
-    The files are checked against their facts, then the database runs the test vectors before the ensemble
-    goes live or on test; one that waits is proved when it does. Publishing the same again changes nothing. Versions
-    that are joined by hand have no calibration, so no probabilities and no prediction intervals.
+    The files are verified against facts.json. Before the ensemble becomes active or on test, the database runs its
+    test vectors. Publishing the same files again changes nothing.
+
+    Two versions that you combine with --mamba and --lgbm have no calibration, so their predictions have no
+    probability and no interval.
 
     Example: `candlecast publish --ensemble models/ensemble/20260430T235900Z --as test`
     """
@@ -120,5 +136,5 @@ def publish(
     elif ensemble is None and mamba is not None and lgbm is not None:
         published = publish_versions(mamba, lgbm, publish_as.value, weight, database_url)
     else:
-        raise typer.BadParameter("Give --ensemble alone, or both --mamba and --lgbm.")
+        raise typer.BadParameter("Set either --ensemble, or both --mamba and --lgbm.")
     typer.echo(str(published))

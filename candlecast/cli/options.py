@@ -1,4 +1,4 @@
-"""Options that several commands of ``candlecast`` share, each with its help: here once."""
+"""Options that several commands of ``candlecast`` share."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import typer
 
 
 class PublishAs(StrEnum):
-    """How a published ensemble goes live; waiting: not before test_ensemble() or activate_ensemble() is called."""
+    """State of a published ensemble; waiting: until test_ensemble() or activate_ensemble() is called."""
 
     active = "active"
     test = "test"
@@ -18,7 +18,7 @@ class PublishAs(StrEnum):
 
 
 class PublishAfterTraining(StrEnum):
-    """The same, or not at all."""
+    """The same, or no publication."""
 
     active = "active"
     test = "test"
@@ -27,21 +27,21 @@ class PublishAfterTraining(StrEnum):
 
 
 def time_of(text: str) -> datetime:
-    """A time of the command line, UTC where it names no zone."""
+    """Parse a time of the command line; UTC if it has no time zone."""
     try:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise typer.BadParameter(
-            f"{text!r} is no time like 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
+            f"{text!r} is not a time. Write 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z."
         ) from None
 
 
 def symbol_of(text: str) -> str:
-    """A symbol of an exchange, in capitals as exchanges write them."""
+    """Parse a symbol of an exchange and convert it to capitals."""
     symbol = text.strip().upper()
     if not re.fullmatch(r"[A-Z0-9][A-Z0-9._:/-]{0,39}", symbol):
-        raise typer.BadParameter(f"{text!r} is no symbol like BTCUSDT.")
+        raise typer.BadParameter(f"{text!r} is not a symbol. Write it like BTCUSDT.")
     return symbol
 
 
@@ -49,14 +49,18 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option(
         "--database-url",
-        help="Where the database is; default: DATABASE_URL of the environment, else of the nearest .env.",
+        help="URL of the database; default: DATABASE_URL in the environment or in the nearest .env.",
         show_default=False,
     ),
 ]
 FromTime = Annotated[
     datetime | None,
     typer.Option(
-        "--from", parser=time_of, metavar="TIME", help="First candle; default: the oldest.", show_default=False
+        "--from",
+        parser=time_of,
+        metavar="TIME",
+        help="Start time (inclusive); default: the oldest candle.",
+        show_default=False,
     ),
 ]
 ToTime = Annotated[
@@ -65,8 +69,8 @@ ToTime = Annotated[
         "--to",
         parser=time_of,
         metavar="TIME",
-        help="Where to stop, itself left out; default: after the newest candle.",
+        help="End time (exclusive); default: after the newest candle.",
         show_default=False,
     ),
 ]
-ModelsDir = Annotated[Path, typer.Option("--models-dir", help="Where versions are written.")]
+ModelsDir = Annotated[Path, typer.Option("--models-dir", help="Folder for the trained versions.")]

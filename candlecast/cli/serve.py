@@ -9,19 +9,19 @@ from candlecast.cli.options import DatabaseUrl
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on. Nobody is asked for a password, whoever reaches it.")
+        str, typer.Option(help="Address to listen on. There is no password: limit who can reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
-    access_log: Annotated[bool, typer.Option("--access-log", help="Log every request.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")] = 8080,
+    access_log: Annotated[bool, typer.Option("--access-log", help="A log line for every request.")] = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Serve /health, /metrics and the dashboard, until told to stop.
+    """Serve the dashboard, /health and /metrics over HTTP, until stopped.
 
-    Reads only, as `candlecast_reader` where the login is a member of it: such a login, and no more, is all it needs.
-    The database may come later, go away and return; /health says so with status 503. For others than this machine put
-    a proxy in front, with TLS and passwords.
+    It only reads, and uses the role `candlecast_reader` if the login is a member of it. No other role is needed. While
+    the database is down, /health returns status 503, and the service reconnects. To serve other machines, put a proxy
+    with TLS and authentication in front.
 
-    Exit status: 0 stopped by SIGTERM or SIGINT, 1 the address cannot be had or no database is named.
+    Exit status: 0 stopped by SIGTERM or SIGINT; 1 the address is not available, or no database is configured.
 
     Example: `candlecast serve`
 

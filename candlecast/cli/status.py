@@ -4,7 +4,7 @@ from candlecast.cli.options import DatabaseUrl
 
 
 def status(database_url: DatabaseUrl = None) -> None:
-    """Show each symbol's candles, gaps and feed, the live ensembles, the last hour's inference runs.
+    """Show candles, gaps and feeds, ensembles, A/B tests, inference runs and training runs.
 
     Example: `candlecast status`
     """

@@ -1,4 +1,4 @@
-"""``candlecast status``: what is stored, what is live, and how the last minutes went."""
+"""``candlecast status``: tables of candles, feeds, ensembles, A/B tests, runs and training runs."""
 
 import json
 from collections import Counter
@@ -14,8 +14,8 @@ from candlecast.client.display import cell, console
 from candlecast.core.settings import resolve
 
 
-def _how_long(interval: str) -> str:
-    """SQL: an interval as its largest whole unit, 59 s, 59 min, 47 h or 3 d."""
+def _age(interval: str) -> str:
+    """SQL that formats an interval in its largest whole unit: 59 s, 59 min, 47 h or 3 d."""
     seconds = f"extract(epoch from {interval})"
     return f"""case
         when abs({seconds}) < 60 then trunc({seconds}) || ' s'
@@ -28,11 +28,11 @@ def _how_long(interval: str) -> str:
 _CANDLES = f"""
 select
     candles.symbol, round(extract(epoch from candles.newest - candles.oldest) / 86400), candles.newest,
-    {_how_long("candles.age")},
+    {_age("candles.age")},
     case candles.missing_24h when 0 then 'none' else candles.missing_24h || ' in ' || candles.gaps_24h end,
     case
         when candles.feed_state in ('silent', 'stopped')
-            then candles.feed_state || ' ' || {_how_long("now() - feed.heartbeat_at")}
+            then candles.feed_state || ' ' || {_age("now() - feed.heartbeat_at")}
         else candles.feed_state
     end,
     case
@@ -44,7 +44,7 @@ select
 from candle_status as candles
 left join feed_status as feed on feed.symbol = candles.symbol
 order by candles.symbol"""
-# What a feed stumbled over long ago, and has left behind, is not shown. A lost connection is every symbol's.
+# Errors of the last day, and those that still apply. A lost connection affects all symbols, so errors are grouped.
 _FEED_ERRORS = """
 select
     min(symbol) || case when count(*) > 1 then ' and ' || count(*) - 1 || ' more' else '' end,
@@ -71,7 +71,7 @@ inner join model_versions as l on l.id = e.lgbm_version_id
 cross join lateral (select extract(epoch from now() - least(m.trained_at, l.trained_at)) as seconds) as age
 where e.state in ('active', 'test', 'shadow')
 order by e.symbol, array_position(array['active', 'test', 'shadow'], e.state), e.id"""
-# What comes next has a line for when and what, one for why, one for the end of a test that stays undecided.
+# The column next: a line for the next evaluation, one for the reason, one for the end of an undecided test.
 _TESTS = """
 select
     symbol, challenger_id || ' ' || role || coalesce(e'\\nagainst ' || active_id, ''), since, pairs,
@@ -82,14 +82,14 @@ select
     concat_ws(
         e'\\n',
         to_char(next_evaluation, 'YYYY-MM-DD HH24:MI: ') || case outlook
-            when 'promote' then 'becomes active'
-            when 'roll_back' then 'active again'
-            when 'retire' then 'retires'
-            when 'refuse' then 'refused'
-            else 'goes on'
+            when 'promote' then 'promotion'
+            when 'roll_back' then 'rollback'
+            when 'retire' then 'retirement'
+            when 'refuse' then 'rejection'
+            else 'continues'
         end,
         why,
-        case when role = 'test' and outlook = 'keep' then to_char(ends_at, '"ends "YYYY-MM-DD" where undecided"') end
+        case when role = 'test' and outlook = 'keep' then to_char(ends_at, '"ends "YYYY-MM-DD" if undecided"') end
     )
 from ab_status
 order by symbol, role desc, challenger_id"""
@@ -103,16 +103,16 @@ _TRAININGS = """
 select distinct on (symbol) symbol, id, status, started_at, version, reason
 from training_runs order by symbol, id desc"""
 _CANDLES_CAPTION = (
-    "age: since the newest candle's minute ended. gaps 24 h: minutes without a candle, in how many stretches. feed: "
-    "- where none ever ran. prediction: the newest one's candle. All times are UTC."
+    "age: time since the newest candle closed. gaps 24 h: missing minutes in number of gaps. feed: "
+    "- if none has run. prediction: candle_time of the newest prediction. All times are UTC."
 )
-#: From so many symbols on, they are counted too.
+#: With this many symbols or more, the caption counts them.
 _MIN_COUNTED = 10
 _TESTS_CAPTION = (
-    "pairs: minutes of the last 24 hours that both predicted. points: how much more often the challenger was right at "
-    "one minute since its test began, with a 95 % confidence sequence. next: as things stand now."
+    "pairs: minutes of the last 24 hours that both predicted. points: percentage points of direction accuracy at one "
+    "minute that the challenger is ahead since its test began, with a 95 % confidence sequence. next: current decision."
 )
-#: Columns that give way on a narrow terminal: no version, time or number is torn apart.
+#: Columns that fold on a narrow terminal; versions, times and numbers are never split.
 _FOLDED = (
     "symbol", "gaps 24 h", "feed", "newest prediction", "last error", "last error or warning", "reason", "next",
 )  # fmt: skip
@@ -129,15 +129,15 @@ def print_status(url: str | None = None) -> None:
             rows = connection.execute(_CANDLES).fetchall()
             _print_rows(out, "Candles", candles, [row[:-1] for row in rows], _candles_caption(rows))
             if errors := connection.execute(_FEED_ERRORS).fetchall():
-                _print_rows(out, "What the feeds stumbled over", ("symbol", "at", "last error"), errors)
-            ensembles = ("id", "symbol", "state", "models", "weight", "right", "newest prediction")
+                _print_rows(out, "Recent feed errors", ("symbol", "at", "last error"), errors)
+            ensembles = ("id", "symbol", "state", "models", "weight", "accuracy", "newest prediction")
             _print(out, connection, "Ensembles", ensembles, _ENSEMBLES, {"expiry": _expiry(connection)})
             tests = ("symbol", "challenger", "since", "pairs", "points", "next")
             _print(out, connection, "A/B tests", tests, _TESTS, caption=_TESTS_CAPTION)
             runs = ("symbol", "ensemble", "status", "runs", "newest", "median ms", "last error or warning")
             _print(out, connection, "Inference runs of the last hour", runs, _RUNS)
             trainings = ("symbol", "run", "status", "started", "version", "reason")
-            _print(out, connection, "The newest retraining of each symbol", trainings, _TRAININGS)
+            _print(out, connection, "Newest training run of each symbol", trainings, _TRAININGS)
         except psycopg.Error as error:
             raise explain(error) from error
 
@@ -152,10 +152,10 @@ def _print(
     caption: str | None = None,
 ) -> None:
     try:
-        with connection.transaction():  # a savepoint: what this role may not see keeps it from nothing else
+        with connection.transaction():  # a savepoint: a permission error must not affect the other tables
             rows = connection.execute(query, values).fetchall()
     except psycopg.errors.InsufficientPrivilege:
-        out.print(f"{title}: not for this role to see (candlecast_reader may)")
+        out.print(f"{title}: permission denied (needs candlecast_reader)")
         return
     _print_rows(out, title, names, rows, caption)
 
@@ -188,12 +188,12 @@ def _candles_caption(rows: list[TupleRow]) -> str:
 
 
 def _expiry(connection: psycopg.Connection[TupleRow]) -> float | None:
-    """Seconds after which models are old, as the server goes by; None: never."""
+    """Seconds after which models expire, from the setting model_expiry; None: never."""
     try:
         with connection.transaction():
             row = connection.execute("select ml_setting('model_expiry')").fetchone()
     except psycopg.errors.InsufficientPrivilege:
-        return None  # who may not ask sees no ensembles either
+        return None  # this role cannot see the ensembles either
     assert row is not None
     return resolve(json.dumps({"model_expiry": row[0]}), {}).model_expiry
 

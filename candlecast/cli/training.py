@@ -1,4 +1,4 @@
-"""The commands that train and measure: `train`, `retrain`, `evaluate`."""
+"""The commands for training: `train`, `retrain`, `evaluate`."""
 
 import os
 from dataclasses import dataclass
@@ -18,19 +18,17 @@ DEFAULT_SYMBOL = "BTCUSDT"
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How long and how both models are fitted: what all three commands let one choose."""
+    """Training options of all three commands."""
 
     time_budget_minutes: Annotated[
-        float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
+        float, typer.Option(min=0.01, help="Time limit of Mamba's training in minutes; LightGBM takes seconds.")
     ] = 10.0
-    seed: Annotated[int, typer.Option(help="The same seed and candles give the same models on one machine.")] = 0
-    mamba_seeds: Annotated[
-        int, typer.Option(min=1, max=8, help="Mambas from as many seeds, averaged in one graph.")
-    ] = 3
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads to use.")] = 2
+    seed: Annotated[int, typer.Option(help="Random seed; results are reproducible on one machine.")] = 0
+    mamba_seeds: Annotated[int, typer.Option(min=1, max=8, help="Number of Mamba seeds, averaged in one graph.")] = 3
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads.")] = 2
 
     def to_training_options(self) -> "TrainingOptions":
-        """The same for the trainer."""
+        """These options as the trainer's TrainingOptions."""
         from candlecast.trainer.models.training import TrainingOptions
 
         others = dict(vars(self))
@@ -39,19 +37,19 @@ class Fitting:
 
 @dataclass(frozen=True, kw_only=True)
 class LongFitting(Fitting):
-    """The daily job has more time."""
+    """Training options with a longer budget, for the daily job."""
 
     time_budget_minutes: Annotated[
-        float, typer.Option(min=0.01, help="Minutes that Mamba may train for; LightGBM takes seconds.")
+        float, typer.Option(min=0.01, help="Time limit of Mamba's training in minutes; LightGBM takes seconds.")
     ] = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldFitting(Fitting):
-    """The budget is for each fold."""
+    """Training options with a budget for each fold."""
 
     time_budget_minutes: Annotated[
-        float, typer.Option(min=0.01, help="Minutes that Mamba may train for in each fold.")
+        float, typer.Option(min=0.01, help="Time limit of Mamba's training in minutes, for each fold.")
     ] = 10.0
 
 
@@ -59,7 +57,7 @@ class FoldFitting(Fitting):
 class TrainArguments:
     """The options of `train`, named as the trainer's train() takes them."""
 
-    symbol: Annotated[str, typer.Option(help="Whose candles to train on.")] = DEFAULT_SYMBOL
+    symbol: Annotated[str, typer.Option(help="Symbol of the candles.")] = DEFAULT_SYMBOL
     from_time: FromTime = None
     to_time: ToTime = None
     test_from: Annotated[
@@ -67,14 +65,14 @@ class TrainArguments:
         typer.Option(
             parser=time_of,
             metavar="TIME",
-            help="Where the test part begins; default: the last fifth of the rows.",
+            help="Start of the test rows; default: the last fifth of all rows.",
             show_default=False,
         ),
     ] = None
     fitting: Fitting = Fitting()
     publish_as: Annotated[
         PublishAfterTraining,
-        typer.Option("--publish", help="Deploy the pair as the active ensemble, on test, waiting, or not."),
+        typer.Option("--publish", help="State of the published ensemble; none: not published."),
     ] = PublishAfterTraining.none
     models: ModelsDir = Path("models")
     database_url: DatabaseUrl = None
@@ -87,18 +85,16 @@ class RetrainArguments:
     symbols: Annotated[
         list[str] | None,
         typer.Option(
-            "--symbol", help="Whose models; again for more, one after the other.", show_default=DEFAULT_SYMBOL
+            "--symbol", help="Symbol of the models; repeatable, trained in turn.", show_default=DEFAULT_SYMBOL
         ),
     ] = None
-    window_days: Annotated[float, typer.Option(min=1, help="Days of candles up to the newest one.")] = 90.0
-    test_days: Annotated[float, typer.Option(min=0.4, help="Of these, the last ones are for the gate.")] = 7.0
+    window_days: Annotated[float, typer.Option(min=1, help="Training range in days before the newest candle.")] = 90.0
+    test_days: Annotated[float, typer.Option(min=0.4, help="Days at its end that decide about publication.")] = 7.0
     fitting: LongFitting = LongFitting()
-    max_candle_age_hours: Annotated[
-        float, typer.Option(min=0.1, help="Refuse to train where the newest candle is older: nothing is new then.")
-    ] = 24.0
-    keep_days: Annotated[float, typer.Option(min=1, help="Days after which a version goes that no ensemble names.")] = (
-        30.0
+    max_candle_age_hours: Annotated[float, typer.Option(min=0.1, help="Maximum age of the newest candle in hours.")] = (
+        24.0
     )
+    keep_days: Annotated[float, typer.Option(min=1, help="Retention in days of versions that no ensemble uses.")] = 30.0
     models: ModelsDir = Path("models")
     database_url: DatabaseUrl = None
 
@@ -107,25 +103,25 @@ class RetrainArguments:
 class EvaluateArguments:
     """The options of `evaluate`, named as the trainer's evaluate() takes them."""
 
-    symbol: Annotated[str, typer.Option(help="Whose candles to evaluate on.")] = DEFAULT_SYMBOL
+    symbol: Annotated[str, typer.Option(help="Symbol of the candles.")] = DEFAULT_SYMBOL
     from_time: FromTime = None
     to_time: ToTime = None
-    folds: Annotated[int, typer.Option(min=1, max=20, help="Test parts of equal length, each trained for anew.")] = 4
+    folds: Annotated[int, typer.Option(min=1, max=20, help="Number of folds, with test ranges of equal length.")] = 4
     fold: Annotated[
-        int | None, typer.Option(min=1, help="Train and measure this fold alone; default: all.", show_default=False)
+        int | None, typer.Option(min=1, help="Number of the only fold to evaluate; default: all.", show_default=False)
     ] = None
     test_from: Annotated[
         datetime | None,
         typer.Option(
             parser=time_of,
             metavar="TIME",
-            help="Where the first test part begins; default: after the first third of the rows.",
+            help="Start of the first test range; default: after the first third of all rows.",
             show_default=False,
         ),
     ] = None
     train_days: Annotated[
         float | None,
-        typer.Option(min=1, help="Train on so many days before each test part; default: on all.", show_default=False),
+        typer.Option(min=1, help="Training range in days before each test range; default: all.", show_default=False),
     ] = None
     fitting: FoldFitting = FoldFitting()
     shuffled_runs: Annotated[
@@ -135,14 +131,14 @@ class EvaluateArguments:
             min=0,
             max=20,
             metavar="RUNS",
-            help="Train on shuffled labels instead, so many runs: nothing may be predictable then.",
+            help="Number of control runs with shuffled labels, instead of the evaluation.",
         ),
     ] = 0
     output: Annotated[
         Path | None,
         typer.Option(
             "--output-dir",
-            help="Where results go; default: evaluations/TIME-SYMBOL. Folds that it holds are not trained again.",
+            help="Output folder; default: evaluations/TIME-SYMBOL. Folds in it are not trained again.",
             show_default=False,
         ),
     ] = None
@@ -150,12 +146,12 @@ class EvaluateArguments:
 
 
 def train(options: TrainArguments) -> None:
-    """Train LightGBM and Mamba on the candles in the database, and measure them.
+    """Train LightGBM and Mamba on the candles in the database, and evaluate them.
 
-    The last stretch of time is kept for the test; nothing that training or early stopping read overlaps
-    it. What was measured is what is written and published: nothing is refitted afterwards.
+    The evaluation uses the newest rows, which are out-of-sample. The evaluated models are exported; they are not
+    fitted again on all rows.
 
-    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC where it names no zone.
+    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC if it has no time zone.
 
     Example: `candlecast train --symbol BTCUSDT --publish active`
     """
@@ -167,14 +163,15 @@ def train(options: TrainArguments) -> None:
 
 
 def retrain(options: RetrainArguments) -> None:
-    """Train on the newest candles and put the result on test: the daily job.
+    """Train on the newest candles and put the new ensemble on test (daily job).
 
-    An ensemble that is no better than the majority class on the last days is not published. Where every place on test
-    is taken, it waits: no test is cut short for it. What is live serves on either way; `training_runs` has a row for
-    every run, with the reason. One run at a time for a symbol.
+    An ensemble that does not beat the majority class on the test days is not published. If the maximum number of
+    ensembles is on test, the new one waits. The active ensemble is not affected.
 
-    Exit status: 0 published, 1 failed, 3 refused by the gate, 75 another run is at it; 128 and the signal's number
-    where one ended it. Of several symbols the worst, in the order 1, 75, 3, 0. docs/retraining.md has the rest.
+    Each run is recorded in `training_runs`, with its reason. Only one run per symbol at a time.
+
+    Exit status: 0 published; 1 failed; 3 not published; 75 another run is in progress; 128 + N stopped by signal N.
+    With several symbols: the most severe, in the order 1, 75, 3, 0. See docs/how-to/retrain.md.
 
     Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
     """
@@ -189,11 +186,12 @@ def retrain(options: RetrainArguments) -> None:
 
 
 def evaluate(options: EvaluateArguments) -> None:
-    """Measure the forecasts walk-forward: train anew for each fold, test on what comes after.
+    """Evaluate the forecasts walk-forward, with new models for each fold.
 
-    Nothing is published. Minutes at each border are left out, so that no candle is read on both sides; before anything
-    is trained, sampled rows are checked for look-ahead. Prints tables, writes evaluation.json and plots;
-    docs/evaluation.md says what they mean.
+    Prints tables, and writes evaluation.json and plots. Publishes nothing. Rows at the border of two ranges are purged.
+    Sampled rows are checked for look-ahead before the training. docs/explanation/evaluation.md explains the results.
+
+    A TIME is 2026-03-01, 2026-03-01T10:00 or 2026-03-01T10:00:00Z; UTC if it has no time zone.
 
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """
@@ -208,5 +206,5 @@ def evaluate(options: EvaluateArguments) -> None:
 
 
 def _let_threads_wait() -> None:
-    """LightGBM's threads would spin while they wait for a core that something else uses: 15 to 60 times slower."""
+    """Make OpenMP threads sleep while they wait. If they spin on a busy core, LightGBM is 15 to 60 times slower."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,10 +1,10 @@
-"""What the commands print: text as it is, whatever it holds.
+"""Prints text verbatim, with control characters escaped.
 
     out = console()
     out.print(plain(file.name))
 
-Names of files, symbols and versions come from outside. Nothing in them is markup, an emoji code or a
-command to the terminal: consoles read no markup, and ``plain`` shows control characters as escapes.
+Names of files, symbols and versions are untrusted input. Consoles do not interpret markup or emoji codes, and ``plain``
+escapes control characters.
 """
 
 import os
@@ -16,24 +16,24 @@ from rich.text import Text
 from candlecast.core.errors import CandlecastUserError
 from candlecast.core.text import plain_lines
 
-#: Columns where nobody set a width: a pipe has none, so that nothing is folded.
+#: Width in a pipe, so that nothing is folded.
 _UNFOLDED = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Standard output or error, without markup; into a pipe lines and tables are as wide as they need."""
+    """A console for standard output or error, without markup; lines and tables are not folded in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdigit() else _UNFOLDED
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)
 
 
 def cell(value: object) -> Text:
-    """A table's cell: what it says and no more."""
+    """A table cell with the value as plain text."""
     return Text(plain_lines(value))
 
 
 def print_error(error: CandlecastUserError) -> None:
-    """`candlecast: what happened` and `hint: what to do`, on standard error."""
+    """Print `candlecast: MESSAGE` and `hint: REMEDY` to standard error."""
     sys.stderr.write(f"candlecast: {plain_lines(error.message)}\n")
     if error.hint:
         sys.stderr.write(f"hint: {plain_lines(error.hint)}\n")

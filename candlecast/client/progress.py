@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long tasks: a bar on a terminal, otherwise a line every 15 s."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,18 +9,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from candlecast.core.text import plain
 
-#: Between two lines where there is no terminal.
+#: Interval between two lines without a terminal.
 LINE_INTERVAL_SECONDS = 15.0
 
 
 @contextmanager
 def show_progress(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show one stage; the function it gives takes (done, total, note)."""
+    """Show one stage; yields a function (done, total, note)."""
     started, title = time.monotonic(), plain(title)
     if console.is_terminal:
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),  # what is left of the line: the note matters more
+            BarColumn(bar_width=None),  # the rest of the line
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}", markup=False),
@@ -29,15 +29,15 @@ def show_progress(console: Console, title: str) -> Iterator[Callable[[int, int, 
             task = bar.add_task(title, total=None, note="")
             yield lambda done, total, note: bar.update(task, completed=done, total=total, note=note)
     else:
-        told = started
+        printed = started
 
-        def tell(done: int, total: int, note: str) -> None:
-            nonlocal told
-            if time.monotonic() - told >= LINE_INTERVAL_SECONDS:
-                told = time.monotonic()
+        def print_line(done: int, total: int, note: str) -> None:
+            nonlocal printed
+            if time.monotonic() - printed >= LINE_INTERVAL_SECONDS:
+                printed = time.monotonic()
                 _line(console, f"{title}: {done:,} of {total:,}" + (f", {note}" if note else ""))
 
-        yield tell
+        yield print_line
     _line(console, f"{title}: done in {time.monotonic() - started:.1f} s")
 
 

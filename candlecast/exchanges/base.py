@@ -1,10 +1,10 @@
-"""What an exchange is to candlecast. A second one is one more module with a class that keeps to ``Exchange``.
+"""The interface of an exchange. To add one, write a module with a class that implements ``Exchange``.
 
     async with exchange_named("binance", Clock()) as exchange:
         for candle in await exchange.klines("BTCUSDT", first, last):
             ...
 
-Times are microseconds since 1970-01-01 UTC, as everywhere in candlecast; those of a clock are seconds.
+Times are microseconds since 1970-01-01 UTC. Times of a clock are seconds.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,7 @@ from typing import Protocol, Self
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One closed minute of one symbol, as ``candles_1m`` has it."""
+    """One closed minute of one symbol, with the columns of ``candles_1m``."""
 
     symbol: str
     open_time: int  #: microseconds since the epoch, on the minute
@@ -29,33 +29,33 @@ class Candle:
     taker_buy_base_asset_volume: float
     taker_buy_quote_asset_volume: float
     number_of_trades: int
-    spread_bps: float | None = None  #: None: no quotes were read
+    spread_bps: float | None = None  #: None without quotes
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The stream's word that a minute is over, with its final candle."""
+    """A minute has closed; its final candle."""
 
     candle: Candle
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A message that asks for nothing: an open candle, a quote, an answer to a subscription."""
+    """A message that needs no action: an open candle, a quote, a reply to a subscription."""
 
     symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that is none of the exchange's, or broken: why, and how it begins."""
+    """A message that cannot be parsed: the reason, and the start of its text."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The exchange announces that it will close this connection: connect anew."""
+    """The exchange announces that it will close this connection: reconnect."""
 
     reason: str
 
@@ -75,46 +75,46 @@ class Archive:
 
 
 class Exchange(Protocol):
-    """A source of one-minute candles. Every call waits by the clock that the exchange was made with.
+    """A source of one-minute candles. Every call waits by the clock that was passed to the exchange.
 
-    Calls heed the exchange's limits by themselves and try again where that may help; what they raise is final for now.
+    Calls obey the exchange's rate limits and retry by themselves. An error that they raise is final.
     """
 
     name: str
-    max_symbols: int  #: that one connection of the stream can carry
+    max_symbols: int  #: limit of symbols for one connection of the stream
 
     async def __aenter__(self) -> Self:
-        """Open what is needed."""
+        """Open the resources."""
 
     async def __aexit__(self, *error: object) -> None:
-        """Close it."""
+        """Close them."""
 
     async def server_time(self) -> float:
         """Seconds since the epoch by the exchange's clock. Raises Unreachable."""
 
     async def klines(self, symbol: str, first: int, last: int) -> list[Candle]:
-        """Candles with open_time in [first, last], ascending; a page at most, so ask again from the last one on.
+        """Candles with open_time in [first, last], ascending; at most one page. Call again for the next page.
 
-        Which minutes are over is the caller's to know: one that is not comes as it stands. Minutes that the exchange
-        has no candle for are left out. Raises Unreachable, UnknownSymbol.
+        An unfinished minute is included with its current values; the caller must not request it. Minutes that the
+        exchange has no candle for are omitted. Raises Unreachable, UnknownSymbol.
         """
 
     def stream(
         self, symbols: Sequence[str], *, quotes: bool = False
     ) -> AbstractAsyncContextManager[AsyncIterator[Message]]:
-        """A connection that is subscribed to the symbols; iterating raises Disconnected when it ends.
+        """A connection with subscriptions to the symbols. The iterator raises Disconnected when it ends.
 
-        With ``quotes``, closed candles carry the spread of the last quote that came within their minute.
+        With ``quotes``, closed candles have the spread of the last quote within their minute.
         """
 
     def archives(self, symbol: str, first: date, last: date) -> list[Archive]:
-        """The files that hold these days: whole months where all their days are asked for, else days; ascending."""
+        """The files for these days, ascending: a month's file if all its days are requested, else files of days."""
 
     def days_of(self, archive: Archive) -> list[Archive]:
-        """A month's archive as those of its days: for when the month is not published yet."""
+        """The archives of a month's days, for a month that is not published yet."""
 
     async def download(self, archive: Archive) -> bytes:
-        """An archive's content, held against its CHECKSUM file.
+        """An archive's content, checksum-verified.
 
-        Raises NotPublished, ArchiveRefused (after fetching it again did not help), Unreachable.
+        Raises NotPublished, ArchiveRefused (after several downloads), Unreachable.
         """

@@ -1,4 +1,4 @@
-"""Binance spot: public market data, no key. docs/feeds.md has the sources of what is said here about it.
+"""Binance spot: public market data, no API key. docs/how-to/feed.md cites the exchange's documentation.
 
 async with Binance.from_environment(Clock()) as exchange:
     await exchange.klines("BTCUSDT", first, last)
@@ -35,27 +35,27 @@ from candlecast.exchanges.http import HttpClient
 from candlecast.exchanges.rate_limits import Limits
 
 _LOG = logging.getLogger("candlecast.exchanges")
-#: Where public market data are served; the environment's CANDLECAST_BINANCE_{REST,STREAM,ARCHIVE}_URL replace these.
+#: Defaults of the environment variables CANDLECAST_BINANCE_{REST,STREAM,ARCHIVE}_URL.
 REST_URL = "https://data-api.binance.vision"
 STREAM_URL = "wss://data-stream.binance.vision"
 ARCHIVE_URL = "https://data.binance.vision"
 WEIGHT_PER_MINUTE = 6000
 _PAGE = 1000
-#: Of an answer that refuses: no such symbol; characters that no symbol has.
+#: Error codes: no such symbol; invalid characters.
 _INVALID_SYMBOL = {-1121, -1100}
-#: Seconds, real ones: for the opening handshake, and for a connection that we close to say good-bye.
+#: Timeouts of the opening and the closing handshake, in seconds of real time.
 _OPEN_TIMEOUT, _CLOSE_TIMEOUT = 10.0, 1.0
 _MAX_DOWNLOADS = 3
 _QUOTE = "@bookTicker"
-#: How every message of a combined stream begins; the stream's name follows.
+#: Start of every message of a combined stream, before the stream's name.
 _ENVELOPE = '{"stream":"'
 
 
 class Binance:
-    """The exchange, by its REST interface, its combined streams and its public archive."""
+    """Binance over its REST interface, its combined streams and its public archive."""
 
     name = "binance"
-    #: The exchange carries 1024 streams a connection; a request line with more than about 400 names is refused before.
+    #: The exchange allows 1024 streams per connection, but rejects request lines with more than about 400 names.
     max_symbols = 200
 
     def __init__(
@@ -74,7 +74,7 @@ class Binance:
 
     @classmethod
     def from_environment(cls, clock: Clock) -> Self:
-        """With the addresses of CANDLECAST_BINANCE_*_URL where they are set. Raises CandlecastUserError."""
+        """Use the addresses of CANDLECAST_BINANCE_*_URL if they are set. Raises CandlecastUserError."""
         return cls(
             clock,
             _address("CANDLECAST_BINANCE_REST_URL", REST_URL, "http"),
@@ -83,7 +83,7 @@ class Binance:
         )
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected before it is asked for."""
+        """Connections are opened by the first request."""
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -109,7 +109,7 @@ class Binance:
             candles = [_candle_of_row(symbol, row) for row in body]
             times = [candle.open_time for candle in candles]
             if times != sorted(set(times)) or (times and not first <= times[0] <= times[-1] <= last):
-                raise ValueError("klines out of order or out of the range that was asked for")
+                raise ValueError("klines out of order or outside of the requested range")
             return candles
 
         try:
@@ -117,7 +117,7 @@ class Binance:
         except RequestRefused as error:
             if _code(error.answer) in _INVALID_SYMBOL:
                 raise UnknownSymbol(
-                    f"Binance has no symbol {shorten(symbol)}", "Name one that is traded there, as BTCUSDT."
+                    f"Binance has no symbol {shorten(symbol)}", "Choose a symbol that is traded there, such as BTCUSDT."
                 ) from None
             raise
 
@@ -128,20 +128,20 @@ class Binance:
         if quotes:
             names += [f"{symbol.lower()}{_QUOTE}" for symbol in symbols]
         try:
-            # The exchange's pings are answered by the library; silence is judged by who reads, on the clock.
+            # The library answers the exchange's pings. The caller has the timeout for silence, on its clock.
             connection = await connect(
                 f"{self._stream_url}/stream?streams={'/'.join(names)}",
                 open_timeout=_OPEN_TIMEOUT,
                 close_timeout=_CLOSE_TIMEOUT,
                 ping_interval=None,
-                compression=None,  # a candle is 400 bytes: what deflate keeps in memory is more
-                max_queue=1024,  # while the database is slow pings are heard, and answered
+                compression=None,  # a candle is 400 bytes, less than the buffers of deflate
+                max_queue=1024,  # keeps reading, and answering pings, while the database is slow
                 user_agent_header="candlecast",
             )
         except (OSError, WebSocketException) as error:
             raise Unreachable(
                 f"{self._stream_url} cannot be reached: {str(error) or type(error).__name__}",
-                "Check the network, or wait; docs/feeds.md says which addresses are used and how to change them.",
+                "Check the network or try again later; docs/how-to/feed.md says how to change the addresses.",
             ) from None
         try:
             yield _messages(connection)
@@ -149,7 +149,7 @@ class Binance:
             await connection.close()
 
     def archives(self, symbol: str, first: date, last: date) -> list[Archive]:
-        """As ``Exchange``: data/spot/monthly where all of a month's days are asked for, else data/spot/daily."""
+        """As ``Exchange``: data/spot/monthly if all of a month's days are requested, else data/spot/daily."""
         found = []
         day = first
         while day <= last:
@@ -175,16 +175,19 @@ class Binance:
         for number in range(1, _MAX_DOWNLOADS + 1):
             try:
                 content = await self._files.download(path)
-                promised = (await self._files.download(f"{path}.CHECKSUM")).decode(errors="replace").split()
+                expected = (await self._files.download(f"{path}.CHECKSUM")).decode(errors="replace").split()
             except HttpNotFound:
                 raise NotPublished(f"{archive.name} is not published") from None
             found = hashlib.sha256(content).hexdigest()
-            if promised[:1] == [found]:
+            if expected[:1] == [found]:
                 return content
-            said = shorten(" ".join(promised[:1])[:12])
-            why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {said}"
-            _LOG.warning("%s refused, try %s of %s: %s", archive.name, number, _MAX_DOWNLOADS, why)
-        raise ArchiveRefused(f"{archive.name}: {why}, {_MAX_DOWNLOADS} times", "Try later, or load it by hand.")
+            start = shorten(" ".join(expected[:1])[:12])
+            why = f"its SHA-256 begins with {found[:12]!r}, its CHECKSUM file with {start}"
+            _LOG.warning("%s rejected, attempt %s of %s: %s", archive.name, number, _MAX_DOWNLOADS, why)
+        raise ArchiveRefused(
+            f"{archive.name}: {why}, {_MAX_DOWNLOADS} times",
+            "Try again later, or download it and run `candlecast load`.",
+        )
 
     def _archive(self, symbol: str, first: date, last: date) -> Archive:
         period, stamp = ("daily", f"{first:%Y-%m-%d}") if first == last else ("monthly", f"{first:%Y-%m}")
@@ -195,7 +198,7 @@ class Binance:
 def _address(variable: str, default: str, scheme: str) -> str:
     address = os.environ.get(variable) or default
     if not re.fullmatch(rf"{scheme}s?://[^\s/?#]+[^\s?#]*", address):
-        raise CandlecastUserError(f"{variable} is no address: {shorten(address)}", f"Write it like {default}.")
+        raise CandlecastUserError(f"{variable} is not a valid URL: {shorten(address)}", f"Write it like {default}.")
     return address
 
 
@@ -212,7 +215,7 @@ def _code(answer: str) -> int | None:
 
 
 def _candle_of_row(symbol: str, row: Sequence[Any]) -> Candle:
-    """A kline as the REST interface writes it. Raises ValueError, TypeError, IndexError."""
+    """Parse a kline of the REST interface. Raises ValueError, TypeError, IndexError."""
     open_time, opened, high, low, close, volume, close_time, quote_volume, trades, taker_base, taker_quote = row[:11]
     _require_minute(open_time, close_time)
     prices = (float(opened), float(high), float(low), float(close))
@@ -222,16 +225,16 @@ def _candle_of_row(symbol: str, row: Sequence[Any]) -> Candle:
 
 def _require_minute(open_time: int, close_time: int) -> None:
     if (open_time * 1000) % MINUTE_US or close_time - open_time != MINUTE_US // 1000 - 1:
-        raise ValueError(f"no minute: {open_time} to {close_time}")
+        raise ValueError(f"not one minute: {open_time} to {close_time}")
 
 
 async def _messages(connection: ClientConnection) -> AsyncIterator[Message]:
-    """What each text of the connection says; a quote is kept as text until its symbol's minute closes."""
+    """Parse the connection's messages. A quote is kept as text until its symbol's minute closes."""
     newest_quote: dict[str, str] = {}
     try:
         async for text in connection:
             if isinstance(text, bytes):
-                yield Unreadable(f"a binary frame of {len(text)} bytes, where the exchange sends text")
+                yield Unreadable(f"a binary frame of {len(text)} bytes instead of text")
                 continue
             if text.startswith(_ENVELOPE):
                 stream = text[len(_ENVELOPE) : text.find('"', len(_ENVELOPE))]
@@ -265,11 +268,11 @@ def _read(text: str, newest_quote: dict[str, str]) -> Message:
         spread = _spread(newest_quote.pop(symbol, None))
         return Closed(Candle(symbol, kline["t"] * 1000, *prices, *volumes, int(kline["n"]), spread))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        return Unreadable(f"a message cannot be read ({type(error).__name__}: {error}): {shorten(text)}")
+        return Unreadable(f"cannot parse a message ({type(error).__name__}: {error}): {shorten(text)}")
 
 
 def _spread(text: str | None) -> float | None:
-    """(ask - bid) / their mean, in basis points; None where there is no quote, or none that makes sense."""
+    """(ask - bid) / mean of both, in basis points; None without a valid quote."""
     if text is None:
         return None
     try:

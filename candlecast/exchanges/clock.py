@@ -1,10 +1,10 @@
-"""The clock of everything that waits for an exchange.
+"""The clock for everything that waits for an exchange.
 
     clock = Clock()
     await clock.sleep(2.0)
 
-Tests and benchmarks replay hours in seconds: ``Clock(speed=600, start=...)`` shows the recorded time, and a sleep of a
-minute takes a tenth of a second. Nothing below reads another clock.
+Tests and benchmarks replay hours in seconds: ``Clock(speed=600, start=...)`` starts at the recorded time, and a sleep
+of a minute takes 0.1 s. Exchanges and the feed must not read another clock.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 
 class Clock:
-    """Seconds since 1970-01-01 UTC, passing ``speed`` times as fast as they do outside."""
+    """Seconds since 1970-01-01 UTC, ``speed`` times as fast as real time."""
 
     def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
         self.speed = speed
@@ -22,19 +22,19 @@ class Clock:
         self._is_real = start is None and speed == 1.0
 
     def now(self) -> float:
-        """This machine's clock, which may be wrong; a replay's own."""
+        """The time of this machine, which may be wrong, or of the replay."""
         return time.time() if self._is_real else self._start + self.elapsed()
 
     def elapsed(self) -> float:
-        """Seconds since the clock was made; no change of the machine's time moves it."""
+        """Seconds since the clock was created; changes of the machine's time have no effect."""
         return (time.monotonic() - self._began) * self.speed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long by this clock."""
+        """Wait ``seconds`` by this clock."""
         await asyncio.sleep(max(0.0, seconds) / self.speed)
 
     def timeout(self, seconds: float) -> asyncio.Timeout:
-        """``async with clock.timeout(30):`` raises TimeoutError when the block takes longer."""
+        """``async with clock.timeout(30):`` raises TimeoutError if the block takes longer."""
         return asyncio.timeout(seconds / self.speed)
 
     async def forever(self) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Asks an exchange over HTTP: tries again where that may help (``retry``), as often as it may (``rate_limits``).
+"""Requests to an exchange over HTTP, with retries (``retry``) and rate limits (``rate_limits``).
 
 async with HttpClient(clock, "https://data-api.binance.vision", limits) as client:
     rows = await client.get("/api/v3/klines", {"symbol": "BTCUSDT"}, weight=2, parse=list)
@@ -21,12 +21,12 @@ from candlecast.exchanges.retry import retry
 
 Result = TypeVar("Result")
 _LOG = logging.getLogger("candlecast.exchanges")
-#: Seconds, real ones whatever the clock: to connect, and between two pieces of an answer.
+#: Timeouts for connecting, and between two chunks of a response, in seconds of real time.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5.0, 15.0
-#: Of one request: about half a minute in all.
+#: Retries of one request: about half a minute in all.
 MAX_TRIES, _MAX_BACKOFF_SECONDS = 6, 15.0
 MAX_CONCURRENT_REQUESTS = 4
-#: Bytes of a file that is downloaded: a month of candles has three million.
+#: Limit in bytes of a download. A month of candles has three million.
 _MAX_BYTES = 2**26
 
 
@@ -42,10 +42,10 @@ class HttpClient:
             headers={"User-Agent": "candlecast"},
         )
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
-        self._is_answering = True  # or was not asked yet
+        self._is_answering = True  # or before the first request
 
     async def __aenter__(self) -> Self:
-        """Nothing is connected before it is asked for."""
+        """Connections are opened by the first request."""
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -53,23 +53,23 @@ class HttpClient:
         await self._http.aclose()
 
     async def get(self, path: str, params: dict[str, Any], *, weight: int, parse: Callable[[Any], Result]) -> Result:
-        """What ``parse`` makes of the JSON answer; a body that it cannot read (ValueError, ...) is asked for again.
+        """Return ``parse`` of the JSON response; a response that it cannot parse (ValueError, ...) is requested again.
 
-        Raises Unreachable after several tries, HttpNotFound, RequestRefused.
+        Raises Unreachable after several attempts, HttpNotFound, RequestRefused.
         """
 
-        async def ask() -> Result:
+        async def request() -> Result:
             try:
-                answer = await self._ask(path, params, weight)
-                return parse(json.loads(answer.content))
+                response = await self._request(path, params, weight)
+                return parse(json.loads(response.content))
             except (ValueError, TypeError, LookupError, OverflowError) as error:
-                reason = f"its answer cannot be read: {type(error).__name__}: {shorten(str(error))}"
+                reason = f"invalid response: {type(error).__name__}: {shorten(str(error))}"
                 raise _Failed(reason) from error
 
-        return await self._retry(ask)
+        return await self._retry(request)
 
     async def download(self, path: str) -> bytes:
-        """The file that lies there. Raises Unreachable, HttpNotFound, RequestRefused."""
+        """The file at this path. Raises Unreachable, HttpNotFound, RequestRefused."""
 
         async def receive() -> bytes:
             async with self._slots:
@@ -95,50 +95,52 @@ class HttpClient:
         return result
 
     def _log_failure(self, error: Exception, _wait: float | None) -> None:
-        """Where the exchange answered until then."""
+        """Log the first failure after a success."""
         if self._is_answering:
             what = plain(str(error) or type(error).__name__)
-            _LOG.warning("%s: %s; asked again, up to %s times", self._base_url, what, self._max_tries - 1)
+            _LOG.warning("%s: %s; retrying up to %s times", self._base_url, what, self._max_tries - 1)
         self._is_answering = False
 
     async def _receive(self, path: str) -> bytes:
-        async with self._http.stream("GET", self._base_url + path) as answer:
-            if answer.status_code != HTTPStatus.OK:
-                await answer.aread()
-                self._limiter.heed(answer)
-                self._judge(answer)
+        async with self._http.stream("GET", self._base_url + path) as response:
+            if response.status_code != HTTPStatus.OK:
+                await response.aread()
+                self._limiter.update(response)
+                self._raise_for_status(response)
             content = bytearray()
-            async for chunk in answer.aiter_bytes():
+            async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > _MAX_BYTES:
-                    raise RequestRefused(f"{self._base_url}{path} has more than {_MAX_BYTES / 2**20:.0f} MiB", "")
+                    raise RequestRefused(f"{self._base_url}{path} is larger than {_MAX_BYTES / 2**20:.0f} MiB", "")
         return bytes(content)
 
-    async def _ask(self, path: str, params: dict[str, Any], weight: int) -> httpx.Response:
+    async def _request(self, path: str, params: dict[str, Any], weight: int) -> httpx.Response:
         async with self._slots:
             await self._limiter.wait(weight)
-            answer = await self._http.get(self._base_url + path, params=params)
-        self._limiter.heed(answer)
-        self._judge(answer)
-        return answer
+            response = await self._http.get(self._base_url + path, params=params)
+        self._limiter.update(response)
+        self._raise_for_status(response)
+        return response
 
-    def _judge(self, answer: httpx.Response) -> None:
-        status = answer.status_code
+    def _raise_for_status(self, response: httpx.Response) -> None:
+        status = response.status_code
         if status == HTTPStatus.OK:
             return
-        said = f"HTTP {status} {answer.reason_phrase}".rstrip()
+        reason = f"HTTP {status} {response.reason_phrase}".rstrip()
         if status in PAUSE_SECONDS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Failed(said)
+            raise _Failed(reason)
         self._is_answering = True
         if status == HTTPStatus.NOT_FOUND:
-            raise HttpNotFound(f"{answer.request.url} does not exist")
+            raise HttpNotFound(f"{response.request.url} does not exist")
         if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
             raise Unreachable(
-                f"{self._base_url} does not serve this location ({said})",
-                "Set the exchange's addresses to ones that do: docs/feeds.md has them.",
+                f"{self._base_url} does not serve this location ({reason})",
+                "Set other addresses of the exchange: docs/how-to/feed.md lists them.",
             )
-        raise RequestRefused(f"{self._base_url} refuses: {said}: {shorten(answer.text, 200)}", answer.text[:1000])
+        raise RequestRefused(
+            f"{self._base_url} rejected the request: {reason}: {shorten(response.text, 200)}", response.text[:1000]
+        )
 
 
 class _Failed(Exception):
-    """An answer that another try may better."""
+    """A failure that a retry may fix."""

@@ -1,9 +1,9 @@
-"""Whether the exchange answers, within seconds: what `make up` asks before it counts on candles from there.
+"""Checks within seconds whether the exchange can be reached, for `make up`.
 
     timeout 5 python -m candlecast.exchanges.probe && echo yes
 
-Exit status 69 with the reason on standard output where it does not. ``timeout``, because nothing ends a look-up in the
-DNS that hangs.
+On failure the exit status is 69, and the reason is on standard output. ``timeout`` is needed because a DNS lookup that
+hangs cannot be canceled.
 """
 
 import asyncio
@@ -15,31 +15,31 @@ from candlecast.core.text import plain
 from candlecast.exchanges import exchange_named
 from candlecast.exchanges.clock import Clock
 
-#: Seconds for all of it; and how much faster than usual a failed try is followed by the next.
+#: Timeout in seconds, and the factor by which the pauses between retries are shorter.
 _TIMEOUT_SECONDS, _RETRY_SPEED = 4.0, 20.0
 
 
 def main() -> int:
-    """Ask for the exchange's time."""
-    logging.disable(logging.WARNING)  # of each try: what is said at the end is enough
+    """Request the exchange's time."""
+    logging.disable(logging.WARNING)  # hides the failed attempts: the reason at the end is enough
     try:
-        return asyncio.run(_ask())
+        return asyncio.run(_probe())
     except CandlecastUserError as error:
-        return _say(error.message)
+        return _fail(error.message)
 
 
-async def _ask() -> int:
+async def _probe() -> int:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS), exchange_named("binance", Clock(_RETRY_SPEED)) as exchange:
             await exchange.server_time()
     except TimeoutError:
-        return _say(f"no answer within {_TIMEOUT_SECONDS:g} s")
+        return _fail(f"no answer within {_TIMEOUT_SECONDS:g} s")
     except CandlecastUserError as error:
-        return _say(error.message)  # here: the end of the loop may have to wait for the DNS
+        return _fail(error.message)  # printed here, because the end of the loop may have to wait for the DNS
     return 0
 
 
-def _say(reason: str) -> int:
+def _fail(reason: str) -> int:
     sys.stdout.write(f"{plain(reason)}\n")
     sys.stdout.flush()
     return Unreachable.exit_status

@@ -1,8 +1,8 @@
-"""Tries again what failed, and waits longer each time: for the requests over HTTP and for the database connection.
+"""Retries with exponential backoff, for HTTP requests and the database connection.
 
     rows = await retry(ask, clock, (httpx.RequestError,), max_wait=15.0, max_tries=6)
 
-The stream, which counts a connection that lasted as a success, takes ``backoff`` alone.
+The stream uses ``backoff`` directly, because it counts a long connection as a success.
 """
 
 import random
@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 
 
 def backoff(attempt: int, max_seconds: float) -> float:
-    """Seconds to wait after the try of this number (0 for the first): doubling from 1 s, half of it by chance."""
-    limit = min(max_seconds, 2.0 ** min(attempt, 16))  # a day of failures is over a thousand
+    """Seconds to wait after this attempt (0 is the first): doubling from 1 s, half of it random."""
+    limit = min(max_seconds, 2.0 ** min(attempt, 16))  # a day of failures has over a thousand attempts
     return random.uniform(limit / 2, limit)
 
 
@@ -29,10 +29,10 @@ async def retry(
     max_tries: int | None = None,
     on_failure: Callable[[Exception, float | None], None] = lambda error, wait: None,
 ) -> Result:
-    """What ``work()`` returns, the first time that it raises none of ``failures``; the last try's is raised.
+    """Call ``work()`` until it raises none of ``failures``; after ``max_tries`` attempts the last failure is raised.
 
-    ``max_wait``: seconds between two tries; ``max_tries``: None is without end. ``on_failure`` hears of each failure,
-    with the seconds until the next try, None after the last.
+    ``max_wait``: limit of the seconds between two attempts. ``max_tries``: None means no limit. ``on_failure`` gets
+    each failure and the seconds until the next attempt, or None after the last one.
     """
     attempt = 0
     while True:

@@ -3,7 +3,7 @@
     async with StandIn(Market(["BTCUSDT"], first, last), Clock(600, first + 86_400)) as exchange:
         Binance(clock, exchange.rest_url, exchange.stream_url, exchange.archive_url)
 
-By hand, for whoever tries a feed without internet: ``python -m tests.exchange --help``.
+To try a feed without internet access: ``python -m tests.exchange --help``.
 """
 
 from .candles import Market, Row

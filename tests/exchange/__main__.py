@@ -1,7 +1,7 @@
-"""Starts the stand-in by hand, for whoever tries a feed without internet: ``python -m tests.exchange``.
+"""Starts the stand-in, to try a feed without internet access: ``python -m tests.exchange``. Ctrl-C stops it.
 
-It prints three settings; a candlecast that runs with them takes its candles from here. They are recorded ones where
-../shared/data has the minute, else made up: NOT market data. Ctrl-C ends it.
+It prints three environment variables; candlecast commands with them get their candles from here. Candles are recorded
+if ../shared/data has the minute, else synthetic: NOT market data.
 """
 
 import asyncio
@@ -22,14 +22,12 @@ from . import Faults, Market, StandIn
 
 
 def main(
-    symbol: Annotated[list[str] | None, typer.Option(help="A symbol that it trades; several times for more.")] = None,
-    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: a free one.")] = 0,
-    speed: Annotated[float, typer.Option(min=0.1, help="How fast its clock runs; `candlecast` wants 1.")] = 1.0,
-    start: Annotated[
-        datetime | None, typer.Option(help="What its clock shows at first, UTC; default: the time now.")
-    ] = None,
-    days: Annotated[float, typer.Option(min=0.1, help="Days of history before that, and of future after it.")] = 90.0,
-    faults: Annotated[int | None, typer.Option(help="Draw every fault at random, from this seed.")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="Symbol of the market; repeatable.")] = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: any free port.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, help="Speed of the clock; `candlecast` commands need 1.")] = 1.0,
+    start: Annotated[datetime | None, typer.Option(help="Start time of the clock, UTC; default: now.")] = None,
+    days: Annotated[float, typer.Option(min=0.1, help="Days of candles before and after the start time.")] = 90.0,
+    faults: Annotated[int | None, typer.Option(help="Seed of random faults; default: no faults.")] = None,
     update_every: Annotated[float, typer.Option(min=0.5, help="Seconds between two frames of an open candle.")] = 2.0,
 ) -> None:
     """Serve candles in Binance's formats on loopback, until Ctrl-C."""

@@ -18,16 +18,16 @@ PATH = re.compile(
 
 
 class Archives:
-    """The files that are published of a market, made when they are asked for."""
+    """The published files of a market, created on request."""
 
     def __init__(self, market: Market, daily_delay: float = 7200.0, monthly_delay: float = 86_400.0) -> None:
-        """Delays in seconds: from the end of the day, of the month, to the file."""
+        """Delays in seconds from the end of the day or month to the publication."""
         self._market = market
         self._delays = {"daily": daily_delay, "monthly": monthly_delay}
         self._content = lru_cache(64)(self._make)
 
     def find(self, path: str, now: float) -> tuple[str, bytes] | None:
-        """The file's name and content; None where there is none, or not yet."""
+        """The file's name and content; None if it is not published."""
         found = PATH.fullmatch(path)
         if not found or found["folder"] != found["symbol"] or found["symbol"] not in self._market.symbols:
             return None
@@ -48,7 +48,7 @@ class Archives:
         return found["name"], content
 
     def _make(self, symbol: str, name: str, first: float, last: float) -> bytes | None:
-        # Files come hours after their minutes: what the exchange corrects, it has corrected.
+        # Files are published hours later, when all revisions are done.
         lines = "".join(map(csv_row, self._market.truth(symbol, first, last)))
         if not lines:
             return None
@@ -59,5 +59,5 @@ class Archives:
 
 
 def checksum(name: str, content: bytes) -> bytes:
-    """The CHECKSUM file of a file, as sha256sum writes it."""
+    """The CHECKSUM file of a file, in the format of sha256sum."""
     return f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode()

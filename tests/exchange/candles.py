@@ -1,7 +1,7 @@
-"""What happened in the market, minute by minute: the truth that the stand-in serves and that tables are held to.
+"""The candles of the market: the truth that the stand-in serves and that tables are compared with.
 
-Recorded candles where ../shared/data has them, generated ones in every other minute. The faults of Market decide which
-minutes had no trades, and which the exchange corrected later: before that, every source gives the first version.
+They are recorded if ../shared/data has the minute, else synthetic. The faults of Market decide which minutes have no
+trades, and which the exchange revises later: before the revision every source has the first version.
 """
 
 import math
@@ -26,14 +26,14 @@ _RECORDED = {
     "NEARUSDT": ("futures-um/NEARUSDT-1m-2026-04.csv.gz",),
 }
 _DAY = 1440
-#: Share of the generated minutes that nobody traded in.
+#: Share of the synthetic minutes without trades.
 _QUIET = 0.01
-#: Seconds from a minute's end to its correction.
+#: Seconds from a minute's end to its revision.
 _REVISED_AFTER = (5.0, 240.0)
 
 
 class Row(NamedTuple):
-    """One minute as candles_1m has it, its open_time in seconds since the epoch."""
+    """One minute with the columns of candles_1m; open_time in seconds since the epoch."""
 
     open_time: int
     open: float
@@ -59,7 +59,7 @@ class Market:
         recorded: bool = True,
         halts: Sequence[tuple[float, float]] = (),
     ) -> None:
-        """``halts``: [from, to) in which the exchange made no candles at all."""
+        """``halts``: ranges [from, to) without candles."""
         self.first, self.last = int(first) // 60 * 60, int(last) // 60 * 60
         self.faults = faults or Faults()
         minutes = np.arange(self.first, self.last, 60, dtype=np.int64)
@@ -78,13 +78,13 @@ class Market:
 
     @property
     def symbols(self) -> list[str]:
-        """Those that are traded."""
+        """The traded symbols."""
         return list(self._columns)
 
     def row(self, symbol: str, minute: int, now: float) -> Row | None:
-        """The candle of a minute as the exchange has it at ``now``: partial while it is open, later perhaps revised.
+        """The candle of a minute at the time ``now``: partial while it is open, later perhaps revised.
 
-        None where there is none: before and after the market, in a halt, in a minute that has not begun.
+        None outside of the market, in a halt, and before the minute starts.
         """
         index = (minute - self.first) // 60
         if not 0 <= index < len(self._open) or not self._open[index] or now < minute:
@@ -96,22 +96,22 @@ class Market:
         return row if revised_at is None or now >= revised_at else _first_version(row)
 
     def rows(self, symbol: str, first: int, last: int, now: float) -> list[Row]:
-        """The candles with open_time in [first, last] as the exchange has them at ``now``."""
+        """The candles with open_time in [first, last] at the time ``now``."""
         first, last = max(first, self.first), int(min(last, self.last - 60, now))
         found = (self.row(symbol, minute, now) for minute in range(-(-first // 60) * 60, last + 1, 60))
         return [row for row in found if row is not None]
 
     def truth(self, symbol: str, first: float, last: float) -> list[Row]:
-        """What the table must hold of [first, last) in the end."""
+        """The final candles of [first, last), which the table must contain."""
         return self.rows(symbol, int(first), int(last) - 1, math.inf)
 
     def faults_of(self, symbol: str, minute: int) -> set[str]:
-        """The names of FRAME_FAULTS that were drawn for a minute."""
+        """The FRAME_FAULTS that were drawn for a minute."""
         index = (minute - self.first) // 60
         return {name for name, drawn in self._drawn[symbol].items() if drawn[index]}
 
     def revised_at(self, symbol: str, minute: int) -> float | None:
-        """When the exchange corrects a minute's candle; None where it does not: it never does where nobody traded."""
+        """Time of the revision of a minute's candle; None without a revision, and always None without trades."""
         drawn, index = self._drawn[symbol], (minute - self.first) // 60
         if not drawn["revised, with a frame"][index] and not drawn["revised without a frame"][index]:
             return None
@@ -119,18 +119,18 @@ class Market:
             return None
         return minute + 60 + self.faults.drawn(symbol, minute, "revised").uniform(*_REVISED_AFTER)
 
-    def spoil(self, symbol: str, minute: int, **values: float) -> None:
-        """Give a minute these values, which may contradict the others."""
+    def corrupt(self, symbol: str, minute: int, **values: float) -> None:
+        """Set values of a minute, which may contradict the others."""
         for name, value in values.items():
             self._columns[symbol][name][(minute - self.first) // 60] = value
 
     def spread_bps(self, symbol: str, minute: int) -> float:
-        """The spread of all of a minute's quotes, in basis points of the mid price."""
+        """The spread of a minute's quotes, in basis points of the mid price; the same for all of them."""
         return 0.25 * (1 + crc32(f"{symbol} {minute}".encode()) % 16)
 
 
 def _partial(row: Row, elapsed: float) -> Row:
-    """The candle when this part of its minute is over; flat and empty until its first trade."""
+    """The candle after this fraction of its minute; flat and empty until its first trade."""
     trades = math.floor(row.number_of_trades * elapsed)
     if not trades:
         return row._replace(
@@ -148,7 +148,7 @@ def _partial(row: Row, elapsed: float) -> Row:
 
 
 def _first_version(row: Row) -> Row:
-    """A candle that lacks its last trades."""
+    """The candle without its last trades."""
     return row._replace(
         close=round((row.open + row.close) / 2, 8),
         number_of_trades=max(1, row.number_of_trades - 1),
@@ -163,7 +163,7 @@ def _scaled(row: Row, factor: float) -> dict[str, float]:
 
 
 def _flatten(columns: Mapping[str, np.ndarray], quiet: np.ndarray) -> None:
-    """Make these minutes ones without trades: at the close before, all else 0."""
+    """Remove the trades of these minutes: prices are the previous close, all else is 0."""
     for index in np.flatnonzero(quiet):
         price = columns["close"][index - 1] if index else columns["open"][index]
         for name in NUMBERS:
@@ -172,7 +172,7 @@ def _flatten(columns: Mapping[str, np.ndarray], quiet: np.ndarray) -> None:
 
 
 def _overlay(columns: Mapping[str, np.ndarray], symbol: str, first: int, last: int) -> None:
-    """Put the recorded candles of [first, last) in place of the generated ones."""
+    """Replace synthetic candles of [first, last) with recorded ones."""
     for name in _RECORDED.get(symbol, ()):
         if not (SHARED / name).is_file():
             continue
@@ -190,7 +190,7 @@ def _recorded(name: str, symbol: str) -> tuple[np.ndarray, dict[str, np.ndarray]
 
 
 def _generated(symbol: str, first: int, last: int) -> dict[str, np.ndarray]:
-    """Made-up candles of the minutes [first, last): whichever range is asked for, a minute's candle is the same."""
+    """Synthetic candles of the minutes [first, last); a minute's candle does not depend on the range."""
     days = [_generated_day(symbol, day) for day in range(first // _DAY, -(-last // _DAY))]
     start = first - first // _DAY * _DAY
     return {name: np.concatenate([day[name] for day in days])[start : start + last - first] for name in days[0]}
@@ -200,7 +200,7 @@ def _generated_day(symbol: str, day: int) -> dict[str, np.ndarray]:
     noise = np.random.default_rng([crc32(symbol.encode()), day])
     level = 10 ** (crc32(symbol.encode()) % 5)
     anchors = [level * (3 + math.sin(number / 7) / 4 + math.sin(number / 1.7) / 9) for number in (day, day + 1)]
-    # A random walk from the day's first price to the next day's: no day needs the one before.
+    # A random walk from the day's first price to the next day's, so that days are independent.
     walk = np.concatenate(([0.0], np.cumsum(noise.normal(0, 6e-4, _DAY))))
     share = np.linspace(0, 1, _DAY + 1)
     prices = np.round(

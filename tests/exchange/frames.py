@@ -1,4 +1,4 @@
-"""What the stream says of a symbol's minute, and when: the texts of the frames, faults included."""
+"""The stream's frames of a symbol's minute: times and texts, including faults."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,17 +6,17 @@ from zlib import crc32
 
 from .candles import Market, Row
 
-#: Seconds after a minute's end that its frames may still come: the latest of late ones and of revisions.
+#: Limit in seconds after a minute's end for its frames, late ones and revisions included.
 LATEST = 260.0
 #: Seconds between a minute's end and its closed frame.
 _CLOSING = (0.03, 0.4)
-#: Seconds that a late closed frame is late, and a second one of the same minute; an open candle after its close.
+#: Delays in seconds of a late closed frame, of a repeated closed frame, and of an open candle after its close.
 _LATE, _AGAIN, _STALE = (6.0, 150.0), (0.1, 40.0), (0.1, 20.0)
 _QUOTE_EVERY = 5.0
 
 
 class Frame(NamedTuple):
-    """What is due at a time by the exchange's clock; ``text`` None: a frame that should come and does not."""
+    """A frame that is due at a time by the exchange's clock; ``text`` None: a frame that is withheld."""
 
     at: float
     text: str | bytes | None
@@ -25,7 +25,7 @@ class Frame(NamedTuple):
 
 
 def kline_row(row: Row) -> str:
-    """A candle as GET /api/v3/klines writes it."""
+    """A candle in the format of GET /api/v3/klines."""
     opened, high, low, close, volume, quote, taken, taken_quote = (f'"{value:.8f}"' for value in row[1:9])
     times = f"{row.open_time * 1000},{opened},{high},{low},{close},{volume},{row.open_time * 1000 + 59_999}"
     return f'[{times},{quote},{row.number_of_trades},{taken},{taken_quote},"0"]'
@@ -53,12 +53,12 @@ def kline_frame(symbol: str, row: Row, at: float, closed: bool) -> str:
 
 
 def shutdown_frame(at: float) -> str:
-    """The announcement that the server will close its connections."""
+    """The announcement that the server will close the connection."""
     return f'{{"stream":"!serverShutdown","data":{{"e":"serverShutdown","E":{int(at * 1000)}}}}}'
 
 
 def candle_frames(market: Market, symbol: str, minute: int, update_every: float) -> Iterator[Frame]:
-    """The kline frames of a symbol's minute, in no order: open candles, the closed one, what faults make of them."""
+    """The kline frames of a symbol's minute, unordered: open candles and the closed one, with faults."""
     end, draw, faults = minute + 60, market.faults.drawn(symbol, minute), market.faults_of(symbol, minute)
 
     def closed(at: float, kind: str = "closed", fault: str | None = None, as_of: float | None = None) -> Frame:
@@ -71,7 +71,7 @@ def candle_frames(market: Market, symbol: str, minute: int, update_every: float)
 
     if market.row(symbol, minute, end) is None:
         return
-    # Symbols take turns within update_every, so that no burst is an artifact of ours.
+    # Symbols are spread within update_every, to avoid an artificial burst.
     elapsed = update_every * (crc32(symbol.encode()) % 97 + 1) / 98
     while elapsed < 60:
         if market.row(symbol, minute, minute + elapsed).number_of_trades:
@@ -88,7 +88,7 @@ def candle_frames(market: Market, symbol: str, minute: int, update_every: float)
         yield _malformed(closed(at), draw.randrange(_WAYS), "malformed closed frame")
         return
     elif "late closed frame" in faults:
-        # With the values that it had in time: a revision may have overtaken it.
+        # With the values at the regular time, because a revision may have come first.
         yield closed(at + draw.uniform(*_LATE), "closed", "late closed frame", as_of=at)
         return
     elif "closed frame out of order" in faults:

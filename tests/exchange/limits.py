@@ -1,4 +1,4 @@
-"""What the exchange allows one address, and what came of it: requests, weight, bans, connections."""
+"""The exchange's limits for one address, and counters: requests, weight, bans, connections."""
 
 import math
 from collections import Counter, deque
@@ -15,17 +15,17 @@ _FIRST_BAN, _MAX_BAN_SECONDS = 120, 3 * 86_400
 
 @dataclass
 class Counters:
-    """Everything that happened, for tests to hold limits and faults to."""
+    """Counts of all events, for tests of limits and faults."""
 
     requests: Counter = field(default_factory=Counter)  #: by path: 'klines', 'time', 'archive', 'stream'
     answers: Counter = field(default_factory=Counter)  #: by HTTP status
     weight: Counter = field(default_factory=Counter)  #: by clock minute, epoch seconds
-    faults: Counter = field(default_factory=Counter)  #: by name, as they took effect
-    klines_drawn: int = 0  #: requests of klines that a fault may have been drawn for: limits let them in
+    faults: Counter = field(default_factory=Counter)  #: by name, when they occurred
+    klines_drawn: int = 0  #: requests of klines within the limits, for which faults are drawn
     frames: Counter = field(default_factory=Counter)  #: sent: 'open', 'closed', 'quote', 'shutdown', ...
     over_limit: int = 0  #: requests above the weight of a minute
-    bans_earned: int = 0  #: for going on after a 429
-    asked_while_banned: int = 0
+    bans_earned: int = 0  #: for requests after a 429
+    requests_while_banned: int = 0
     connections: int = 0
     most_connections: int = 0  #: attempts within five minutes
     connections_refused: int = 0  #: above CONNECTIONS_IN_FIVE_MINUTES
@@ -35,52 +35,53 @@ class Counters:
 
     @property
     def highest_weight(self) -> int:
-        """Of any clock minute."""
+        """The highest weight of a clock minute."""
         return max(self.weight.values(), default=0)
 
     def violations(self) -> dict[str, int]:
-        """What a well-behaved client never does, as far as it happened."""
+        """Counts above 0 of events that a well-behaved client never causes."""
         names = (
-            "over_limit", "bans_earned", "asked_while_banned", "connections_refused", "dropped_without_pong",
+            "over_limit", "bans_earned", "requests_while_banned", "connections_refused", "dropped_without_pong",
             "dropped_for_messages",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
 class Refusal(NamedTuple):
-    """429 or 418, and after how many seconds one may ask again."""
+    """Status 429 or 418, and the seconds until the next request is allowed."""
 
     status: int
     retry_after: int
 
 
 class Limits:
-    """Weight a clock minute, and the bans of who does not heed a 429.
+    """The limit of weight per clock minute, and bans for clients that ignore a 429.
 
-    What was on its way when the first refusal was is only refused too. It comes within ``grace`` seconds, over another
-    connection or as the next over the same one: who asks a third time there has read it, and is heedless.
+    Requests that were sent before the first refusal arrived are refused without a ban. They come within ``grace``
+    seconds, over another connection or as the second request of the same one. A third request over the same connection
+    ignores the refusal.
     """
 
     def __init__(self, clock: Clock, counters: Counters, weight_limit: int, grace: float) -> None:
         self._clock, self._counters, self.weight_limit, self._grace = clock, counters, weight_limit, grace
         self._refusing: tuple[int, float, float] = (0, -math.inf, -math.inf)  # status, since, until
-        self._told: Counter = Counter()  # connection -> how often it brought this refusal
+        self._refusals: Counter = Counter()  # connection -> number of refusals of the current pause or ban
         self._bans = 0
         self._attempts: deque[float] = deque()
 
     def used(self) -> int:
-        """The weight of the present clock minute."""
+        """The weight of the current clock minute."""
         return self._counters.weight[int(self._clock.now()) // 60 * 60]
 
     def admit(self, weight: int, connection: object) -> Refusal | None:
-        """Count a request; a refusal where it comes too early or is one too many."""
+        """Count a request; returns a refusal during a pause or ban, or above the limit."""
         now = self._clock.now()
         status, since, until = self._refusing
         if now < until:
-            is_heedless = self._told[connection] >= 2 or now > since + self._grace
+            ignores_refusal = self._refusals[connection] >= 2 or now > since + self._grace
             if status == 418:
-                self._counters.asked_while_banned += is_heedless
-            elif is_heedless:
+                self._counters.requests_while_banned += ignores_refusal
+            elif ignores_refusal:
                 self._counters.bans_earned += 1
                 return self.ban(min(_FIRST_BAN * 4**self._bans, _MAX_BAN_SECONDS), connection)
             return self._refuse(status, until, connection)
@@ -92,16 +93,16 @@ class Limits:
         return None
 
     def pause(self, seconds: int, connection: object) -> Refusal:
-        """Answer 429 for so long, beginning with this connection."""
+        """Respond with 429 for ``seconds``, starting with this connection."""
         return self._begin(429, seconds, connection)
 
     def ban(self, seconds: int, connection: object) -> Refusal:
-        """Answer 418 for so long."""
+        """Respond with 418 for ``seconds``."""
         self._bans += 1
         return self._begin(418, seconds, connection)
 
     def admit_connection(self) -> bool:
-        """Count an attempt to open a stream; False where it is one too many."""
+        """Count an attempt to open a stream; returns False above the limit."""
         now = self._clock.now()
         self._attempts.append(now)
         while self._attempts[0] <= now - _FIVE_MINUTES:
@@ -115,9 +116,9 @@ class Limits:
     def _begin(self, status: int, seconds: int, connection: object) -> Refusal:
         now = self._clock.now()
         self._refusing = (status, now, now + seconds)
-        self._told.clear()
+        self._refusals.clear()
         return self._refuse(status, now + seconds, connection)
 
     def _refuse(self, status: int, until: float, connection: object) -> Refusal:
-        self._told[connection] += 1
+        self._refusals[connection] += 1
         return Refusal(status, math.ceil(until - self._clock.now()))

@@ -1,4 +1,4 @@
-"""The stand-in itself: REST, stream and archive on one port of 127.0.0.1."""
+"""The server of the stand-in: REST, stream and archive on one port of 127.0.0.1."""
 
 import asyncio
 import math
@@ -18,10 +18,10 @@ from .stream import Stream
 
 _PAGE, _DEFAULT_PAGE = 1000, 500
 _STREAMS = 1024
-#: Seconds for a pong; in which a request may still be on its way when another one is refused.
+#: Timeout of a pong in seconds; seconds in which requests sent before a refusal may arrive.
 _PONG_WITHIN, _GRACE = 60.0, 1.0
 _SYMBOL = re.compile(r"[A-Z0-9\-_.]{1,20}")
-#: Seconds that drawn refusals last.
+#: Duration in seconds of random refusals.
 _PAUSE, _BAN = (60, 120), (120, 180)
 _NUMBER = web.RequestKey("number", int)
 _FAULT = web.RequestKey("fault", str | None)
@@ -29,7 +29,7 @@ _USED = "X-MBX-USED-WEIGHT-1M"
 
 
 class StandIn:
-    """An exchange that trades ``market`` by ``clock``. Use it as an async context manager."""
+    """An exchange that serves ``market`` by ``clock``. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -40,26 +40,26 @@ class StandIn:
         update_every: float = 2.0,
         rest_lag: float = 0.5,
         connection_hours: float = 24.0,
-        patience: float = 10.0,
-        pong_patience: float = 60.0,
+        grace: float = 10.0,
+        pong_grace: float = 60.0,
         port: int = 0,
     ) -> None:
-        """``update_every``: seconds between two frames of an open candle; ``rest_lag``: how far REST is behind.
+        """``update_every``: seconds between two frames of an open candle; ``rest_lag``: delay of REST in seconds.
 
-        ``patience``: real seconds that answers may take where the clock runs so fast that its own are none.
-        ``pong_patience``: the same for a pong. A client reads no further, and hears no ping, while a thousand frames
-        wait in it for its database, which is no faster where the clock is: on a loaded machine they are there in no
-        time. So a pong has the exchange's minute, in real seconds too.
+        ``grace``: real seconds for the client's responses, if the clock is so fast that its own seconds are too short.
+        ``pong_grace``: the same for a pong. While a thousand frames wait for its database, a client reads no further
+        and gets no ping. The database is not faster on a fast clock, so this soon happens on a loaded machine.
+        Therefore a pong also has the exchange's minute in real seconds.
         """
         self.market, self.clock, self.counters = market, clock, Counters()
-        late, late_pong = (seconds * clock.speed if clock.speed > 1 else 0.0 for seconds in (patience, pong_patience))
+        late, late_pong = (seconds * clock.speed if clock.speed > 1 else 0.0 for seconds in (grace, pong_grace))
         self.limits = Limits(clock, self.counters, weight_limit, max(_GRACE, late))
         self._pong_within = max(_PONG_WITHIN, late_pong)
         self.archives = Archives(market)
         self.update_every, self.rest_lag, self.longest_connection = update_every, rest_lag, connection_hours * 3600.0
         self.streams: set[Stream] = set()
-        self.defects: list[Exception] = []  #: the stand-in's own
-        self._spoilt: dict[str, list[str]] = {}
+        self.defects: list[Exception] = []  #: errors of the stand-in itself
+        self._corrupted: dict[str, list[str]] = {}
         self._port = port
         self._is_out = False
         self._site: web.TCPSite | None = None
@@ -67,21 +67,21 @@ class StandIn:
 
     @property
     def rest_url(self) -> str:
-        """For CANDLECAST_BINANCE_REST_URL."""
+        """The value of CANDLECAST_BINANCE_REST_URL."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def stream_url(self) -> str:
-        """For CANDLECAST_BINANCE_STREAM_URL."""
+        """The value of CANDLECAST_BINANCE_STREAM_URL."""
         return f"ws://127.0.0.1:{self._port}"
 
     @property
     def archive_url(self) -> str:
-        """For CANDLECAST_BINANCE_ARCHIVE_URL."""
+        """The value of CANDLECAST_BINANCE_ARCHIVE_URL."""
         return self.rest_url
 
     def environment(self) -> dict[str, str]:
-        """The three settings that send candlecast here."""
+        """The three environment variables that make candlecast use this server."""
         urls = {"REST": self.rest_url, "STREAM": self.stream_url, "ARCHIVE": self.archive_url}
         return {f"CANDLECAST_BINANCE_{name}_URL": url for name, url in urls.items()}
 
@@ -103,40 +103,40 @@ class StandIn:
             raise ExceptionGroup("the stand-in failed", self.defects)
 
     async def begin_outage(self, *, resetting: bool = False) -> None:
-        """Cut every connection and refuse new ones; ``resetting``: accept and reset them."""
-        self._is_out = True  # connections that were kept alive are reset either way
+        """Abort all connections and refuse new ones; ``resetting``: accept and reset them."""
+        self._is_out = True  # keep-alive connections are reset in both cases
         if not resetting and self._site:
             await self._site.stop()
             self._site = None
         self._abort_streams()
 
     async def end_outage(self) -> None:
-        """Answer again, on the same port."""
+        """Serve again, on the same port."""
         self._is_out = False
         if self._site is None:
             await self._open()
 
     def drop_connections(self) -> None:
-        """Cut every stream without a word; new ones are welcome."""
+        """Abort all streams; new ones are accepted."""
         self._abort_streams()
 
-    async def hang_up(self, reason: str) -> None:
-        """Close every stream with these words."""
+    async def close_streams(self, reason: str) -> None:
+        """Close all streams with this reason."""
         for stream in list(self.streams):
-            await stream.hang_up(reason)
+            await stream.close(reason)
 
     async def send(self, text: str) -> None:
-        """Say this to every stream, now."""
+        """Send a text to all streams."""
         for stream in list(self.streams):
-            await stream.say(text)
+            await stream.send_text(text)
 
     def unanswered_pings(self) -> list[float]:
-        """For how many seconds the oldest ping waits for its pong, of each stream where one does."""
+        """The age in seconds of the oldest ping without a pong, for each stream that has one."""
         return [stream.oldest_ping_age for stream in self.streams if not stream.is_silent and stream.oldest_ping_age]
 
-    def spoil(self, name: str, *ways: str) -> None:
-        """The next downloads of the archive ``name`` go wrong: one of ARCHIVE_FAULTS each."""
-        self._spoilt.setdefault(name, []).extend(ways)
+    def corrupt(self, name: str, *faults: str) -> None:
+        """Set faults (of ARCHIVE_FAULTS) for the next downloads of the archive ``name``, one each."""
+        self._corrupted.setdefault(name, []).extend(faults)
 
     async def _open(self) -> None:
         self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
@@ -195,7 +195,7 @@ class StandIn:
         return self._json(body)
 
     def _page(self, symbol: str, start: int | None, end: int | None, limit: int) -> list:
-        """Times in milliseconds, both inclusive. From ``start`` on the first ``limit`` candles, else the last ones."""
+        """The first ``limit`` candles from ``start`` on, else the last ones. Times in milliseconds, inclusive."""
         now = self.clock.now() - self.rest_lag
         limit = min(max(limit, 1), _PAGE)
         last = now if end is None else min(now, end / 1000)
@@ -205,7 +205,7 @@ class StandIn:
         first = max(-(-start // 60_000) * 60, self.market.first)
         newest = min(newest, self.market.last)
         rows: list = []
-        while first <= newest and len(rows) < limit:  # not more than is sent: the range may be of months
+        while first <= newest and len(rows) < limit:  # in steps, because the range may be months
             last = min(newest, first + (limit - len(rows) - 1) * 60)
             rows += self.market.rows(symbol, first, last, now)
             first = last + 60
@@ -221,13 +221,13 @@ class StandIn:
             return self._answer(404, "<Error><Code>NoSuchKey</Code></Error>", "application/xml")
         name, content = found
         archive = name.removesuffix(".CHECKSUM")
-        waiting = self._spoilt.get(archive, [])
+        pending = self._corrupted.get(archive, [])
         is_checksum = name != archive
-        # The fault of a download is drawn, or taken, by the part of it that it concerns.
+        # "wrong checksum" applies to the CHECKSUM file, the other faults to the archive.
         fault = None
-        if waiting and is_checksum == (waiting[0] == "wrong checksum"):
-            fault = waiting.pop(0)
-        elif not waiting:
+        if pending and is_checksum == (pending[0] == "wrong checksum"):
+            fault = pending.pop(0)
+        elif not pending:
             drawn = self.market.faults.of_download(counters.requests["archive"], self.clock.now())
             fault = drawn if is_checksum == (drawn == "wrong checksum") else None
         if fault:
@@ -258,7 +258,7 @@ class StandIn:
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=0.1)
         await socket.prepare(request)
         stream = Stream(socket, request, self.market, self.clock, counters, self._pong_within)
-        if self._is_out:  # since the handshake began
+        if self._is_out:  # the outage began during the handshake
             stream.abort()
             return socket
         self.streams.add(stream)
@@ -269,7 +269,7 @@ class StandIn:
         return socket
 
     async def _refusal(self, request: web.Request, path: str, weight: int) -> web.StreamResponse | None:
-        """Count the request; an answer where limits or faults keep it from a good one."""
+        """Count the request; returns a response if limits or faults prevent the regular one."""
         counters = self.counters
         counters.requests[path] += 1
         if self._is_out:

@@ -1,4 +1,4 @@
-"""One WebSocket connection: frames when they are due, pings, and how it ends."""
+"""One WebSocket connection: sends frames when they are due, pings, and ends with or without a fault."""
 
 import asyncio
 import heapq
@@ -14,7 +14,7 @@ from .frames import LATEST, Frame, candle_frames, quote_frames, shutdown_frame
 from .limits import MESSAGES_A_SECOND, Counters
 
 _PING_EVERY = 20.0
-#: Real seconds: what is due within them goes out together.
+#: Real seconds; frames that are due within them are sent together.
 _BATCH = 0.002
 #: Seconds from the announcement of a shutdown to the end of the connection.
 _NOTICE = 600.0
@@ -41,7 +41,7 @@ class Stream:
     async def serve(
         self, names: list[str], fault: str | None, life: float, longest: float, update_every: float
     ) -> None:
-        """Send what the stream names promise until one side, or a fault after ``life`` seconds, ends it."""
+        """Send the frames of the named streams until one side, or a fault after ``life`` seconds, ends it."""
         tasks = [
             asyncio.ensure_future(work)
             for work in (
@@ -63,21 +63,21 @@ class Stream:
 
     @property
     def oldest_ping_age(self) -> float:
-        """Seconds since the oldest ping was sent that has no pong; 0 where all have."""
+        """Age in seconds of the oldest ping without a pong, or 0."""
         return self._clock.now() - self._pings[0][0] if self._pings else 0.0
 
     def abort(self) -> None:
-        """Cut the connection without a word."""
+        """Abort the connection."""
         if self._request.transport:
             self._request.transport.abort()
 
-    async def hang_up(self, reason: str) -> None:
-        """Close the connection for a violation of policy, with these words."""
+    async def close(self, reason: str) -> None:
+        """Close the connection for a policy violation, with this reason."""
         await self._socket.close(code=1008, message=reason.encode())
 
-    async def say(self, text: str) -> None:
-        """Send a message that is not in the market's plan."""
-        await self._send(Frame(0.0, text, "said"))
+    async def send_text(self, text: str) -> None:
+        """Send an additional message."""
+        await self._send(Frame(0.0, text, "extra"))
 
     async def _end(self, fault: str | None, life: float, longest: float) -> None:
         if fault is None or life >= longest - _NOTICE:
@@ -150,7 +150,7 @@ class Stream:
         async for message in self._socket:
             if message.type not in (WSMsgType.PONG, WSMsgType.PING, WSMsgType.TEXT):
                 return
-            if self._is_one_too_many():
+            if self._is_above_limit():
                 self._counters.dropped_for_messages += 1
                 self.abort()
                 return
@@ -161,8 +161,8 @@ class Stream:
                 while self._pings.popleft()[1] != message.data:
                     pass
 
-    def _is_one_too_many(self) -> bool:
-        """More than MESSAGES_A_SECOND; counted over a quarter of a real second at least, for clocks that run fast."""
+    def _is_above_limit(self) -> bool:
+        """More than MESSAGES_A_SECOND, counted over at least a quarter of a real second for fast clocks."""
         now, window = self._clock.now(), max(1.0, 0.25 * self._clock.speed)
         self._messages.append(now)
         while self._messages[0] <= now - window:

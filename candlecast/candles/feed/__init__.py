@@ -1,1 +1,1 @@
-"""`candlecast feed`: keeps candles_1m complete, minute by minute."""
+"""`candlecast feed`: writes each candle as it closes, and fills gaps."""

@@ -1,4 +1,4 @@
-"""``candlecast feed`` as a process: its log on standard error, its end by SIGTERM, SIGINT or SIGHUP."""
+"""The process of ``candlecast feed``: logs to standard error, stops on SIGTERM, SIGINT or SIGHUP."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def feed(exchange: str, symbols: Sequence[str], database_url: str | None, options: FeedOptions) -> None:
-    """Feed until a signal says stop. Raises CandlecastUserError."""
+    """Feed until a stop signal. Raises CandlecastUserError."""
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
     asyncio.run(_until_signal(exchange, list(dict.fromkeys(symbols)), database_url, options))

@@ -1,4 +1,4 @@
-"""The exchange's time, by which minutes are over: requested every 15 minutes, extrapolated in between."""
+"""The exchange's time, which decides when a minute is over: requested every 15 minutes, extrapolated in between."""
 
 import asyncio
 
@@ -10,27 +10,27 @@ from candlecast.exchanges.clock import Clock
 
 
 class ExchangeTime:
-    """No change of this machine's clock moves it."""
+    """The exchange's time, independent of changes to this machine's clock."""
 
     def __init__(self, exchange: Exchange, options: FeedOptions, clock: Clock) -> None:
         self._exchange, self._options, self._clock = exchange, options, clock
-        self._measured: tuple[float, float] | None = None  # the exchange's time, and clock.elapsed() when it said so
-        self._is_doubted = False  # what was measured: a machine that slept did not count the seconds
+        self._measured: tuple[float, float] | None = None  # (exchange time, clock.elapsed()) of the last request
+        self._is_doubted = False  # the measurement may be wrong: elapsed() does not count while the machine sleeps
         self._measuring = asyncio.Lock()
 
     def now(self) -> float | None:
-        """Seconds since the epoch, rather late than early; None: not known yet."""
+        """Seconds since the epoch, late by the latency of the request; None before the first request."""
         if self._measured is None:
             return None
         time, elapsed = self._measured
         return time + self._clock.elapsed() - elapsed
 
     def doubt(self) -> None:
-        """Ask the exchange anew before the next minute is called over."""
+        """Request the time again before the next use."""
         self._is_doubted = True
 
     async def last_minute_over(self) -> int:
-        """The newest minute that REST can be trusted to have whole. Raises Unreachable where no time is known."""
+        """The newest minute that is complete over REST. Raises Unreachable if no time is known."""
         async with self._measuring:
             measured = self._measured
             is_old = measured is None or self._clock.elapsed() - measured[1] > self._options.verify_every

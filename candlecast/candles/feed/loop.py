@@ -1,11 +1,11 @@
-"""``candlecast feed``: keeps the newest candles of some symbols coming into ``candles_1m``, whatever breaks.
+"""``candlecast feed``: writes the newest candles of its symbols into ``candles_1m`` and recovers from failures.
 
     async with exchange_named("binance", clock) as exchange:
         await run_feed(exchange, ["BTCUSDT"], database_url, FeedOptions(), clock)  # until canceled
 
-One task listens to the stream, one for each symbol settles over REST what the stream cannot be trusted for
-(``symbol_feed``; ``reconciler`` says what that is), one tends the database connection (``store``), one writes
-feed_status. docs/feeds.md says what happens when.
+Its tasks: one reads the stream; one for each symbol reads over REST what the stream missed (``symbol_feed``, with the
+rules of ``reconciler``); one keeps the database connection (``store``); one writes feed_status. docs/how-to/feed.md
+describes the behavior in each failure.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ from candlecast.exchanges.clock import Clock
 from candlecast.exchanges.retry import backoff
 
 _LOG = logging.getLogger("candlecast.feed")
-#: A connection that lasted so long was a good one: the next failure is the first again.
+#: After a connection of this length, the backoff starts again.
 _STABLE_SECONDS = 60.0
-#: The end of the feed may take so long to write what is waiting.
+#: Limit for writing the waiting candles at shutdown.
 STOP_TIMEOUT_SECONDS = 5.0
 
 
 async def run_feed(
     exchange: Exchange, symbols: Sequence[str], database_url: str | None, options: FeedOptions, clock: Clock
 ) -> None:
-    """Feed until canceled; then what waits is written, and feed_status says 'stopped'.
+    """Feed until canceled; then write the waiting candles and set feed_status to 'stopped'.
 
-    Raises CandlecastUserError: no database at the start, another feed at it, a symbol that the exchange has not.
+    Raises CandlecastUserError: no database at the start, another feed is running, an unknown symbol.
     """
     if len(symbols) > exchange.max_symbols:
         raise CandlecastUserError(
-            f"{len(symbols)} symbols are more than one feed carries",
-            f"Start several, with at most {exchange.max_symbols} each.",
+            f"{len(symbols)} symbols are too many for one feed",
+            f"Start several feeds, with at most {exchange.max_symbols} symbols each.",
         )
     store = Store(database_url, exchange.name, symbols, clock)
     await store.open()
@@ -59,7 +59,7 @@ async def run_feed(
         try:
             await asyncio.wait_for(feed.stop(), STOP_TIMEOUT_SECONDS)
         except (TimeoutError, StoreLost) as error:
-            _LOG.warning("stopped without a word to the database: %s", error)
+            _LOG.warning("stopped without an update of feed_status: %s", error)
         await store.close()
 
 
@@ -79,7 +79,7 @@ class _Feed:
     # The stream
 
     async def listen_forever(self) -> None:
-        """Hold a connection to the stream, and make another when it ends."""
+        """Keep a connection to the stream; reconnect when it ends."""
         failures = 0
         while True:
             began = self._clock.elapsed()
@@ -93,7 +93,7 @@ class _Feed:
             self._connected_at = None
             failures = 0 if lasted >= _STABLE_SECONDS else failures + 1
             wait = backoff(failures, MAX_BACKOFF_SECONDS)
-            _LOG.warning("no stream: %s; again in %.0f s", reason, wait)
+            _LOG.warning("stream lost: %s; retrying in %.0f s", reason, wait)
             for symbol_feed in self.symbol_feeds.values():
                 symbol_feed.remember_error(f"stream: {reason}")
             await self._clock.sleep(wait)
@@ -108,7 +108,7 @@ class _Feed:
             symbol_feed.on_connected()
 
     async def _listen(self, messages: AsyncIterator[Message]) -> str:
-        """Until the stream ends by a word or by silence: why. Raises Disconnected."""
+        """Handle messages until the stream announces its end or is silent. Returns the reason. Raises Disconnected."""
         while True:
             try:
                 async with self._clock.timeout(self._options.silence):
@@ -116,7 +116,7 @@ class _Feed:
             except TimeoutError:
                 return f"no message for {self._options.silence:.0f} s"
             if isinstance(message, Closed):
-                if message.candle.symbol in self.symbol_feeds:  # else not asked for
+                if message.candle.symbol in self.symbol_feeds:  # else not subscribed
                     await self.symbol_feeds[message.candle.symbol].take(message.candle)
             elif isinstance(message, Unreadable):
                 _LOG.warning("%s", message.reason)
@@ -126,14 +126,14 @@ class _Feed:
     # The table
 
     def on_table_lost(self) -> None:
-        """What the table holds is to be read anew."""
+        """The database was away: read the table again."""
         for symbol_feed in self.symbol_feeds.values():
             symbol_feed.on_table_lost()
 
     async def stop(self) -> None:
-        """Write what can be written, and that the feed has stopped."""
+        """Write the waiting candles, and set feed_status to 'stopped'. Raises StoreLost."""
         if not self._store.is_ready:
-            raise StoreLost("the database is gone")
+            raise StoreLost("no connection to the database")
         for symbol_feed in self.symbol_feeds.values():
             await symbol_feed.write_waiting()
         await self._store.heartbeat(self._statuses("stopped"))
@@ -142,22 +142,22 @@ class _Feed:
     # feed_status
 
     async def report_forever(self) -> None:
-        """Bring feed_status up to date every ten seconds, and within a second where a symbol's state changes."""
-        told: list[str] = []
+        """Update feed_status every ten seconds, and within a second of a change of state."""
+        reported: list[str] = []
         while True:
             await self._store.ready()
             states = self._states()
-            if told != states and set(states) == {"live"}:
+            if reported != states and set(states) == {"live"}:
                 _LOG.info("live: %s, complete", _count_symbols(len(states)))
             try:
                 await self._store.heartbeat(self._statuses())
-                told = states
+                reported = states
             except StoreLost as error:
                 _LOG.warning("%s", error)
             next_at = self._clock.elapsed() + self._options.heartbeat
             while self._clock.elapsed() < next_at:
                 await self._clock.sleep(min(1.0, self._options.heartbeat))
-                if told and told != self._states():
+                if reported and reported != self._states():
                     break
 
     def _states(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the feed waits for, and how long."""
+"""Options of the feed."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class FeedOptions:
     """Times in seconds, by the feed's clock."""
 
-    quotes: bool = False  #: read the book tickers, for spread_bps
-    lookback: float = 86_400.0  #: at the start so much is read again, so that older gaps close
-    overlap: float = 600.0  #: after a reconnection so much
-    verify_every: float = 900.0  #: how often REST is held against the table
-    verify_window: float = 3_600.0  #: how much of it then: a candle that is revised later needs `candlecast repair`
-    silence: float = 90.0  #: a stream that says nothing for so long is dead
-    closing_grace: float = 5.0  #: a candle that the stream has not brought so long after its minute is asked for
-    rest_margin: float = 2.0  #: a minute is over for REST so long after its end
-    heartbeat: float = 10.0
+    quotes: bool = False  #: whether to read the book tickers, for spread_bps
+    lookback: float = 86_400.0  #: range that is read again at the start, to fill older gaps
+    overlap: float = 600.0  #: range that is read again after a reconnection
+    verify_every: float = 900.0  #: interval between two comparisons of the table with REST
+    verify_window: float = 3_600.0  #: range of a comparison; older revisions need `candlecast repair`
+    silence: float = 90.0  #: timeout of the stream
+    closing_grace: float = 5.0  #: delay after a minute's end until a missing candle is requested over REST
+    rest_margin: float = 2.0  #: delay after a minute's end until its candle is final over REST
+    heartbeat: float = 10.0  #: interval between two updates of feed_status

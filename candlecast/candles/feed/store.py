@@ -1,7 +1,7 @@
-"""The feed's connection to the database: candles in, its state beside them, and one feed for a symbol at a time.
+"""The feed's database connection: writes candles and feed_status, and holds the lock that allows one feed per symbol.
 
-A lost connection is made again in the background; until then every call raises ``StoreLost``, and what the table holds
-is to be read anew.
+A lost connection is restored in the background. Until then every call raises ``StoreLost``. Afterwards the table must
+be read again.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from candlecast.exchanges.retry import retry
 
 _LOG = logging.getLogger("candlecast.feed")
 _MAX_BACKOFF_SECONDS = 15.0
-#: A server that is gone without a word is noticed within a minute, from both sides; a lock that somebody holds, too.
+#: Both sides notice a dead peer within a minute.
 _KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -39,7 +39,7 @@ _SESSION = """
 set timezone = 'UTC'; set statement_timeout = '15s'; set lock_timeout = '10s';
 set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3
 """
-#: Seconds, real ones: the server ends a statement after 15; what takes longer is no server any more, or its way is cut.
+#: Seconds of real time. The server cancels a statement after 15 s, so after 30 s the server or the network is down.
 _ANSWER_TIMEOUT = 30.0
 _TYPES = ("text", "timestamptz", *("float8" for _ in NUMBERS), "int8", "float8")
 _UPSERT = upsert_from(f"unnest({', '.join(f'%s::{kind}[]' for kind in _TYPES)}) as fresh ({', '.join(COLUMNS)})")
@@ -102,7 +102,7 @@ class Store:
         self._gone = asyncio.Event()
 
     async def open(self) -> None:
-        """Connect, become the symbols' one feed, begin their rows of feed_status. Raises CandlecastUserError."""
+        """Connect, lock the symbols and reset their rows of feed_status. Raises CandlecastUserError."""
         try:
             await self._connect()
             for symbol in self._symbols:
@@ -114,24 +114,24 @@ class Store:
         except StoreLost as error:
             if isinstance(error.__cause__, psycopg.Error):
                 raise explain(error.__cause__) from error
-            raise CandlecastUserError(str(error), "Look at the server, then start the feed again.") from error
+            raise CandlecastUserError(str(error), "Check the database server, then start the feed again.") from error
 
     async def close(self) -> None:
-        """Let go of the symbols."""
+        """Close the connection, which releases the symbols."""
         if self._connection is not None:
             await self._connection.close()
 
     async def ready(self) -> None:
-        """Until the database answers."""
+        """Wait until the database is connected."""
         await self._ready.wait()
 
     @property
     def is_ready(self) -> bool:
-        """The database answered when it was asked last."""
+        """Whether the database is connected."""
         return self._ready.is_set()
 
     async def reconnect_forever(self, on_return: Callable[[], None]) -> None:
-        """Whenever the connection is lost make a new one; ``on_return`` hears of each before ``ready`` does."""
+        """Restore the connection whenever it is lost; ``on_return`` is called before ``ready`` returns."""
         while True:
             await self._gone.wait()
             failures = (psycopg.Error, CandlecastUserError, OSError)
@@ -139,10 +139,10 @@ class Store:
             self._gone.clear()
             on_return()
             self._ready.set()
-            _LOG.info("the database is back")
+            _LOG.info("reconnected to the database")
 
     async def newest(self, symbol: str, last: int) -> int | None:
-        """open_time of the newest candle that is not after ``last``. Raises StoreLost."""
+        """open_time of the newest candle up to ``last``. Raises StoreLost."""
         rows = await self._run(
             "select max(open_time) from candles_1m where symbol = %s and open_time <= %s", (symbol, moment(last))
         )
@@ -150,10 +150,10 @@ class Store:
         return None if found is None else microseconds_of(found)
 
     async def write(self, candles: Sequence[Candle]) -> tuple[int, list[str]]:
-        """Insert or change these candles of distinct minutes, in one transaction.
+        """Insert or update candles of distinct minutes, in one transaction.
 
-        Returns how many rows that moved, and a line for each candle that the table's constraints refuse: those are left
-        out, and the others written one by one. Raises StoreLost.
+        If a constraint rejects one, the candles are written one by one. Returns the number of changed rows, and a line
+        for each rejected candle. Raises StoreLost.
         """
         columns: list[list[object]] = [[getattr(candle, name) for candle in candles] for name in COLUMNS]
         columns[1] = [moment(candle.open_time) for candle in candles]
@@ -162,17 +162,17 @@ class Store:
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if len(candles) == 1:
                 why = error.diag.message_primary or str(error)
-                return 0, [f"{candles[0].symbol} {describe_time(candles[0].open_time)} is refused: {why}"]
+                return 0, [f"the table rejected {candles[0].symbol} {describe_time(candles[0].open_time)}: {why}"]
             outcomes = [await self.write([candle]) for candle in candles]
             return sum(moved for moved, _ in outcomes), [line for _, lines in outcomes for line in lines]
         return inserted + changed, []
 
     async def forget(self, symbol: str) -> bool:
-        """Take a symbol's row out of feed_status if it has no candle; whether it was taken. Raises StoreLost."""
+        """Delete a symbol's row of feed_status if it has no candles; returns whether it did. Raises StoreLost."""
         return bool(await self._run(_FORGET, (symbol,)))
 
     async def heartbeat(self, statuses: Sequence[FeedStatus]) -> None:
-        """Bring the symbols' rows of feed_status up to date. Raises StoreLost."""
+        """Update the symbols' rows of feed_status. Raises StoreLost."""
         rows = [
             (
                 one.symbol,
@@ -229,19 +229,19 @@ class Store:
                 if self._connection.closed:
                     self._ready.clear()
                     self._gone.set()
-                # Else it did not want to, this time: a time-out, a full disk, a standby that was just promoted.
+                # The connection may still be good: a timeout, a full disk, a standby that was just promoted.
                 why = error.diag.message_primary or " ".join(str(error).split())
-                raise StoreLost(f"the database did not do it: {why}") from error
+                raise StoreLost(f"the database rejected the statement: {why}") from error
 
 
 async def _another_feed(connection: psycopg.AsyncConnection, symbol: str) -> AnotherFeed:
     row = await (await connection.execute("select host, pid from feed_status where symbol = %s", (symbol,))).fetchone()
-    who = f", process {row[1]} on {row[0]}" if row else ""
-    return AnotherFeed(f"another feed is at {symbol}{who}", "One feed writes a symbol: stop the other one first.")
+    owner = f": process {row[1]} on {row[0]}" if row else ""
+    return AnotherFeed(f"another feed writes {symbol}{owner}", "Stop the other feed first.")
 
 
 def _log_failure(error: Exception, wait: float | None) -> None:
-    _LOG.warning("no database: %s; again in %.0f s", " ".join(str(error).split()), wait)
+    _LOG.warning("database lost: %s; retrying in %.0f s", " ".join(str(error).split()), wait)
 
 
 def _time(seconds: float | None) -> datetime | None:

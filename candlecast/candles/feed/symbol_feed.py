@@ -1,4 +1,4 @@
-"""One symbol of the feed: carries out what the rule (``reconciler``) decides, on the table and over REST."""
+"""One symbol of the feed: executes the steps of ``reconciler`` on the table and over REST."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ from candlecast.exchanges.retry import backoff
 _LOG = logging.getLogger("candlecast.feed")
 MAX_BACKOFF_SECONDS = 60.0
 _MICROSECONDS = 1_000_000
-#: Of the candles of one page that the table refuses, so many are told.
-_MAX_REFUSALS_TOLD = 3
+#: Rejected candles of one page that are logged.
+_MAX_REJECTED_LOGGED = 3
 
 
 class SymbolFeed:
-    """Keeps one symbol's candles coming."""
+    """Writes one symbol's candles."""
 
     def __init__(
         self, symbol: str, exchange: Exchange, store: Store, time: ExchangeTime, options: FeedOptions, clock: Clock
@@ -34,15 +34,15 @@ class SymbolFeed:
         self._verify_window = int(options.verify_window) * _MICROSECONDS
         self._rule = Reconciler(symbol, self._verify_window)
         self._wake = asyncio.Event()
-        self._error: tuple[str, float] | None = None  # the last one, and when, by the feed's clock
+        self._error: tuple[str, float] | None = None  # (message, time by the feed's clock)
 
     # The stream
 
     async def take(self, candle: Candle) -> None:
-        """A closed candle of the stream."""
+        """Handle a closed candle of the stream."""
         now = self._time.now()
         if now is None:
-            return  # REST comes first anyway
+            return  # REST is read first
         try:
             await self._carry_out(self._rule.on_closed(candle, now))
         except StoreLost as error:
@@ -50,21 +50,21 @@ class SymbolFeed:
             self._request_read()
 
     def on_connected(self) -> None:
-        """Read again what the stream may have missed since it was heard last."""
+        """Request what the stream may have missed while it was disconnected."""
         overlap = int(self._options.overlap) * _MICROSECONDS
         self._request_read(None if self._rule.newest is None else self._rule.newest - overlap)
 
     def on_table_lost(self) -> None:
-        """What the table holds is to be read anew."""
+        """The database was away: read the table again."""
         self._rule.on_table_lost()
         self._wake.set()
 
     async def write_waiting(self) -> None:
-        """Write what waits right behind the newest candle. Raises StoreLost."""
+        """Write the waiting candles that follow the newest stored one. Raises StoreLost."""
         await self._carry_out(self._rule.write_next())
 
     async def _carry_out(self, step: Step) -> None:
-        """And all that follows from it, until nothing is left to write. Raises StoreLost."""
+        """Execute a step and those that follow from it, until nothing is left to write. Raises StoreLost."""
         while True:
             if step.warning is not None:
                 self.warn(step.warning)
@@ -80,7 +80,7 @@ class SymbolFeed:
     # REST
 
     async def keep_forever(self) -> None:
-        """Settle over REST whatever is requested, whatever is overdue, and every now and then the last hour."""
+        """Read over REST what is requested or overdue, and the last hour every 15 minutes."""
         failures = 0
         retry_at = 0.0  # by clock.elapsed(), as verify_at
         verify_at = self._next_verification()
@@ -101,15 +101,15 @@ class SymbolFeed:
             try:
                 is_there = await self._settle()
             except (ExchangeError, StoreLost) as error:
-                if isinstance(error, UnknownSymbol):  # one that has candles was delisted, which must stop no other
-                    with suppress(StoreLost):  # asked for again when the database is back
+                if isinstance(error, UnknownSymbol):  # with stored candles: delisted, which must not stop the others
+                    with suppress(StoreLost):  # repeated when the database is back
                         if await self._store.forget(self.symbol):
                             raise
                 self.warn(error.message if isinstance(error, ExchangeError) else str(error))
                 failures += 1
                 await self._clock.sleep(backoff(failures, MAX_BACKOFF_SECONDS))
                 continue
-            # A minute that the exchange has not (yet) is waited for; what the stream asks for meanwhile is not.
+            # The backoff applies to a minute that the exchange does not have yet, not to requests by the stream.
             failures = 0 if is_there else failures + 1
             retry_at = 0.0 if is_there else self._clock.elapsed() + backoff(failures, MAX_BACKOFF_SECONDS)
 
@@ -118,7 +118,7 @@ class SymbolFeed:
         self._wake.set()
 
     async def _wait_for_request(self, seconds: float) -> None:
-        """Until there is something to settle, at most so long."""
+        """Wait for a request, at most this long."""
         if self._rule.is_read_requested:
             return
         with suppress(TimeoutError):
@@ -126,21 +126,21 @@ class SymbolFeed:
                 await self._wake.wait()
 
     def _next_verification(self) -> float:
-        """By clock.elapsed(); symbols take turns by chance."""
+        """Time by clock.elapsed(), random so that the symbols spread out."""
         return self._clock.elapsed() + random.uniform(0.5, 1.0) * self._options.verify_every
 
     def _seconds_until_overdue(self) -> float:
-        """Until the stream is late with the next candle."""
+        """Seconds until the next candle of the stream is late."""
         now = self._time.now()
         if self._rule.newest is None or now is None:
             return 0.0
         return (self._rule.newest + 2 * MINUTE_US) / _MICROSECONDS + self._options.closing_grace - now
 
     async def _settle(self) -> bool:
-        """Read from REST what is there after the newest candle, and from where it was requested on.
+        """Read over REST from the first requested minute, or from the newest candle, and store it.
 
-        Whether the newest minute that is over is there now. Raises ExchangeError, StoreLost: what was read before is
-        stored, and the rest stays requested.
+        Returns whether the last complete minute is stored now. Raises ExchangeError, StoreLost: pages that were read
+        before are stored, and the rest stays requested.
         """
         first = self._rule.take_request()
         self._wake.clear()
@@ -164,35 +164,35 @@ class SymbolFeed:
         return self._rule.end_read(last)
 
     async def _write_page(self, candles: list[Candle]) -> int:
-        """How many rows it moved. Raises StoreLost."""
+        """Store a page; returns the number of changed rows. Raises StoreLost."""
         moved, refused = await self._store.write(candles)
-        for line in refused[:_MAX_REFUSALS_TOLD]:
+        for line in refused[:_MAX_REJECTED_LOGGED]:
             self.warn(line)
         if moved > 1:
             newest = describe_time(candles[-1].open_time)
-            _LOG.info("%s: %s candles by REST, up to %s", self.symbol, f"{moved:,}", newest)
+            _LOG.info("%s: %s candles over REST, up to %s", self.symbol, f"{moved:,}", newest)
         return moved
 
     # feed_status
 
     def warn(self, error: str) -> None:
-        """Log it, unless it is the last one again, and remember it for feed_status."""
+        """Log an error unless it repeats the last one, and remember it for feed_status."""
         if self._error is None or error != self._error[0]:
             _LOG.warning("%s: %s", self.symbol, error)
         self.remember_error(error)
 
     def remember_error(self, error: str) -> None:
-        """For feed_status."""
+        """Set the last error of feed_status."""
         self._error = error, self._clock.now()
 
     def state(self, connected_at: float | None) -> str:
-        """As feed_status has it."""
+        """The state in feed_status."""
         if connected_at is None:
             return "disconnected"
         return "live" if self._rule.is_settled else "catching up"
 
     def status(self, connected_at: float | None, reconnects: int, state: str | None = None) -> FeedStatus:
-        """Its row of feed_status."""
+        """The row of feed_status."""
         error, error_at = self._error or (None, None)
         return FeedStatus(
             symbol=self.symbol,

@@ -1,5 +1,5 @@
-"""Candles of the past: ``backfill`` fetches months of them, ``repair`` mends what is missing or differs.
+"""Past candles: ``backfill`` downloads months of them, ``repair`` downloads missing or differing ones.
 
-``coverage`` asks the table what it has, ``archives`` and ``klines`` bring candles from the exchange, ``importer``
-writes them and counts them in an ``Outcome``, ``runner`` runs it for each symbol, ``report`` prints it.
+``coverage`` finds what the table has, ``archives`` and ``klines`` download candles from the exchange, ``importer``
+writes and counts them in an ``Outcome``, ``runner`` loops over the symbols, ``report`` prints the result.
 """

@@ -1,4 +1,4 @@
-"""Brings an exchange's archives, read and checked, a few of them ahead of who writes them.
+"""Downloads, parses and validates an exchange's archives, a few of them ahead of the consumer.
 
 async with contextlib.aclosing(fetch_archives(exchange, archives, now)) as fetched:
     async for one in fetched:
@@ -21,14 +21,14 @@ from candlecast.core.errors import ExchangeError, FileRefused, Unreachable
 from candlecast.core.times import describe_time, microseconds_of
 from candlecast.exchanges.base import Archive, Exchange
 
-#: Archives that are on their way at once; days are small files, and what takes time is the way.
+#: Concurrent downloads. Archives of a day are small, so latency dominates.
 _MAX_DOWNLOADS = 4
-_DAMAGED = "The exchange may publish it anew: `candlecast repair` compares what is stored with what it has by then."
+_DAMAGED = "Run `candlecast repair` later: the exchange may publish a new file."
 
 
 @dataclass(frozen=True)
 class FetchedArchive:
-    """An archive's candles with the file's hash, or why there are none."""
+    """An archive's candles and the file's hash, or the error."""
 
     archive: Archive
     candles: Candles | None = None
@@ -37,16 +37,16 @@ class FetchedArchive:
 
     @property
     def days(self) -> Days:
-        """The days that the archive is of."""
+        """The archive's days."""
         return Days(self.archive.first, self.archive.last)
 
 
 async def fetch_archives(
     exchange: Exchange, archives: Iterable[Archive], now: float
 ) -> AsyncGenerator[FetchedArchive, None]:
-    """Every archive, in its order; of a month that cannot be had its days follow. ``now``: the exchange's clock.
+    """Yield every archive, in order; after a month that failed, the archives of its days. ``now``: exchange clock.
 
-    Errors come as results. After an Unreachable, which is the archive's as a whole, nothing more does.
+    Errors are yielded, not raised. The iteration ends after an Unreachable.
     """
     waiting = deque(archives)
     tasks: deque[asyncio.Task[FetchedArchive]] = deque()
@@ -76,7 +76,7 @@ async def _fetch(exchange: Exchange, archive: Archive, now: float) -> FetchedArc
 
 
 def _read(content: bytes, archive: Archive, now: float) -> Candles:
-    """The candles of a downloaded archive. Raises FileRefused where they are not the archive's own."""
+    """The candles of a downloaded archive. Raises FileRefused if they do not match the archive's name."""
     name = archive.name
     try:
         candles = parse_candles(parse_table(name, content), archive.symbol, now)
@@ -84,7 +84,7 @@ def _read(content: bytes, archive: Archive, now: float) -> Candles:
         raise FileRefused(name, error.reason, _DAMAGED, error.place) from None
     inside = [member for member in zipfile.ZipFile(io.BytesIO(content)).namelist() if member.lower().endswith(".csv")]
     if inside != [f"{Path(name).stem}.csv"]:
-        raise FileRefused(name, f"it holds {', '.join(inside)}, another archive's candles", _DAMAGED)
+        raise FileRefused(name, f"contains {', '.join(inside)}, which belongs to another archive", _DAMAGED)
     if not len(candles) or candles.unclosed:
         raise FileRefused(name, f"{candles.unclosed:,} of its candles end after now", _DAMAGED)
     days = Days(archive.first, archive.last)
@@ -93,5 +93,5 @@ def _read(content: bytes, archive: Archive, now: float) -> Candles:
     if outside:
         when = describe_time(int(outside[0]))
         span = f"{archive.first}" if archive.first == archive.last else f"{archive.first} to {archive.last}"
-        raise FileRefused(name, f"it holds the candle of {when}, which is not of its days ({span})", _DAMAGED)
+        raise FileRefused(name, f"contains the candle of {when}, which is outside of its days ({span})", _DAMAGED)
     return candles

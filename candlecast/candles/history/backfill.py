@@ -1,7 +1,7 @@
-"""`candlecast backfill`: the last so many days of candles, from the exchange's archives and its REST interface.
+"""`candlecast backfill`: downloads the candles of the last N days from the exchange's archives and over REST.
 
-What the table has already is not fetched again: neither days of which no minute is missing, nor archives that
-``loaded_archives`` has and whose candles are still there. That is what makes an interrupted run go on.
+Complete days are skipped, and so are archives that are recorded in ``loaded_archives`` and whose candles are still
+stored. So a new run continues an interrupted one.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ from candlecast.exchanges.base import Exchange
 
 
 def backfill(symbols: Sequence[str], days: int, exchange: Exchange, url: str | None = None) -> int:
-    """Fill each symbol's last ``days`` days, UTC, up to the last minute that is over.
+    """Download each symbol's last ``days`` days (UTC), up to the last complete minute.
 
-    The exit status, as ``run_symbols`` has it. Raises CandlecastUserError; Unreachable (69).
+    Returns the exit status of ``run_symbols``. Raises CandlecastUserError; Unreachable (69).
     """
     err = console(stderr=True)
 

@@ -1,6 +1,6 @@
-"""What the table has of a symbol, and which archives it was loaded from.
+"""Finds which candles of a symbol are stored, and from which archives.
 
-Every function takes a connection whose session reads and writes times in UTC: `runner.py` makes one.
+Every function needs a connection with the time zone UTC, as `runner.py` opens it.
 """
 
 from datetime import date, datetime
@@ -27,7 +27,7 @@ counted as (
     group by 1
 ),
 
-whole as (  -- archives whose candles the table still has
+whole as (  -- archives whose candles are all still stored
     select
         (archive.first_open_time at time zone 'UTC')::date as first_day,
         (archive.last_open_time at time zone 'UTC')::date as last_day
@@ -60,12 +60,12 @@ on conflict (symbol, name) do update set
 
 
 def find_unsettled_days(connection: psycopg.Connection, symbol: str, days: Days) -> list[date]:
-    """Those of the days that the table lacks minutes of and that no archive settles.
+    """The days with missing minutes that no loaded archive covers.
 
-    A loaded archive whose candles are all still there settles its days: what is missing in it the exchange has not.
+    An archive covers its days while all its candles are stored: the exchange does not have the other minutes.
     """
-    asked = {"symbol": symbol, "first": days.first, "last": days.last}
-    return [day for (day,) in connection.execute(_UNSETTLED_DAYS, asked)]
+    values = {"symbol": symbol, "first": days.first, "last": days.last}
+    return [day for (day,) in connection.execute(_UNSETTLED_DAYS, values)]
 
 
 def find_oldest_candle(connection: psycopg.Connection, symbol: str) -> datetime | None:
@@ -83,6 +83,6 @@ def has_candles(connection: psycopg.Connection, symbol: str, start: datetime, en
 
 
 def record_archive(connection: psycopg.Connection, archive: Archive, sha256: str, candles: Candles) -> None:
-    """Remember that an archive's candles are in the table; in the transaction that puts them there."""
+    """Record a loaded archive. Call it in the transaction that writes the candles."""
     span = [moment(candles.open_time[0]), moment(candles.open_time[-1])]
     connection.execute(_RECORD_ARCHIVE, [archive.symbol, archive.name, sha256, len(candles), *span])

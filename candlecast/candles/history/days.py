@@ -1,4 +1,4 @@
-"""Whole days, UTC, in a row: what archives are of."""
+"""Ranges of whole days (UTC)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Days:
-    """Whole days in a row, UTC."""
+    """A range of whole days (UTC), first and last inclusive."""
 
     first: date
     last: date
@@ -19,17 +19,17 @@ class Days:
 
     @property
     def start(self) -> datetime:
-        """Midnight at the first day's beginning."""
+        """Start of the first day."""
         return datetime.combine(self.first, time(), UTC)
 
     @property
     def end(self) -> datetime:
-        """Midnight at the last day's end."""
+        """End of the last day (exclusive)."""
         return datetime.combine(self.last, time(), UTC) + ONE_DAY
 
 
 def group_days(days: Iterable[date]) -> list[Days]:
-    """Ascending days as stretches without a hole."""
+    """Group ascending days into ranges of consecutive days."""
     found: list[Days] = []
     for day in days:
         if found and found[-1].last + ONE_DAY == day:

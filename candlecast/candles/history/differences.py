@@ -1,4 +1,4 @@
-"""What the exchange's candles, staged, would change in the table."""
+"""Compares the exchange's candles in staged_candles with the table."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.times import describe_time
 
 _VALUES = (*NUMBERS, "number_of_trades")
-#: A spread is none of it: archives and klines have none, and a known one stays.
+#: Without spread_bps, which archives and klines do not have.
 _DIFFERENCES = f"""
 select count(*) over (), kept.open_time, {", ".join(f"kept.{name}, fresh.{name}" for name in _VALUES)}
 from staged_candles as fresh
@@ -29,19 +29,19 @@ where not exists (select from candles_1m where symbol = fresh.symbol and open_ti
 
 @dataclass(frozen=True)
 class Difference:
-    """A stored candle that the exchange has otherwise: column -> (stored, the exchange's)."""
+    """A stored candle that differs from the exchange's: column -> (stored value, value of the exchange)."""
 
     open_time: datetime
     values: dict[str, tuple[Any, Any]]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in self.values.items())
-        return f"{describe_time(self.open_time)}: {told}"
+        changes = ", ".join(f"{name} {old!r} -> {new!r}" for name, (old, new) in self.values.items())
+        return f"{describe_time(self.open_time)}: {changes}"
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Of the staged candles: how many the table lacks, how many it has otherwise, the first of these."""
+    """Numbers of staged candles that are missing in the table and that differ, and the first differing ones."""
 
     missing: int
     differing: int
@@ -49,7 +49,7 @@ class Differences:
 
 
 def find_differences(connection: psycopg.Connection, max_examples: int) -> Differences:
-    """Hold staged_candles to candles_1m; at most so many examples (one at least)."""
+    """Compare staged_candles with candles_1m. ``max_examples`` must be at least 1."""
     rows = connection.execute(_DIFFERENCES, [max_examples]).fetchall()
     examples = []
     for _, open_time, *values in rows:

@@ -1,4 +1,4 @@
-"""Brings one symbol's candles from the exchange into the table: by archives, and by REST what they do not have."""
+"""Imports one symbol's candles from the exchange's archives, and over REST what the archives do not have."""
 
 import time
 from bisect import bisect_right
@@ -22,38 +22,38 @@ from candlecast.candles.history.runner import Context
 from candlecast.core.errors import FileRefused, NotPublished, RowRefused
 from candlecast.core.times import microseconds_of
 
-#: Of the stored candles that the exchange has otherwise: so many are told.
+#: Limit of the differing candles that are printed.
 _MAX_EXAMPLES = 5
 Show = Callable[[int, int, str], None]
 
 
 class Importer:
-    """Fetches and writes. With ``compare`` it says what differed; with ``dry_run`` it writes nothing."""
+    """Downloads and writes. With ``compare`` it also records differences; with ``dry_run`` it writes nothing."""
 
     def __init__(
         self, context: Context, outcome: Outcome, show: Show, *, compare: bool = False, dry_run: bool = False
     ) -> None:
         self._context, self._outcome = context, outcome
         self._compare, self._dry_run = compare or dry_run, dry_run
-        self.minutes_found: list[np.ndarray] = []  #: minutes that came, microseconds since the epoch
+        self.minutes_found: list[np.ndarray] = []  #: downloaded minutes, microseconds since the epoch
         self._show, self._began, self._rows, self._done, self._total = show, time.monotonic(), 0, 0, 0
 
     async def import_days(self, days: Sequence[date], further: int = 0) -> set[date]:
-        """Load the archives of ascending days; those that came. ``further``: minutes left for later, for the bar."""
+        """Load the archives of ascending days; returns the loaded days. ``further``: minutes to add to the total."""
         exchange, symbol = self._context.exchange, self._outcome.symbol
         archives = [one for part in group_days(days) for one in exchange.archives(symbol, part.first, part.last)]
         self._total = len(days) * 1440 + further
-        came: set[date] = set()
+        loaded: set[date] = set()
         async with aclosing(fetch_archives(exchange, archives, self._context.now)) as archives_fetched:
             async for fetched in archives_fetched:
                 if fetched.candles is not None and await self._load(fetched, fetched.candles):
-                    came.update(fetched.days)
+                    loaded.update(fetched.days)
                 elif fetched.error is not None and not isinstance(fetched.error, NotPublished):
                     self._outcome.refused.append(fetched.error)
-        return came
+        return loaded
 
     async def import_klines(self, gaps: Iterable[Gap]) -> None:
-        """Ask REST for these minutes, each of them once, and write what comes."""
+        """Request these minutes over REST, each once, and write the candles."""
         groups = group_gaps(gaps)
         self._total = self._done + sum(gap.minutes for group in groups for gap in group)
         for group in groups:
@@ -77,7 +77,7 @@ class Importer:
         return True
 
     async def _load_page(self, candles: Candles) -> None:
-        """What a rule of the table refuses is told and left out; it keeps nothing else back."""
+        """Write a page; a candle that the table rejects is recorded and skipped."""
         while len(candles):
             try:
                 self._outcome.by_rest += await self._write(candles)
@@ -87,7 +87,7 @@ class Importer:
                 candles = remove_candle(candles, error.index)
 
     async def _write(self, candles: Candles, fetched: FetchedArchive | None = None) -> int:
-        """Rows inserted and changed, counted in the outcome."""
+        """Write candles and count them in the outcome; returns the number of inserted and changed rows."""
         inserted, changed = await self._context.execute(self._put, candles, fetched)
         self._outcome.inserted += inserted
         self._outcome.changed += changed
@@ -97,7 +97,7 @@ class Importer:
         return inserted + changed
 
     def _put(self, connection: psycopg.Connection, candles: Candles, fetched: FetchedArchive | None) -> tuple[int, int]:
-        """One transaction: the candles, and that the archive was loaded."""
+        """Write the candles and record the archive, in one transaction."""
         copied = 0
 
         def show(done: int, _total: int) -> None:

@@ -1,4 +1,4 @@
-"""Candles of the past by REST: which gaps one question is about, page after page, as the loader takes candles."""
+"""Past candles over REST: groups gaps into requests, fetches pages, converts them to ``Candles``."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
@@ -12,12 +12,12 @@ from candlecast.core.candle_columns import NUMBERS
 from candlecast.core.times import MINUTE_US
 from candlecast.exchanges.base import Candle, Exchange
 
-#: Gaps that lie within so many minutes are asked for at once: it is what one answer holds.
+#: Gaps within this range share one request: a response has up to 1,000 candles.
 _PAGE = timedelta(minutes=1000)
 
 
 async def fetch_pages(exchange: Exchange, symbol: str, first: int, last: int) -> AsyncIterator[list[Candle]]:
-    """The candles with open_time in [first, last], page by page; ends where the exchange has no further ones."""
+    """Yield the candles with open_time in [first, last] in pages, until the exchange has no more."""
     while first <= last:
         page = await exchange.klines(symbol, first, last)
         if not page:
@@ -27,7 +27,7 @@ async def fetch_pages(exchange: Exchange, symbol: str, first: int, last: int) ->
 
 
 def group_gaps(gaps: Iterable[Gap]) -> list[list[Gap]]:
-    """Ascending gaps in groups that one question is about."""
+    """Group ascending gaps; each group needs one request."""
     groups: list[list[Gap]] = []
     for gap in gaps:
         if groups and gap.last - groups[-1][0].first < _PAGE:
@@ -38,7 +38,7 @@ def group_gaps(gaps: Iterable[Gap]) -> list[list[Gap]]:
 
 
 def convert_page(page: Sequence[Candle], exchange: str) -> Candles:
-    """A page of one symbol's candles as the loader has them; its refusals name both."""
+    """Convert a page of one symbol's candles; error messages name the exchange and the symbol."""
     return Candles(
         file=f"{exchange} klines of {page[0].symbol}",
         symbol=page[0].symbol,
@@ -56,7 +56,7 @@ def convert_page(page: Sequence[Candle], exchange: str) -> Candles:
 
 
 def remove_candle(candles: Candles, index: int) -> Candles:
-    """All of them but one."""
+    """The candles without the one at this index."""
     kept = np.arange(len(candles)) != index
     return replace(
         candles,
@@ -67,5 +67,5 @@ def remove_candle(candles: Candles, index: int) -> Candles:
 
 
 def _clip_int64(number: int) -> int:
-    """The nearest number that the column holds: a rule of the table says no to both, and names the candle."""
+    """The nearest int64. A constraint of the table rejects both limits, with the candle's time."""
     return max(-(2**63), min(number, 2**63 - 1))

@@ -1,6 +1,6 @@
-"""`candlecast repair`: holds stored candles to the exchange's, fills what is missing and corrects what differs.
+"""`candlecast repair`: compares stored candles with the exchange's, fills gaps and corrects differing values.
 
-Whole days come from the archives where those have them; the rest, and what they lack, by REST.
+Whole days come from the archives, everything else over REST.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ from candlecast.exchanges.base import Exchange
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """Which minutes, [from_time, to_time), and what to do about them; default: from the oldest candle to now."""
+    """The range [from_time, to_time), by default from the oldest candle to now, and the mode."""
 
     from_time: datetime | None = None
     to_time: datetime | None = None
-    gaps_only: bool = False  #: values are not compared
-    dry_run: bool = False
+    gaps_only: bool = False  #: fill gaps, do not compare values
+    dry_run: bool = False  #: write nothing
 
 
 def repair(symbols: Sequence[str], options: RepairOptions, exchange: Exchange, url: str | None = None) -> int:
-    """Mend each symbol's candles; the exit status, as ``run_symbols`` has it. Raises CandlecastUserError."""
+    """Repair each symbol's candles. Returns the exit status of ``run_symbols``. Raises CandlecastUserError."""
     err = console(stderr=True)
 
     async def work(context: Context, outcome: Outcome) -> None:
@@ -58,14 +58,14 @@ async def _repair(context: Context, outcome: Outcome, options: RepairOptions, er
     days, edges = _split_days(wanted, find_closed_end(context.now).date())
     with show_progress(err, plain(symbol)) as show:
         importer = Importer(context, outcome, show, compare=not options.gaps_only, dry_run=options.dry_run)
-        came = await importer.import_days(days, sum(gap.minutes for gap in edges))
-        left = [Gap(day.start, day.end - ONE_MINUTE) for day in group_days(day for day in days if day not in came)]
-        brought: list[Gap] = []
-        for stretch in group_days(sorted(came)):
-            brought += await context.execute(find_gaps, symbol, stretch.start, stretch.end)
+        loaded = await importer.import_days(days, sum(gap.minutes for gap in edges))
+        left = [Gap(day.start, day.end - ONE_MINUTE) for day in group_days(day for day in days if day not in loaded)]
+        still_missing: list[Gap] = []
+        for span in group_days(sorted(loaded)):
+            still_missing += await context.execute(find_gaps, symbol, span.start, span.end)
         if options.dry_run:
-            brought = subtract_minutes(brought, importer.minutes_found)
-        await importer.import_klines(sorted([*edges, *left, *brought], key=lambda gap: gap.first))
+            still_missing = subtract_minutes(still_missing, importer.minutes_found)
+        await importer.import_klines(sorted([*edges, *left, *still_missing], key=lambda gap: gap.first))
     outcome.missing = await context.execute(find_gaps, symbol, start, end)
     if options.dry_run:
         outcome.missing = subtract_minutes(outcome.missing, importer.minutes_found)
@@ -77,27 +77,27 @@ async def _find_range(context: Context, symbol: str, options: RepairOptions) -> 
     start = options.from_time or await context.execute(find_oldest_candle, symbol)
     if start is None:
         raise CandlecastUserError(
-            f"the database has no candle of {plain(symbol)}",
-            f"candlecast backfill --symbol {plain(symbol)} fetches them; --from says since when to repair.",
+            f"the database has no candles of {plain(symbol)}",
+            f"Run `candlecast backfill --symbol {plain(symbol)}`, or set the first minute with --from.",
         )
     end = min(options.to_time or datetime.max.replace(tzinfo=UTC), find_closed_end(context.now))
     start, end = (EPOCH - (EPOCH - edge) // ONE_MINUTE * ONE_MINUTE for edge in (start, end))  # rounded up
     if start >= end:
         raise CandlecastUserError(
-            f"there is nothing to repair from {describe_span(start, end)} UTC",
-            "Give a --from before --to, and before now.",
+            f"the range {describe_span(start, end)} UTC is empty",
+            "Set --from to a time before --to and before now.",
         )
     return start, end
 
 
 def _split_days(wanted: Sequence[Gap], today: date) -> tuple[list[date], list[Gap]]:
-    """Ascending, disjoint ranges as the whole days in them, before today, and the rest."""
+    """Split ascending, disjoint ranges into whole days before today, and the rest."""
     days: list[date] = []
     edges: list[Gap] = []
     for gap in wanted:
         first, end = gap.first, gap.last + ONE_MINUTE
         from_day = first.date() if first.time() == time() else first.date() + ONE_DAY
-        to_day = min(end.date(), today)  # itself left out
+        to_day = min(end.date(), today)  # exclusive
         if from_day >= to_day:
             edges.append(gap)
             continue

@@ -1,4 +1,4 @@
-"""What backfill and repair say on the screen when they are through with the symbols, or are stopped."""
+"""Prints the results of backfill and repair, also when they are stopped."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from candlecast.core.text import plain
 
 
 def print_backfill(out: Console, outcomes: Sequence[Outcome]) -> None:
-    """A row a symbol: how much came from where; then what is missing, and what was refused."""
+    """Print one row per symbol: candles by source and result; then gaps and errors."""
     table = Table("symbol", "archives", "inserted", "changed", "unchanged", "by REST", "missing")
     for one in outcomes:
         counts = (one.archives, one.inserted, one.changed, one.unchanged, one.by_rest)
@@ -22,9 +22,9 @@ def print_backfill(out: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 def print_repair(out: Console, outcomes: Sequence[Outcome], dry_run: bool) -> None:
-    """A row a symbol: how many minutes were filled and corrected; then examples, and what the exchange has not."""
+    """Print one row per symbol: filled and corrected minutes; then examples, gaps and errors."""
     table = Table("symbol", "archives", "to fill" if dry_run else "filled", "to correct" if dry_run else "corrected")
-    for column in ("as they were", "by REST", "missing"):
+    for column in ("unchanged", "by REST", "missing"):
         table.add_column(column)
     for one in outcomes:
         counts = (one.archives, one.inserted, one.changed, one.unchanged, one.by_rest)
@@ -45,13 +45,13 @@ def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
             out.print(f"{symbol}: and {one.changed - len(one.examples):,} more", soft_wrap=True)
         if one.is_counted:
             if one.refused:
-                out.print(f"{symbol}: what no archive brought was asked for over REST", soft_wrap=True)
-            for line in describe_gaps(one.missing, "no candle of", ": the exchange has none"):
+                out.print(f"{symbol}: minutes without a valid archive were requested over REST", soft_wrap=True)
+            for line in describe_gaps(one.missing, "the exchange has no candles for"):
                 out.print(f"{symbol}: {line}", soft_wrap=True)
     for one in outcomes:
         for refusal in one.refused:
             is_there = one.is_counted and not one.minutes_missing and one.failed is None
-            hint = "Nothing is left to do: its minutes came another way." if is_there else refusal.hint
+            hint = "Nothing to do: its minutes were loaded from another source." if is_there else refusal.hint
             print_error(CandlecastUserError(refusal.message, hint))
         for refusal in one.broken:
             print_error(refusal)
@@ -60,4 +60,4 @@ def _print(out: Console, table: Table, outcomes: Sequence[Outcome]) -> None:
 
 
 def _missing(one: Outcome) -> str:
-    return f"{one.minutes_missing:,}" if one.is_counted else "not known"
+    return f"{one.minutes_missing:,}" if one.is_counted else "unknown"

@@ -1,7 +1,6 @@
-"""Runs backfill and repair: an exchange, a connection, each symbol in turn, signals, and the exit status.
+"""Runs backfill and repair for each symbol, handles signals and sets the exit status.
 
-A signal ends it between two transactions or inside one, which is then rolled back: what was loaded stays, and the next
-run goes on from there.
+A signal stops the run and rolls back the open transaction. Loaded candles stay, and the next run continues from there.
 """
 
 import asyncio
@@ -25,11 +24,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Context:
-    """What backfill and repair work with."""
+    """The exchange, the connection and the time of a run."""
 
     exchange: Exchange
     connection: psycopg.Connection
-    now: float  #: seconds since the epoch by the exchange's clock, when the command began
+    now: float  #: start of the run, seconds since the epoch by the exchange's clock
 
     async def execute(
         self,
@@ -37,12 +36,12 @@ class Context:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What work(connection, ...) returns, while the exchange is being heard; one at a time."""
+        """Return work(connection, ...), run in a thread so that downloads continue; one call at a time."""
         task = asyncio.create_task(asyncio.to_thread(work, self.connection, *args, **kwargs))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            while not task.done():  # a cancel that comes between two statements is lost
+            while not task.done():  # repeated, because a cancel between two statements has no effect
                 with suppress(psycopg.Error):
                     self.connection.cancel()
                 await asyncio.wait([task], timeout=0.2)
@@ -57,10 +56,10 @@ def run_symbols(
     exchange: Exchange,
     url: str | None,
 ) -> int:
-    """Do the work for each symbol, then print what came of it; the exit status.
+    """Do the work for each symbol, print the results and return the exit status.
 
-    0: every minute that the exchange has is there. 1: one symbol is not through, an archive or candle was refused and
-    its minutes did not come another way. 128 and more: a signal. Raises CandlecastUserError; Unreachable (69).
+    0: every candle of the exchange is stored. 1: a symbol failed, or a candle was rejected. 128 + N: stopped by
+    signal N. Raises CandlecastUserError; Unreachable (69).
     """
 
     async def run_all(context: Context) -> int:
@@ -75,7 +74,7 @@ def run_symbols(
                     raise
                 except CandlecastUserError as error:
                     outcome.failed = error
-        finally:  # whatever stopped it: say what is loaded
+        finally:  # also after an error: print what was loaded
             print_outcomes(outcomes)
         return int(any(not outcome.is_complete for outcome in outcomes))
 
@@ -90,7 +89,7 @@ def run_symbols(
 async def _run_until_signal(
     command: Callable[[Context], Awaitable[int]], exchange: Exchange, connection: psycopg.Connection
 ) -> int:
-    """The command's exit status; 128 and the signal's number where one ended it."""
+    """The command's exit status, or 128 + the number of the signal that stopped it."""
     task, stopped_by = asyncio.current_task(), list[signal.Signals]()
     assert task is not None
 
@@ -99,7 +98,7 @@ async def _run_until_signal(
     def stop(number: signal.Signals) -> None:
         stopped_by.append(number)
         task.cancel()
-        for other in numbers:  # a second signal does not wait for the roll-back
+        for other in numbers:  # a second signal does not wait for the rollback
             loop.remove_signal_handler(other)
 
     for number in numbers:
@@ -113,6 +112,6 @@ async def _run_until_signal(
             raise
         sys.stderr.write(
             f"candlecast: stopped by {stopped_by[0].name}\n"
-            "hint: What is loaded stays loaded. Run the command again: it goes on from there.\n"
+            "hint: Run the command again to continue: loaded candles are kept.\n"
         )
         return 128 + stopped_by[0]

@@ -1,4 +1,4 @@
-"""`candlecast backfill` where an archive is not what it should be: refused by name, and its days come another way."""
+"""`candlecast backfill` with bad archives: they are rejected by name, and their days come from another source."""
 
 import io
 import zipfile
@@ -10,13 +10,13 @@ from tests.support.backfilling import DAY, END, NOW, TODAY, Altered, fill, loade
 from tests.support.feeding import difference
 
 
-def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url, caplog) -> None:
+def test_corrupt_archives_are_logged_and_downloaded_again(db, database_url, caplog) -> None:
     with market_of(3) as exchange:
-        exchange.spoil("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
-        exchange.spoil("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
+        exchange.corrupt("BTCUSDT-1m-2026-04-30.zip", "truncated zip")
+        exchange.corrupt("BTCUSDT-1m-2026-05-01.zip", "wrong checksum", "archive 5xx")
         assert fill(exchange, database_url, 3) == 0
-        refused = [record.getMessage() for record in caplog.records if " refused, try " in record.getMessage()]
-        assert sorted(text.split(" refused")[0] for text in refused) == [
+        rejected = [record.getMessage() for record in caplog.records if " rejected, attempt " in record.getMessage()]
+        assert sorted(text.split(" rejected")[0] for text in rejected) == [
             "BTCUSDT-1m-2026-04-30.zip",
             "BTCUSDT-1m-2026-05-01.zip",
         ]
@@ -24,15 +24,15 @@ def test_corrupt_archives_are_refused_by_name_and_fetched_again(db, database_url
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 3 * DAY, END) == ""
 
 
-def test_an_archive_that_stays_corrupt_is_named_and_replaced(db, database_url, capsys) -> None:
+def test_a_permanently_corrupt_archive_is_replaced_by_rest(db, database_url, capsys) -> None:
     with market_of(35) as exchange:
         for name in ("BTCUSDT-1m-2026-04.zip", "BTCUSDT-1m-2026-04-07.zip"):
-            exchange.spoil(name, *["wrong checksum"] * 3)
+            exchange.corrupt(name, *["wrong checksum"] * 3)
         assert fill(exchange, database_url, 35) == 0
         out, err = capsys.readouterr()
         assert "candlecast: BTCUSDT-1m-2026-04.zip: its SHA-256 begins with" in err
         assert "candlecast: BTCUSDT-1m-2026-04-07.zip: its SHA-256 begins with" in err
-        assert "BTCUSDT: what no archive brought was asked for over REST" in out
+        assert "BTCUSDT: minutes without a valid archive were requested over REST" in out
         assert len(loaded(db)) == 34
         assert "2026-04-07" not in loaded(db)
         assert difference(db, exchange.market, "BTCUSDT", TODAY - 35 * DAY, END) == ""
@@ -46,7 +46,7 @@ def zipped(name: str, text: str) -> bytes:
 
 
 def lines(day: int, *, price: str = "1.0", minutes: int = 1440, trades: int = 0) -> str:
-    """A day's archive, as the exchange writes it: microseconds, twelve columns, no header."""
+    """A day's archive in the exchange's format: microseconds, twelve columns, no header."""
     prices = f"{price},{price},{price},{price}"
     return "".join(
         f"{(day + 60 * n) * 10**6},{prices},0,{(day + 60 * n + 60) * 10**6 - 1},0,{trades},0,0,0\n"
@@ -55,27 +55,30 @@ def lines(day: int, *, price: str = "1.0", minutes: int = 1440, trades: int = 0)
 
 
 WRONG = {
-    "another archive's file": (zipped("ETHUSDT-1m-2026-05-02.csv", lines(TODAY - DAY)), "another archive's candles"),
-    "another day": (zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - 2 * DAY)), "2026-05-01 00:00 UTC, which is not"),
+    "another archive's file": (zipped("ETHUSDT-1m-2026-05-02.csv", lines(TODAY - DAY)), "belongs to another archive"),
+    "another day": (
+        zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - 2 * DAY)),
+        "2026-05-01 00:00 UTC, which is outside of its days",
+    ),
     "a minute too many": (
         zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, minutes=1441)),
-        "2026-05-03 00:00 UTC, which is not of its days (2026-05-02)",
+        "2026-05-03 00:00 UTC, which is outside of its days (2026-05-02)",
     ),
     "no price": (
         zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, price="0")),
         "line 1: the candle of 2026-05-02",
     ),
-    "more trades than 64 bits hold": (
+    "a number of trades above 64 bits": (
         zipped("BTCUSDT-1m-2026-05-02.csv", lines(TODAY - DAY, trades=2**70)),
         "line 1: number_of_trades '1180591620717411303424' is out of range",
     ),
-    "no zip": (b"<html>maintenance</html>", "its name ends in .zip but its content does not"),
+    "no zip": (b"<html>maintenance</html>", "the content does not match the suffix .zip"),
     "no candle": (zipped("BTCUSDT-1m-2026-05-02.csv", ""), "the file is empty"),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_an_archive_with_the_wrong_content_is_refused_whole(db, database_url, capsys, what: str) -> None:
+def test_an_archive_with_wrong_content_is_rejected_completely(db, database_url, capsys, what: str) -> None:
     content, reason = WRONG[what]
     with market_of(1) as exchange:
         exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": content})
@@ -87,7 +90,7 @@ def test_an_archive_with_the_wrong_content_is_refused_whole(db, database_url, ca
         assert difference(db, exchange.market, "BTCUSDT", TODAY - DAY, END) == ""
 
 
-def test_minutes_that_an_archive_lacks_come_by_rest(db, database_url) -> None:
+def test_minutes_missing_in_an_archive_come_over_rest(db, database_url) -> None:
     with market_of(1) as exchange:
         short = zipped("BTCUSDT-1m-2026-05-02.csv", archive_text(exchange, minutes=1200))
         exchange.archives = Altered(exchange, {"BTCUSDT-1m-2026-05-02.zip": short})

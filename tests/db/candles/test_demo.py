@@ -1,4 +1,4 @@
-"""generate_demo_candles(): continues symbol DEMO to the last closed minute, and nothing else."""
+"""generate_demo_candles() continues the symbol DEMO to the last closed minute and changes no other symbol."""
 
 import threading
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def minutes(connection: psycopg.Connection) -> tuple:
     )
 
 
-def test_starts_days_before_and_ends_with_the_last_closed_minute(db: psycopg.Connection) -> None:
+def test_demo_candles_end_with_the_last_closed_minute(db: psycopg.Connection) -> None:
     assert generate(db, days=2) == 2880
     assert minutes(db) == (UNTIL_MINUTE - 2880, UNTIL_MINUTE - 1, 2880)
     assert db.execute("select distinct symbol from candles_1m").fetchall() == [("DEMO",)]
 
 
-def test_the_table_holds_what_the_generator_made(db: psycopg.Connection) -> None:
+def test_the_stored_candles_are_those_of_the_generator(db: psycopg.Connection) -> None:
     generate(db)
     expected = demo.generate(UNTIL_MINUTE - 1440, UNTIL_MINUTE)
     rows = db.execute(
@@ -45,8 +45,8 @@ def test_the_table_holds_what_the_generator_made(db: psycopg.Connection) -> None
     assert rows == list(zip(*(column.tolist() for column in expected.values()), strict=True))
 
 
-@pytest.mark.parametrize("pause", [1, 2, 90, 50_000])  # 50,000 minutes are more than one piece
-def test_a_pause_is_filled_in_one_call_with_the_same_candles(db: psycopg.Connection, pause: int) -> None:
+@pytest.mark.parametrize("pause", [1, 2, 90, 50_000])  # 50,000 minutes are more than one batch
+def test_a_pause_is_filled_by_one_call_with_the_same_candles(db: psycopg.Connection, pause: int) -> None:
     later = f"(timestamptz '{UNTIL}' + interval '{pause} minutes')"
     assert generate(db) == 1440
     assert generate(db) == 0
@@ -57,7 +57,7 @@ def test_a_pause_is_filled_in_one_call_with_the_same_candles(db: psycopg.Connect
     assert [close for (close,) in closes] == at_once
 
 
-def test_default_is_sixty_days_of_closed_candles_up_to_now(db: psycopg.Connection) -> None:
+def test_the_default_is_sixty_days_up_to_now(db: psycopg.Connection) -> None:
     with db.transaction():
         assert db.execute("select generate_demo_candles()").fetchone() == (86_400,)
         newest = db.execute(
@@ -68,7 +68,7 @@ def test_default_is_sixty_days_of_closed_candles_up_to_now(db: psycopg.Connectio
         assert generate(db, "infinity") == 0
 
 
-def test_other_symbols_are_left_alone(db: psycopg.Connection) -> None:
+def test_other_symbols_are_unchanged(db: psycopg.Connection) -> None:
     db.execute(
         "insert into candles_1m (open_time, open, high, low, close, volume, quote_asset_volume,"
         " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades)"
@@ -80,13 +80,13 @@ def test_other_symbols_are_left_alone(db: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns"])
 @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
-def test_the_sessions_time_zone_and_date_style_do_not_matter(db: psycopg.Connection, zone: str, style: str) -> None:
+def test_the_sessions_time_zone_and_date_style_have_no_effect(db: psycopg.Connection, zone: str, style: str) -> None:
     db.execute("select set_config('TimeZone', %s, false), set_config('DateStyle', %s, false)", (zone, style))
     generate(db)
     assert minutes(db) == (UNTIL_MINUTE - 1440, UNTIL_MINUTE - 1, 1440)
 
 
-def test_calls_at_once_share_the_work(database_url: str, db: psycopg.Connection) -> None:
+def test_concurrent_calls_insert_each_candle_once(database_url: str, db: psycopg.Connection) -> None:
     inserted: list[int] = []
 
     def call() -> None:
@@ -103,17 +103,17 @@ def test_calls_at_once_share_the_work(database_url: str, db: psycopg.Connection)
 
 
 @pytest.mark.parametrize("role", ["candlecast_cron", "candlecast_operator"])
-def test_may_call(connect_as: Callable[..., psycopg.Connection], role: str) -> None:
+def test_these_roles_may_generate_candles(connect_as: Callable[..., psycopg.Connection], role: str) -> None:
     assert generate(connect_as(role)) == 1440
 
 
 @pytest.mark.parametrize("role", ["candlecast_reader", "candlecast_trainer", "candlecast_feeder"])
-def test_may_not_call(connect_as: Callable[..., psycopg.Connection], role: str) -> None:
+def test_these_roles_may_not_generate_candles(connect_as: Callable[..., psycopg.Connection], role: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         generate(connect_as(role))
 
 
-def test_days_must_be_some(db: psycopg.Connection) -> None:
+def test_days_must_be_at_least_one(db: psycopg.Connection) -> None:
     with pytest.raises(psycopg.Error, match="days must be at least 1"):
         generate(db, days=0)
     assert minutes(db)[2] == 0

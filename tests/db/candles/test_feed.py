@@ -1,6 +1,6 @@
-"""`candlecast feed` when it is killed, stopped or doubled, and when exchange, clocks, database or candles are at fault.
+"""`candlecast feed` when it is killed, stopped or started twice, and with faults of exchange, clock, database, candles.
 
-Each scene ends with the table held to what happened in the market. The exchange is the stand-in of tests/exchange.
+Each scene ends with a comparison of the table with the market. The exchange is the stand-in of tests/exchange.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ STATE = "select state, last_error, newest_open_time, reconnects from feed_status
 
 
 def market(symbols=SYMBOLS, *, hours=3.0, faults=None, **options):
-    """What happens from a day before START until some hours after it."""
+    """A market from a day before START until some hours after it."""
     return Market(symbols, START - DAY - 2 * HOUR, START + hours * HOUR, faults, **options)
 
 
@@ -52,17 +52,17 @@ def differences(db, one, until, since=START - HOUR):
 
 
 async def until(condition, what, seconds=60.0, process=None):
-    """Wait until it holds, so many real seconds at most, and no longer than the process runs that it depends on."""
+    """Wait for a condition, at most ``seconds`` of real time, while the process runs."""
     deadline = time.monotonic() + seconds
     while not condition():
         if process and process.returncode is not None:
             pytest.fail(f"it ended with status {process.returncode}: {(await process.communicate())[1].decode()}")
-        assert time.monotonic() < deadline, f"in {seconds} s it did not happen: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         await asyncio.sleep(0.02)
 
 
 def stored_to(db, moment):
-    """A condition: all symbols have candles from after that."""
+    """A condition: all symbols have newer candles."""
     return lambda: newest(db) > moment
 
 
@@ -72,7 +72,7 @@ def state(db, symbol="BTCUSDT"):
 
 @asynccontextmanager
 async def fed(db_url, one, options=OPTIONS, speed=SPEED):
-    """The stand-in, and a feed of all its symbols."""
+    """The stand-in and a feed of all its symbols."""
     clock = Clock(speed, START)
     async with (
         StandIn(one, clock, update_every=20.0) as exchange,
@@ -83,7 +83,7 @@ async def fed(db_url, one, options=OPTIONS, speed=SPEED):
 
 @asynccontextmanager
 async def process(exchange, url, at):
-    """The feed as a process; killed at the end without a word."""
+    """The feed as a process, killed at the end."""
     arguments = {
         "database_url": url,
         "symbols": exchange.market.symbols,
@@ -100,25 +100,25 @@ async def process(exchange, url, at):
     finally:
         if running.returncode is None:
             running.send_signal(signal.SIGKILL)
-        _, said = await running.communicate()
-        assert running.returncode == -signal.SIGKILL, said.decode()
+        _, errors = await running.communicate()
+        assert running.returncode == -signal.SIGKILL, errors.decode()
 
 
-def test_a_killed_feed_goes_on_where_it_was(db, database_url):
+def test_a_killed_feed_continues_without_a_gap(db, database_url):
     one = market()
     watch(db)
 
     async def scene():
         at = time.monotonic()
         async with StandIn(one, Clock(SPEED, START), update_every=20.0) as exchange:
-            for _ in range(2):  # killed while it is live, in the middle of whatever it is at
+            for _ in range(2):  # killed at any time while it is live
                 began = exchange.clock.now()
                 async with process(exchange, database_url, at) as feed:
                     await until(stored_to(db, began + 14 * MINUTE), "a quarter of an hour is stored", process=feed)
             return exchange.clock.now(), exchange.counters.violations()
 
     now, violations = asyncio.run(scene())
-    assert state(db) != "stopped"  # nobody was there to say so
+    assert state(db) != "stopped"  # a killed feed cannot report it
     assert differences(db, one, newest(db), START) == []
     assert newest(db) > now - 10 * MINUTE
     assert [never_true(db, one, symbol) for symbol in SYMBOLS] == [[], [], []]
@@ -126,13 +126,13 @@ def test_a_killed_feed_goes_on_where_it_was(db, database_url):
 
 
 def newest(db):
-    """The newest minute that all symbols have, epoch seconds."""
+    """The newest minute of the symbol that is furthest behind, epoch seconds."""
     found = db.execute("select extract(epoch from max(open_time))::int8 from candles_1m group by symbol").fetchall()
     return min(minute for (minute,) in found) if len(found) == len(SYMBOLS) else 0
 
 
-def test_after_a_days_outage_of_the_exchange_the_day_is_there(make_database, template):
-    """Two exchanges side by side: one refuses connections, one accepts and resets them."""
+def test_a_day_of_outage_of_the_exchange_is_filled(make_database, template):
+    """Two exchanges in parallel: one refuses connections, one accepts and resets them."""
     one = market(hours=40, faults=Faults(1, {"minute without trades": 0.05}))
     clock = ReplayClock(SPEED)
 
@@ -157,8 +157,8 @@ def test_after_a_days_outage_of_the_exchange_the_day_is_there(make_database, tem
     assert asyncio.run(scenes()) == [([], {}), ([], {})]
 
 
-def test_a_wrong_clock_of_this_machine_stores_no_open_candle(make_database, template):
-    """Four feeds side by side, a minute and a day slow and fast."""
+def test_a_wrong_clock_stores_no_open_candle(make_database, template):
+    """Four feeds in parallel, with clocks a minute and a day slow and fast."""
     one = market()
 
     async def scene(url, wrong_by):
@@ -182,22 +182,22 @@ def test_a_wrong_clock_of_this_machine_stores_no_open_candle(make_database, temp
         assert (found, unclosed) == ([], []), f"{wrong_by} s wrong"
 
 
-def test_a_database_away_for_very_long_misses_nothing_afterwards(db, admin, database_url):
+def test_hours_of_outage_of_the_database_are_filled(db, admin, database_url):
     one = market(hours=14)
     clock = ReplayClock(SPEED)
-    # Nothing else reads again what the table had before: it is the database's return that has to.
+    # With these options only the reconnection to the database reads older minutes again.
     options = FeedOptions(lookback=2 * HOUR, overlap=0.0, verify_every=10 * DAY)
     name = sql.Identifier(db.info.dbname)
 
     def lock(allowed):
-        # The server stays: other tests use it.
+        # Other tests use the server, so it is not stopped.
         admin.execute(sql.SQL("alter database {} allow_connections " + str(allowed)).format(name))
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (db.info.dbname,))
 
     async def scene():
         async with StandIn(one, clock, update_every=20.0) as exchange, feeding(exchange, database_url, options):
             await until(lambda: newest(db) > START + 10 * MINUTE, "it is live")
-            # What came back may be a standby that took over, without the last minutes.
+            # As after a failover to a standby without the last minutes.
             db.execute("delete from candles_1m where open_time > to_timestamp(%s)", (newest(db) - 5 * MINUTE,))
             lock(False)
             began = clock.now()
@@ -212,12 +212,12 @@ def test_a_database_away_for_very_long_misses_nothing_afterwards(db, admin, data
     assert asyncio.run(scene()) == ([], {})
 
 
-def test_the_start_repairs_recent_candles_and_keeps_older_ones(db, database_url):
+def test_a_start_repairs_recent_candles_and_keeps_older_ones(db, database_url):
     one = market(["BTCUSDT"])
     truth = {row.open_time: row for row in one.truth("BTCUSDT", START - DAY, START - 10 * MINUTE)}
-    hole = range(START - 5 * HOUR, START - 4 * HOUR, MINUTE)
+    gap = range(START - 5 * HOUR, START - 4 * HOUR, MINUTE)
     unclosed = START - 3 * HOUR
-    kept = [row for minute, row in truth.items() if minute not in hole]
+    kept = [row for minute, row in truth.items() if minute not in gap]
     kept[[row.open_time for row in kept].index(unclosed)] = one.row("BTCUSDT", unclosed, unclosed + 30)
     older = truth[START - DAY]._replace(open_time=START - 30 * DAY)
     columns = ", ".join(Row._fields[1:])
@@ -237,20 +237,20 @@ def test_the_start_repairs_recent_candles_and_keeps_older_ones(db, database_url)
     assert differences(db, one, START - 2 * MINUTE, START - DAY + MINUTE) == []
 
 
-def test_an_impossible_candle_is_reported_and_stops_no_other(db, database_url):
+def test_an_invalid_candle_is_reported_and_stops_no_other(db, database_url):
     one = market(["BTCUSDT"])
     live, past = START + 5 * MINUTE, START - 30 * MINUTE
     for minute in (live, past):
-        one.spoil("BTCUSDT", minute, high=1.0)
+        one.corrupt("BTCUSDT", minute, high=1.0)
 
     async def scene():
         async with fed(database_url, one):
-            await until(lambda: has(db, live + 10 * MINUTE), "all after it is stored")
-            await until(lambda: state(db) == "live", "a heartbeat says so")
+            await until(lambda: has(db, live + 10 * MINUTE), "all later candles are stored")
+            await until(lambda: state(db) == "live", "feed_status says live")
             return db.execute(STATE, ("BTCUSDT",)).fetchone()[1]
 
     error = asyncio.run(scene())
-    assert "BTCUSDT 2026-04-16 11:05 UTC is refused" in error
+    assert "the table rejected BTCUSDT 2026-04-16 11:05 UTC: " in error
     assert "candles_1m_prices_within_high_and_low" in error
     missing = {row.open_time for row in one.truth("BTCUSDT", START - HOUR, live + 10 * MINUTE)}
     missing -= {row.open_time for row in stored(db, "BTCUSDT")}
@@ -269,14 +269,14 @@ def test_a_halt_of_the_exchange_is_not_requested_repeatedly(db, database_url):
 
     async def scene():
         async with fed(database_url, one) as exchange:
-            await until(lambda: has(db, START + 25 * MINUTE), "it goes on after the halt")
-            await until(lambda: state(db) == "live", "it says so")
+            await until(lambda: has(db, START + 25 * MINUTE), "candles after the halt are stored")
+            await until(lambda: state(db) == "live", "feed_status says live")
             return exchange.counters
 
     counters = asyncio.run(scene())
     assert differences(db, one, START + 25 * MINUTE) == []
     assert counters.violations() == {}
-    # Twice a minute while nothing comes, and no more than a handful for the hour before and after.
+    # Two per minute during the halt, and a few for the hour before and after.
     assert counters.requests["klines"] < 2 * 15 + 20
 
 
@@ -290,12 +290,12 @@ def test_quotes_give_the_spread_of_their_minute(db, database_url):
     asyncio.run(scene())
     query = "select extract(epoch from open_time)::int8, spread_bps from candles_1m where open_time < to_timestamp(%s)"
     spreads = dict(db.execute(query, (START + 6 * MINUTE,)).fetchall())
-    assert all(spreads[minute] is None for minute in spreads if minute < START)  # nobody was there to read them
+    assert all(spreads[minute] is None for minute in spreads if minute < START)  # before the feed started
     for minute in range(START + 2 * MINUTE, START + 6 * MINUTE, MINUTE):
         assert spreads[minute] == pytest.approx(one.spread_bps("BTCUSDT", minute), abs=1e-2)
 
 
-def test_sigterm_stops_the_feed_and_a_second_feed_ends_at_once(db, database_url):
+def test_sigterm_stops_a_feed_and_a_second_feed_exits(db, database_url):
     began = time.time()
     today = int(began) // MINUTE * MINUTE - 2 * MINUTE
     one = Market(["BTCUSDT", "ETHUSDT"], began - 2 * DAY, began + HOUR)
@@ -315,17 +315,17 @@ def test_sigterm_stops_the_feed_and_a_second_feed_ends_at_once(db, database_url)
                     lambda: has(db, today, "BTCUSDT") and has(db, today, "ETHUSDT"), "the day is stored", process=first
                 )
                 second = await command(exchange, "ETHUSDT")
-                _, said = await asyncio.wait_for(second.communicate(), 20)
-                assert second.returncode == 75, said.decode()
-                assert f"another feed is at ETHUSDT, process {first.pid}" in said.decode()
+                _, errors = await asyncio.wait_for(second.communicate(), 20)
+                assert second.returncode == 75, errors.decode()
+                assert f"another feed writes ETHUSDT: process {first.pid}" in errors.decode()
                 assert state(db, "ETHUSDT") != "stopped"
                 first.send_signal(signal.SIGTERM)
-                _, said = await asyncio.wait_for(first.communicate(), 20)
+                _, errors = await asyncio.wait_for(first.communicate(), 20)
             finally:
                 if first.returncode is None:
                     first.kill()
-            assert first.returncode == 0, said.decode()
-            assert "Traceback" not in said.decode()
+            assert first.returncode == 0, errors.decode()
+            assert "Traceback" not in errors.decode()
 
     asyncio.run(scene())
     assert db.execute("select symbol, state, last_error from feed_status order by 1").fetchall() == [

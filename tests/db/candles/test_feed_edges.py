@@ -1,6 +1,4 @@
-"""`candlecast feed` where only a part of the world breaks: one symbol of several, this machine's clock, the way to
-the database.
-"""
+"""`candlecast feed` with partial failures: one symbol of several, this machine's clock, the path to the database."""
 
 import asyncio
 from contextlib import suppress
@@ -23,13 +21,13 @@ OPTIONS = FeedOptions(lookback=HOUR / 2)
 
 
 def state_of(db, symbol):
-    """Its state, what it last complained of, its newest minute."""
+    """The symbol's state, last error and newest minute."""
     query = "select state, last_error, extract(epoch from newest_open_time)::float8 from feed_status where symbol = %s"
     return db.execute(query, (symbol,)).fetchone() or ("no feed", None, None)
 
 
 async def until(clock, condition, what, seconds=1800.0):
-    """Wait by the clock; fails where it never comes true."""
+    """Wait by the clock for a condition; fails after ``seconds``."""
     waited_from = clock.elapsed()
     while not condition():
         assert clock.elapsed() - waited_from < seconds, what
@@ -37,14 +35,14 @@ async def until(clock, condition, what, seconds=1800.0):
 
 
 def insert_candle(db, symbol):
-    """A month before START."""
+    """Insert a candle of a month before START."""
     db.execute(
         "insert into candles_1m values (%s, to_timestamp(%s), 1, 1, 1, 1, 0, 0, 0, 0, 0)", (symbol, START - 30 * DAY)
     )
 
 
-def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
-    """It has candles, whoever brought them: the feed goes on with the others, and says so."""
+def test_a_delisted_symbol_stops_no_other(db, database_url):
+    """The symbol has candles, so it was listed: the feed reports it and continues with the others."""
     insert_candle(db, "LUNAUSDT")
 
     async def scene():
@@ -54,8 +52,8 @@ def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
             StandIn(market, clock, update_every=20) as exchange,
             feeding(exchange, database_url, OPTIONS, ["BTCUSDT", "LUNAUSDT"]),
         ):
-            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the other one comes to life")
-            await until(clock, lambda: state_of(db, "LUNAUSDT")[1] is not None, "it is told")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the other one is live")
+            await until(clock, lambda: state_of(db, "LUNAUSDT")[1] is not None, "the error is reported")
             return state_of(db, "LUNAUSDT"), difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
     (state, error, _), differs = asyncio.run(scene())
@@ -65,7 +63,7 @@ def test_a_symbol_that_was_delisted_stops_no_other(db, database_url):
 
 
 def test_an_unknown_symbol_ends_the_feed_and_leaves_no_row(db, database_url):
-    """Also where an earlier start met no exchange and left a row, and where the database is lost at that moment."""
+    """Also if an earlier start without the exchange left a row, and if the database is lost at that moment."""
     lost = asyncio.Event()
 
     async def scene():
@@ -74,15 +72,17 @@ def test_an_unknown_symbol_ends_the_feed_and_leaves_no_row(db, database_url):
         async with StandIn(market, clock, update_every=20) as exchange:
             await exchange.begin_outage()
             async with feeding(exchange, database_url, OPTIONS, ["LUNAUSDT"]):
-                await until(clock, lambda: "cannot be reached" in (state_of(db, "LUNAUSDT")[1] or ""), "it is told")
+                await until(
+                    clock, lambda: "cannot be reached" in (state_of(db, "LUNAUSDT")[1] or ""), "the error is reported"
+                )
             assert state_of(db, "LUNAUSDT")[0] == "stopped"
             await exchange.end_outage()
             async with Binance(clock, exchange.rest_url, exchange.stream_url) as binance:
                 klines = binance.klines
 
-                async def unknown(*asked):
+                async def unknown(*arguments):
                     try:
-                        return await klines(*asked)
+                        return await klines(*arguments)
                     finally:
                         if not lost.is_set():
                             lost.set()
@@ -100,7 +100,7 @@ def test_an_unknown_symbol_ends_the_feed_and_leaves_no_row(db, database_url):
     assert db.execute("select count(*) from feed_status").fetchone() == (0,)
 
 
-def test_an_impossible_number_of_trades_stops_no_other_candle(db, database_url, monkeypatch):
+def test_an_invalid_number_of_trades_stops_no_other_candle(db, database_url, monkeypatch):
     def row(one):
         return kline_row(one._replace(number_of_trades=2**70) if one.open_time == START - 600 else one)
 
@@ -113,22 +113,22 @@ def test_an_impossible_number_of_trades_stops_no_other_candle(db, database_url, 
             StandIn(market, clock, update_every=20) as exchange,
             feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
         ):
-            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
             return state_of(db, "BTCUSDT")[1]
 
-    assert "BTCUSDT 2026-04-16 10:50 UTC is refused: bigint out of range" in asyncio.run(scene())
+    assert "the table rejected BTCUSDT 2026-04-16 10:50 UTC: bigint out of range" in asyncio.run(scene())
     around = "select count(*) from candles_1m where abs(extract(epoch from open_time) - %s) <= 300"
     assert db.execute(around, (START - 600,)).fetchone() == (10,)  # of eleven
 
 
-def test_a_frame_of_an_old_minute_is_named_and_not_read_from(db, database_url):
-    """What is revised later than the last hour is `candlecast repair`'s; what is within it REST settles."""
+def test_a_frame_of_an_old_minute_is_reported_and_not_read(db, database_url):
+    """A revision within the last hour is read over REST; an older one needs `candlecast repair`."""
 
     async def scene():
         clock = Clock(SPEED, START)
         market = Market(["BTCUSDT"], START - 3 * DAY, START + 2 * HOUR)
 
-        def said_again(minute):
+        def revised_frame(minute):
             row = market.row("BTCUSDT", minute, clock.now())
             return kline_frame("BTCUSDT", row._replace(number_of_trades=row.number_of_trades + 1), clock.now(), True)
 
@@ -136,12 +136,12 @@ def test_a_frame_of_an_old_minute_is_named_and_not_read_from(db, database_url):
             StandIn(market, clock, update_every=20) as exchange,
             feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
         ):
-            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
-            asked = exchange.counters.requests["klines"]
-            await exchange.send(said_again(START - 20 * 60))
-            await until(clock, lambda: exchange.counters.requests["klines"] > asked, "REST settles it")
-            await exchange.send(said_again(START - 2 * DAY))
-            await until(clock, lambda: "is too old" in (state_of(db, "BTCUSDT")[1] or ""), "it is told")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
+            requests = exchange.counters.requests["klines"]
+            await exchange.send(revised_frame(START - 20 * 60))
+            await until(clock, lambda: exchange.counters.requests["klines"] > requests, "it is read over REST")
+            await exchange.send(revised_frame(START - 2 * DAY))
+            await until(clock, lambda: "is too old" in (state_of(db, "BTCUSDT")[1] or ""), "the error is reported")
             await clock.sleep(120)
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
@@ -150,8 +150,8 @@ def test_a_frame_of_an_old_minute_is_named_and_not_read_from(db, database_url):
     assert oldest >= START - HOUR
 
 
-def test_whatever_the_exchange_says_as_it_hangs_up_is_told(db, database_url):
-    """PostgreSQL's text holds no NUL: it is written out."""
+def test_the_close_reason_of_the_exchange_is_reported(db, database_url):
+    """A NUL is escaped, because text of PostgreSQL cannot contain it."""
 
     async def scene():
         clock = Clock(SPEED, START)
@@ -160,36 +160,36 @@ def test_whatever_the_exchange_says_as_it_hangs_up_is_told(db, database_url):
             StandIn(market, clock, update_every=20) as exchange,
             feeding(exchange, database_url, OPTIONS, ["BTCUSDT"]),
         ):
-            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
-            await exchange.hang_up("good\0bye")
-            await until(clock, lambda: "good" in (state_of(db, "BTCUSDT")[1] or ""), "it is told")
-            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life again")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
+            await exchange.close_streams("good\0bye")
+            await until(clock, lambda: "good" in (state_of(db, "BTCUSDT")[1] or ""), "the reason is reported")
+            await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live again")
             return state_of(db, "BTCUSDT")[1]
 
     assert r"good\x00bye" in asyncio.run(scene())
 
 
-def test_a_machine_that_slept_is_awake_within_minutes(db, database_url):
-    """Its monotonic clock did not count the hour: the exchange's time has to be asked for anew."""
+def test_a_feed_recovers_after_the_machine_slept(db, database_url):
+    """The monotonic clock did not count the hour, so the exchange's time must be requested again."""
 
     async def scene():
         clock, here = Clock(SPEED, START), Clock(SPEED, START)
         market = Market(["BTCUSDT"], START - HOUR, START + 3 * HOUR)
         async with StandIn(market, clock, update_every=20) as exchange:
             async with feeding(exchange, database_url, OPTIONS, ["BTCUSDT"], here):
-                await until(here, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+                await until(here, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
                 clock._start += HOUR
-                slept = clock.now()
-                await until(here, lambda: (state_of(db, "BTCUSDT")[2] or 0) > slept - 120, "it wakes up", 300)
+                woke = clock.now()
+                await until(here, lambda: (state_of(db, "BTCUSDT")[2] or 0) > woke - 120, "new candles are stored", 300)
                 await here.sleep(120)
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 
     assert not asyncio.run(scene())
 
 
-def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch):
-    """It is waited for once: the minutes that the stream does not bring are asked for again."""
-    waits, asked = iter([60.0]), []
+def test_a_failure_delays_requests_only_once(db, database_url, monkeypatch):
+    """After one backoff, minutes that the stream does not send are requested again."""
+    waits, requests = iter([60.0]), []
     monkeypatch.setattr("candlecast.candles.feed.symbol_feed.backoff", lambda attempt, longest: next(waits, DAY))
     options = FeedOptions(lookback=HOUR / 2, silence=HOUR, verify_every=DAY)
 
@@ -202,21 +202,22 @@ def test_a_failure_that_is_over_holds_nothing_back(db, database_url, monkeypatch
         ):
             klines = binance.klines
 
-            async def failing_once(*question):
-                asked.append(clock.elapsed())
-                if len(asked) == 1:
+            async def failing_once(*arguments):
+                requests.append(clock.elapsed())
+                if len(requests) == 1:
                     raise Unreachable("down for a moment")
-                return await klines(*question)
+                return await klines(*arguments)
 
             binance.klines = failing_once
-            await until(clock, lambda: len(asked) > 3, "the next minutes are asked for")  # on connecting one at most
+            # On connecting there is at most one request.
+            await until(clock, lambda: len(requests) > 3, "the next minutes are requested")
 
     asyncio.run(scene())
-    assert asked[1] - asked[0] >= 60
+    assert requests[1] - requests[0] >= 60
 
 
 class Cable:
-    """The way to the database: what comes in on a port of 127.0.0.1 goes to the server's socket."""
+    """A proxy for the database, from a port of 127.0.0.1 to the server's socket."""
 
     def __init__(self, path):
         self._path, self._is_cut, self._clients, self._servers = path, False, [], []
@@ -232,13 +233,13 @@ class Cable:
             writer.close()
 
     def cut(self):
-        """What is connected stays so on this side, and hears nothing any more; the server has given it up."""
+        """Close the connections to the server; clients stay connected and receive nothing."""
         self._is_cut = True
         for writer in self._servers:
             writer.close()
 
-    def mend(self):
-        """For new connections."""
+    def restore(self):
+        """Accept new connections again."""
         self._is_cut = False
 
     async def _connect(self, reader, writer):
@@ -249,36 +250,36 @@ class Cable:
         self._clients.append(writer)
         self._servers.append(there_writer)
         with suppress(ConnectionError):
-            await asyncio.gather(self._carry(reader, there_writer), self._carry(there_reader, writer))
+            await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
 
     @staticmethod
-    async def _carry(reader, writer):
+    async def _copy(reader, writer):
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
 
 
 def test_a_silently_cut_database_connection_is_noticed(db, database_url, monkeypatch):
-    """A proxy keeps the connection alive, and nobody answers: no keepalive and no limit of the server's ends that."""
+    """The proxy keeps the connection alive without a server, so neither keepalives nor server timeouts end it."""
     monkeypatch.setattr(store, "_ANSWER_TIMEOUT", 0.4)
     info = db.info
 
     async def scene():
-        clock = Clock(100, START)  # psycopg takes seconds to give the old connection up
+        clock = Clock(100, START)  # psycopg takes seconds to close the old connection
         market = Market(["BTCUSDT"], START - HOUR, START + 2 * HOUR)
         async with (
             Cable(f"{info.host}/.s.PGSQL.{info.port}") as cable,
             StandIn(market, clock, update_every=20) as exchange,
         ):
-            way = {"host": "127.0.0.1", "port": cable.port, "user": info.user, "sslmode": "disable"}
-            url = conninfo.make_conninfo(database_url, **way)
+            through_cable = {"host": "127.0.0.1", "port": cable.port, "user": info.user, "sslmode": "disable"}
+            url = conninfo.make_conninfo(database_url, **through_cable)
             async with feeding(exchange, url, OPTIONS, ["BTCUSDT"]):
-                await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "it comes to life")
+                await until(clock, lambda: state_of(db, "BTCUSDT")[0] == "live", "the feed is live")
                 cable.cut()
                 await clock.sleep(120)
-                cable.mend()
-                mended = clock.now()
-                await until(clock, lambda: (state_of(db, "BTCUSDT")[2] or 0) > mended, "it comes to life again", 3000)
+                cable.restore()
+                restored = clock.now()
+                await until(clock, lambda: (state_of(db, "BTCUSDT")[2] or 0) > restored, "the feed is live again", 3000)
                 await clock.sleep(120)
             return difference(db, market, "BTCUSDT", START - HOUR / 4, clock.now() - 180)
 

@@ -1,4 +1,4 @@
-"""Three hours of three symbols at 600 times the speed, every fault of the menu drawn at random, twenty seeds."""
+"""Replays of three hours of three symbols at 600 times the speed, with random faults of every kind, for 20 seeds."""
 
 import multiprocessing
 from collections import Counter
@@ -8,11 +8,11 @@ from tests.exchange import ARCHIVE_FAULTS, CONNECTION_FAULTS, FRAME_FAULTS, REQU
 from tests.support.feeding import replay
 
 SEEDS = range(20)
-#: Two cores bear so many; a replay's clock does not wait for who is late.
+#: The number for two cores: a replay's clock does not wait for a slow process.
 PROCESSES = 2
 
 
-def test_whatever_breaks_the_table_is_what_happened(make_database, template):
+def test_the_table_equals_the_market_despite_every_fault(make_database, template):
     urls = [make_database(template) for _ in SEEDS]
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
         shares = [
@@ -23,7 +23,7 @@ def test_whatever_breaks_the_table_is_what_happened(make_database, template):
 
     assert {one.seed: one.problems() for one in replays if one.problems()} == {}
     drawn = sum((one.counters.faults for one in replays), Counter())
-    # A loaded machine asks less in the time: only what is missing by no chance (one in 20,000) is missing.
+    # A loaded machine sends fewer requests. A fault must occur if its absence by chance has p < 1/20,000.
     draws = sum(one.counters.klines_drawn for one in replays)
     of_requests = {name for name, rate in REQUEST_FAULTS.items() if draws * rate > 10}
     menu = {*FRAME_FAULTS, *CONNECTION_FAULTS, *of_requests, *ARCHIVE_FAULTS}

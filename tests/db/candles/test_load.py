@@ -1,4 +1,4 @@
-"""Candle files into candles_1m: what is counted, what is refused, and that nothing is written by halves."""
+"""Loading candle files into candles_1m: counts, rejected rows, and all or nothing."""
 
 import threading
 import time
@@ -17,11 +17,11 @@ from tests.support.csv_files import GOOD, HEADER, START, counts, line, stored, w
 
 @pytest.fixture
 def feeder(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
-    """A session with a feeder's rights and no more."""
+    """A session with the rights of a feeder only."""
     return connect_as("candlecast_feeder")
 
 
-def test_values_arrive_as_they_are(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_values_are_stored_exactly(db: psycopg.Connection, tmp_path: Path) -> None:
     load_file(db, write(tmp_path, line(0)))
     row = db.execute(
         "select symbol, extract(epoch from open_time)::bigint, open, high, low, close, volume, quote_asset_volume,"
@@ -30,7 +30,7 @@ def test_values_arrive_as_they_are(db: psycopg.Connection, tmp_path: Path) -> No
     assert row == ("BTCUSDT", START, *GOOD.values(), None)
 
 
-def test_loading_again_is_harmless(feeder: psycopg.Connection, tmp_path: Path) -> None:
+def test_loading_a_file_again_changes_nothing(feeder: psycopg.Connection, tmp_path: Path) -> None:
     path = write(tmp_path, *(line(minute) for minute in range(5)))
     assert counts(load_file(feeder, path)) == (5, 0, 0)
     before = stored(feeder)
@@ -38,7 +38,7 @@ def test_loading_again_is_harmless(feeder: psycopg.Connection, tmp_path: Path) -
     assert stored(feeder) == before
 
 
-def test_a_later_file_changes_what_differs(feeder: psycopg.Connection, tmp_path: Path) -> None:
+def test_a_later_file_changes_differing_candles(feeder: psycopg.Connection, tmp_path: Path) -> None:
     load_file(feeder, write(tmp_path, *(line(minute) for minute in range(3))))
     report = load_file(feeder, write(tmp_path, line(1), line(2, close=100.0), line(3)))
     assert counts(report) == (1, 1, 1)
@@ -64,7 +64,7 @@ def test_every_column_can_change(db: psycopg.Connection, tmp_path: Path, column:
         ("", "", None, 0),
     ],
 )
-def test_a_known_spread_is_never_lost(
+def test_a_stored_spread_is_never_lost(
     db: psycopg.Connection, tmp_path: Path, before: str, after: str | None, expected: float | None, changed: int
 ) -> None:
     with_spread = HEADER + ",spread_bps"
@@ -77,7 +77,7 @@ def test_a_known_spread_is_never_lost(
     assert db.execute("select spread_bps from candles_1m").fetchone() == (expected,)
 
 
-def test_spreads_arrive_beside_candles_without_one(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_candles_with_and_without_spreads_are_loaded(db: psycopg.Connection, tmp_path: Path) -> None:
     rows = [f"{line(minute)},{spread}" for minute, spread in enumerate(("", "1.5", "", "2.5"))]
     report = load_file(db, write(tmp_path, *rows, header=HEADER + ",spread_bps"))
     assert counts(report) == (4, 0, 0)
@@ -115,8 +115,8 @@ def test_a_failed_check_names_its_line_and_writes_nothing(
     with pytest.raises(FileRefused) as refusal:
         load_file(feeder, path)
     assert refusal.value.place == "line 4"
-    assert refusal.value.message.startswith(f"{path}: line 4: the candle of 2026-03-01 00:02 UTC breaks {constraint}")
-    assert "candles_1m takes only rows where" in str(refusal.value.hint)
+    assert refusal.value.message.startswith(f"{path}: line 4: the candle of 2026-03-01 00:02 UTC violates {constraint}")
+    assert "candles_1m accepts only rows where" in str(refusal.value.hint)
     assert "::" not in str(refusal.value.hint)
     assert stored(feeder) == before
 
@@ -128,25 +128,25 @@ def test_a_constraint_is_shown_without_its_casts(db: psycopg.Connection, tmp_pat
         assert words in str(refusal.value.hint)
 
 
-def test_off_the_minute(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_a_candle_off_the_minute_is_rejected(db: psycopg.Connection, tmp_path: Path) -> None:
     path = write(tmp_path, line(0), line(1.5))
-    with pytest.raises(FileRefused, match=r"line 3: the candle of 2026-03-01 00:01:30 UTC breaks .*on_the_min"):
+    with pytest.raises(FileRefused, match=r"line 3: the candle of 2026-03-01 00:01:30 UTC violates .*on_the_min"):
         load_file(db, path)
 
 
-def test_lines_are_the_files_own_whatever_their_order(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_errors_name_the_line_of_the_file_in_any_order(db: psycopg.Connection, tmp_path: Path) -> None:
     path = write(tmp_path, line(9), "", line(8, low=-1), line(1), line(0, low=-1))
     with pytest.raises(FileRefused, match="line 4: the candle of 2026-03-01 00:08 UTC"):
         load_file(db, path)
 
 
-def test_a_new_constraint_is_heeded_without_a_new_loader(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_a_new_constraint_is_checked_without_a_new_loader(db: psycopg.Connection, tmp_path: Path) -> None:
     db.execute("alter table candles_1m add constraint no_thirteen check (number_of_trades <> 13)")
-    with pytest.raises(FileRefused, match=r"line 3: .* breaks no_thirteen \(number_of_trades 13\)"):
+    with pytest.raises(FileRefused, match=r"line 3: .* violates no_thirteen \(number_of_trades 13\)"):
         load_file(db, write(tmp_path, line(0), line(1, number_of_trades=13)))
 
 
-def test_what_only_the_insert_can_refuse_writes_nothing(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_an_error_of_the_insert_writes_nothing(db: psycopg.Connection, tmp_path: Path) -> None:
     db.execute("create unique index on candles_1m (volume)")
     with pytest.raises(FileRefused, match="duplicate key"):
         load_file(db, write(tmp_path, line(0), line(1)))
@@ -155,7 +155,7 @@ def test_what_only_the_insert_can_refuse_writes_nothing(db: psycopg.Connection, 
 
 @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres, MDY"])
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns"])
-def test_the_sessions_time_zone_and_date_style_do_not_matter(
+def test_the_sessions_time_zone_and_date_style_have_no_effect(
     db: psycopg.Connection, tmp_path: Path, zone: str, style: str
 ) -> None:
     db.execute("select set_config('TimeZone', %s, false), set_config('DateStyle', %s, false)", (zone, style))
@@ -170,20 +170,20 @@ def test_the_sessions_time_zone_and_date_style_do_not_matter(
 
 
 GAPS = [
-    # minutes there before, minutes of the file, gaps reported (first missing, number)
+    # stored minutes, minutes of the file, reported gaps (first missing minute, number)
     ([], [0, 1, 2], []),
     ([], [0, 1, 4, 5, 9], [(2, 2), (6, 3)]),
     ([0], [3, 4], [(1, 2)]),
     ([9], [3, 4], [(5, 4)]),
     ([0, 9], [3, 4, 6], [(1, 2), (5, 1), (7, 2)]),
     ([0, 2], [1], []),
-    ([0, 5, 6], [6, 7], []),  # a gap that the file does not touch
+    ([0, 5, 6], [6, 7], []),  # a gap away from the file
     ([0, 2, 9], [2, 3], [(1, 1), (4, 5)]),
 ]
 
 
 @pytest.mark.parametrize(("before", "minutes", "expected"), GAPS)
-def test_gaps(
+def test_gaps_within_and_around_the_file_are_reported(
     db: psycopg.Connection, tmp_path: Path, before: list[int], minutes: list[int], expected: list[tuple[int, int]]
 ) -> None:
     if before:
@@ -195,7 +195,7 @@ def test_gaps(
     ]
 
 
-def test_candles_that_end_after_the_servers_now_are_left_out(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_candles_that_end_after_the_servers_now_are_skipped(db: psycopg.Connection, tmp_path: Path) -> None:
     now = db.execute("select extract(epoch from date_trunc('minute', now()))::bigint").fetchone()
     assert now
     this = (now[0] - START) // 60
@@ -205,7 +205,7 @@ def test_candles_that_end_after_the_servers_now_are_left_out(db: psycopg.Connect
     assert (counts(report), report.unclosed, report.gaps) == ((0, 0, 0), 1, [])
 
 
-def test_two_loads_at_once_of_the_same_minutes(database_url: str, tmp_path: Path) -> None:
+def test_two_concurrent_loads_of_the_same_minutes(database_url: str, tmp_path: Path) -> None:
     rows = [line(minute) for minute in range(3000)]
     paths = [write(tmp_path, *rows, name="BTCUSDT-1m-a.csv"), write(tmp_path, *rows[::-1], name="BTCUSDT-1m-b.csv")]
     reports: list[LoadReport] = []
@@ -222,7 +222,7 @@ def test_two_loads_at_once_of_the_same_minutes(database_url: str, tmp_path: Path
     assert sorted(map(counts, reports)) == [(0, 0, 3000), (3000, 0, 0)]
 
 
-def test_rows_are_locked_by_time_so_that_writers_do_not_deadlock(
+def test_rows_are_locked_in_time_order_without_deadlock(
     database_url: str, db: psycopg.Connection, tmp_path: Path
 ) -> None:
     load_file(db, write(tmp_path, line(0), line(1)))
@@ -249,7 +249,7 @@ def test_rows_are_locked_by_time_so_that_writers_do_not_deadlock(
     assert db.execute("select distinct close from candles_1m").fetchall() == [(100.0,)]
 
 
-def test_a_candle_committed_during_the_copy_is_no_obstacle(
+def test_a_candle_committed_during_the_copy_is_changed(
     database_url: str, db: psycopg.Connection, tmp_path: Path
 ) -> None:
     other = write(tmp_path, line(1, close=100.0), name="BTCUSDT-1m-feed.csv")
@@ -262,7 +262,7 @@ def test_a_candle_committed_during_the_copy_is_no_obstacle(
 
     thread = threading.Thread(target=load)
     with db.transaction():
-        load_file(db, other)  # not committed: the loader sees none of the minutes
+        load_file(db, other)  # not committed, so invisible to the loader
         thread.start()
         waiting = "select count(*) from pg_locks where not granted and transactionid = pg_current_xact_id()::text::xid"
         deadline = time.monotonic() + 10
@@ -295,12 +295,12 @@ def test_counts_agree_with_a_model_of_the_table(
     assert dict(rows.fetchall()) == table
 
 
-def test_overlapping_snapshots(db: psycopg.Connection, shared_data: Path) -> None:
+def test_overlapping_files_are_merged(db: psycopg.Connection, shared_data: Path) -> None:
     reports = [load_file(db, path) for path in sorted((shared_data / "warts").glob("production_*.parquet"))]
     assert [counts(report) for report in reports] == [(100, 0, 0), (100, 0, 0), (55, 1, 44)]
 
 
-def test_the_gap_of_a_real_file(db: psycopg.Connection, shared_data: Path) -> None:
+def test_the_gap_in_a_real_file_is_reported(db: psycopg.Connection, shared_data: Path) -> None:
     report = load_file(db, shared_data / "warts" / "BTCUSDT-1m-2025-09_11-gap.csv.gz")
     assert counts(report) == (8678, 0, 0)
     assert [gap.minutes for gap in report.gaps] == [49_109]

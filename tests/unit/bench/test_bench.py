@@ -1,4 +1,4 @@
-"""The benchmark's baseline computes what candlecast computes, and its report says what it measured."""
+"""The benchmark's baseline computes the same values as candlecast; verdicts and memory figures."""
 
 import json
 import os
@@ -23,19 +23,19 @@ from tests.support.artifacts import generated_candles, generated_dataset, make_a
 from tests.support.paths import ROOT
 
 
-def test_the_baselines_features_are_the_reference():
+def test_the_features_of_the_baseline_equal_the_reference():
     candles = generated_candles(400)
     _, expected = compute_features(candles)
     frame = pd.DataFrame(candles | {"taker_buy_ratio": candles["taker_buy_base_asset_volume"] / candles["volume"]})
     found = baseline.features(frame)[list(FEATURES)].to_numpy()[149:]
-    reaching_further = [name.startswith("ema_") or name == "rsi_14" for name in FEATURES]  # past 150 candles
-    tolerance = np.where(reaching_further, 5e-5, 1e-9 * np.abs(expected).max(axis=0))
+    is_recursive = [name.startswith("ema_") or name == "rsi_14" for name in FEATURES]  # use more than 150 candles
+    tolerance = np.where(is_recursive, 5e-5, 1e-9 * np.abs(expected).max(axis=0))
     apart = np.abs(found - expected).max(axis=0)
     assert [name for name, beyond in zip(FEATURES, ~(apart <= tolerance), strict=True) if beyond] == []
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torchscript"])
-def test_the_baselines_models_are_candlecasts(tmp_path, monkeypatch, runtime):
+def test_the_models_of_the_baseline_equal_candlecasts(tmp_path, monkeypatch, runtime):
     monkeypatch.setenv("ML_TORCHSCRIPT", "on")
     folders = make_artifacts(tmp_path)
     for name, folder in zip(("mamba", "lgbm"), folders, strict=True):
@@ -51,7 +51,7 @@ def test_the_baselines_models_are_candlecasts(tmp_path, monkeypatch, runtime):
         assert np.abs(own - others).max() <= 1e-5
 
 
-def test_the_baselines_calibration_is_candlecasts(tmp_path):
+def test_the_calibration_of_the_baseline_equals_candlecasts(tmp_path):
     mamba, _ = make_artifacts(tmp_path)
     document = json.loads((tmp_path / "ensemble" / mamba.name / "calibration.json").read_text())
     text = json.dumps(document)
@@ -88,21 +88,21 @@ def test_the_baselines_calibration_is_candlecasts(tmp_path):
         ([], [Limit("max", 8.0)], "not run"),
     ],
 )
-def test_a_verdict_is_what_the_samples_say(samples, limits, verdict):
+def test_a_verdict_follows_from_the_samples(samples, limits, verdict):
     assert Figure("it", "ms", samples, limits, baseline=[2.0]).verdict() == verdict
 
 
-def test_memory_is_this_machines_or_no_figure():
+def test_memory_is_measured_or_nan():
     assert 10 < memory_of(os.getpid()) < 10_000, "megabytes of this interpreter"
     assert np.isnan(memory_of(2**22 + 1)), "no process has this id"
-    assert np.isnan(memory_of(1)), "neither a server's process nor the baseline's"
-    seen = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "the baseline is itself")
-    assert (seen.verdict(), seen.note) == ("missed", "RssAnon + RssFile; the baseline is itself")
+    assert np.isnan(memory_of(1)), "neither a server process nor the baseline"
+    figure = memory_figure("it", [90.0, 101.0], [80.0], [Limit("max", 100.0)], "a note")
+    assert (figure.verdict(), figure.note) == ("missed", "RssAnon + RssFile; a note")
     assert memory_figure("it", [90.0, float("nan")], [80.0], [Limit("max", 100.0)]).verdict() == "not run"
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_each_benchmark_has_its_help(name):
+def test_each_benchmark_has_help(name):
     done = subprocess.run(
         [sys.executable, "-m", "bench", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Candle files of every kind that people have."""
+"""Reading valid candle files of every format."""
 
 import gzip
 from datetime import UTC, datetime, timedelta
@@ -38,10 +38,10 @@ def iso(minute: int, zone: str) -> str:
     [
         ("csv with header", NAME, THREE),
         ("csv without header", NAME, text(*map(line, range(3)), header=None)),
-        ("eleven columns, as old archives have", NAME, "\n".join(line(m).rpartition(",")[0] for m in range(3))),
+        ("eleven columns, as in old archives", NAME, "\n".join(line(m).rpartition(",")[0] for m in range(3))),
         ("csv.gz", NAME + ".gz", gzip.compress(THREE.encode())),
         ("zip", "BTCUSDT-1m-2026-03.zip", zipped(THREE)),
-        ("a zip that is called csv", NAME, zipped(THREE)),
+        ("a zip named csv", NAME, zipped(THREE)),
         ("seconds", NAME, text(*(line(m, 1, close_time=START + 60 * m + 59) for m in range(3)))),
         ("microseconds", NAME, text(*(line(m, 10**6) for m in range(3)))),
         ("nanoseconds", NAME, text(*(line(m, 10**9) for m in range(3)))),
@@ -114,7 +114,7 @@ def test_symbol(tmp_path: Path, name: str, argument: str | None, expected: str) 
     assert read_candle_file(write(tmp_path, THREE, name), argument).symbol == expected
 
 
-def test_symbol_column_names_a_file_without_a_name(tmp_path: Path) -> None:
+def test_the_symbol_column_is_used_without_a_symbol_in_the_name(tmp_path: Path) -> None:
     assert_is_three(write(tmp_path, with_column("symbol", *["ETHUSDT"] * 3), "candles.csv"), "ETHUSDT")
 
 
@@ -132,12 +132,12 @@ def test_identical_rows_are_merged_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "closed"), [(179, 2), (180, 3), (59, 0), (60, 1)])
-def test_candles_that_end_after_now_are_left_out(tmp_path: Path, seconds: int, closed: int) -> None:
+def test_candles_that_end_after_now_are_skipped(tmp_path: Path, seconds: int, closed: int) -> None:
     candles = read_candle_file(write(tmp_path, THREE), now=START + seconds)
     assert (len(candles), candles.unclosed) == (closed, 3 - closed)
 
 
-def test_an_open_candle_may_contradict_itself(tmp_path: Path) -> None:
+def test_repetitions_of_an_open_candle_may_differ(tmp_path: Path) -> None:
     path = write(tmp_path, text(line(0), line(1), line(1, close=99.9)))
     assert len(read_candle_file(path, now=START + 61)) == 1
 
@@ -147,7 +147,7 @@ def test_an_open_candle_may_contradict_itself(tmp_path: Path) -> None:
     trades=st.integers(0, 2**62),
     minute=st.integers(-10_000_000, 0),
 )
-def test_every_float_survives_the_file(
+def test_floats_are_read_exactly(
     tmp_path_factory: pytest.TempPathFactory, values: list[float], trades: int, minute: int
 ) -> None:
     given_values = dict(zip(NUMBERS, values, strict=True))

@@ -1,4 +1,4 @@
-"""The feed runs for weeks: it loads nothing that it does not need."""
+"""The feed runs for weeks and must not import large packages that it does not need."""
 
 import subprocess
 import sys
@@ -8,6 +8,6 @@ from tests.support.paths import ROOT
 LIST_MODULES = "import sys, candlecast.candles.feed.command, candlecast.exchanges.binance; print(*sys.modules)"
 
 
-def test_the_feed_loads_no_numpy_pyarrow_or_torch():
+def test_the_feed_imports_no_numpy_pyarrow_or_torch():
     done = subprocess.run([sys.executable, "-c", LIST_MODULES], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"numpy", "pyarrow", "torch"} & set(done.stdout.split()) == set()

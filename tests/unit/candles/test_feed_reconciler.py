@@ -1,4 +1,4 @@
-"""What of the stream is written at once, what waits, and what REST is asked for; no network, no table."""
+"""The rules of the feed: candles that are written at once, that wait, and reads over REST. No network, no table."""
 
 import asyncio
 from dataclasses import replace
@@ -15,7 +15,7 @@ from candlecast.exchanges.base import Candle
 from candlecast.exchanges.clock import Clock
 
 HOUR = 60 * MINUTE_US
-#: Seconds, by which all that the tests offer is over.
+#: Seconds; all minutes of the tests have ended by then.
 LATER = 1e6
 
 
@@ -24,14 +24,14 @@ def candle(minute, close=100.0):
 
 
 def settled_at(minute, window=HOUR):
-    """All up to this minute is stored, and the last two minutes are remembered."""
+    """All candles up to this minute are stored, and the last two are remembered."""
     rule = Reconciler("BTCUSDT", window, (minute - 2) * MINUTE_US)
     read_all(rule, [candle(minute - 1), candle(minute)])
     return rule
 
 
 def read_all(rule, candles, first=None):
-    """REST brings these, in one page, and has no more; True where the last one is there."""
+    """Read these candles over REST, in one page; returns whether the last one is stored."""
     last = candles[-1].open_time
     read = rule.begin_read(rule.take_request() if first is None else first, last)
     assert read is not None
@@ -52,14 +52,14 @@ def test_the_next_minute_is_written_at_once(rule):
     assert (rule.newest, rule.waiting, rule.is_read_requested, rule.written) == (11 * MINUTE_US, {}, False, 1)
 
 
-def test_a_later_minute_waits_until_rest_brought_the_others(rule):
+def test_a_later_minute_waits_until_rest_filled_the_gap(rule):
     assert rule.on_closed(candle(13), LATER) == Step(read=True)
     assert (rule.is_read_requested, rule.is_settled) == (True, False)
     read_all(rule, [candle(11), candle(12)])
     assert rule.write_next().write == candle(13)
 
 
-def test_all_that_waits_in_a_row_is_written_one_by_one(rule):
+def test_consecutive_waiting_candles_are_written_one_by_one(rule):
     for minute in (12, 13):
         rule.on_closed(candle(minute), LATER)
     step, written = rule.on_closed(candle(11), LATER), []
@@ -69,16 +69,16 @@ def test_all_that_waits_in_a_row_is_written_one_by_one(rule):
     assert (written, step) == ([candle(11), candle(12), candle(13)], NOTHING)
 
 
-def test_a_candle_closed_before_its_end_is_left_out(rule):
-    """By half a minute and more: the exchange's clock is reckoned, and REST is asked what holds."""
+def test_a_candle_closed_before_its_end_is_ignored(rule):
+    """The tolerance is 30 s, because the exchange's clock is estimated."""
     end = 12 * 60
     assert rule.on_closed(candle(11), end - 30).write == candle(11)
     step = rule.on_closed(candle(11), end - 31)
     assert (step.write, step.read, step.doubt_time) == (None, True, True)
-    assert step.warning == "1970-01-01 00:11 UTC is called closed before its end: left out"
+    assert step.warning == "candle 1970-01-01 00:11 UTC was sent as closed before its end: ignored"
 
 
-def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(rule):
+def test_a_repetition_is_ignored_and_a_revision_is_read(rule):
     assert rule.on_closed(candle(10), LATER) == NOTHING
     assert rule.on_closed(replace(candle(10), spread_bps=1.5), LATER) == NOTHING
     assert (rule.is_read_requested, rule.is_settled) == (False, True)
@@ -86,7 +86,7 @@ def test_a_repetition_asks_for_nothing_and_a_revision_asks_rest(rule):
     assert (rule.take_request(), rule.is_settled, rule.waiting) == (9 * MINUTE_US, False, {})
 
 
-def test_an_older_minute_than_is_remembered_asks_rest(rule):
+def test_a_minute_older_than_remembered_is_read(rule):
     assert rule.on_closed(candle(3), LATER) == Step(read=True)
     assert rule.take_request() == 3 * MINUTE_US
 
@@ -103,15 +103,15 @@ def test_an_old_minute_is_too_old_unless_it_repeats_known_data():
     assert Reconciler("BTCUSDT", 5 * MINUTE_US).on_closed(candle(3), LATER) == NOTHING
 
 
-def test_the_earliest_request_counts(rule):
+def test_the_earliest_of_several_requests_is_used(rule):
     for minute in (8, 4, None, 6):
         assert rule.request_read(None if minute is None else minute * MINUTE_US).read
     assert rule.take_request() == 4 * MINUTE_US
     assert not rule.is_read_requested
 
 
-def test_the_next_minute_is_written_while_rest_still_reads(rule):
-    """A verification, or an exchange whose REST is down for an hour, holds no candle of the stream back."""
+def test_the_next_minute_is_written_during_a_rest_read(rule):
+    """A verification, or REST that is down for an hour, does not delay candles of the stream."""
     rule.request_read(5 * MINUTE_US)
     step = rule.on_closed(candle(11), LATER)
     assert step.write == candle(11)
@@ -128,37 +128,37 @@ def test_nothing_is_written_before_the_table_was_read():
     assert rule.write_next().write == candle(11)
 
 
-def test_a_table_without_candles_is_read_from_the_time_asked_for():
+def test_an_empty_table_is_filled_from_the_requested_minute():
     rule = Reconciler("BTCUSDT", HOUR)
     rule.on_table_read(None)
     assert rule.begin_read(3 * MINUTE_US, 9 * MINUTE_US) == Read(3 * MINUTE_US, 9 * MINUTE_US, 0)
 
 
-def test_rest_reads_page_after_page_to_the_last_minute(rule):
+def test_rest_is_read_in_pages_up_to_the_last_minute(rule):
     rule.request_read()
     read = rule.begin_read(rule.take_request(), 14 * MINUTE_US)
     assert (read.first, read.last) == (11 * MINUTE_US, 14 * MINUTE_US)
     read = rule.on_page(read, [candle(11), candle(12)], 2)
     assert (read.first, read.last, rule.newest) == (13 * MINUTE_US, 14 * MINUTE_US, 12 * MINUTE_US)
-    assert rule.refilled == 2 + 2  # the fixture's, and these
+    assert rule.refilled == 2 + 2  # two of the fixture and two of this page
     assert rule.on_page(read, [], 0) is None
     assert (rule.end_read(14 * MINUTE_US), rule.end_read(12 * MINUTE_US), rule.is_settled) == (False, True, True)
 
 
-def test_what_rest_brought_does_not_wait_any_more(rule):
+def test_a_candle_that_rest_stored_no_longer_waits(rule):
     rule.request_read()
     rule.on_closed(candle(11, close=100.5), LATER)
     read_all(rule, [candle(11), candle(12)])
     assert (rule.newest, rule.waiting) == (12 * MINUTE_US, {})
 
 
-def test_what_the_table_refuses_waits_no_more_and_rest_is_asked(rule):
-    step = rule.on_refused(rule.on_closed(candle(11), LATER), "it breaks a rule")
-    assert step == Step(read=True, warning="it breaks a rule")
+def test_a_rejected_candle_no_longer_waits_and_is_read(rule):
+    step = rule.on_refused(rule.on_closed(candle(11), LATER), "it violates a rule")
+    assert step == Step(read=True, warning="it violates a rule")
     assert (rule.newest, rule.waiting, rule.written) == (10 * MINUTE_US, {}, 0)
 
 
-def test_what_waits_is_bounded_and_the_oldest_goes(rule):
+def test_waiting_candles_are_limited_and_the_oldest_is_dropped(rule):
     rule.request_read()
     for minute in range(12, 12 + MAX_WAITING + 5):
         rule.on_closed(candle(minute), LATER)
@@ -166,13 +166,13 @@ def test_what_waits_is_bounded_and_the_oldest_goes(rule):
     assert min(rule.waiting) == 17 * MINUTE_US
 
 
-def test_a_lost_table_makes_all_unknown_but_keeps_what_waits(rule):
+def test_a_lost_table_is_read_again_and_waiting_candles_stay(rule):
     to_write = rule.on_closed(candle(11), LATER)
     read = rule.begin_read(None, 11 * MINUTE_US)
     assert rule.on_table_lost() == Step(read=True)
     assert (rule.newest, rule.is_settled, rule.is_read_requested) == (None, False, True)
     assert rule.write_next() == NOTHING
-    # What was on its way when it was lost says nothing of what the table has now.
+    # Results of calls from before the loss are ignored.
     assert rule.on_written(to_write) == rule.on_refused(to_write, "") == NOTHING
     assert rule.on_page(read, [candle(11)], 1) is None
     assert (rule.newest, rule.written) == (None, 0)
@@ -180,7 +180,7 @@ def test_a_lost_table_makes_all_unknown_but_keeps_what_waits(rule):
     assert rule.write_next().write == candle(11)
 
 
-def test_waiting_ends_with_a_request_or_with_its_time():
+def test_waiting_ends_with_a_request_or_the_timeout():
     async def scene(speed, seconds, *events):
         clock = Clock(speed)
         feed = SymbolFeed("BTCUSDT", None, None, None, FeedOptions(), clock)
@@ -197,8 +197,8 @@ def test_waiting_ends_with_a_request_or_with_its_time():
 
 
 @given(st.lists(st.tuples(st.integers(8, 30), st.sampled_from([100.0, 100.5])), max_size=60), st.data())
-def test_no_order_of_arrival_leaves_a_gap_behind_the_newest(messages, data):
-    """REST answers at any time, with the truth; the stream says anything. No minute is missing in what is stored."""
+def test_no_order_of_messages_leaves_a_gap(messages, data):
+    """The stream sends anything, REST sends the true candles at any time. No stored range has a gap."""
     rule = settled_at(10)
     table = {minute: candle(minute) for minute in range(11)}
 
@@ -223,6 +223,6 @@ def test_no_order_of_arrival_leaves_a_gap_behind_the_newest(messages, data):
             settle(data.draw(st.integers(8, 30)))
         assert sorted(table) == list(range(rule.newest // MINUTE_US + 1))
         assert all(waiting > rule.newest for waiting in rule.waiting)
-    rule.request_read(0)  # as every verification does, only further back
+    rule.request_read(0)  # like a verification, but with a longer range
     settle(30)
     assert table == {minute: candle(minute) for minute in range(31)}

@@ -1,4 +1,4 @@
-"""Options are declared once: as fields of a dataclass, which its command gets filled."""
+"""Commands whose options are the fields of a dataclass."""
 
 from dataclasses import dataclass
 from inspect import signature
@@ -19,33 +19,33 @@ from candlecast.trainer.train import train
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """Fields that several commands have."""
+    """Fields of several commands."""
 
-    speed: Annotated[int, typer.Option(max=9, help="How fast.")] = 2
+    speed: Annotated[int, typer.Option(max=9, help="Speed in km/h.")] = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """One of each kind."""
+    """One option of each kind."""
 
     file: Annotated[str, typer.Argument()]
     shared: Shared = Shared()
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="No output.")] = False
 
 
 @pytest.fixture
-def got():
+def received():
     return []
 
 
 @pytest.fixture
-def run(got):
+def run(received):
     def command(options: Options) -> None:
-        """What it does."""
-        got.append(options)
+        """Print a file."""
+        received.append(options)
 
     def plain(word: str) -> None:
-        got.append(word)
+        received.append(word)
 
     app = typer.Typer()
     app.command()(expand_options(command))
@@ -61,30 +61,30 @@ def run(got):
         (("a", "--quiet"), Options(file="a", quiet=True)),
     ],
 )
-def test_a_command_gets_its_options_as_one_object(run, got, arguments, expected):
+def test_a_command_gets_its_options_as_one_object(run, received, arguments, expected):
     assert run("command", *arguments).exit_code == 0
-    assert got == [expected]
+    assert received == [expected]
 
 
-def test_a_command_without_such_an_object_stays_as_it_is(run, got):
+def test_a_command_without_an_options_object_is_unchanged(run, received):
     assert run("plain", "word").exit_code == 0
-    assert got == ["word"]
+    assert received == ["word"]
 
 
 @pytest.mark.parametrize("arguments", [(), ("a", "--speed", "10"), ("a", "--shared", "1")])
-def test_what_no_field_allows_is_refused(run, got, arguments):
+def test_invalid_arguments_are_rejected(run, received, arguments):
     assert run("command", *arguments).exit_code == 2
-    assert got == []
+    assert received == []
 
 
-def test_help_has_each_field_in_its_place(run):
+def test_the_help_lists_the_fields_in_order(run):
     text = run("command", "--help").output
-    assert "What it does." in text
-    assert text.index("--speed") < text.index("How fast.") < text.index("--quiet")
+    assert "Print a file." in text
+    assert text.index("--speed") < text.index("Speed in km/h.") < text.index("--quiet")
 
 
 @pytest.mark.parametrize(
-    ("options", "taken_by", "by_hand"),
+    ("options", "accepted_by", "by_hand"),
     [
         (TrainArguments, train, set()),
         (RetrainArguments, RetrainOptions, {"symbols", "database_url"}),
@@ -92,17 +92,17 @@ def test_help_has_each_field_in_its_place(run):
         (PredictArguments, predict, set()),
     ],
 )
-def test_the_trainer_takes_options_by_their_names(options, taken_by, by_hand):
-    """An option that the trainer does not take would end the command with a TypeError."""
+def test_the_trainer_accepts_every_option_by_name(options, accepted_by, by_hand):
+    """An option that the trainer does not accept would end the command with a TypeError."""
     expanded = signature(expand_options(_command_of(options))).parameters.keys()
-    taken = signature(taken_by).parameters.keys()
+    accepted = signature(accepted_by).parameters.keys()
     fitting = {"time_budget_minutes", "seed", "mamba_seeds", "threads"}
-    assert expanded - by_hand - fitting == taken - {"options", "training"} - fitting
+    assert expanded - by_hand - fitting == accepted - {"options", "training"} - fitting
 
 
 def _command_of(options: type):
     def command(options):
-        """Takes them."""
+        """Run."""
 
     command.__annotations__["options"] = options
     return command

@@ -1,4 +1,4 @@
-"""Where the database's URL comes from, and what is said when there is none."""
+"""The sources of the database URL, and errors of the connection."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from candlecast.core.errors import CandlecastUserError
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The URLs that psycopg was asked for; the current folder is two levels under tmp_path, without any .env."""
+    """The URLs that psycopg got; the current folder is two levels below tmp_path, without a .env."""
     urls: list[str] = []
     monkeypatch.setattr(database.psycopg, "connect", lambda url, **_: urls.append(url))
     monkeypatch.setattr(database, "__file__", str(tmp_path / "project" / "candlecast" / "client" / "database.py"))
@@ -30,7 +30,7 @@ def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_url_order_is_argument_environment_env_file_project(
     tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CandlecastUserError, match="no database is named") as error:
+    with pytest.raises(CandlecastUserError, match="no database is configured") as error:
         connect()
     assert "make up" in str(error.value.hint)
     for folder, url in (("project", "dbname=a"), ("outer", "dbname=b"), ("outer/inner", "dbname=c")):
@@ -44,7 +44,7 @@ def test_url_order_is_argument_environment_env_file_project(
     assert tried == [f"dbname={name}" for name in "abcdec"]
 
 
-def test_an_env_file_of_something_else_is_passed_by(tried: list[str], tmp_path: Path) -> None:
+def test_an_env_file_without_a_url_is_skipped(tried: list[str], tmp_path: Path) -> None:
     (tmp_path / "outer" / "inner" / ".env").write_text("OTHER=1\n")
     (tmp_path / "outer" / ".env").write_text("DATABASE_URL=dbname=b\n")
     connect()
@@ -63,27 +63,27 @@ def test_an_env_file_of_something_else_is_passed_by(tried: list[str], tmp_path: 
         ("A=\n", {"A": ""}),
     ],
 )
-def test_env_file_is_read_as_a_shell_reads_it(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
+def test_an_env_file_is_parsed_like_a_shell_script(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
     path = tmp_path / ".env"
     path.write_text(text)
     assert read_env_file(path) == expected
 
 
-def test_env_file_with_an_open_quote_names_the_line(tmp_path: Path) -> None:
+def test_an_open_quote_in_an_env_file_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("A=1\nB='2\n")
     with pytest.raises(CandlecastUserError, match="line 2: No closing quotation"):
         read_env_file(path)
 
 
-def test_nobody_answers() -> None:
+def test_a_failed_connection_has_a_remedy_and_no_password() -> None:
     with pytest.raises(CandlecastUserError, match="no connection to the database") as error:
         connect("postgresql://nobody:secret@localhost:1/none")
     assert "make up" in str(error.value.hint)
     assert "secret" not in error.value.message
 
 
-def test_a_url_that_is_none_is_not_repeated() -> None:
+def test_an_invalid_url_is_not_printed() -> None:
     with pytest.raises(CandlecastUserError, match="cannot be parsed") as error:
         connect("postgresql+psycopg://me:secret@localhost/none")
     assert "secret" not in error.value.message + str(error.value.hint)
@@ -94,14 +94,14 @@ def test_a_url_that_is_none_is_not_repeated() -> None:
     [
         (psycopg.errors.UndefinedTable("x"), "alembic upgrade head"),
         (psycopg.errors.InsufficientPrivilege("x"), "candlecast_feeder"),
-        (psycopg.OperationalError("x"), "candlecast status"),
+        (psycopg.OperationalError("x"), "Check the database server"),
     ],
 )
-def test_errors_of_the_server_come_with_a_remedy(error: psycopg.Error, hint: str) -> None:
+def test_errors_of_the_server_have_a_remedy(error: psycopg.Error, hint: str) -> None:
     assert hint in str(explain(error).hint)
 
 
-def test_missing_rights_name_the_role_of_each_command() -> None:
+def test_a_permission_error_names_the_role_of_each_command() -> None:
     hint = str(explain(psycopg.errors.InsufficientPrivilege("x")).hint)
     assert re.findall(r"([a-z ,&-]+?): (candlecast_\w+(?: and candlecast_\w+)?)", hint.partition(". ")[2]) == [
         ("load, backfill, repair and feed", "candlecast_feeder"),
@@ -117,16 +117,16 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("text", ["[/x]", "2026-02-31", "0001-01-01T00:00+14:00", "\x1b[2J"])
-def test_a_time_that_is_none_is_said(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     result = CliRunner().invoke(app, ["train", "--from", text])
     assert result.exit_code == 2
-    assert "is no time like 2026-03-01" in " ".join(result.stderr.replace("│", " ").split())
+    assert "is not a time. Write 2026-03-01," in " ".join(result.stderr.replace("│", " ").split())
     assert "\x1b[2J" not in result.stderr
 
 
-def test_command_prints_message_and_hint_without_a_traceback(tried: list[str]) -> None:
+def test_a_command_prints_message_and_hint_without_traceback(tried: list[str]) -> None:
     result = CliRunner().invoke(app, ["load", "x.csv"])
     assert result.exit_code == 1
     message, hint = result.stderr.splitlines()
-    assert message == "candlecast: no database is named"
+    assert message == "candlecast: no database is configured"
     assert hint.startswith("hint: Run `make up`")

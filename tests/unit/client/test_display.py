@@ -1,4 +1,4 @@
-"""What comes from outside is printed as it is: no markup, no emoji codes, no commands to the terminal."""
+"""Untrusted text is printed verbatim: no markup, no emoji codes, no terminal escapes."""
 
 import io
 
@@ -15,21 +15,21 @@ NASTY = ["[/x]", "[red]X.csv", "a:heart:b", "{task}", "\x1b[2Jgone", "one\ntwo",
 
 @pytest.mark.parametrize("text", NASTY)
 def test_plain_text_is_one_line_and_encodes(text: str) -> None:
-    said = plain(text)
-    assert said.isprintable()
-    assert said.encode()
+    printed = plain(text)
+    assert printed.isprintable()
+    assert printed.encode()
     if text.isprintable():
-        assert said == text
+        assert printed == text
 
 
-def test_escapes_are_written_out_and_line_ends_may_stay() -> None:
+def test_control_characters_are_escaped_and_newlines_optional() -> None:
     assert plain("a\x1b[2J\nb") == "a\\x1b[2J\\nb"
     assert plain_lines("a\x1b\nb") == "a\\x1b\nb"
     assert shorten("x" * 1000) == "'" + "x" * 59 + "... (1,002 characters)"
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_console_prints_what_it_is_given(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_console_prints_text_verbatim(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     from rich.table import Table
 
     table = Table("name")
@@ -42,14 +42,14 @@ def test_console_prints_what_it_is_given(text: str, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("text", NASTY)
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_takes_any_title(text: str, terminal: bool) -> None:
+def test_progress_accepts_any_title(text: str, terminal: bool) -> None:
     to = io.StringIO()
     with show_progress(Console(file=to, force_terminal=terminal, width=200, color_system=None), text) as step:
         step(1, 2, text)
     assert f"{plain(text)}: done in" in to.getvalue()
 
 
-def test_errors_are_printed_without_commands_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_printed_without_terminal_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(FileRefused("\x1b[2J\n[red]X.csv", "no\x1b[31m", "look\x07"))
     print_error(CandlecastUserError("one\ntwo"))
     assert capsys.readouterr().err == (

@@ -29,9 +29,9 @@ AS_RELEASED = {"a_v01.sql": "1", "b_v01.sql": "2"}
         ({}, AS_RELEASED, "0.3.0", []),  # nothing is released
         (FROZEN, AS_RELEASED, "0.2.0", []),
         (FROZEN, AS_RELEASED | {"c_v01.sql": "3"}, "0.3.0", []),  # 0.3.0 is not released yet
-        (FROZEN, AS_RELEASED | {"c_v01.sql": "3"}, "0.2.0", ["c_v01.sql is not of the released 0.2.0"]),
+        (FROZEN, AS_RELEASED | {"c_v01.sql": "3"}, "0.2.0", ["c_v01.sql is not listed for the released 0.2.0"]),
         (FROZEN, AS_RELEASED | {"a_v01.sql": "9"}, "0.3.0", ["a_v01.sql was released with 0.1.0 and was edited"]),
-        (FROZEN, {"b_v01.sql": "2"}, "0.3.0", ["a_v01.sql was released with 0.1.0 and is gone"]),
+        (FROZEN, {"b_v01.sql": "2"}, "0.3.0", ["a_v01.sql was released with 0.1.0 and was deleted"]),
     ],
 )
 def test_a_released_file_must_not_change(frozen, files, version, expected):
@@ -81,7 +81,7 @@ def test_a_release_freezes_its_files_once(tmp_path, monkeypatch):
         freeze.main()
     one.write_text("create table one ();")
     one.with_name("two_v01.sql").write_text("create table two ();")
-    with pytest.raises(SystemExit, match=r"two_v01\.sql is not of the released 0\.1\.0: raise the version"):
+    with pytest.raises(SystemExit, match=r"two_v01\.sql is not listed for the released 0\.1\.0: raise the version"):
         freeze.main()
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.2.0"\n')
     freeze.main()

@@ -1,4 +1,4 @@
-"""The stand-in exchange is what the feed is held to, so it is held to the exchange: formats, limits, bans, its seed."""
+"""The stand-in behaves like the exchange: formats, limits, bans; its faults depend on the seed only."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ from tests.exchange.frames import candle_frames, csv_row, kline_row
 from tests.support.paths import ROOT
 
 DAY = 86_400
-#: Where the exchange's clock stands at first: in the middle of a minute of the recorded month.
+#: Start time of the exchange's clock: in the middle of a minute of the recorded month.
 NOW = 1_776_340_830
 MINUTE = NOW // 60 * 60
 
@@ -35,7 +35,7 @@ def market(faults=None, **options):
 
 @asynccontextmanager
 async def standing_in(faults=None, speed=1.0, **options):
-    """The stand-in, and an HTTP client of its own."""
+    """The stand-in and an HTTP client."""
     exchange = StandIn(market(faults), Clock(speed, NOW), **options)
     async with exchange, httpx.AsyncClient(base_url=exchange.rest_url, trust_env=False) as http:
         yield exchange, http
@@ -45,12 +45,12 @@ def klines(**query):
     return "/api/v3/klines", {"symbol": "BTCUSDT", "interval": "1m"} | query
 
 
-async def ask(http, path, params=None):
-    answer = await http.get(path, params=params)
-    return answer.json()
+async def get(http, path, params=None):
+    response = await http.get(path, params=params)
+    return response.json()
 
 
-def test_a_kline_is_written_as_the_exchange_writes_it():
+def test_klines_have_the_exchanges_format():
     row = market().row("BTCUSDT", MINUTE - 600, NOW)
     values = json.loads(kline_row(row))
     assert [type(value) for value in values] == [int, str, str, str, str, str, int, str, int, str, str, str]
@@ -68,21 +68,21 @@ def test_a_kline_is_written_as_the_exchange_writes_it():
         (-3_600, 3_600, 1000, -3_600, 0, 61),  # the open candle included
         (-3_600, -60, 1000, -3_600, -60, 60),
         (-3_599, -61, 1000, -3_540, -120, 58),  # off the minute: open times within
-        (-DAY, 0, 1000, -DAY, -DAY + 999 * 60, 1000),  # from the start on, a page
+        (-DAY, 0, 1000, -DAY, -DAY + 999 * 60, 1000),  # one page from the start on
         (-DAY, 0, 5000, -DAY, -DAY + 999 * 60, 1000),
         (-DAY, None, None, -DAY, -DAY + 499 * 60, 500),
         (None, None, 3, -120, 0, 3),  # the newest
         (None, -600, 3, -720, -600, 3),
-        (60, 600, 1000, None, None, 0),  # not begun
+        (60, 600, 1000, None, None, 0),  # not started
         (-60, -120, 1000, None, None, 0),
     ],
 )
-def test_start_end_and_limit_mean_what_they_mean_at_the_exchange(start, end, limit, first, last, count):
+def test_start_end_and_limit_work_as_at_the_exchange(start, end, limit, first, last, count):
     async def run():
         async with standing_in() as (_, http):
             query = {"startTime": start, "endTime": end}
             query = {name: (MINUTE + value) * 1000 for name, value in query.items() if value is not None}
-            return await ask(http, *klines(**query, **({"limit": limit} if limit else {})))
+            return await get(http, *klines(**query, **({"limit": limit} if limit else {})))
 
     rows = asyncio.run(run())
     assert len(rows) == count
@@ -91,7 +91,7 @@ def test_start_end_and_limit_mean_what_they_mean_at_the_exchange(start, end, lim
         assert all(later[0] - earlier[0] == 60_000 for earlier, later in pairwise(rows))
 
 
-def test_an_open_candle_grows_and_is_complete_when_rest_has_it():
+def test_an_open_candle_grows_and_rest_is_delayed():
     one = market()
     final = one.truth("BTCUSDT", MINUTE, MINUTE + 60)[0]
     growing = [one.row("BTCUSDT", MINUTE, MINUTE + elapsed) for elapsed in (0, 10, 40, 59)]
@@ -108,7 +108,7 @@ def test_an_open_candle_grows_and_is_complete_when_rest_has_it():
             StandIn(one, clock) as exchange,
             httpx.AsyncClient(base_url=exchange.rest_url, trust_env=False) as http,
         ):
-            return await ask(http, *klines(limit=1))
+            return await get(http, *klines(limit=1))
 
     ((open_time, *values),) = asyncio.run(run())
     assert open_time == MINUTE * 1000
@@ -125,36 +125,36 @@ def test_an_open_candle_grows_and_is_complete_when_rest_has_it():
         ({"startTime": "yesterday"}, -1100),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_exchanges_code(query, code):
+def test_invalid_requests_get_the_exchanges_error_code(query, code):
     async def run():
         async with standing_in() as (_, http):
-            answer = await http.get(klines()[0], params=klines()[1] | query)
-            return answer.status_code, answer.json()["code"]
+            response = await http.get(klines()[0], params=klines()[1] | query)
+            return response.status_code, response.json()["code"]
 
     assert asyncio.run(run()) == (400, code)
 
 
-def test_weight_counts_by_minute_and_ignoring_a_429_is_banned():
+def test_weight_counts_per_minute_and_ignoring_a_429_is_banned():
     async def run():
         async with standing_in(speed=20.0, weight_limit=6) as (exchange, http):
-            time_answer = await http.get("/api/v3/time")
-            used = [time_answer.headers["X-MBX-USED-WEIGHT-1M"]]
-            answers = [await http.get(*klines()[:1], params=klines()[1]) for _ in range(3)]
-            used += [answer.headers["X-MBX-USED-WEIGHT-1M"] for answer in answers]
+            time_response = await http.get("/api/v3/time")
+            used = [time_response.headers["X-MBX-USED-WEIGHT-1M"]]
+            responses = [await http.get(*klines()[:1], params=klines()[1]) for _ in range(3)]
+            used += [response.headers["X-MBX-USED-WEIGHT-1M"] for response in responses]
             assert used == ["1", "3", "5", "7"]
-            over = answers[-1]
-            assert [answer.status_code for answer in answers] == [200, 200, 429]
+            over = responses[-1]
+            assert [response.status_code for response in responses] == [200, 200, 429]
             assert over.json()["code"] == -1003
             left = int(over.headers["Retry-After"])
             assert 0 < left <= 60
             assert exchange.counters.violations() == {"over_limit": 1}
 
-            await exchange.clock.sleep(left + 1)  # heeds it: all is well in the next minute
+            await exchange.clock.sleep(left + 1)  # obeys it: accepted in the next minute
             good = await http.get("/api/v3/time")
             assert (good.status_code, good.headers["X-MBX-USED-WEIGHT-1M"]) == (200, "1")
 
             exchange.limits.pause(60, "another connection")
-            for _ in range(2):  # may have been on their way
+            for _ in range(2):  # may have been sent before
                 assert (await http.get("/api/v3/time")).status_code == 429
             assert exchange.counters.bans_earned == 0
             banned = await http.get("/api/v3/time")
@@ -164,18 +164,18 @@ def test_weight_counts_by_minute_and_ignoring_a_429_is_banned():
             return exchange.counters
 
     counters = asyncio.run(run())
-    assert counters.violations() == {"over_limit": 1, "bans_earned": 1, "asked_while_banned": 1}
+    assert counters.violations() == {"over_limit": 1, "bans_earned": 1, "requests_while_banned": 1}
     assert counters.highest_weight == 7
     assert counters.answers == Counter({200: 4, 429: 3, 418: 3})
 
 
-def test_archives_are_what_the_exchange_publishes_and_when(tmp_path):
+def test_archives_have_the_exchanges_format_and_delay(tmp_path):
     day = "/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2026-04-15.zip"
 
     async def run():
         async with standing_in() as (exchange, http):
-            content, promised = [(await http.get(day + suffix)).content for suffix in ("", ".CHECKSUM")]
-            assert promised.decode() == f"{hashlib.sha256(content).hexdigest()}  BTCUSDT-1m-2026-04-15.zip\n"
+            content, checksum = [(await http.get(day + suffix)).content for suffix in ("", ".CHECKSUM")]
+            assert checksum.decode() == f"{hashlib.sha256(content).hexdigest()}  BTCUSDT-1m-2026-04-15.zip\n"
             for missing in (
                 day.replace("-15.zip", "-16.zip"),  # today's
                 day.replace("daily", "monthly").replace("-15.zip", ".zip"),  # this month's
@@ -184,9 +184,9 @@ def test_archives_are_what_the_exchange_publishes_and_when(tmp_path):
             ):
                 assert (await http.get(missing)).status_code == 404
             name = day.rsplit("/", 1)[1]
-            exchange.spoil(name, "truncated zip", "wrong checksum", "archive 5xx")
+            exchange.corrupt(name, "truncated zip", "wrong checksum", "archive 5xx")
             assert (await http.get(day)).content == content[: len(content) // 2]
-            assert (await http.get(day + ".CHECKSUM")).content != promised
+            assert (await http.get(day + ".CHECKSUM")).content != checksum
             assert (await http.get(day)).status_code == 503
             assert (await http.get(day)).content == content
             assert exchange.counters.faults == {"truncated zip": 1, "wrong checksum": 1, "archive 5xx": 1}
@@ -233,9 +233,9 @@ def test_a_stream_sends_open_and_closed_candles_quotes_and_pings():
     assert counters.violations() == {}
 
 
-def test_a_missing_pong_drops_the_client_a_day_ends_announced():
+def test_connections_end_without_pong_and_after_a_day():
     async def run(hours, autoping):
-        async with standing_in(speed=600.0, connection_hours=hours, pong_patience=0.1) as (exchange, _):
+        async with standing_in(speed=600.0, connection_hours=hours, pong_grace=0.1) as (exchange, _):
             async with aiohttp.ClientSession() as session:
                 url = f"{exchange.stream_url}/stream?streams=nosuch@kline_1m"
                 async with session.ws_connect(url, autoping=autoping) as socket:
@@ -250,7 +250,7 @@ def test_a_missing_pong_drops_the_client_a_day_ends_announced():
     assert counters.violations() == {"dropped_without_pong": 1}
 
 
-def test_an_outage_cuts_and_refuses_until_it_ends():
+def test_an_outage_aborts_and_refuses_connections():
     async def run(resetting):
         async with standing_in() as (exchange, http), aiohttp.ClientSession() as session:
             url = f"{exchange.stream_url}/stream?streams=btcusdt@kline_1m"
@@ -267,7 +267,7 @@ def test_an_outage_cuts_and_refuses_until_it_ends():
     asyncio.run(run(True))
 
 
-def test_a_seed_always_draws_the_same_faults_all_in_the_frames():
+def test_a_seed_always_draws_the_same_faults_of_every_kind():
     faults = Faults.menu(7)
     first, other = market(faults), market(faults)
     found = Counter()
@@ -287,7 +287,7 @@ def test_a_seed_always_draws_the_same_faults_all_in_the_frames():
     assert not any(calm.faults_of("BTCUSDT", minute) for minute in minutes)
 
 
-def test_a_revised_candle_is_old_everywhere_before_and_new_after():
+def test_a_revised_candle_changes_everywhere_at_once():
     one = market(Faults(3, {"revised without a frame": 0.05}))
     minute = next(m for m in range(MINUTE - DAY, MINUTE, 60) if one.revised_at("BTCUSDT", m))
     revised_at, truth = one.revised_at("BTCUSDT", minute), one.truth("BTCUSDT", minute, minute + 60)[0]
@@ -298,7 +298,7 @@ def test_a_revised_candle_is_old_everywhere_before_and_new_after():
     assert f'"n":{before.number_of_trades},' in frame.text
 
 
-def test_minutes_without_trades_are_flat_halts_have_no_candles():
+def test_quiet_minutes_are_flat_and_halts_have_no_candles():
     one = market(Faults(5, {"minute without trades or frame": 0.05}), halts=[(MINUTE - 600, MINUTE - 300)])
     quiet = [m for m in range(MINUTE - DAY, MINUTE, 60) if one.faults_of("AVAXUSDT", m) and one.row("AVAXUSDT", m, NOW)]
     assert quiet
@@ -320,7 +320,7 @@ def test_generated_candles_do_not_depend_on_the_range():
     assert time.perf_counter() - began < 20
 
 
-def test_by_hand_it_prints_the_three_settings_and_answers():
+def test_the_command_prints_three_settings_and_serves():
     command = [sys.executable, "-m", "tests.exchange", "--symbol", "BTCUSDT", "--days", "1"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

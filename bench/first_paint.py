@@ -23,7 +23,7 @@ _PAINTED = "performance.getEntriesByName('first-contentful-paint')"
 _DRAWN = "/UTC/.test(document.querySelector('#candle-time').textContent) && document.querySelector('#chart canvas')"
 _FILLED = """
 [...document.querySelectorAll('#forecast, #horizons, #coverage, #board, #drift')]
-.every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Not read yet.'))
+.every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Loading.'))
 && document.querySelector('#latency dd') && document.querySelector('#health-facts dd')"""
 #: What each moment is called, its condition in the page, its time, its limit.
 _MOMENTS = (

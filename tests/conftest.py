@@ -1,8 +1,8 @@
-"""What the tests share: databases of their own, connections in a role, artifacts, real candles.
+"""Shared fixtures: databases, connections in a role, artifacts, real candles.
 
-`make test` makes a throw-away cluster and names it in CANDLECAST_TEST_URL (a superuser's libpq URI of its database
-postgres). One template is migrated for the session; each test that asks gets a clone. pg_cron lives in the one
-database that CANDLECAST_TEST_CRON_DATABASE names: tests marked `cron` share it, one after the other.
+`make test` creates a throw-away cluster and passes it in CANDLECAST_TEST_URL (a superuser's libpq URI of the database
+postgres). One template database is migrated per session; each test gets a clone of it. pg_cron runs in only one
+database, CANDLECAST_TEST_CRON_DATABASE: tests marked `cron` share it and run one after the other.
 """
 
 import itertools
@@ -36,7 +36,7 @@ def cluster_url() -> str:
     """The throw-away cluster, as superuser."""
     url = os.environ.get("CANDLECAST_TEST_URL")
     if not url:
-        pytest.skip("no test cluster: `make test` makes one (PYTEST_ARGS picks tests)")
+        pytest.skip("no test cluster: run `make test` (PYTEST_ARGS selects tests)")
     return url
 
 
@@ -49,9 +49,9 @@ def admin(cluster_url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture(scope="session")
 def template(cluster_url: str) -> str:
-    """The name of a database with every migration in it, that nobody is connected to."""
+    """The name of a fully migrated database without connections."""
     with psycopg.connect(cluster_url, autocommit=True) as connection:
-        # An earlier run of pytest on this cluster may have left one.
+        # An earlier pytest run on this cluster may have left one.
         for statement in ("drop database if exists {}", "create database {}"):
             connection.execute(sql.SQL(statement).format(sql.Identifier(TEMPLATE)))
     _migrate(with_database(cluster_url, TEMPLATE))
@@ -61,7 +61,7 @@ def template(cluster_url: str) -> str:
 def _databases(cluster_url: str) -> Iterator[Callable[..., str]]:
     """make(template='template0') -> URL of a new database, dropped at the end.
 
-    Each statement has a connection of its own: a test may crash the server on purpose.
+    Each statement uses a new connection, because a test may crash the server on purpose.
     """
     names: list[str] = []
 
@@ -80,7 +80,7 @@ def _databases(cluster_url: str) -> Iterator[Callable[..., str]]:
         execute("drop database if exists {} with (force)", name)
 
 
-#: The test's own, what the tests of a module share, and what all of them share.
+#: Databases per test, per module and per session.
 make_database = pytest.fixture(_databases, name="make_database")
 make_shared_database = pytest.fixture(_databases, scope="module", name="make_shared_database")
 make_session_database = pytest.fixture(_databases, scope="session", name="make_session_database")
@@ -88,20 +88,20 @@ make_session_database = pytest.fixture(_databases, scope="session", name="make_s
 
 @pytest.fixture
 def database_url(make_database: Callable[..., str], template: str) -> str:
-    """A migrated database of the test's own."""
+    """A migrated database for one test."""
     return make_database(template)
 
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[psycopg.Connection]:
-    """A superuser's autocommit connection to the test's own database."""
+    """A superuser's autocommit connection to the test's database."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def connect_as(database_url: str) -> Iterator[Callable[..., psycopg.Connection]]:
-    """connect_as('candlecast_reader') -> a connection whose session is that role's, as if it had logged in."""
+    """connect_as('candlecast_reader') -> a connection with this session authorization, as after a login."""
     with ExitStack() as stack:
 
         def connect(role: str, url: str = database_url) -> psycopg.Connection:
@@ -114,7 +114,7 @@ def connect_as(database_url: str) -> Iterator[Callable[..., psycopg.Connection]]
 
 @pytest.fixture(scope="session")
 def cron_url(cluster_url: str) -> str:
-    """The one database with pg_cron, migrated. Mark the tests that use it `cron`; leave it as you found it."""
+    """The database with pg_cron, migrated. Tests that use it are marked `cron` and undo their changes."""
     name = os.environ["CANDLECAST_TEST_CRON_DATABASE"]
     url = with_database(cluster_url, name)
     _migrate(url)
@@ -130,7 +130,7 @@ def cron_db(cron_url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """run_cli(url, 'load', 'file.csv') -> the finished `candlecast load file.csv`, its exit status unchecked."""
+    """run_cli(url, 'load', 'file.csv') -> the completed process; the exit status is not checked."""
 
     def run(url: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -148,15 +148,15 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real candles that are not part of the repository."""
+    """Real candles, which are not part of the repository."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"the real candles are not here: {SHARED_DATA}")
+        pytest.skip(f"the real candles are missing: {SHARED_DATA}")
     return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Small real models, trained once a session: see tests/support/artifacts.py."""
+    """Small real models, trained once per session (tests/support/artifacts.py)."""
     from tests.support.artifacts import make_artifacts
 
     return make_artifacts(tmp_path_factory.mktemp("models"))

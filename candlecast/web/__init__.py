@@ -1,1 +1,1 @@
-"""The service that shows what the forecasts are worth: /health, /metrics and the dashboard (`candlecast serve`)."""
+"""The HTTP service behind `candlecast serve`: /health, /metrics and the dashboard."""

@@ -23,9 +23,9 @@ from candlecast.web.metrics import read_metrics
 from candlecast.web.pool import DatabasePool
 
 STATIC = Path(__file__).parent / "static"
-#: One query a second for each of /health and /metrics, however many ask.
+#: /health and /metrics each run at most one query per second, for any number of clients.
 CACHE_SECONDS = 1.0
-#: The page needs nothing but what lies here, and nobody frames it.
+#: The page loads only its own files and must not be embedded in a frame.
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -41,7 +41,7 @@ _HEADERS = {
 
 
 def create_application(url: str) -> Starlette:
-    """The service over one database, which may come later, go away and return."""
+    """The application for one database. The database may be unreachable at any time, also at the start."""
     pool = DatabasePool(url)
     documents = Documents(pool)
     health = Cached(lambda: read_health(pool), CACHE_SECONDS)
@@ -62,7 +62,7 @@ def create_application(url: str) -> Starlette:
         yield
         await pool.close()
 
-    # What is asked 200 times a second is small and not worth compressing.
+    # /health and /metrics are requested up to 200 times a second and are small: compression is not worth its CPU time.
     compressed = [Middleware(GZipMiddleware, minimum_size=1_000)]
     return Starlette(
         routes=[
@@ -79,7 +79,7 @@ def create_application(url: str) -> Starlette:
 
 
 class _Revalidated(StaticFiles):
-    """Files that a browser keeps and asks about each time: after an upgrade nobody sees half of the old page."""
+    """Static files that browsers cache and revalidate on each use: an upgrade never mixes old and new files."""
 
     def file_response(self, *arguments: object, **named: object) -> Response:
         response = super().file_response(*arguments, **named)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Values that are loaded at most once in a while, however many ask for them."""
+"""Caches values for a number of seconds and shares one load among concurrent callers."""
 
 import asyncio
 import math
@@ -9,12 +9,12 @@ from candlecast.web.responses import PreparedResponse
 
 T = TypeVar("T")
 
-#: A response that lacks something is kept no longer: what could not be read may be there at any time.
+#: Incomplete responses expire sooner: the missing part may become readable at any time.
 _MAX_INCOMPLETE_SECONDS = 5.0
 
 
 class Cached(Generic[T]):
-    """What `load` gives, kept for so many seconds. Whoever asks while it loads waits for the same load."""
+    """The result of `load`, cached for `seconds`. Callers that arrive during a load wait for the same load."""
 
     def __init__(self, load: Callable[[], Awaitable[T]], seconds: float) -> None:
         self._load = load
@@ -23,7 +23,7 @@ class Cached(Generic[T]):
         self._expires = -math.inf
 
     async def get(self) -> T:
-        """The kept value, or a new one. A caller who goes away ends no load that others wait for."""
+        """The cached value, or a new one. A canceled caller does not cancel the load of the other callers."""
         if self._task is None or (self._task.done() and asyncio.get_running_loop().time() >= self._expires):
             self._task = asyncio.create_task(self._run())
         return await asyncio.shield(self._task)

@@ -1,8 +1,8 @@
-"""/api/...: what the dashboard reads, a document each for what changes every minute, often, and seldom.
+"""/api/NAME: the JSON documents of the dashboard: `live` (every minute), `operations` (often) and `record` (rarely).
 
-A document's sections stand for themselves: what this database has not (an older schema), or what took too long, says
-so in its place and leaves the others. Times are epochs in `live`, ISO 8601 elsewhere; no document holds an age, so that
-its ETag stays while nothing happens.
+The sections of a document fail independently: a missing table (older schema) or a timeout becomes the `absent` or
+`error` of its section. Times are epochs in `live` and ISO 8601 elsewhere. No document contains an age, so that its
+ETag changes only with its data.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from candlecast.web.caching import Cached
 from candlecast.web.pool import MAX_CONNECTIONS, DatabasePool
 from candlecast.web.responses import PreparedResponse, prepare_json
 
-#: Sections by document, and for how many seconds an answer is kept.
+#: Per document: its sections, and the seconds for which a response is cached.
 _SECTIONS = {
     "operations": (
         {
@@ -44,7 +44,7 @@ _SECTIONS = {
     ),
 }
 _LIVE_SECONDS = 1.0
-#: Seconds that a query may take; a section of `record` reads a week.
+#: Query timeouts in seconds. A section of `record` reads a week.
 _TIMEOUTS = {"live": 1.5, "operations": 2.0, "record": 8.0}
 _LISTS: dict[str, list[Any]] = {"candles": [], "forecast": [], "past": []}
 #: The documents of a database without a symbol.
@@ -55,10 +55,10 @@ _EMPTY: dict[str, dict[str, Any]] = {
         for name, (sections, _) in _SECTIONS.items()
     },
 }
-#: Connections for a document's sections, whoever asks for how many symbols: whatever these wait for, the rest is for
-#: /health and `live`, and `operations` does not wait for what reads a week.
+#: Connections per document, over all clients and symbols. The remaining connections serve /health and `live`;
+#: `operations` does not wait for the week-long reads of `record`.
 _SLOW_CONNECTIONS = {"operations": 1, "record": MAX_CONNECTIONS - 4}
-_TOO_LONG = "the database takes too long; a table may be locked"
+_TOO_LONG = "the query timed out; a table may be locked"
 _MISSING = {"42P01", "42883", "42703"}  # undefined table, function, column
 
 
@@ -72,7 +72,7 @@ class Documents:
         self._documents: dict[tuple[str, str], Cached[PreparedResponse]] = {}
 
     async def get_symbols(self, request: Request) -> Response:
-        """Which symbols there are, the leading one first."""
+        """/api/symbols: all symbols, the default symbol first."""
         try:
             found = await self._symbols.get()
         except (DatabaseGone, QueryRefused) as error:
@@ -80,7 +80,7 @@ class Documents:
         return prepare_json({"symbols": found}).reply_to(request)
 
     async def get_document(self, request: Request) -> Response:
-        """/api/NAME?symbol=SYMBOL; without a symbol of the leading one."""
+        """/api/NAME?symbol=SYMBOL; the default symbol if none is given."""
         name = request.path_params["name"]
         if name not in _TIMEOUTS:
             return prepare_json({"error": f"there is no /api/{name}"}, 404).reply_to(request)
@@ -92,8 +92,8 @@ class Documents:
         if symbol is None:
             return prepare_json(_EMPTY[name]).reply_to(request)
         if symbol not in known:
-            # Known symbols alone, so that nobody fills the cache with names.
-            return prepare_json({"error": f"nothing is known of {symbol}"}, 404).reply_to(request)
+            # Only known symbols are cached, so that requests cannot fill the cache with arbitrary names.
+            return prepare_json({"error": f"unknown symbol {symbol}"}, 404).reply_to(request)
         return (await self._find_cached(name, symbol).get()).reply_to(request)
 
     def _find_cached(self, name: str, symbol: str) -> Cached[PreparedResponse]:
@@ -138,14 +138,14 @@ class Documents:
         return prepare_json(document, complete=all("error" not in section for section in found))
 
     async def _load_section(self, name: str, section: str, query: str, symbol: str) -> dict[str, Any]:
-        told = f"/api/{name}, {section} of {symbol}"
+        query_name = f"/api/{name}, {section} of {symbol}"
         try:
             async with self._slow[name]:
-                found = await self._pool.fetch(query, {"symbol": symbol}, timeout=_TIMEOUTS[name], name=told)
+                found = await self._pool.fetch(query, {"symbol": symbol}, timeout=_TIMEOUTS[name], name=query_name)
                 return {"rows": found}
         except QueryRefused as refused:
             if refused.sqlstate in _MISSING:
-                return {"absent": "this database does not keep it yet: `alembic upgrade head`"}
+                return {"absent": "The database schema is too old for this section. Run `alembic upgrade head`."}
             if refused.timed_out:
                 return {"error": _TOO_LONG}
             return {"error": refused.reason}
@@ -155,5 +155,5 @@ def _explain(error: DatabaseGone | QueryRefused) -> PreparedResponse:
     if isinstance(error, DatabaseGone):
         why = f"the database does not answer: {error.reason}"
     else:
-        why = _TOO_LONG if error.timed_out else f"the database refuses: {error.reason}"
+        why = _TOO_LONG if error.timed_out else f"the database rejected the query: {error.reason}"
     return prepare_json({"error": why, "hint": error.hint}, 503, complete=False)

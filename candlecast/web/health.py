@@ -1,4 +1,4 @@
-"""/health: what health() says, or why it says nothing."""
+"""/health: the result of health(), or the reason why it cannot be read."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from candlecast.core.errors import DatabaseGone, QueryRefused
 from candlecast.web.pool import DatabasePool
 from candlecast.web.responses import PreparedResponse, prepare_json
 
-#: Seconds: a load balancer or a person waits no longer.
+#: Query timeout in seconds; short, so that a load balancer gets the reason before its own timeout.
 TIMEOUT = 1.5
 
 
@@ -18,12 +18,12 @@ async def read_health(pool: DatabasePool) -> PreparedResponse:
     except DatabaseGone as gone:
         return prepare_json(_describe_down(f"the database does not answer: {gone.reason}", gone.hint), 503)
     except QueryRefused as refused:
-        return prepare_json(_describe_down(f"the database does not give health(): {refused.reason}", refused.hint), 503)
+        return prepare_json(_describe_down(f"health() failed: {refused.reason}", refused.hint), 503)
     return prepare_json(row["health"], 503 if row["health"]["status"] == "down" else 200)
 
 
 def _describe_down(reason: str, hint: str | None) -> dict[str, Any]:
-    """The keys that are always there, as health() names them; nothing is known."""
+    """The keys of health() without values."""
     return {
         "status": "down",
         "reasons": [reason],

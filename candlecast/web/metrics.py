@@ -1,7 +1,7 @@
-"""/metrics: the rows of metrics(), and the service's own process, in Prometheus' text format.
+"""/metrics: the rows of metrics() and the process metrics of the service, in the Prometheus text format.
 
-Where the database does not answer, ml_database_up is 0 and its other metrics are absent: no old value is told as if it
-were new. The answer is 200 all the same, since the service is up.
+If the database does not answer, ml_database_up is 0 and the metrics of the database are absent, so that no old value
+appears as a current one. The status is 200 in any case, because the service itself is up.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ from candlecast.core.errors import DatabaseGone, QueryRefused
 from candlecast.web.pool import DatabasePool
 from candlecast.web.responses import PreparedResponse
 
-#: Seconds; deploy/prometheus waits four.
+#: Seconds. The scrape timeout in deploy/prometheus is 4 seconds.
 TIMEOUT = 3.5
 _HISTOGRAM = ("_bucket", "_sum", "_count")
 
 
 async def read_metrics(pool: DatabasePool) -> PreparedResponse:
-    """All of them, always 200."""
+    """All metrics; the status is always 200."""
     try:
         rows = await pool.fetch("select name, labels, value, type, help from public.metrics()", timeout=TIMEOUT)
     except (DatabaseGone, QueryRefused):
@@ -32,7 +32,7 @@ async def read_metrics(pool: DatabasePool) -> PreparedResponse:
 
 
 def format_metrics(rows: Iterable[dict[str, Any]], *, up: bool) -> bytes:
-    """Rows of metrics() as text, each family together, the buckets of a histogram in order."""
+    """Rows of metrics() as text, grouped by family, with the buckets of each histogram in order."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(_Rows(rows, up=up))
@@ -45,7 +45,7 @@ class _Rows(Collector):
         self._up = up
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("ml_database_up", "1 while the database answers candlecast serve, else 0.", self._up)
+        yield GaugeMetricFamily("ml_database_up", "1 if the database answers candlecast serve, else 0.", self._up)
         families: dict[str, Metric] = {}
         for row in self._rows:
             name = find_family(row["name"], row["type"])
@@ -59,7 +59,10 @@ class _Rows(Collector):
 
 
 def find_family(name: str, of_type: str) -> str:
-    """The name that HELP and TYPE carry: of a histogram's samples without the suffix; prometheus_client adds _total."""
+    """The family name, used in HELP and TYPE: without the suffixes of histograms and counters.
+
+    prometheus_client adds _total.
+    """
     if of_type == "counter":
         return name.removesuffix("_total")
     if of_type == "histogram":
@@ -70,6 +73,6 @@ def find_family(name: str, of_type: str) -> str:
 
 
 def _sort_key(name: str, sample: Sample) -> tuple[Any, ...]:
-    """Each series together: its buckets from the smallest on, then sum and count."""
+    """Sorts by series; within a series the buckets in ascending order, then sum and count."""
     series = sorted((label, value) for label, value in sample.labels.items() if label != "le")
     return (series, _HISTOGRAM.index(sample.name.removeprefix(name)), float(sample.labels.get("le", "0")))

@@ -1,7 +1,7 @@
-"""What the page reads, a query a section. Each reads a bounded stretch, so that none grows with the tables."""
+"""The queries of the page, one per section. Each reads a bounded time range: its cost does not grow with the tables."""
 
-#: Symbols that have candles or ensembles, those that are forecast first; the leading one is health()'s. Not those of
-#: candle_status: a lock on feed_status would take /api/live with it.
+#: Symbols that have candles or ensembles; symbols with an active ensemble first. The first one is the default symbol,
+#: as in health(). candle_status is not used: a lock on feed_status would then block /api/live.
 SYMBOLS = """
 select
     known.symbol,
@@ -10,7 +10,8 @@ from (select symbol from public.candle_symbols union select symbol from public.a
 order by forecast desc, known.symbol <> 'BTCUSDT', known.symbol
 """
 
-#: What the next query is about. Two steps: the planner has to see the times, or it expects a hundredth of the table.
+#: Parameters of LIVE. A query of its own, because the planner has to see the times as constants: otherwise it expects a
+#: hundredth of the table.
 NEWEST = """
 select
     (
@@ -20,8 +21,8 @@ select
     (select id from public.active_ensembles where symbol = %(symbol)s and is_active) as ensemble
 """
 
-#: Four hours of candles, the newest forecast of the active ensemble, and two hours of its forecasts beside what came as
-#: prediction_outcomes has them: that would read every candle to join a few, where those are not yet too many to read.
+#: Four hours of candles, the newest forecast of the active ensemble, and two hours of its past forecasts with their
+#: outcomes. The view prediction_outcomes has the same outcomes, but its join reads all candles while they are few.
 LIVE = """
 with recent as materialized (
     select open_time, open, high, low, close, volume
@@ -68,7 +69,7 @@ select oldest, newest, missing_24h, gaps_24h, feed_state, feed_error, feed_error
 from public.candle_status where symbol = %(symbol)s
 """
 
-#: How the last 24 hours' runs ended, and how long those took that predicted.
+#: Runs of the last 24 hours by status, with latency percentiles.
 RUNS = """
 select
     status, count(*) as runs, max(started_at) as last_at,
@@ -81,7 +82,7 @@ where started_at > now() - interval '24 hours' and (symbol = %(symbol)s or symbo
 group by status order by count(*) desc, status
 """
 
-#: The newest runs of the active ensemble, for the strip.
+#: The newest runs of the active ensemble, for the latency columns.
 RECENT_RUNS = """
 select extract(epoch from candle_time)::bigint as candle_time, status, latency_ms, wait_ms
 from public.inference_runs
@@ -92,7 +93,7 @@ where symbol = %(symbol)s and started_at > now() - interval '6 hours'
 order by id desc limit 60
 """
 
-#: What went wrong, each once, with how often.
+#: Failures and warnings of the last 24 hours, grouped, with counts.
 TROUBLE = """
 select max(started_at) as started_at, count(*) as runs, status, error, warning
 from public.inference_runs
@@ -107,7 +108,7 @@ select time_window, horizon, place, ensemble_id, state, rows, hits, accuracy, lo
 from public.ensemble_leaderboard where symbol = %(symbol)s
 """
 
-#: accuracy_by_coverage over seven days and the active ensemble alone.
+#: As the view accuracy_by_coverage, but only of the last seven days and the active ensemble.
 COVERAGE = """
 with ranked as (
     select
@@ -155,11 +156,11 @@ from public.ensemble_history where symbol = %(symbol)s order by live_from desc l
 
 
 def _newest_day(table: str) -> str:
-    """SQL: the newest day that is over, of those that the table has of the symbol."""
+    """SQL: the newest complete day that the table has for the symbol."""
     return f"(select max(day) from public.{table} where symbol = %(symbol)s and day < (now() at time zone 'UTC')::date)"
 
 
-#: Of the newest day that is over; of each feature the model that it lies further from, by what is usual for it.
+#: Drift of the newest complete day. Per feature: the model with the higher PSI relative to its limit.
 DRIFT = f"""
 with worst as (
     select distinct on (feature) day, feature, rows, psi, ks, threshold, drifted, reason

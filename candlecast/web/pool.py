@@ -1,4 +1,4 @@
-"""Reads from the database without ever waiting long: a small pool, read-only transactions, as candlecast_reader.
+"""A small connection pool with strict timeouts: read-only transactions as candlecast_reader.
 
 pool = DatabasePool(url)
 await pool.open()
@@ -22,11 +22,12 @@ from candlecast.web.refusals import find_hint, strip_address, to_query_refused
 _log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 6
-#: Seconds; whoever waits longer for a connection is told that there is none.
+#: Seconds to wait for a pooled connection.
 _CONNECT_TIMEOUT = 1.0
-#: A connection that answers nothing, not even a keepalive, is given up after so long.
+#: A connection whose server does not acknowledge keepalives or data is closed after about 11 seconds.
 _TCP = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-#: For the transaction alone, so that a pooler in transaction mode does no harm. Who may become the reader, does.
+#: Local to the transaction, so that it works through a pooler in transaction mode. Logins that are members of
+#: candlecast_reader switch to that role.
 _BEGIN = """
 select
     set_config('statement_timeout', {milliseconds}::text, true),
@@ -39,30 +40,30 @@ select
 
 
 class DatabasePool:
-    """One database, whether it is there or not: its absence ends nothing here, and its return is noticed."""
+    """Connections to one database, which may be unreachable at any time. Reconnects in the background."""
 
     def __init__(self, url: str) -> None:
         self._last_error: psycopg.OperationalError | None = None
         self._gone: str | None = None
         self._timed_out: set[str] = set()
-        noted = self._note_error
+        note_error = self._note_error
 
-        class Noting(psycopg.AsyncConnection[dict[str, Any]]):
-            """The pool logs why a connection fails; /health has to say it."""
+        class NotingConnection(psycopg.AsyncConnection[dict[str, Any]]):
+            """Keeps the last connection error for /health; psycopg's pool only logs it."""
 
             @classmethod
             async def connect(cls, *arguments: Any, **named: Any) -> Any:
                 try:
                     connection = await super().connect(*arguments, **named)
                 except psycopg.OperationalError as error:
-                    noted(error)
+                    note_error(error)
                     raise
-                noted(None)
+                note_error(None)
                 return connection
 
         self._pool = AsyncConnectionPool(
             url,
-            connection_class=Noting,
+            connection_class=NotingConnection,
             kwargs={
                 "fallback_application_name": "candlecast serve",
                 "connect_timeout": 2,
@@ -82,11 +83,11 @@ class DatabasePool:
         self._last_error = error
 
     async def open(self) -> None:
-        """Begin to connect; does not wait."""
+        """Start to connect in the background."""
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._pool.close(timeout=1)
 
     async def fetch(
@@ -97,9 +98,9 @@ class DatabasePool:
         timeout: float,
         name: str | None = None,
     ) -> list[dict[str, Any]]:
-        """What the query gives, in so many seconds at most; the log calls it by its name, or its text.
+        """The rows of the query. `timeout` (seconds) includes connecting; `name` identifies the query in the log.
 
-        Raises DatabaseGone where nobody answers in that time, QueryRefused where the server has an objection.
+        Raises DatabaseGone if the server does not answer within the timeout, QueryRefused if it reports an error.
         """
         started = asyncio.get_running_loop().time()
         try:
@@ -117,7 +118,7 @@ class DatabasePool:
         return found
 
     def _log_presence(self, gone: str | None) -> None:
-        """Log that the database went or came back: once, however often it is asked meanwhile."""
+        """Log once that the database is gone (`gone` is the reason), and once that it is back (None)."""
         if gone is not None and self._gone is None:
             _log.warning("the database does not answer: %s", gone)
         elif gone is None and self._gone is not None:
@@ -125,31 +126,31 @@ class DatabasePool:
         self._gone = gone
 
     def _log_timeout(self, name: str, seconds: float) -> None:
-        """Log that a query timed out: once, until it has been answered in time again."""
+        """Log a timeout once per query, until the query succeeds again."""
         if name not in self._timed_out:
             _log.warning("the query timed out after %.1f s: %s", seconds, name)
             self._timed_out.add(name)
 
     def _log_recovery(self, name: str) -> None:
         if name in self._timed_out:
-            _log.warning("the query is answered in time again: %s", name)
+            _log.warning("the query no longer times out: %s", name)
             self._timed_out.remove(name)
 
     async def _fetch(self, query: str, values: Any, timeout: float) -> list[dict[str, Any]]:
         deadline = asyncio.get_running_loop().time() + timeout
-        # After a restart of the server every pooled connection is dead, and each is found out once.
+        # After a restart of the server every pooled connection is dead. Each one fails once before it is replaced.
         for _ in range(MAX_CONNECTIONS + 1):
             try:
                 return await self._fetch_by(deadline, query, values)
             except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, _Broken):
                 continue
-        raise DatabaseGone("it ends every connection")
+        raise DatabaseGone("the server closes every connection")
 
     async def _fetch_by(self, deadline: float, query: str, values: Any) -> list[dict[str, Any]]:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            # Within two thirds of the time at most, so that the query still has some.
+            # At most two thirds of the remaining time, so that the query gets the rest.
             wait = min(_CONNECT_TIMEOUT, (deadline - started) * 2 / 3)
             async with self._pool.connection(timeout=max(0.01, wait)) as connection:
                 cut = loop.call_at(deadline, _cut_off, connection)
@@ -159,7 +160,7 @@ class DatabasePool:
                     raise to_query_refused(error) from None
                 except psycopg.OperationalError as error:
                     if loop.time() >= deadline:
-                        # What hung one has hung the others too, and each would cost its waiter as much.
+                        # The other pooled connections probably hang too: close them all instead of waiting for each.
                         await self._pool.drain()
                         raise DatabaseGone(f"no answer within {deadline - started:.1f} s") from None
                     if error.sqlstate is None and connection.broken:
@@ -185,12 +186,12 @@ class DatabasePool:
 
 
 def _to_milliseconds(left: float) -> int:
-    """For the server to end a statement in, and to say so before the connection is cut."""
+    """The statement_timeout: 80 % of the remaining seconds, so that the server's error arrives before the deadline."""
     return max(1, int(left * 800))
 
 
 class _Broken(Exception):
-    """A pooled connection whose other end is gone."""
+    """The server closed a pooled connection."""
 
 
 async def _set_read_only(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -204,9 +205,9 @@ async def _run_query(connection: psycopg.AsyncConnection[Any], query: str, value
 
 
 def _cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
-    """End a connection that a server hangs on: waiting for a cancel request could hang as well."""
+    """Shut down the socket of a hanging connection. A cancel request could hang as well."""
     try:
         with socket.socket(fileno=os.dup(connection.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
-    except (OSError, psycopg.OperationalError):  # gone already
+    except (OSError, psycopg.OperationalError):  # closed already
         return

@@ -1,4 +1,4 @@
-"""What the service answers: whole responses that are made once and sent to many."""
+"""Complete responses that are built once and sent to many clients."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 @dataclass(frozen=True)
 class PreparedResponse:
-    """A whole response, ready to be sent to many."""
+    """Status, body and ETag of a response."""
 
     status: int
     body: bytes
     media_type: str = "application/json"
-    #: Whether all that was asked for could be read.
+    #: False if a part of the document could not be read.
     complete: bool = True
     etag: str = field(init=False)
 
@@ -27,7 +27,7 @@ class PreparedResponse:
         object.__setattr__(self, "etag", f'"{hashlib.blake2b(self.body, digest_size=12).hexdigest()}"')
 
     def reply_to(self, request: Request) -> Response:
-        """The response, or that the client has it already."""
+        """The response, or 304 if the client's ETag matches."""
         headers = {"cache-control": "no-cache", "etag": self.etag}
         if self.status == 200 and self.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -35,13 +35,13 @@ class PreparedResponse:
 
 
 def prepare_json(value: Any, status: int = 200, *, complete: bool = True) -> PreparedResponse:
-    """The value as JSON: times in ISO 8601, intervals in seconds, what is no number null."""
+    """The value as JSON: times in ISO 8601, intervals in seconds, NaN and infinity as null."""
     text = json.dumps(to_json_value(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return PreparedResponse(status, text.encode(), complete=complete)
 
 
 def to_json_value(value: Any) -> Any:
-    """The value in what JSON has."""
+    """The value with only JSON types."""
     if isinstance(value, dict):
         return {key: to_json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""pg_cron for real: a candle a minute, killed backends, a stopped cluster, a candle that does not come."""
+"""Real pg_cron: one candle per minute, killed backends, a stopped cluster, a missing candle."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cron
 
 @pytest.fixture(scope="module")
 def live(cron_url, artifacts):
-    """The pg_cron database with a deployed pair, its job stopped until a test starts it."""
+    """The pg_cron database with a deployed pair. Its job is off until a test switches it on."""
     with psycopg.connect(cron_url, autocommit=True) as db:
         deploy(db, artifacts)
     yield cron_url
@@ -30,7 +30,7 @@ def live(cron_url, artifacts):
 
 @pytest.fixture(scope="module")
 def feeder(live):
-    """One candle a minute, a second after it closes, until the module ends; `paused` holds it back."""
+    """Writes one candle per minute, a second after it closes. The value is the event that pauses it."""
     stop, paused = threading.Event(), threading.Event()
 
     def feed():
@@ -63,7 +63,7 @@ def ask(url, query, values=()):
 
 
 def wait_for(url, query, values=(), seconds=75):
-    """What the query gives as soon as it gives something."""
+    """The rows of the query, as soon as there are any."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -73,7 +73,7 @@ def wait_for(url, query, values=(), seconds=75):
             pass  # the cluster is being restarted
         time.sleep(0.1)
     details = ask(url, "select status, return_message from cron.job_run_details order by runid desc limit 5")
-    pytest.fail(f"{query} {values} gave nothing in {seconds} s; pg_cron says {details}")
+    pytest.fail(f"{query} {values} returned no row within {seconds} s; pg_cron: {details}")
 
 
 FIVE = "select 1 from predictions where candle_time = %s having count(*) = 5"
@@ -93,7 +93,7 @@ def test_every_minute_gets_its_five_predictions(live, feeder):
     assert ask(live, "select count(*) from inference_runs where status = 'failed'") == [(0,)]
 
 
-def test_a_killed_backend_loses_nothing_the_next_run_predicts(live, feeder):
+def test_the_run_after_a_killed_backend_predicts(live, feeder):
     feeder.set()
     running = "select id, backend_pid from inference_runs where status = 'running'"
     before = ask(live, "select count(*) from predictions")
@@ -108,7 +108,7 @@ def test_a_killed_backend_loses_nothing_the_next_run_predicts(live, feeder):
     assert ask(live, "select count(*) from predictions group by candle_time having count(*) <> 5") == []
 
 
-def test_a_stopped_and_started_cluster_goes_on(live, feeder):
+def test_predictions_continue_after_a_cluster_restart(live, feeder):
     before = ask(live, "select count(*) from predictions")
     environment = os.environ | {"CLUSTER": os.environ["CANDLECAST_TEST_CLUSTER"]}
     for step in ("stop", "start"):
@@ -118,7 +118,7 @@ def test_a_stopped_and_started_cluster_goes_on(live, feeder):
     assert ask(live, "select count(*) from predictions")[0][0] >= before[0][0] + 5
 
 
-def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
+def test_a_missing_candle_is_recorded_with_its_reason(live, feeder):
     feeder.set()
     with psycopg.connect(live, autocommit=True) as db:
         db.execute("update ml_settings set value = '2 s' where name = 'candle_timeout'")
@@ -136,7 +136,7 @@ def test_a_candle_that_does_not_come_is_a_row_that_says_so(live, feeder):
     assert "did not arrive within candle_timeout" in error
 
 
-def test_the_jobs_are_there_with_their_schedules(cron_url):
+def test_all_jobs_exist_with_their_schedules(cron_url):
     assert ask(cron_url, "select jobname, schedule, username from cron.job order by jobname") == [
         ("candlecast-aggregate", "11 * * * *", "candlecast_cron"),
         ("candlecast-consistency", "20 0 * * *", "candlecast_cron"),
@@ -148,7 +148,7 @@ def test_the_jobs_are_there_with_their_schedules(cron_url):
     ]
 
 
-def test_the_evaluation_job_promotes_as_the_role_that_runs_it(cron_url, artifacts):
+def test_the_evaluation_job_promotes_as_its_role(cron_url, artifacts):
     with psycopg.connect(cron_url) as db:
         command = db.execute("select command from cron.job where jobname = 'candlecast-evaluate'").fetchone()[0]
         versions = pair(db, artifacts)
@@ -158,7 +158,7 @@ def test_the_evaluation_job_promotes_as_the_role_that_runs_it(cron_url, artifact
         ]
         db.execute("select activate_ensemble(%s), test_ensemble(%s)", (active, challenger))
         judge_daily(db)
-        # The job evaluates as of now: what it compares are the last 24 hours, and the test is as old.
+        # The job evaluates the last 24 hours, so the predictions and the start of the test are relative to now.
         add_day(
             db,
             db.execute("select date_trunc('minute', now()) - interval '24 h'").fetchone()[0],
@@ -170,15 +170,15 @@ def test_the_evaluation_job_promotes_as_the_role_that_runs_it(cron_url, artifact
         db.execute(command)
         decided = db.execute("select challenger_id, decision from ab_evaluations where symbol = 'CRON'").fetchall()
         assert decided == [(challenger, "promote")]
-        told = db.execute(
+        event = db.execute(
             "select ensemble_id, event, changed_by from ensemble_events where symbol = 'CRON' order by id desc limit 1"
         ).fetchone()
-        assert told == (challenger, "promoted", "candlecast_cron")
+        assert event == (challenger, "promoted", "candlecast_cron")
         db.rollback()
 
 
-def test_the_jobs_that_sum_up_and_prune_run_as_their_role(cron_url):
-    """A run of over thirty days ago goes once its hour is summed up; one of 29 days stays."""
+def test_the_aggregate_and_prune_jobs_run_as_their_role(cron_url):
+    """A run older than 30 days is deleted after its hour is aggregated. A run of 29 days ago is kept."""
     with psycopg.connect(cron_url, autocommit=True) as db:
         db.execute(
             "insert into inference_runs (candle_time, status, started_at) values"
@@ -198,8 +198,8 @@ def test_the_jobs_that_sum_up_and_prune_run_as_their_role(cron_url):
         db.execute("delete from runs_hourly where hour < now() - interval '28 days'")
 
 
-def test_every_job_does_its_work_as_the_role_that_runs_it(live):
-    """Whatever cron.job lists, on a database that has candles, predictions and runs to work on."""
+def test_every_job_succeeds_as_its_role(live):
+    """Each job of cron.job, on a database with candles, predictions and runs."""
     with psycopg.connect(live, autocommit=True) as db:
         load_demo(db, datetime.now(UTC))
         last = db.execute("select coalesce(max(id), 0) from inference_runs").fetchone()

@@ -1,4 +1,4 @@
-"""`candlecast feed` while PostgreSQL is stopped and started under it."""
+"""`candlecast feed` while PostgreSQL stops and starts again."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from tests.support.feeding import DAY, HOUR, MINUTE, START, SYMBOLS, difference,
 from tests.support.paths import ROOT
 
 
-def test_a_postgresql_restart_under_the_feed_loses_no_candle(make_database, template):
-    """Twice: once at once, once after minutes in which candles came that nobody could write."""
+def test_the_feed_loses_no_candle_at_a_postgresql_restart(make_database, template):
+    """Twice: an immediate restart, and one after 20 minutes whose candles could not be written."""
     url = make_database(template)
     market = Market(SYMBOLS, START - DAY, START + 4 * HOUR, Faults(4, {"late closed frame": 0.05, "dropped": 0.3}))
     with psycopg.connect(url, autocommit=True) as db:
@@ -35,7 +35,7 @@ def test_a_postgresql_restart_under_the_feed_loses_no_candle(make_database, temp
             return exchange.counters.violations()
 
     async def stored_since(now):
-        """Until ten minutes after that are stored, of every symbol."""
+        """Wait until every symbol has candles up to ten minutes after `now`."""
         query = (
             "select count(*) from (select 1 from candles_1m group by symbol having max(open_time) > to_timestamp(%s))"
         )
@@ -44,7 +44,7 @@ def test_a_postgresql_restart_under_the_feed_loses_no_candle(make_database, temp
             with psycopg.connect(url) as db:
                 if db.execute(f"{query} as whole", (now + 10 * MINUTE,)).fetchone() == (len(SYMBOLS),):
                     return
-            assert time.monotonic() < deadline, "the feed does not go on"
+            assert time.monotonic() < deadline, "the feed does not continue"
             await asyncio.sleep(0.05)
 
     async def cluster(step):

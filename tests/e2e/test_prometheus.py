@@ -1,4 +1,4 @@
-"""A real Prometheus with deploy/prometheus scrapes a real `candlecast serve` over a real database, and answers."""
+"""A real Prometheus with the configuration of deploy/prometheus scrapes a real `candlecast serve`."""
 
 import json
 import re
@@ -22,15 +22,16 @@ from tests.support.deployment import MINUTE
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron
-#: What the issue named so; milliseconds are what everything else about latency is in.
+#: The unit ms is part of the metric's name, as everywhere in the project.
 LINT = "ml_inference_latency_ms metric names should not contain abbreviated units"
 
 
 @contextmanager
 def running(command: list[str], log: Path) -> Iterator[None]:
-    """The program, until the block ends or the tests are killed."""
-    ends_with_us = ["setpriv", "--pdeathsig", "TERM"]
-    with log.open("w") as output, subprocess.Popen([*ends_with_us, *command], stdout=output, stderr=output) as process:
+    """Run the program until the block ends or the tests are killed."""
+    die_with_parent = ["setpriv", "--pdeathsig", "TERM"]
+    arguments = [*die_with_parent, *command]
+    with log.open("w") as output, subprocess.Popen(arguments, stdout=output, stderr=output) as process:
         try:
             yield
         finally:
@@ -38,7 +39,7 @@ def running(command: list[str], log: Path) -> Iterator[None]:
 
 
 def wait_until(found: Callable[[], Any], log: Path, seconds: float = 30) -> Any:
-    """What it gives as soon as that is something."""
+    """The first true value of `found()`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -47,7 +48,7 @@ def wait_until(found: Callable[[], Any], log: Path, seconds: float = 30) -> Any:
         except (urllib.error.URLError, ConnectionError):
             pass
         time.sleep(0.1)
-    pytest.fail(f"nothing within {seconds} s:\n{log.read_text()}")
+    pytest.fail(f"no result within {seconds} s:\n{log.read_text()}")
 
 
 def get(url: str) -> str:
@@ -57,19 +58,19 @@ def get(url: str) -> str:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Its API."""
+    """The HTTP API of a running Prometheus."""
 
     api: str
     log: Path
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
-        """The samples that the expression gives now."""
+        """The current samples of the expression."""
         found = json.loads(get(f"{self.api}/query?{urllib.parse.urlencode({'query': expression})}"))
         assert found["status"] == "success"
         return found["data"]["result"]
 
     def value(self, expression: str) -> str:
-        """The value of its one sample."""
+        """The value of the only sample."""
         (sample,) = self.ask(expression)
         return sample["value"][1]
 
@@ -78,30 +79,30 @@ class Prometheus:
         return [rule for group in groups for rule in group["rules"]]
 
     def wait(self, expression: str) -> None:
-        """Until it gives something."""
+        """Wait until the expression has samples."""
         wait_until(lambda: self.ask(expression), self.log)
 
 
 @pytest.fixture(scope="module")
 def service(primary):
-    """The address of a `candlecast serve` that reads the primary as ann."""
+    """The address of `candlecast serve`, connected to the primary as ann."""
     with primary.connect() as db:
         (newest,) = db.execute(NEWEST).fetchone()
-        db.execute("call run_inference(%s)", (newest - 10 * MINUTE,))  # so that there is a latency to tell
+        db.execute("call run_inference(%s)", (newest - 10 * MINUTE,))  # for the latency metrics
     with serving(f"postgresql://ann:secret@127.0.0.1:{primary.port}/candlecast") as running:
         yield running.url.removeprefix("http://")
 
 
 @pytest.fixture(scope="module")
 def prometheus(service, tmp_path_factory):
-    """One that scrapes the service, with the rules."""
+    """A Prometheus that scrapes the service, with all rules."""
     program = shutil.which("prometheus")
     if not program:
-        pytest.skip("prometheus is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+        pytest.skip("prometheus is not installed: scripts/packages.sh --tests, which make test runs, could not get it")
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copytree(FOLDER, folder / "etc")
     settings = folder / "etc" / "prometheus.yml"
-    # Its target, and faster than in earnest: nobody is to wait for a test.
+    # The target is the test's service. All intervals are one second, so that the test is fast.
     text = settings.read_text().replace("127.0.0.1:8080", service)
     settings.write_text(text.replace("_interval: 5s", "_interval: 1s").replace("timeout: 4s", "timeout: 1s"))
     rules = folder / "etc" / "candlecast.rules.yml"
@@ -115,10 +116,10 @@ def prometheus(service, tmp_path_factory):
         yield server
 
 
-def test_promtool_takes_what_the_service_tells(service):
+def test_promtool_accepts_the_metrics_of_the_service(service):
     promtool = shutil.which("promtool")
     if not promtool:
-        pytest.skip("promtool is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+        pytest.skip("promtool is not installed: scripts/packages.sh --tests, which make test runs, could not get it")
     metrics = get(f"http://{service}/metrics")
     done = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines() == [LINT]
@@ -128,7 +129,7 @@ def test_promtool_takes_what_the_service_tells(service):
     assert "error while linting" in broken.stderr
 
 
-def test_prometheus_scrapes_the_service_and_answers(prometheus, primary):
+def test_prometheus_stores_the_metrics_of_the_service(prometheus, primary):
     assert prometheus.value('count by (symbol) (ml_health{symbol="DEMO"})') == "1"
     ((active,),) = primary.ask("select id::text from active_ensembles where symbol = 'DEMO' and is_active")
     assert prometheus.value('ml_model_version_current{symbol="DEMO"}') == active
@@ -146,7 +147,7 @@ def test_every_rule_can_be_evaluated(prometheus):
     assert [rule for rule in rules if rule["health"] != "ok"] == []
 
 
-def test_an_alert_comes_and_goes_by_itself(prometheus, primary):
+def test_an_alert_fires_and_resolves_by_itself(prometheus, primary):
     alert = 'ALERTS{alertname="CandlecastInferenceOff"}'
     switch = (
         "with changed as (update ml_settings set value = %s where name = 'enabled' returning 1) select * from changed"
@@ -161,21 +162,21 @@ def test_an_alert_comes_and_goes_by_itself(prometheus, primary):
 
 
 def dashboard() -> list[str]:
-    """The expressions of Grafana's dashboard over Prometheus."""
+    """The expressions of the Grafana dashboard for Prometheus."""
     found = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "candlecast-prometheus.json").read_text())
     return [target["expr"] for panel in found["panels"] for target in panel.get("targets", ())]
 
 
-def test_the_dashboard_asks_what_prometheus_can_answer(prometheus):
+def test_the_expressions_of_the_dashboard_have_samples(prometheus):
     answered = [expression for expression in dashboard() if prometheus.ask(expression.replace("$symbol", "DEMO"))]
-    assert len(answered) >= 15, answered  # no feed, no alert, nothing measured yet: those have no sample
+    assert len(answered) >= 15, answered  # no samples: feed, alerts, drift and consistency
 
 
-def test_every_metric_that_is_asked_for_is_told(prometheus, primary):
-    """A series may have no sample yet: then the SQL that would tell it has the name."""
+def test_every_metric_of_rules_and_dashboard_exists(prometheus, primary):
+    """A metric without samples must be named in the SQL of metrics()."""
     source = " ".join(text for (text,) in primary.ask("select prosrc from pg_proc where proname ~ 'metrics$'"))
-    asked = [*(rule["expr"] for rule in RULES), *dashboard()]
-    names = {name for expression in asked for name in re.findall(r"\bml_\w+", expression)}
+    expressions = [*(rule["expr"] for rule in RULES), *dashboard()]
+    names = {name for expression in expressions for name in re.findall(r"\bml_\w+", expression)}
     assert len(names) >= 20
     for name in names:
         assert prometheus.ask(name) or f"'{name}'" in source, name

@@ -1,4 +1,4 @@
-"""The set-up's scripts, run as `make` runs them, on clusters and files of the tests' own."""
+"""The setup scripts, run as `make` runs them, on clusters and files of the tests."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 
 def bash(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A piece of bash in the project's folder, with what the scripts share."""
+    """Run bash in the project's folder after sourcing scripts/common.sh."""
     return subprocess.run(
         ["bash", "-c", f"source scripts/common.sh; {script}"],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def test_env_values_survive_a_shell_and_a_parser(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Main", "15", "a-b", "../etc", "a b", "x" * 41])
-def test_a_cluster_name_that_postgresql_cannot_have_is_refused(name: str) -> None:
+def test_an_invalid_cluster_name_is_refused(name: str) -> None:
     done = bash("true", CLUSTER=name)
     assert done.returncode == 78
     assert "is not a name for a cluster" in done.stderr
@@ -56,7 +56,7 @@ def test_a_cluster_name_that_postgresql_cannot_have_is_refused(name: str) -> Non
 
 
 @pytest.mark.parametrize("action", ["create", "start", "stop", "drop"])
-def test_a_cluster_that_candlecast_did_not_make_stays_untouched(action: str, foreign_cluster: Path) -> None:
+def test_a_cluster_of_another_project_is_not_changed(action: str, foreign_cluster: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()}
     done = cluster_script(action, foreign_cluster.name)
     assert done.returncode == 78
@@ -65,7 +65,7 @@ def test_a_cluster_that_candlecast_did_not_make_stays_untouched(action: str, for
     assert {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()} == before
 
 
-def test_another_clones_cluster_is_refused_a_moved_clone_keeps(foreign_cluster: Path, tmp_path: Path) -> None:
+def test_only_a_moved_clone_may_use_the_cluster_of_another_path(foreign_cluster: Path, tmp_path: Path) -> None:
     other_clone = tmp_path / "clone"
     (other_clone / "scripts").mkdir(parents=True)
     (other_clone / "scripts/cluster.sh").touch()
@@ -80,9 +80,9 @@ def test_another_clones_cluster_is_refused_a_moved_clone_keeps(foreign_cluster: 
 
 @pytest.fixture
 def foreign_cluster() -> Iterator[Path]:
-    """The configuration folder of a cluster that the project did not make, never started."""
+    """The configuration folder of a cluster that another program created. It is never started."""
     if not os.environ.get("CANDLECAST_TEST_URL"):
-        pytest.skip("makes a PostgreSQL cluster: run by `make test`")
+        pytest.skip("creates a PostgreSQL cluster: run it with `make test`")
     version = bash("installed_postgres").stdout.strip()
     name = f"foreign_{os.getpid()}"
     as_root(["env", "LC_ALL=C.UTF-8", "pg_createcluster", "--no-status", "--start-conf", "manual", version, name])
@@ -91,9 +91,9 @@ def foreign_cluster() -> Iterator[Path]:
     as_root(["rm", "-rf", f"/etc/postgresql/{version}/{name}"])
 
 
-def test_clean_leaves_an_environment_that_a_run_is_using() -> None:
+def test_clean_keeps_an_environment_that_is_in_use() -> None:
     if not os.environ.get("CANDLECAST_TEST_URL"):
-        pytest.skip("needs a test run's own cluster: run by `make test`")
+        pytest.skip("needs the cluster of a test run: run it with `make test`")
     name = Path(sys.executable).parents[2].name  # /var/lib/candlecast/<name>/venv/bin/python
     done = subprocess.run(
         ["scripts/clean.sh"],
@@ -114,7 +114,7 @@ def as_root(command: list[str], text: str = "") -> None:
     subprocess.run([*prefix, *command], input=text, text=True, check=True, capture_output=True)
 
 
-def test_the_server_runs_with_the_settings_that_candlecast_needs(admin: psycopg.Connection) -> None:
+def test_the_server_has_the_settings_that_candlecast_needs(admin: psycopg.Connection) -> None:
     row = admin.execute("""
         select current_setting('shared_preload_libraries'), current_setting('cron.use_background_workers'),
             current_setting('data_checksums'), current_setting('listen_addresses'),
@@ -123,7 +123,7 @@ def test_the_server_runs_with_the_settings_that_candlecast_needs(admin: psycopg.
     assert row == ("pg_cron", "on", "on", "localhost", "C.UTF-8")
 
 
-def test_the_server_imports_what_was_installed_not_the_clone(db: psycopg.Connection) -> None:
+def test_the_server_imports_the_installed_package_not_the_clone(db: psycopg.Connection) -> None:
     db.execute("""
         create function pg_temp.place() returns text language plpython3u as $$
             import candlecast
@@ -134,7 +134,7 @@ def test_the_server_imports_what_was_installed_not_the_clone(db: psycopg.Connect
     assert place.startswith("/var/lib/candlecast/candlecast_test_")
 
 
-def test_the_servers_threads_are_one_each(db: psycopg.Connection) -> None:
+def test_the_server_limits_libraries_to_one_thread(db: psycopg.Connection) -> None:
     db.execute("""
         create function pg_temp.variable(name text) returns text language plpython3u as $$
             import os
@@ -147,7 +147,7 @@ def test_the_servers_threads_are_one_each(db: psycopg.Connection) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".env").exists(), reason="make up has not been run in this clone")
-def test_env_is_for_its_owner_alone_and_names_an_interpreter() -> None:
+def test_env_is_private_and_names_an_interpreter() -> None:
     path = ROOT / ".env"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     values = dict(word.split("=", 1) for word in shlex.split(path.read_text(), comments=True))
@@ -196,7 +196,7 @@ def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url,
         assert db.execute("select max(open_time) = '2026-05-03 06:29+00' from candles_1m").fetchone() == (True,)
         assert said[-1] == "symbols: BTCUSDT"
 
-    said = choose(database_url, tmp_path, exchange.rest_url)  # which is gone
+    said = choose(database_url, tmp_path, exchange.rest_url)  # the exchange no longer runs
     assert said[0].startswith("candles not updated, the newest is 2026-05-03 06:29 UTC: http://127.0.0.1:")
     assert said[-1] == "symbols: BTCUSDT"
     assert "GENERATED" not in said
@@ -227,11 +227,11 @@ def test_make_up_generates_candles_on_demand(db, database_url, tmp_path) -> None
         assert not exchange.counters.requests
 
 
-def test_make_up_leaves_candles_alone_that_somebody_else_brought(db, database_url, tmp_path) -> None:
+def test_make_up_keeps_candles_of_another_feeder(db, database_url, tmp_path) -> None:
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 1) == 0
-        asked = exchange.counters.requests.copy()
+        requests = exchange.counters.requests.copy()
         said = choose(database_url, tmp_path, exchange.rest_url)
         assert said[0] == "the database already has candles: nothing to load or generate"
         assert said[-1] == "symbols:"
-        assert exchange.counters.requests == asked
+        assert exchange.counters.requests == requests

@@ -1,6 +1,6 @@
-"""What is left alone goes on: a server that was restored from a dump, and a standby that was promoted.
+"""A server restored from a dump and a promoted standby keep predicting unattended.
 
-Last of all files (conftest.py): the full minute that both wait for is mostly over by then.
+Runs last (conftest.py): by then most of the full minute that both tests wait for has passed.
 """
 
 import pytest
@@ -16,7 +16,7 @@ RUNS = "select distinct username, status from cron.job_run_details where command
 
 
 @pytest.mark.parametrize("server", ["restored", "promoted"])
-def test_its_jobs_bring_candles_and_predict_them(server, request, began):
+def test_its_jobs_write_candles_and_predictions(server, request, began):
     cluster = request.getfixturevalue(server)
     since = began[server]
     wait_for(cluster, FIVE, since, seconds=130)

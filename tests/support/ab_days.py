@@ -1,7 +1,7 @@
 """Generated days for evaluate_ab(): candles that always move, and predictions that are right in chosen minutes.
 
-Which minutes those are is an SQL condition on `m`, the minutes since START. `share(8)` is 8 of 100, evenly spread;
-who is right in `share(58)` is right wherever `share(50)` is.
+The minutes are chosen by an SQL condition on `m`, the minutes since START. `share(8)` selects 8 of 100, evenly spread.
+The minutes of `share(50)` are a subset of those of `share(58)`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ from tests.support.deployment import MINUTE
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 START = datetime(2026, 5, 1, tzinfo=UTC)
-#: The first evaluation: what was predicted from START on is over 24 hours old.
+#: The first evaluation: the first predictions are over 24 hours old.
 AT = START + DAY + 10 * MINUTE
-#: Minutes that are paired at AT: of 24 hours, the last one's outcome is not known yet.
+#: Pairs at AT: 24 hours without the last minute, whose outcome is not known yet.
 PAIRS = 1_439
-#: How the active ensemble is right.
+#: The percentage of minutes in which the active ensemble is right.
 EVEN = 50
 
 _CANDLES = """
@@ -45,12 +45,12 @@ where candle.symbol = %(symbol)s and candle.open_time >= %(since)s and candle.op
 
 
 def share(percent: int) -> str:
-    """The minutes that are right in so many of 100."""
+    """The SQL condition that selects `percent` of 100 minutes."""
     return f"m * 37 % 100 < {percent}"
 
 
 def moving_candles(db: psycopg.Connection, days: int, start: datetime = START, symbol: str = "DEMO") -> None:
-    """Candles whose closes differ from minute to minute, over every horizon."""
+    """Insert candles whose closes differ from minute to minute, over every horizon."""
     db.execute(_CANDLES, {"symbol": symbol, "start": start, "minutes": days * 1_440})
 
 
@@ -65,7 +65,7 @@ def predicted(
     horizons: tuple[int, ...] = (1,),
     symbol: str = "DEMO",
 ) -> None:
-    """Predictions from `since` up to `until`, right as a condition says, or in so many of 100 minutes."""
+    """Insert predictions from `since` to `until`, right where the condition holds, or in `right` of 100 minutes."""
     condition = share(right) if isinstance(right, int) else right
     values = {"symbol": symbol, "ensemble": ensemble, "start": start, "since": since, "until": until}
     query = _PREDICTED.format(right=condition.replace("%", "%%"))
@@ -78,29 +78,29 @@ def setting(db: psycopg.Connection, name: str, value: str | None) -> None:
 
 
 def states(db: psycopg.Connection) -> dict[int, str]:
-    """The state of each ensemble that is more than created."""
+    """The state of each ensemble, except those in state waiting."""
     return dict(db.execute("select id, state from active_ensembles where state <> 'waiting' order by id").fetchall())
 
 
 def evaluated(db: psycopg.Connection, at: Any = AT, function: str = "evaluate_ab") -> dict[int, Any]:
-    """Each challenger's row."""
+    """The evaluation's row of each challenger."""
     rows = db.execute(f"select * from {function}(%s)", (at,)).fetchall()
     return {row.challenger_id: row for row in rows}
 
 
 def evaluate_one(db: psycopg.Connection, at: Any = AT) -> Any:
-    """The one row that there must be."""
+    """The evaluation's only row."""
     (row,) = evaluated(db, at).values()
     return row
 
 
 def put_on_test(db: psycopg.Connection, *ensembles: int) -> None:
-    """In the table itself: no test vectors are tried."""
+    """Set the state in the table, without checking the test vectors."""
     db.execute("update active_ensembles set is_test = true where id = any(%s)", (list(ensembles),))
 
 
 def events(db: psycopg.Connection) -> list[tuple]:
-    """What evaluations changed."""
+    """The events of evaluations."""
     return [
         tuple(row)
         for row in db.execute(
@@ -111,7 +111,7 @@ def events(db: psycopg.Connection) -> list[tuple]:
 
 
 def refused(db: psycopg.Connection, at: Any, function: str = "evaluate_ab") -> psycopg.Error:
-    """The error, which has a remedy."""
+    """The error of an evaluation. It must have a hint."""
     with pytest.raises(psycopg.Error) as error, db.transaction():
         db.execute(f"select * from {function}(%s)", (at,))
     assert error.value.diag.message_hint
@@ -119,7 +119,7 @@ def refused(db: psycopg.Connection, at: Any, function: str = "evaluate_ab") -> p
 
 
 def new_version(db: psycopg.Connection, of_type: str, change: str = "facts") -> int:
-    """A version of the same files under another name, its `facts` changed by an SQL expression."""
+    """Copy a version under another name, with `facts` changed by an SQL expression."""
     rest = "symbol, model_path, trained_at, training_from, training_to, features, feature_hash"
     old, new = db.execute(
         f"insert into model_versions (model_type, version, {rest}, facts)"

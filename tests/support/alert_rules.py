@@ -1,4 +1,4 @@
-"""deploy/prometheus/candlecast.rules.yml: its rules in one list."""
+"""The rules of deploy/prometheus/candlecast.rules.yml as one list."""
 
 from typing import Any
 

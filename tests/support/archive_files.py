@@ -1,4 +1,4 @@
-"""Writes candle files as the exchange publishes them, one candle a line."""
+"""Writes candle files in the exchange's format, one candle per line."""
 
 import io
 import zipfile

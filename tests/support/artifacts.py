@@ -1,4 +1,4 @@
-"""Real, small artifacts for tests: a pair trained in seconds on generated candles, without a database."""
+"""Small real artifacts for tests: a pair trained in seconds on generated candles, without a database."""
 
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ def small_options(seed: int = 0) -> TrainingOptions:
 
 
 def generated_candles(minutes: int) -> dict[str, np.ndarray]:
-    """Generated candles as compute_features reads them: open_time in epoch seconds."""
+    """Generated candles in the format of compute_features: open_time in epoch seconds."""
     candles = generate(FIRST_MINUTE, FIRST_MINUTE + minutes)
     columns = {name: np.asarray(candles[name], np.float64) for name in RAW_COLUMNS if name in candles}
     columns.setdefault("spread_bps", np.full(minutes, np.nan))
@@ -37,12 +37,12 @@ def generated_candles(minutes: int) -> dict[str, np.ndarray]:
 
 @cache
 def generated_dataset(minutes: int = 7_000, symbol: str = "DEMO") -> Dataset:
-    """Features and targets of generated candles. Shared between tests: nothing may change it."""
+    """Features and targets of generated candles. Shared between tests, so its arrays are read-only."""
     candles = generated_candles(minutes)
     open_time, features = compute_features(candles)
     dataset = build_dataset(symbol, open_time, features, candles["open_time"], candles["close"])
     for values in (dataset.features, dataset.returns, dataset.scaled):
-        values.flags.writeable = False
+        values.setflags(write=False)
     return dataset
 
 

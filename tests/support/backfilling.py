@@ -1,4 +1,4 @@
-"""Runs backfill and repair against the stand-in exchange, which answers from a thread of its own."""
+"""Runs backfill and repair with the stand-in exchange, which runs in its own thread."""
 
 import asyncio
 import threading
@@ -14,22 +14,22 @@ from candlecast.exchanges.clock import Clock
 from tests.exchange import Market, StandIn
 from tests.exchange.archives import checksum
 
-#: 2026-05-03 06:30:10 UTC: March and April, which are recorded, are published as months.
+#: 2026-05-03 06:30:10 UTC. March and April are recorded, and published as monthly archives.
 NOW = 1_777_789_810
 TODAY = NOW // 86_400 * 86_400
 DAY = 86_400
-#: Open time of the minute that is not over at NOW.
+#: open_time of the minute that is still open at NOW.
 END = NOW // 60 * 60
 
 
 def standing(now: float = NOW) -> Clock:
-    """A clock that hardly moves: no minute ends while a test looks."""
+    """An almost stopped clock: no minute ends during a test."""
     return Clock(0.01, now)
 
 
 @contextmanager
 def running_exchange(exchange: StandIn) -> Iterator[StandIn]:
-    """The exchange while the test goes on; its own defects are raised at the end."""
+    """Run the exchange until the block ends, then raise its own errors."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -53,42 +53,42 @@ def market_of(
     halts: tuple[tuple[float, float], ...] = (),
     symbols: tuple[str, ...] = ("BTCUSDT",),
 ) -> Iterator[StandIn]:
-    """An exchange without faults that has so many days before today."""
+    """An exchange without faults, with candles of the `days` before today."""
     first = now // DAY * DAY - days * DAY
     with running_exchange(StandIn(Market(symbols, first, now + DAY, halts=halts), standing(now))) as exchange:
         yield exchange
 
 
 def binance(exchange: StandIn, clock: Clock | None = None, archive_url: str | None = None) -> Binance:
-    """Our side of it, which waits by the exchange's clock or by another."""
+    """The client of the exchange."""
     urls = (exchange.rest_url, exchange.stream_url, archive_url or exchange.archive_url)
     return Binance(clock or Clock(50), *urls, weight_limit=exchange.limits.weight_limit)
 
 
 def fill(exchange: StandIn, url: str, days: int, *symbols: str) -> int:
-    """Run `candlecast backfill`; its exit status."""
+    """Run `candlecast backfill`; returns its exit status."""
     return backfill(symbols or ["BTCUSDT"], days, binance(exchange), as_feeder(url))
 
 
 def as_feeder(url: str) -> str:
-    """The same database with a feeder's rights and no more."""
+    """The URL with the role candlecast_feeder."""
     return conninfo.make_conninfo(url, options="-c role=candlecast_feeder")
 
 
 def loaded(db: psycopg.Connection) -> list[str]:
-    """Names of the archives that were loaded, without the symbol."""
+    """Names of the loaded archives, without the symbol."""
     names = db.execute("select name from loaded_archives order by first_open_time").fetchall()
     return [name.removeprefix("BTCUSDT-1m-").removesuffix(".zip") for (name,) in names]
 
 
 class Altered:
-    """The exchange's archives, some with other bytes under a CHECKSUM file that agrees with them."""
+    """The exchange's archives, some of them with changed content and a matching CHECKSUM file."""
 
     def __init__(self, exchange: StandIn, contents: dict[str, bytes]) -> None:
         self._right, self._contents = exchange.archives, contents
 
     def find(self, path: str, now: float) -> tuple[str, bytes] | None:
-        """As Archives.find."""
+        """Like Archives.find."""
         found = self._right.find(path, now)
         if found is None or found[0].removesuffix(".CHECKSUM") not in self._contents:
             return found

@@ -1,4 +1,4 @@
-"""Writes small csv files for `candlecast load`, one valid candle a line, and reads what the table has of them."""
+"""Writes small CSV files for `candlecast load`, one valid candle per line, and reads the stored candles."""
 
 from pathlib import Path
 

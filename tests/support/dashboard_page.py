@@ -1,4 +1,4 @@
-"""Checks of the dashboard's page in a browser: that it is live, what its chart shows, what axe-core finds."""
+"""Checks of the dashboard in a browser: whether it is live, what its chart draws, what axe-core finds."""
 
 import io
 import os
@@ -16,7 +16,7 @@ DESKTOP = {"width": 1440, "height": 900}
 LAPTOP = {"width": 1280, "height": 720}
 NARROW = {"width": 1250, "height": 820}
 PHONE = {"width": 390, "height": 844}
-#: For who wants to look at them: SCREENSHOTS=folder.
+#: SCREENSHOTS=folder writes screenshots there.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 
@@ -35,8 +35,8 @@ def closing_time(candle_time: datetime) -> str:
     return (candle_time + MINUTE).strftime("%H:%M")
 
 
-def drawn_stretches(page: Page) -> list[tuple[int, int]]:
-    """From where to where, in pixels from the left, the chart shows the color of past forecasts, a brown."""
+def drawn_ranges(page: Page) -> list[tuple[int, int]]:
+    """Pixel ranges, from the left, in which the chart shows brown, the color of past forecasts."""
     image = Image.open(io.BytesIO(page.locator("#chart").screenshot())).convert("RGB")
     red, green, blue = np.asarray(image).astype(int).transpose(2, 0, 1)
     columns = np.flatnonzero(((red - green > 10) & (green - blue > 25)).any(axis=0))
@@ -44,11 +44,11 @@ def drawn_stretches(page: Page) -> list[tuple[int, int]]:
 
 
 def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical."""
-    found = Axe().run(page).response["violations"]
+    """The serious and critical violations that axe-core finds."""
+    violations = Axe().run(page).response["violations"]
     return [
-        f"{one['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
+        f"{violation['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
     ]

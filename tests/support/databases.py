@@ -1,4 +1,4 @@
-"""Databases by URL, and `alembic` as a user runs it."""
+"""Database URLs, and the command `alembic`."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tests.support.paths import ROOT
 
 
 def alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `alembic ARGUMENTS` on the database; what it printed, its exit status unchecked."""
+    """Run `alembic ARGUMENTS` on the database. The exit status is not checked."""
     return subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
         cwd=ROOT,
@@ -22,5 +22,5 @@ def alembic(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def with_database(url: str, name: str) -> str:
-    """The same server, another database: as key=value pairs, which libpq takes wherever it takes a URI."""
+    """Another database of the same server, as a key=value connection string."""
     return conninfo.make_conninfo(url, dbname=name)

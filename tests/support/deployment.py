@@ -1,4 +1,4 @@
-"""Puts generated candles and small real models into a database: registered, as ensembles, active."""
+"""Writes generated candles into a database, registers small real models, creates and activates ensembles."""
 
 import json
 import shutil
@@ -12,17 +12,17 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 MINUTE = timedelta(minutes=1)
-#: The candle_time that most tests predict from: the last candle of `load_demo`.
+#: The candle_time of most tests: the last candle of `load_demo`.
 NEWEST = datetime(2026, 5, 2, 11, 59, tzinfo=UTC)
 
 
 def load_demo(db: psycopg.Connection, until: datetime = NEWEST + MINUTE, days: int = 1) -> int:
-    """Generated candles of DEMO, the newest one closing at `until`."""
+    """Generate DEMO candles; the newest one closes at `until`."""
     return db.execute("select generate_demo_candles(%s, %s)", (until, days)).fetchone()[0]
 
 
 def readable_copies(artifacts: Any) -> tuple[Path, Path]:
-    """The two folders again, where the server's own user can read them; remove their parent after use."""
+    """Copies of the two folders that the server's user can read. Remove their parent after use."""
     parent = Path(tempfile.mkdtemp(prefix="candlecast-models-"))
     parent.chmod(0o755)
     return tuple(
@@ -31,7 +31,7 @@ def readable_copies(artifacts: Any) -> tuple[Path, Path]:
 
 
 def register(db: psycopg.Connection, folder: Path, **changes: Any) -> int:
-    """register_model() with the files of a folder; `changes` replace arguments, or files by name in `files`."""
+    """Call register_model() with the files of a folder. `changes` replace arguments; `files` and `facts` are merged."""
     facts = json.loads((folder / "facts.json").read_text())
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "facts.json"}
     files |= changes.pop("files", {})
@@ -55,27 +55,27 @@ def register(db: psycopg.Connection, folder: Path, **changes: Any) -> int:
 
 
 def create(db: psycopg.Connection, artifacts: Any, weight: float | None = 0.5, *, is_test: bool = False) -> int:
-    """An ensemble of the two folders, not active."""
+    """Create an ensemble of the two folders, not active."""
     mamba, lgbm = (register(db, Path(folder)) for folder in artifacts)
     query = "select create_ensemble(%s, %s, %s, %s)"
     return db.execute(query, (mamba, lgbm, weight, is_test)).fetchone()[0]
 
 
 def deploy(db: psycopg.Connection, artifacts: Any, weight: float | None = 0.5) -> int:
-    """An ensemble of the two folders, active."""
+    """Create and activate an ensemble of the two folders."""
     ensemble_id = create(db, artifacts, weight)
     db.execute("select activate_ensemble(%s)", (ensemble_id,))
     return ensemble_id
 
 
 def ensemble_of(artifacts: Any) -> tuple[str, dict[str, Any]]:
-    """The text of calibration.json and the facts of the ensemble that was exported with these two folders."""
+    """calibration.json (text) and facts.json of the ensemble that was exported with these two folders."""
     folder = Path(artifacts[0]).parents[1] / "ensemble" / Path(artifacts[0]).name
     return (folder / "calibration.json").read_text(), json.loads((folder / "facts.json").read_text())
 
 
 def create_calibrated(db: psycopg.Connection, artifacts: Any, **changes: Any) -> int:
-    """create_ensemble() with all that was exported, not active; `changes` replace arguments."""
+    """Create an ensemble with its exported calibration, not active. `changes` replace arguments."""
     calibration, facts = ensemble_of(artifacts)
     values = {
         "mamba_version_id": register(db, Path(artifacts[0])),
@@ -89,17 +89,17 @@ def create_calibrated(db: psycopg.Connection, artifacts: Any, **changes: Any) ->
 
 
 def deploy_calibrated(db: psycopg.Connection, artifacts: Any, **changes: Any) -> int:
-    """The same, active."""
+    """Create and activate an ensemble with its exported calibration."""
     ensemble_id = create_calibrated(db, artifacts, **changes)
     db.execute("select activate_ensemble(%s)", (ensemble_id,))
     return ensemble_id
 
 
 def in_backend(db: psycopg.Connection, python: str) -> None:
-    """Run Python inside this connection's backend: its environment, its modules."""
+    """Run Python in the backend of this connection."""
     db.execute(f"do language plpython3u $python${python}$python$")
 
 
 def forget_models(db: psycopg.Connection) -> None:
-    """Empty this backend's cache of loaded models."""
+    """Clear the model cache of this backend."""
     in_backend(db, "GD.pop('candlecast', None)")

@@ -1,4 +1,4 @@
-"""Candles for feature tests, generated or read from ../shared/data; written to the database, read back as features."""
+"""Candles for feature tests, generated or real (../shared/data): inserts them and reads their features."""
 
 import math
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ Candles = dict[str, np.ndarray]
 
 
 def candles_of(close, *, start: int = START, **columns) -> Candles:
-    """Candles a minute apart with these closes; other columns as given (a value or one a candle), else plain ones."""
+    """One candle per minute with these closes. `columns`: a value or one value per candle; the others have defaults."""
     close = np.asarray(close, np.float64)
     given = {name: np.broadcast_to(np.asarray(values, np.float64), close.shape) for name, values in columns.items()}
     volume = given.get("volume", np.full_like(close, 1.0))
@@ -41,7 +41,7 @@ def candles_of(close, *, start: int = START, **columns) -> Candles:
 def random_candles(
     rows: int, seed: int, *, price: float = 60_000.0, tick: float = 0.01, volatility: float = 5e-4, quiet: float = 0.1
 ) -> Candles:
-    """A walk on a grid of ``tick``; a share ``quiet`` of the minutes has no trade and keeps the price."""
+    """A random walk on a grid of ``tick``. A share ``quiet`` of the minutes has no trades and an unchanged price."""
     random = np.random.default_rng(seed)
     trades = random.random(rows) >= quiet
     steps = np.where(trades, random.normal(0, volatility, rows), 0)
@@ -67,12 +67,12 @@ def random_candles(
 
 
 def real_candles(*names: str) -> Candles:
-    """The candles of files of ../shared/data, one after the other. Skips the test where they are absent."""
+    """The candles of files in ../shared/data, concatenated. Skips the test if they are missing."""
     parts = []
     for name in names:
         path = SHARED_DATA / name
         if not path.exists():
-            pytest.skip(f"real candles are not here: {path}")
+            pytest.skip(f"real candles are missing: {path}")
         file = read_candle_file(path)
         parts.append({"open_time": file.open_time // 1_000_000, **file.columns})
     return {name: np.concatenate([part[name] for part in parts]) for name in ("open_time", *RAW_COLUMNS)}
@@ -101,7 +101,7 @@ def insert(db: psycopg.Connection, symbol: str, candles: Candles) -> None:
 def features(
     db: psycopg.Connection, symbol: str, from_time: int | None = None, to_time: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """open_time (n,) and features (n, features) of the view, or of features_between where bounds are given, by time."""
+    """open_time (n,) and features (n, features) in time order: of features_between with bounds, else of the view."""
     columns = f"extract(epoch from open_time)::float8, {', '.join(FEATURES)}"
     if from_time is None or to_time is None:
         query, values = f"select {columns} from features_1m where symbol = %s order by open_time", [symbol]

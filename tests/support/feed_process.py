@@ -1,4 +1,4 @@
-"""The feed as a process of its own by a replay's clock, for tests that kill it: see tests/db/candles/test_feed.py."""
+"""The feed in a separate process on a replay's clock, for tests that kill it (tests/db/candles/test_feed.py)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Runs the feed against the stand-in exchange, faster than time, and compares the table with the market."""
+"""Runs the feed with the stand-in exchange, faster than real time, and compares the table with the market."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ from candlecast.exchanges.clock import Clock
 from tests.exchange import Counters, Faults, Market, Row, StandIn
 
 SYMBOLS = ("BTCUSDT", "AVAXUSDT", "FILUSDT")
-#: 2026-04-16 11:00 UTC, where the recorded months are: what clocks show when a replay begins.
+#: The start of a replay: 2026-04-16 11:00 UTC, within the recorded months.
 START = 1_776_337_200
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 _COLUMNS = ", ".join(Row._fields[1:])
@@ -38,7 +38,7 @@ create trigger note_written after insert or update on candles_1m for each row ex
 
 
 class ReplayClock(Clock):
-    """A clock whose speed can change on the way."""
+    """A clock whose speed can change."""
 
     def __init__(self, speed: float, start: float = START) -> None:
         super().__init__(speed, start)
@@ -53,32 +53,32 @@ class ReplayClock(Clock):
 
 
 def stored(db: psycopg.Connection, symbol: str, table: str = "candles_1m") -> list[Row]:
-    """All that the table has of a symbol."""
+    """All rows of a symbol in the table."""
     return [Row(*row) for row in db.execute(_ROWS.format(table=table), (symbol,))]
 
 
 def watch(db: psycopg.Connection) -> None:
-    """Keep every version of every row of candles_1m from now on, in a table ``written``."""
+    """Record every version of every row of candles_1m from now on, in the table ``written``."""
     db.execute(_WATCH)
 
 
 def difference(db: psycopg.Connection, market: Market, symbol: str, first: float, last: float) -> str:
-    """How the table differs from what happened: nothing where it holds all of [first, last), and only what is true."""
+    """The differences between the table and the market; empty if the table has exactly the candles of [first, last)."""
     have = {row.open_time: row for row in stored(db, symbol)}
     first, last = min([int(first), *have]), max([int(last), *(minute + MINUTE for minute in have)])
     truth = {row.open_time: row for row in market.truth(symbol, first, last)}
     found = {
         "missing": sorted(truth.keys() - have.keys()),
-        "too many": sorted(have.keys() - truth.keys()),
+        "extra": sorted(have.keys() - truth.keys()),
         "wrong": sorted(minute for minute in truth.keys() & have.keys() if truth[minute] != have[minute]),
     }
     lines = [f"{len(minutes)} {what}: {minutes[:5]}" for what, minutes in found.items() if minutes]
-    lines += [f"{have[minute]} where it was {truth[minute]}" for minute in found["wrong"][:1]]
+    lines += [f"{have[minute]} instead of {truth[minute]}" for minute in found["wrong"][:1]]
     return f"{symbol}: {'; '.join(lines)}" if lines else ""
 
 
 def never_true(db: psycopg.Connection, market: Market, symbol: str) -> list[Row]:
-    """Versions that were once written, see ``watch``, and are none that the exchange ever called closed."""
+    """Versions recorded by ``watch`` that the exchange never published as closed candles."""
     versions = stored(db, symbol, "written")
     minutes = {row.open_time for row in versions}
     known = {market.row(symbol, minute, now) for minute in minutes for now in (minute + MINUTE, math.inf)}
@@ -89,7 +89,7 @@ def never_true(db: psycopg.Connection, market: Market, symbol: str) -> list[Row]
 async def feeding(
     exchange: StandIn, url: str, options: FeedOptions, symbols: Sequence[str] = SYMBOLS, clock: Clock | None = None
 ) -> AsyncIterator[Binance]:
-    """The feed in the background; stopped at the end, and whatever it raised is raised here."""
+    """Run the feed in the background, stop it at the end, and raise its errors."""
     clock = clock or exchange.clock
     urls = (exchange.rest_url, exchange.stream_url, exchange.archive_url)
     async with Binance(clock, *urls, weight_limit=exchange.limits.weight_limit) as binance:
@@ -104,26 +104,26 @@ async def feeding(
 
 @dataclass(frozen=True)
 class Replay:
-    """What is left of a replay with every fault, when the feed was stopped."""
+    """The result of a replay with all faults, after the feed was stopped."""
 
     seed: int
-    differences: list[str]  #: of the table from what happened, and of what was ever written
+    differences: list[str]  #: between the table, including earlier versions of its rows, and the market
     counters: Counters
     rows: int
     refused_archives: int
 
     def problems(self) -> list[str]:
-        """What must not be."""
+        """The differences and the violations of the exchange's rules; empty if all is well."""
         return self.differences + [f"{name}: {count}" for name, count in self.counters.violations().items()]
 
 
 def replay(
     seeds: Sequence[int], urls: Sequence[str], hours: float, speed: float, symbols: Sequence[str] = SYMBOLS
 ) -> list[Replay]:
-    """Feed for so many hours with all faults, then half an hour without, in which the feed catches up and verifies.
+    """Feed for ``hours`` with all faults, then half an hour without faults, in which the feed catches up and verifies.
 
-    A seed has an exchange and a database of its own; all run side by side in this process. Every other exchange has a
-    limit so low that it matters. Beside the feed days of the archive are fetched, over the same connections.
+    Each seed has its own exchange and database; all run concurrently in this process. Every other exchange has a low
+    rate limit. At the same time daily archives are downloaded over the same connections.
     """
     logging.getLogger("candlecast").setLevel(logging.ERROR)
 
@@ -146,8 +146,8 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
         async with standing_in as exchange, feeding(exchange, url, FeedOptions(lookback=8 * HOUR), symbols) as binance:
             refused = await _fetch_archives(binance, exchange, 6)
             await clock.sleep(end - clock.now())
-            # A machine that does other things too is late with everything; the replay's clock waits for nobody.
-            # The feed has caught up when all it should have is there; then it hears every ping, and answers.
+            # On a busy machine everything is late, but the replay's clock does not wait. The feed has caught up when
+            # all candles are stored and all pings are answered.
             for _ in range(10):
                 unanswered = _unanswered(exchange)
                 if not unanswered and not await asyncio.to_thread(_differences, db, market, end):
@@ -155,7 +155,7 @@ async def _replay(seed: int, url: str, hours: float, speed: float, symbols: Sequ
                 await asyncio.sleep(1.5)
         found = unanswered + await asyncio.to_thread(_differences, db, market, end)
         for symbol in symbols:
-            found += [f"never so: {row}" for row in await asyncio.to_thread(never_true, db, market, symbol)]
+            found += [f"never published: {row}" for row in await asyncio.to_thread(never_true, db, market, symbol)]
         (rows,) = db.execute("select count(*) from candles_1m").fetchone()
     return Replay(seed, found, exchange.counters, rows, refused)
 
@@ -166,14 +166,14 @@ def _differences(db: psycopg.Connection, market: Market, until: float) -> list[s
 
 
 def _unanswered(exchange: StandIn) -> list[str]:
-    """Pings that wait for their pong for a second, a real one, and more."""
+    """Pings without a pong for more than a second of real time."""
     ages = (age / exchange.clock.speed for age in exchange.unanswered_pings())
     lines = [f"a ping without a pong for {age:.1f} s" for age in ages if age > 1]
     return lines if exchange.counters.pongs else [*lines, "no ping was ever answered"]
 
 
 async def _fetch_archives(binance: Binance, exchange: StandIn, count: int) -> int:
-    """Fetch yesterday's archive so often; how often it was refused for good. A damaged one is never let through."""
+    """Download yesterday's archive ``count`` times; returns the number of refusals. Damaged ones must be refused."""
     yesterday = datetime.fromtimestamp(START, UTC).date() - timedelta(days=1)
     (archive,) = binance.archives(exchange.market.symbols[0], yesterday, yesterday)
     path = archive.url.removeprefix(exchange.archive_url)
@@ -181,7 +181,7 @@ async def _fetch_archives(binance: Binance, exchange: StandIn, count: int) -> in
     for _ in range(count):
         try:
             content = await binance.download(archive)
-        except ExchangeError as error:  # three times a damaged one, or six times an error of the server
+        except ExchangeError as error:  # after three damaged downloads or six server errors
             refused += archive.name in error.message
         else:
             _, right = exchange.archives.find(path, exchange.clock.now())

@@ -1,4 +1,4 @@
-"""Which leaves an exported LightGBM graph reaches, to compare them with LightGBM's own."""
+"""The leaves that an exported LightGBM graph reaches, for a comparison with LightGBM."""
 
 import lightgbm
 import numpy as np
@@ -7,10 +7,10 @@ import onnxruntime
 
 
 def leaf_numbers(model: onnx.ModelProto, booster: lightgbm.Booster, rows: np.ndarray) -> np.ndarray:
-    """Leaf reached in each tree, (rows, trees), by a copy of the graph whose leaf weights are leaf numbers.
+    """The leaf reached in each tree, (rows, trees), from a copy of the graph whose leaf weights are leaf numbers.
 
-    The copy has a target for each tree. Its leaves are told apart by their values in the original, which
-    LightGBM numbers.
+    The copy has one target per tree. Leaves are identified by their values in the original graph, which LightGBM
+    numbers.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -22,7 +22,7 @@ def leaf_numbers(model: onnx.ModelProto, booster: lightgbm.Booster, rows: np.nda
     for tree in range(booster.num_trees()):
         leaves = int((tree_ids == tree).sum())
         values = np.array([booster.get_leaf_output(tree, leaf) for leaf in range(leaves)], dtype=np.float32)
-        assert len(np.unique(values)) == leaves, "leaves of one value cannot be told apart"
+        assert len(np.unique(values)) == leaves, "leaves with the same value cannot be identified"
         for leaf, value in enumerate(values):
             numbers[(tree_ids == tree) & (weights == value)] = leaf
     assert (numbers >= 0).all()

@@ -1,4 +1,4 @@
-"""Days that decide A/B tests, and the invariants of the ensembles' states and history."""
+"""Days that decide A/B tests, and the invariants of the states and the history of ensembles."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from tests.support.deployment import in_backend, register
 
 SYMBOLS = ("DEMO", "OTHER")
 DAY = timedelta(days=1)
-#: After the training rows of tests/support/artifacts.py, so that these days may be judged.
+#: After the training rows of tests/support/artifacts.py, so that these days are out-of-sample.
 FIRST_DAY = datetime(2026, 2, 1, tzinfo=UTC)
-#: Minutes of a day that have candles: enough for the confidence sequence to tell right from wrong.
+#: Minutes of a day that have candles: enough for the confidence sequence to decide.
 MINUTES = 100
 STATE_TABLES = ("active_ensembles", "ensemble_events", "ab_evaluations")
 
-# Up and down by turns: from an even minute the price rises.
+# The price alternates: it rises from even minutes and falls from odd ones.
 _CANDLES = """
 insert into candles_1m (
     symbol, open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,
@@ -37,7 +37,7 @@ insert into predictions (
 select
     %(symbol)s, id, candle_time, candle_time + interval '1 minute', 1, predicted, 100, 100 + minute %% 2, predicted,
     predicted, 1
-from unnest(%(ids)s::bigint[], %(shares)s::float8[]) as judged (id, share)
+from unnest(%(ids)s::bigint[], %(shares)s::float8[]) as ensemble (id, share)
 cross join generate_series(0, %(minutes)s - 1) as minute
 cross join lateral (values (
     %(day)s + minute * interval '1 minute',
@@ -47,9 +47,9 @@ on conflict do nothing"""
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection:
-    """A superuser's connection, autocommit; rows have names. Its backend does without torch, which takes seconds.
+    """A superuser's autocommit connection with named rows. Its backend does not load torch, which takes seconds.
 
-    No statement waits for good, so that a test that fails while another session holds a lock ends.
+    A statement timeout ends a test that fails while another session holds a lock.
     """
     usual = {"autocommit": True, "row_factory": namedtuple_row, "options": "-c statement_timeout=20s"}
     db = psycopg.connect(url, **usual | options)
@@ -60,15 +60,15 @@ def connect(url: str, **options: Any) -> psycopg.Connection:
 
 
 def judge_daily(db: psycopg.Connection, **values: str) -> None:
-    """Settings by which one day like `add_day` decides; `values` replace and add."""
+    """Change the settings so that one day of `add_day` decides. `values` are further settings."""
     values = {"promotion_guard": "none", "ab_min_pairs": "1"} | values
     db.cursor().executemany("update ml_settings set value = %s where name = %s", [(v, k) for k, v in values.items()])
 
 
 def add_day(db: psycopg.Connection, day: int | datetime, symbol: str, shares: Mapping[int, float]) -> datetime:
-    """A day's candles and predictions, each ensemble right in its share of minutes; returns its end.
+    """Insert a day's candles and predictions, each ensemble right in its share of the minutes; returns the day's end.
 
-    The day is numbered, or begins with a minute.
+    `day` is the number of the day or its first minute.
     """
     if isinstance(day, int):
         day = FIRST_DAY + day * DAY
@@ -79,12 +79,12 @@ def add_day(db: psycopg.Connection, day: int | datetime, symbol: str, shares: Ma
 
 
 def pair(db: psycopg.Connection, artifacts: Any, **changes: Any) -> tuple[int, int]:
-    """Two versions of the two folders; `changes` go to register()."""
+    """Register the versions of the two folders. `changes` are passed to register()."""
     return tuple(register(db, Path(folder), **changes) for folder in artifacts)
 
 
 def tables(db: psycopg.Connection) -> dict[str, list]:
-    """All that says what is live and why, whole."""
+    """All rows of the tables with the states of ensembles and their reasons."""
     return {name: db.execute(f"select * from {name} order by id").fetchall() for name in STATE_TABLES}
 
 
@@ -95,7 +95,11 @@ def states(db: psycopg.Connection, symbol: str = "DEMO") -> dict[int, str]:
 
 
 def check(db: psycopg.Connection, places: int) -> None:
-    """What holds after any calls: who may be live, that who had an active one has one, that history is complete."""
+    """Check the invariants that hold after any calls.
+
+    The number of ensembles per state is limited, a symbol that had an active ensemble still has one, and the history
+    is complete.
+    """
     ensembles = db.execute("select id, symbol, state from active_ensembles").fetchall()
     counts: dict[tuple, int] = defaultdict(int)
     for _, symbol, state in ensembles:
@@ -105,7 +109,7 @@ def check(db: psycopg.Connection, places: int) -> None:
     events = db.execute("select * from ensemble_events order by id").fetchall()
     replayed: dict[int, str] = {}
     for event in events:
-        assert event.from_state == replayed.get(event.ensemble_id), ("a change is missing or told twice", event)
+        assert event.from_state == replayed.get(event.ensemble_id), ("a change is missing or recorded twice", event)
         assert event.from_state != event.to_state, event
         replayed[event.ensemble_id] = event.to_state
     assert replayed == {each: state for each, _, state in ensembles}
@@ -113,37 +117,37 @@ def check(db: psycopg.Connection, places: int) -> None:
     assert had == {symbol for _, symbol, state in ensembles if state == "active"}
     columns = "symbol, ensemble_id, came_by, live_from, decided_at, evaluation_id, went_by, live_to"
     history = db.execute(f"select {columns} from ensemble_history order by live_from").fetchall()
-    stretches = _stretches(events)
-    assert list(map(tuple, history)) == stretches
+    periods = _active_periods(events)
+    assert list(map(tuple, history)) == periods
     for each, symbol, state in ensembles:
-        if state == "shadow":  # what the last promotion replaced
-            before, now = [stretch for stretch in stretches if stretch[0] == symbol][-2:]
+        if state == "shadow":  # replaced by the last promotion
+            before, now = [period for period in periods if period[0] == symbol][-2:]
             assert (before[1], now[2]) == (each, "promoted"), (before, now)
     _check_evaluations(db.execute("select * from ab_evaluations order by id").fetchall(), events)
 
 
-def _stretches(events: list) -> list[tuple]:
-    """What ensemble_history has to say. One active ensemble goes and the next comes in one breath: nothing between."""
-    stretches: list[list] = []
-    open_stretch: dict[str, list] = {}
+def _active_periods(events: list) -> list[tuple]:
+    """The expected rows of ensemble_history. The events of a change of the active ensemble are adjacent."""
+    periods: list[list] = []
+    open_period: dict[str, list] = {}
     for place, event in enumerate(events):
         if event.from_state == "active":
-            stretch = open_stretch.pop(event.symbol)
-            assert stretch[1] == event.ensemble_id, ("another one was active", event)
+            period = open_period.pop(event.symbol)
+            assert period[1] == event.ensemble_id, ("another one was active", event)
             successor = events[place + 1]
-            stretch += [event.event, successor.recorded_at]
+            period += [event.event, successor.recorded_at]
             assert (successor.symbol, successor.to_state) == (event.symbol, "active"), ("a gap", event, successor)
             assert successor.recorded_at >= event.recorded_at
         if event.to_state == "active":
-            assert event.symbol not in open_stretch, ("two at once", event)
-            stretch = [event.symbol, event.ensemble_id, event.event, event.recorded_at, event.at_time]
-            open_stretch[event.symbol] = [*stretch, event.evaluation_id]
-            stretches.append(open_stretch[event.symbol])
-    return [(*stretch, None, None) if len(stretch) == 6 else tuple(stretch) for stretch in stretches]
+            assert event.symbol not in open_period, ("two at once", event)
+            period = [event.symbol, event.ensemble_id, event.event, event.recorded_at, event.at_time]
+            open_period[event.symbol] = [*period, event.evaluation_id]
+            periods.append(open_period[event.symbol])
+    return [(*period, None, None) if len(period) == 6 else tuple(period) for period in periods]
 
 
 def _check_evaluations(rows: list, events: list) -> None:
-    """Each decision has done what it says, and nothing else."""
+    """Each decision caused exactly its own events."""
     done: dict[int, set] = defaultdict(set)
     for event in events:
         if event.evaluation_id is not None:

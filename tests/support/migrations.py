@@ -1,4 +1,4 @@
-"""Runs migrations in the tests' own process: a second faster than the command, and errors are exceptions."""
+"""Runs migrations in the process of the tests: a second faster than the command, and errors are exceptions."""
 
 import os
 from unittest import mock
@@ -13,7 +13,7 @@ CONFIG = Config(ROOT / "alembic.ini")
 
 
 def migrate(url: str, revision: str) -> None:
-    """Take the database to a revision (or head, base), up or down as it needs."""
+    """Upgrade or downgrade the database to a revision (or head, base)."""
     with psycopg.connect(url) as db:
         known = db.execute("select to_regclass('public.candlecast_version') is not null").fetchone()[0]
         now = (known and db.execute("select max(version_num) from public.candlecast_version").fetchone()[0]) or ""

@@ -1,4 +1,4 @@
-"""Runs `candlecast serve` as a process, and brings a database's candles and forecasts up to now."""
+"""Runs `candlecast serve` as a process, and brings the candles and predictions of a database up to date."""
 
 import os
 import selectors
@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 
 
 class Service:
-    """A running service: `get('/health')`, and what became of it."""
+    """A running service: `get('/health')`, `end()`."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process = process
@@ -30,17 +30,17 @@ class Service:
         return self.client.get(path, **options)
 
     def wait_for(self, path: str, holds: Callable[[httpx.Response], bool], seconds: float = 15) -> httpx.Response:
-        """The first answer for which it holds."""
+        """The first response for which `holds` is true."""
         until = time.monotonic() + seconds
         while True:
             answer = self.get(path)
             if holds(answer):
                 return answer
-            assert time.monotonic() < until, f"{path} still says {answer.status_code} {answer.text[:500]}"
+            assert time.monotonic() < until, f"{path} still returns {answer.status_code} {answer.text[:500]}"
             time.sleep(0.1)
 
     def end(self) -> tuple[int, str]:
-        """Exit status and standard error after SIGTERM."""
+        """Stop the service with SIGTERM; returns its exit status and standard error."""
         self.process.send_signal(signal.SIGTERM)
         try:
             _, error = self.process.communicate(timeout=10)
@@ -52,7 +52,7 @@ class Service:
 
 @contextmanager
 def serving(url: str, *options: str) -> Iterator[Service]:
-    """A service over this database on a free port of 127.0.0.1, ended after."""
+    """Run the service for this database on a free port of 127.0.0.1 until the block ends."""
     process = subprocess.Popen(
         [*CANDLECAST, "serve", "--port", "0", *options],
         cwd=ROOT,
@@ -77,14 +77,14 @@ def serving(url: str, *options: str) -> Iterator[Service]:
 def _first_line(process: subprocess.Popen[str]) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(timeout=15), "the service says nothing"
+        assert selector.select(timeout=15), "the service prints nothing"
     line = process.stdout.readline()
     assert line.startswith("candlecast serves http://127.0.0.1:"), line + process.stderr.read()
     return line
 
 
 def bring_up_to_now(db: psycopg.Connection, *, minutes: int = 90) -> None:
-    """The clone's candles replaced by two days' until now, so many minutes' forecasts, and one of the newest candle."""
+    """Replace the candles by two days until now, and predict the last `minutes` minutes and the newest candle."""
     db.execute("truncate candles_1m")
     load_demo(db, datetime.now(UTC), days=2)
     columns = (
@@ -101,7 +101,7 @@ def bring_up_to_now(db: psycopg.Connection, *, minutes: int = 90) -> None:
 
 
 def next_minute(db: psycopg.Connection) -> datetime:
-    """The candles that closed meanwhile, and the newest one's forecast; its candle_time."""
+    """Write the candles that have closed since, and predict the newest one; returns its candle_time."""
     load_demo(db, datetime.now(UTC))
     newest = db.execute("select max(open_time) from candles_1m").fetchone()[0]
     if not db.execute("select exists (select from predictions where candle_time = %s)", (newest,)).fetchone()[0]:

@@ -1,5 +1,5 @@
-// The page: asks for its documents, keeps what came, and shows it. No framework, no build: these modules are served as
-// they are.
+// The page: polls its documents, stores them and renders them. No framework and no build step: the modules are served
+// as they are.
 
 import { PriceChart } from "./chart.js";
 import { byId, choice, element, onChoice, write } from "./dom.js";
@@ -9,9 +9,10 @@ import { ageOf, forecastState, verdict } from "./freshness.js";
 import { showHealth, showOperations } from "./operations.js";
 import { Poll } from "./poll.js";
 import { showBoard, showCoverage, showDrift, showHistory, showHorizons, showTests } from "./record.js";
-import { NOT_YET, notRead } from "./sections.js";
+import { LOADING, notRead } from "./sections.js";
 
 const NO_LIVE = { symbol: null, newest_candle: null, candles: [], forecast: [], past: [] };
+const SYNTHETIC = "DEMO"; // the symbol of generated candles
 const state = {
   symbol: new URLSearchParams(location.search).get("symbol"),
   problem: null,
@@ -22,7 +23,7 @@ const chart = new PriceChart(byId("chart"), byId("hover"));
 const now = () => Date.now() / 1000 + state.offset;
 const query = (name) => () => `api/${name}${state.symbol ? `?symbol=${encodeURIComponent(state.symbol)}` : ""}`;
 
-const live = new Poll(query("live"), 2, (found) => take("live", found, showLive), heard);
+const live = new Poll(query("live"), 2, (found) => take("live", found, showLive), noteAnswer);
 const health = new Poll(
   () => "health",
   3,
@@ -35,13 +36,13 @@ const operations = new Poll(
   query("operations"),
   10,
   (found) => take("operations", found, showRuns),
-  (problem) => lack("operations", problem, showRuns),
+  (problem) => noteMissing("operations", problem, showRuns),
 );
 const record = new Poll(
   query("record"),
   60,
   (found) => take("record", found, showRecord),
-  (problem) => lack("record", problem, showRecord),
+  (problem) => noteMissing("record", problem, showRecord),
 );
 const symbols = new Poll(
   () => "api/symbols",
@@ -49,7 +50,7 @@ const symbols = new Poll(
   (found) => showSymbols(found.symbols),
 );
 
-/** Answers of another symbol, asked for before the choice changed, are late. */
+/** Store and render a document. Late answers for a symbol that is no longer selected are dropped. */
 function take(name, found, show) {
   if (name !== "health" && state.symbol && found.symbol && found.symbol !== state.symbol) return;
   state[name] = found;
@@ -59,15 +60,15 @@ function take(name, found, show) {
   tick();
 }
 
-/** A document that never came stands there as one whose sections could not be read. */
-function lack(name, problem, show) {
+/** A document that could not be loaded at all is shown as one whose sections could not be read. */
+function noteMissing(name, problem, show) {
   if (!problem || "symbol" in state[name]) return;
   state[name] = { error: problem.reason };
   show();
 }
 
-/** Every answer of the live document: whether there is one decides what may be called live. */
-function heard(problem) {
+/** Called for every answer of the live document. A forecast is live only while the service answers. */
+function noteAnswer(problem) {
   if (problem) {
     state.problem = { ...problem, since: state.problem?.since ?? state.lastAnswer ?? now() };
     if (!state.live) showLive();
@@ -84,15 +85,15 @@ function showLive() {
   showHeadline(found, of);
   showForecast(found, of);
   showHits(found);
-  if (!state.live) showNotRead(state.problem ? notRead(state.problem.reason) : NOT_YET);
+  if (!state.live) showNotRead(state.problem ? notRead(state.problem.reason) : LOADING);
   chart.draw(found, of, Number(byId("past-horizon").value));
   state.shown = of;
 }
 
-/** What was read of another symbol may not stand under this one's name, however long its own takes to come. */
-function forget() {
+/** Clear the data of the previous symbol at once, before the data of the new one arrives. */
+function clear() {
   state.live = state.problem = null;
-  state.operations = state.record = { absent: NOT_YET };
+  state.operations = state.record = { absent: LOADING };
   showLive();
   showRuns();
   showRecord();
@@ -116,9 +117,9 @@ function showRecord() {
   showDrift(state.record);
 }
 
-/** Another symbol is asked for. */
-function begin() {
-  forget();
+/** Load the documents of the selected symbol. */
+function load() {
+  clear();
   for (const poll of [live, operations, record]) poll.now({ other: true });
 }
 
@@ -130,12 +131,17 @@ function showSymbols(found) {
   }
   select.disabled = names.length === 0;
   if (!names.includes(state.symbol)) {
-    const asked = state.symbol;
+    const requested = state.symbol;
     state.symbol = names.includes(state.live?.symbol) ? state.live.symbol : (names[0] ?? null);
-    if (asked) begin();
-    if (asked && state.symbol) notice(`Nothing is known of ${asked} here. This is ${state.symbol}.`);
+    if (requested) load();
+    if (requested && state.symbol) notice(`Unknown symbol ${requested}. Showing ${state.symbol}.`);
   }
   if (state.symbol) select.value = state.symbol;
+  showSynthetic();
+}
+
+function showSynthetic() {
+  byId("synthetic").hidden = state.symbol !== SYNTHETIC;
 }
 
 function notice(text) {
@@ -143,12 +149,12 @@ function notice(text) {
   write(byId("notice"), text);
 }
 
-const told = () => verdict({ live: state.live, health: state.health, problem: state.problem, now: now() });
-const freshness = () => forecastState(state.live, now(), told().level === "down");
+const status = () => verdict({ live: state.live, health: state.health, problem: state.problem, now: now() });
+const freshness = () => forecastState(state.live, now(), status().level === "down");
 
-/** What depends on the time alone: ages, the clock, and whether the forecast may still be called live. */
+/** Update what depends on the time: ages, the clock, and whether the forecast is still live. */
 function tick() {
-  const { level, word, title, text, since } = told();
+  const { level, word, title, text, since } = status();
   byId("pill").dataset.level = level;
   write(byId("pill-text"), word);
   const banner = byId("banner");
@@ -159,8 +165,8 @@ function tick() {
   write(byId("banner-age"), since ? `, ${age(now() - since)} ago.` : "");
   if (state.announced !== `${level} ${title}`) {
     state.announced = `${level} ${title}`;
-    const calm = level === "ok" ? "Forecasts are live." : "";
-    write(byId("announcement"), title ? `${title} ${text}${since ? "." : ""}` : calm);
+    const good = level === "ok" ? "Forecasts are live." : "";
+    write(byId("announcement"), title ? `${title} ${text}${since ? "." : ""}` : good);
   }
   document.body.classList.toggle("stale", level === "down");
   const close = state.live?.candles.at(-1)?.[4];
@@ -180,7 +186,8 @@ function listen() {
     state.symbol = target.value;
     notice("");
     history.replaceState(null, "", `?symbol=${encodeURIComponent(state.symbol)}`);
-    begin();
+    showSynthetic();
+    load();
   });
   onChoice(byId("range"), (minutes) => chart.show(Number(minutes)));
   onChoice(byId("window"), showRecord);
@@ -188,7 +195,7 @@ function listen() {
   byId("past-horizon").addEventListener("change", ({ target }) => {
     write(
       byId("past-key"),
-      target.value === "0" ? "past forecasts are hidden" : `what was forecast ${target.value} min ahead, 90 % interval`,
+      target.value === "0" ? "past forecasts are hidden" : `past forecasts, ${target.value} min ahead, 90 % interval`,
     );
     showLive();
   });
@@ -205,7 +212,7 @@ function listenToTheme() {
     try {
       localStorage.setItem("candlecast-theme", theme);
     } catch {
-      // Storage is switched off: the choice holds until the page is closed.
+      // Storage is disabled: the theme is kept until the page is closed.
     }
     chart.paint();
   });
@@ -213,9 +220,9 @@ function listenToTheme() {
 }
 
 listen();
-forget();
+clear();
 setInterval(tick, 1000);
 health.now();
 const known = symbols.now();
-if (state.symbol) await known; // the address may name one that is not there
-begin();
+if (state.symbol) await known; // the symbol in the address may be unknown
+load();

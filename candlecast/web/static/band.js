@@ -1,6 +1,6 @@
-// A filled interval over time, drawn behind the candles: a primitive of lightweight-charts.
+// A filled price interval over time, drawn behind the candles: a primitive of lightweight-charts.
 
-/** Points are {time, lower, upper}, a minute apart; a hole of more than a minute is left open. */
+/** Points are {time, lower, upper}, one minute apart. A gap between points is not filled. */
 export class Band {
   #points = [];
   #color = "transparent";
@@ -24,17 +24,17 @@ export class Band {
     return [{ zOrder: () => "bottom", renderer: () => ({ draw: (target) => this.#draw(target) }) }];
   }
 
-  /** The interval belongs into view as much as the candles. */
+  /** Include the interval in the automatic price scale. */
   autoscaleInfo(from, to) {
     if (!this.#attached) return null;
     const scale = this.#attached.chart.timeScale();
-    const seen = this.#points.filter(({ time }) => {
+    const visible = this.#points.filter(({ time }) => {
       const at = scale.timeToIndex(time, true);
       return at !== null && at >= from && at <= to;
     });
-    if (seen.length === 0) return null;
-    const minValue = Math.min(...seen.map((point) => point.lower));
-    const maxValue = Math.max(...seen.map((point) => point.upper));
+    if (visible.length === 0) return null;
+    const minValue = Math.min(...visible.map((point) => point.lower));
+    const maxValue = Math.max(...visible.map((point) => point.upper));
     return { priceRange: { minValue, maxValue } };
   }
 

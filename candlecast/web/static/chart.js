@@ -1,4 +1,4 @@
-// The chart: candles, the forecast ahead of them, and what was forecast before.
+// The chart: candles, the current forecast and past forecasts.
 
 import {
   CandlestickSeries,
@@ -24,7 +24,7 @@ export class PriceChart {
     this.hover = hover;
     this.chart = createChart(container, {
       autoSize: true,
-      // The page's foot names TradingView; the logo would need a style element, which the page's policy forbids.
+      // The footer names TradingView. The logo would need a style element, which the Content-Security-Policy forbids.
       layout: { attributionLogo: false, background: { color: "transparent" }, fontSize: 11 },
       timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 1, borderVisible: false },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.08 } },
@@ -42,8 +42,8 @@ export class PriceChart {
       pointMarkersVisible: true,
       pointMarkersRadius: 2.5,
     });
-    // A line needs two points: a forecast with none a minute before or after it is a dot, above the candles.
-    this.lone = this.chart.addSeries(LineSeries, {
+    // A line needs two points. A forecast without a neighbor is a dot, drawn above the candles.
+    this.isolated = this.chart.addSeries(LineSeries, {
       ...QUIET,
       lineVisible: false,
       pointMarkersVisible: true,
@@ -53,11 +53,11 @@ export class PriceChart {
     this.band = new Band();
     this.candles.attachPrimitive(this.pastBand);
     this.candles.attachPrimitive(this.band);
-    this.chart.subscribeCrosshairMove((at) => this.#name(at));
+    this.chart.subscribeCrosshairMove((at) => this.#showHover(at));
     this.paint();
   }
 
-  /** Take the theme's colors; again when it changes. */
+  /** Apply the colors of the current theme. */
   paint() {
     const of = (name) => color(this.container, name);
     this.chart.applyOptions({
@@ -71,17 +71,17 @@ export class PriceChart {
     const [up, down] = [of("--up"), of("--down")];
     this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
     this.path.applyOptions({ color: of("--accent") });
-    for (const series of [this.past, this.lone]) series.applyOptions({ color: of("--past") });
+    for (const series of [this.past, this.isolated]) series.applyOptions({ color: of("--past") });
     if (this.#drawn) this.draw(...this.#drawn);
   }
 
-  /** How many minutes before the newest candle are in view. */
+  /** Show the last `minutes` minutes. */
   show(minutes) {
     this.#minutes = minutes;
     this.#frame();
   }
 
-  /** `state` is freshness.js's: a forecast that is not live is not drawn ahead of the candles. */
+  /** `state` is the result of forecastState(). Only a live forecast is drawn. */
   draw(live, state, horizon) {
     this.#drawn = [live, state, horizon];
     const first = live.candles[0];
@@ -89,7 +89,7 @@ export class PriceChart {
       const precision = priceDigits(first[1]);
       this.candles.applyOptions({ priceFormat: { type: "price", precision, minMove: 10 ** -precision } });
     }
-    this.candles.setData(withHoles(live.candles));
+    this.candles.setData(withGaps(live.candles));
     this.#drawPast(live.past.filter((row) => row[1] === horizon));
     const path = state === "live" ? pathOf(live.forecast) : [];
     this.path.setData(path.map(({ time, value }) => ({ time, value })));
@@ -102,15 +102,15 @@ export class PriceChart {
       this.#newest = live.newest_candle;
       this.#frame();
     }
-    this.container.setAttribute("aria-label", spoken(live, path));
+    this.container.setAttribute("aria-label", describe(live, path));
   }
 
   #drawPast(rows) {
     const points = rows
       .map(([candle, ahead, , value, lower, upper]) => ({ time: candle + 60 * ahead, value, lower, upper }))
       .filter(({ time }) => time <= this.#drawn[0].newest_candle);
-    this.past.setData(withGaps(points));
-    this.lone.setData(points.filter(isLone).map(({ time, value }) => ({ time, value })));
+    this.past.setData(withTransparentGaps(points));
+    this.isolated.setData(points.filter(isIsolated).map(({ time, value }) => ({ time, value })));
     this.pastBand.set(
       points.filter((point) => point.upper !== null),
       color(this.container, "--past-band"),
@@ -118,12 +118,12 @@ export class PriceChart {
   }
 
   #frame() {
-    const bars = this.#drawn ? withHoles(this.#drawn[0].candles).length : 0;
+    const bars = this.#drawn ? withGaps(this.#drawn[0].candles).length : 0;
     if (bars > 0)
       this.chart.timeScale().setVisibleLogicalRange({ from: bars - this.#minutes, to: bars + 5 + this.#minutes / 40 });
   }
 
-  #name({ time, seriesData }) {
+  #showHover({ time, seriesData }) {
     const candle = seriesData?.get(this.candles);
     const ahead = seriesData?.get(this.path);
     if (candle?.close !== undefined) {
@@ -136,7 +136,7 @@ export class PriceChart {
   }
 }
 
-/** From the close that the forecast starts at, through the five targets. */
+/** The reference close followed by the five predictions. */
 function pathOf(forecast) {
   const [{ candle_time: time, reference_close: value }] = forecast;
   const ahead = forecast.map((row) => ({
@@ -149,8 +149,8 @@ function pathOf(forecast) {
   return [{ time, value, lower: banded ? value : null, upper: banded ? value : null }, ...ahead];
 }
 
-/** Candles as the chart takes them; a missing minute stays empty instead of closing up. */
-function withHoles(candles) {
+/** Candles as the chart expects them. A missing minute becomes an empty bar. */
+function withGaps(candles) {
   const found = [];
   for (const [time, open, high, low, close] of candles) {
     for (let missing = (found.at(-1)?.time ?? time - 60) + 60; missing < time; missing += 60)
@@ -160,17 +160,18 @@ function withHoles(candles) {
   return found;
 }
 
-/** A line's points; the chart would draw on across minutes that have none, so that stretch is transparent. */
-function withGaps(points) {
+/** Points of a line. The chart connects all points, so the segment across a gap is transparent. */
+function withTransparentGaps(points) {
   return points.map(({ time, value }, at) => {
     const next = points[at + 1];
     return next && next.time - time > 60 ? { time, value, color: "transparent" } : { time, value };
   });
 }
 
-const isLone = ({ time }, at, points) => time - points[at - 1]?.time !== 60 && points[at + 1]?.time - time !== 60;
+const isIsolated = ({ time }, at, points) => time - points[at - 1]?.time !== 60 && points[at + 1]?.time - time !== 60;
 
-function spoken(live, path) {
+/** The text for screen readers. */
+function describe(live, path) {
   const last = live.candles.at(-1);
   if (!last) return "No candles.";
   const until = `until ${minute(last[0] + 60)} UTC, last close ${price(last[4])}`;
@@ -181,7 +182,7 @@ function spoken(live, path) {
     : `${closes} No live forecast.`;
 }
 
-/** The canvas knows no custom properties: what the browser makes of one. */
+/** The computed value of a CSS custom property: a canvas cannot use custom properties. */
 function color(node, name) {
   const probe =
     byId("probe") ?? node.appendChild(Object.assign(document.createElement("span"), { id: "probe", hidden: true }));

@@ -1,4 +1,4 @@
-// Small helpers over the document. Text goes in as text, never as markup.
+// DOM helpers. Text is always inserted as text, never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -23,12 +23,12 @@ function set(node, properties) {
   }
 }
 
-/** Only what changed is written, so that a screen reader and a selection keep their place. */
+/** Write text only if it changed, so that screen readers and selections are not disturbed. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A table's body: a row of cells each, the first a header; a cell is a text, a node, or {text, className}. */
+/** Fill a table's body. The first cell of a row is its header. A cell is text, a node, or {text, className, title}. */
 export function fill(table, rows, nothing) {
   const body = table.tBodies[0];
   const columns = table.tHead.rows[0].cells;
@@ -50,7 +50,7 @@ function cellOf(cell, at, columns) {
   return node;
 }
 
-/** A description list: [term, text, className?, title?]. */
+/** Fill a description list from pairs [term, text, className?, title?]. */
 export function facts(list, pairs) {
   list.replaceChildren(
     ...pairs.map(([term, text, className = "", title = ""]) =>
@@ -59,7 +59,7 @@ export function facts(list, pairs) {
   );
 }
 
-/** What is chosen in a group of radio buttons, and what happens when that changes. */
+/** Call `act` with the new value when the selection of a group of radio buttons changes. */
 export function onChoice(fieldset, act) {
   fieldset.addEventListener("change", () => act(choice(fieldset)));
 }

@@ -1,4 +1,4 @@
-// Numbers and times as text. Times are UTC; a missing value is a dash.
+// Formats numbers and times. Times are UTC. A missing value is a dash.
 
 export const NONE = "–";
 const numbers = new Map();
@@ -40,7 +40,7 @@ export function day(time) {
   return time ? asDate(time).toISOString().slice(0, 10) : NONE;
 }
 
-/** With the day where it is not today's. */
+/** HH:MM, with the date if it is not today. */
 export function moment(time, now) {
   if (!time) return NONE;
   return day(time) === day(now) ? minute(time) : `${day(time)} ${minute(time)}`;
@@ -60,6 +60,6 @@ export function milliseconds(value) {
   return value >= 1000 ? `${fixed(value / 1000, 2)} s` : `${fixed(value, value < 10 ? 1 : 0)} ms`;
 }
 
-/** Begun as a sentence is, but where that is a function's name. */
+/** With a capital first letter, unless the text starts with a function name. */
 export const capital = (text) => (/^\w+\(/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1));
 export const sentence = (text) => `${capital(text).replace(/\.$/, "")}.`;

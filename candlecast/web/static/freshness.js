@@ -1,28 +1,28 @@
-// What may be shown as live. Judged by the ages of the data, as health() does; the live document says from how many
-// seconds on it is late, and missing.
+// Decides from the age of the data whether it is live, as health() does. The live document contains the limits
+// `late_seconds` and `missing_seconds`.
 
 import { minute, second, sentence } from "./format.js";
 
 /** Seconds since the candle of that open_time closed. */
 export const ageOf = (openTime, now) => now - openTime - 60;
 
-/** 'live', 'late', 'gone' or 'none': how the newest forecast may be shown. */
+/** The state of the newest forecast: 'live', 'late', 'expired' or 'none'. */
 export function forecastState(live, now, problem) {
   if (!live?.forecast?.length) return "none";
   const seconds = ageOf(live.forecast[0].candle_time, now);
-  if (problem || live.ensemble_id === null) return seconds < live.missing_seconds ? "late" : "gone";
-  return seconds < live.late_seconds ? "live" : seconds < live.missing_seconds ? "late" : "gone";
+  if (problem || live.ensemble_id === null) return seconds < live.missing_seconds ? "late" : "expired";
+  return seconds < live.late_seconds ? "live" : seconds < live.missing_seconds ? "late" : "expired";
 }
 
 /**
- * {level: ok | degraded | down | unknown, word, title, text, since}: what the page says of itself. It is told aloud
- * when level or title change; `since` is a time whose age stands behind it, and the text has no full stop then.
+ * The status of the page: {level: ok | degraded | down | unknown, word, title, text, since}. A change of level or title
+ * is announced to screen readers. If `since` is set, its age is appended to the text, which then has no full stop.
  */
 export function verdict({ live, health, problem, now }) {
   if (problem) return unanswered(problem, live);
   if (!health || !live) return { level: "unknown", word: "connecting", title: "", text: "", since: null };
   if (live.symbol === null) {
-    return down("no candles", "No candles yet.", "The page fills when the first ones are stored.");
+    return down("no candles", "No candles yet.", "The page updates when the first candle is stored.");
   }
   const own = health.symbols.find((one) => one.symbol === live.symbol);
   const general = health.reasons.filter(
@@ -30,7 +30,7 @@ export function verdict({ live, health, problem, now }) {
   );
   const reasons = [...general, ...(own?.reasons ?? [])].map(sentence);
   if (!own && general.length === 0) {
-    return down("no forecasts", `No forecasts of ${live.symbol}.`, "It has no active ensemble.");
+    return down("no forecasts", `No forecasts for ${live.symbol}.`, "It has no active ensemble.");
   }
   const level = own && health.ml_inference_enabled ? own.status : health.status;
   if (level === "ok") return { level, word: "live", title: "", text: "", since: null };
@@ -47,12 +47,12 @@ export function verdict({ live, health, problem, now }) {
 }
 
 function unanswered(problem, live) {
-  const of = live ? ` What you see is of ${second(problem.since)} UTC` : "";
+  const shown = live ? ` This page shows data from ${second(problem.since)} UTC` : "";
   return {
     level: "down",
     word: "no answer",
-    title: "No figures.",
-    text: `${sentence(problem.reason)}${of}`,
+    title: "No current data.",
+    text: `${sentence(problem.reason)}${shown}`,
     since: live ? problem.since : null,
   };
 }

@@ -1,4 +1,4 @@
-// Latency, runs, and health in figures.
+// Latency, runs and health.
 
 import { byId, element, facts } from "./dom.js";
 import { age, capital, count, interval, isNumber, milliseconds, minute, moment, NONE, percent } from "./format.js";
@@ -13,9 +13,9 @@ export function showOperations(operations, now) {
   const others = runs.filter((row) => !GOOD.has(row.status));
   facts(byId("latency"), [
     ["Median, 24 h", milliseconds(done?.p50), "strong"],
-    ["95 %", milliseconds(done?.p95)],
-    ["99 %", milliseconds(done?.p99)],
-    ["Slowest", milliseconds(done?.slowest)],
+    ["p95", milliseconds(done?.p95)],
+    ["p99", milliseconds(done?.p99)],
+    ["Maximum", milliseconds(done?.slowest)],
     ["Predicted", count(done?.runs ?? (operations.runs?.rows ? 0 : null))],
     ...others.map((row) => [
       capital(row.status.replace("_", " ")),
@@ -34,8 +34,8 @@ export function showOperations(operations, now) {
           element(
             "p",
             { className: "note" },
-            `${minute(recent[0].candle_time + 60)} to ${minute(recent.at(-1).candle_time + 60)} UTC: milliseconds ` +
-              "from the candle seen to the forecasts written; a short red column is a run that failed.",
+            `${minute(recent[0].candle_time + 60)} to ${minute(recent.at(-1).candle_time + 60)} UTC: latency from ` +
+              "detecting the candle to writing the forecast. A short red column is a failed run.",
           ),
         ]
       : [element("p", { className: "nothing" }, nothing)]),
@@ -60,7 +60,7 @@ function showTrouble(operations, now) {
   );
 }
 
-/** `health` is all of it, `operations` may not have come yet. */
+/** `health` is the whole document. `operations` may not be loaded yet. */
 export function showHealth(health, operations, symbol, now) {
   const own = health.symbols?.find((one) => one.symbol === symbol);
   const feed = operations?.feed?.rows?.[0];
@@ -75,15 +75,15 @@ export function showHealth(health, operations, symbol, now) {
     ["Active ensemble", own?.ensemble_id ? `#${own.ensemble_id}` : NONE],
     ["Newest candle closed", closed ? `${moment(closed, now)} UTC` : NONE],
     ["Last forecast", own?.last_prediction ? `${moment(own.last_prediction, now)} UTC` : NONE],
-    ["Forecast after its candle", isNumber(own?.prediction_lag) ? milliseconds(1000 * own.prediction_lag) : NONE],
-    ["Right at 1 min, 24 h", accuracy(own)],
-    ["Models’ age", isNumber(own?.model_age) ? age(own.model_age) : NONE],
+    ["Prediction lag", isNumber(own?.prediction_lag) ? milliseconds(1000 * own.prediction_lag) : NONE],
+    ["Accuracy at 1 min, 24 h", accuracy(own)],
+    ["Model age", isNumber(own?.model_age) ? age(own.model_age) : NONE],
     ["Scheduler", `${scheduler.state ?? NONE}${scheduler.last_run ? `, ${since(scheduler.seconds_ago)}` : ""}`],
-    ["Runs failed, 1 h", count(own?.failed_runs_1h), own?.failed_runs_1h > 0 ? "down strong" : ""],
-    ["Runs skipped, 1 h", count(own?.skipped_runs_1h)],
+    ["Failed runs, 1 h", count(own?.failed_runs_1h), own?.failed_runs_1h > 0 ? "down strong" : ""],
+    ["Skipped runs, 1 h", count(own?.skipped_runs_1h)],
     ["Feed", feedOf(feed), feed?.feed_state === "silent" ? "down strong" : "", feed?.feed_error ?? ""],
     [
-      "Minutes missing, 24 h",
+      "Missing minutes, 24 h",
       missing(feed),
       feed?.missing_24h > 0 ? "warn strong" : "",
     ],
@@ -95,7 +95,7 @@ const missing = (feed) => {
   const gaps = `${count(feed.gaps_24h)} ${feed.gaps_24h === 1 ? "gap" : "gaps"}`;
   return feed.missing_24h > 0 ? `${count(feed.missing_24h)} in ${gaps}` : "none";
 };
-const feedOf = (feed) => (feed ? (feed.feed_state ?? "none has run") : NONE);
+const feedOf = (feed) => (feed ? (feed.feed_state ?? "has never run") : NONE);
 
 function accuracy(own) {
   if (!isNumber(own?.accuracy_24h)) return NONE;

@@ -1,18 +1,18 @@
-// Small drawings inside tables. The figures stand beside them, so they are hidden from screen readers.
+// Small plots in tables. The numbers are in the same row, so the plots are hidden from screen readers.
 
 import { drawn } from "./dom.js";
 
 const WIDTH = 120;
 const HEIGHT = 16;
 
-/** One scale for all rows: from 50 % (or another middle) as far as the widest interval, at least `least`. */
+/** One symmetric scale for all rows: `middle` ± the largest distance, at least `least`. */
 export function scaleOf(rows, middle = 0.5, least = 0.05) {
   const far = rows.flatMap(({ low, high, accuracy }) => [low, high, accuracy]).filter(Number.isFinite);
   const half = Math.max(least, ...far.map((value) => Math.abs(value - middle))) * 1.06;
   return { middle, half };
 }
 
-/** An interval with its point, on a line at the middle. */
+/** An interval with its point, and a vertical line at the middle. */
 export function whisker({ low, high, accuracy }, { middle, half }) {
   const x = (value) => (WIDTH * (1 + Math.max(-1, Math.min(1, (value - middle) / half)))) / 2;
   const kind = low > middle ? "above" : high < middle ? "below" : "across";
@@ -25,7 +25,7 @@ export function whisker({ low, high, accuracy }, { middle, half }) {
   return plot;
 }
 
-/** A bar from the left, `value` of `most`, and a mark. */
+/** A horizontal bar, `value` of `most`, with a vertical line at `mark`. */
 export function bar(value, most, kind, mark) {
   const plot = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: `bar-plot ${kind}`, "aria-hidden": "true" });
   plot.append(drawn("rect", { x: 0, y: 4, height: 8, rx: 2, width: Math.max(1, (WIDTH * value) / most) }));
@@ -34,7 +34,7 @@ export function bar(value, most, kind, mark) {
   return plot;
 }
 
-/** Columns of latencies, the newest right; a run that did not predict is a mark on the ground. */
+/** One column per run, the newest on the right: its latency, or a short column for a run without a prediction. */
 export function columns(runs, label) {
   const step = 6;
   const height = 44;

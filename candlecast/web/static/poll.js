@@ -1,60 +1,60 @@
-// Asks for a document again and again; what has not changed since costs a line (ETag, 304).
+// Polls a document. An unchanged document is answered with 304 (ETag).
 
-/** Seconds after which what could not be read is asked for again, or sooner where the document is. */
-const AGAIN = 10;
+/** Maximum interval in seconds while the document is incomplete or failed. */
+const RETRY_SECONDS = 10;
 
 export class Poll {
   #etag = null;
   #timer = null;
-  #asking = null;
-  #lacking = false;
+  #request = null;
+  #incomplete = false;
 
-  /** `url` is a function; `onData(document)` hears of what is new, `onState(problem)` of every answer: null is well. */
+  /** `url` is a function. `onData(document)` gets each changed document; `onState(problem)` each answer, null if OK. */
   constructor(url, seconds, onData, onState = () => {}) {
     Object.assign(this, { url, seconds, onData, onState });
     document.addEventListener("visibilitychange", () => document.hidden || this.now());
   }
 
-  /** Ask at once, and anew where it was asked for something else. */
+  /** Send a request now and drop the pending one. `other`: the URL has changed, so the ETag does not apply. */
   now({ other = false } = {}) {
     if (other) this.#etag = null;
-    this.#asking?.abort();
+    this.#request?.abort();
     clearTimeout(this.#timer);
-    return this.#ask();
+    return this.#send();
   }
 
-  async #ask() {
-    const asking = new AbortController();
-    this.#asking = asking;
-    // Sections that wait for locks come one after the other, and the document when the last one is given up.
-    const limit = setTimeout(() => asking.abort("late"), 1_000 * Math.max(10, this.seconds));
+  async #send() {
+    const request = new AbortController();
+    this.#request = request;
+    // Long timeout: the service reads sections that wait for locks one after the other before it answers.
+    const limit = setTimeout(() => request.abort("late"), 1_000 * Math.max(10, this.seconds));
     let answer;
     try {
       const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
-      answer = await read(await fetch(this.url(), { headers, cache: "no-store", signal: asking.signal }));
+      answer = await read(await fetch(this.url(), { headers, cache: "no-store", signal: request.signal }));
     } catch {
-      if (asking.signal.aborted && asking.signal.reason !== "late") return;
-      answer = { problem: { reason: `the service ${asking.signal.aborted ? "takes too long" : "does not answer"}` } };
+      if (request.signal.aborted && request.signal.reason !== "late") return;
+      answer = { problem: { reason: `the service ${request.signal.aborted ? "timed out" : "does not answer"}` } };
     } finally {
       clearTimeout(limit);
     }
-    if (this.#asking === asking) this.#take(answer);
+    if (this.#request === request) this.#take(answer);
   }
 
-  /** The next request is certain before anyone hears of this one. */
-  #take({ problem = null, found = null, etag = null, lacks = true }) {
+  /** Schedules the next request before the callbacks run, so that an error in a callback cannot stop the polling. */
+  #take({ problem = null, found = null, etag = null, incomplete = true }) {
     if (problem || found) {
-      this.#etag = etag; // none after a problem: a 304 would not say whether that document lacks something
-      this.#lacking = lacks;
+      this.#etag = etag; // null after a problem: a 304 would not show whether the document is complete
+      this.#incomplete = incomplete;
     }
-    const seconds = this.#lacking ? Math.min(AGAIN, this.seconds) : this.seconds;
-    this.#timer = setTimeout(() => this.#ask(), seconds * (document.hidden ? 5_000 : 1_000));
+    const seconds = this.#incomplete ? Math.min(RETRY_SECONDS, this.seconds) : this.seconds;
+    this.#timer = setTimeout(() => this.#send(), seconds * (document.hidden ? 5_000 : 1_000));
     this.onState(problem);
     if (found) this.onData(found);
   }
 }
 
-/** What came: the document with its ETag, nothing where it is still the same, or what is wrong. */
+/** The parsed response: the document and its ETag, an empty object for 304, or the problem. */
 async function read(response) {
   if (response.status === 304) {
     await response.arrayBuffer();
@@ -62,6 +62,6 @@ async function read(response) {
   }
   const found = await response.json();
   if (!response.ok && !found.status) return { problem: { reason: found.error } };
-  const lacks = Object.values(found).some((section) => section?.error);
-  return { found, lacks, etag: response.ok ? response.headers.get("ETag") : null };
+  const incomplete = Object.values(found).some((section) => section?.error);
+  return { found, incomplete, etag: response.ok ? response.headers.get("ETag") : null };
 }

@@ -1,4 +1,4 @@
-// What the forecasts were worth: by horizon, by coverage, by ensemble; running tests, history, drift.
+// Accuracy by horizon, coverage and ensemble; A/B tests, history, drift, consistency.
 
 import { byId, element, fill, write } from "./dom.js";
 import { count, day, decimal, interval, isNumber, minute, moment, NONE, percent, signed } from "./format.js";
@@ -6,13 +6,13 @@ import { bar, scaleOf, whisker } from "./plots.js";
 import { rowsOf } from "./sections.js";
 
 export function showHorizons(record, timeWindow) {
-  const [all, nothing] = rowsOf(record, "leaderboard", "No forecast of it has an outcome yet.");
+  const [all, nothing] = rowsOf(record, "leaderboard", "No prediction has an outcome yet.");
   const rows = all.filter((row) => row.state === "active" && row.time_window === timeWindow);
   fill(byId("horizons"), rows.length > 0 ? scored(rows, (row) => `${row.horizon} min`) : [], nothing);
 }
 
 export function showCoverage(record, horizon) {
-  const [all, nothing] = rowsOf(record, "coverage", "No forecast with a probability has an outcome yet.");
+  const [all, nothing] = rowsOf(record, "coverage", "No prediction with a probability has an outcome yet.");
   const rows = all.filter((row) => row.horizon === horizon);
   fill(
     byId("coverage"),
@@ -32,12 +32,12 @@ function scored(rows, name) {
   ]);
 }
 
-/** A color is for what is neither chance nor a handful of minutes. */
+/** Colored if the interval excludes 50 % and there are at least 100 rows. */
 const verdict = ({ low, high, rows }) =>
   `${rows < 100 ? "" : low > 0.5 ? "up " : high < 0.5 ? "down " : ""}strong`;
 
 export function showBoard(record, timeWindow, horizon, now) {
-  const [ensembles, nothing] = rowsOf(record, "ensembles", "No ensemble is live.");
+  const [ensembles, nothing] = rowsOf(record, "ensembles", "No ensemble is active.");
   const [scores, lacking] = rowsOf(record, "leaderboard");
   const own = scores.filter((row) => row.time_window === timeWindow && row.horizon === horizon);
   const scale = scaleOf(own);
@@ -46,7 +46,7 @@ export function showBoard(record, timeWindow, horizon, now) {
   write(
     byId("board-caption"),
     lacking ??
-      `Leaderboard at ${horizon} min over ${timeWindow}, by accuracy. Tests, below, compare minute by minute.`,
+      `Leaderboard at ${horizon} min over ${timeWindow}, by accuracy. The A/B tests below compare minute by minute.`,
   );
   fill(
     byId("board"),
@@ -73,7 +73,7 @@ export function showBoard(record, timeWindow, horizon, now) {
 }
 
 export function showTests(record, now) {
-  const [rows, nothing] = rowsOf(record, "tests", "None. A new ensemble goes on test when retraining finds one.");
+  const [rows, nothing] = rowsOf(record, "tests", "None. Retraining puts a new ensemble on test.");
   const whiskers = rows.map((row) => ({ low: row.low, high: row.high, accuracy: row.difference }));
   const scale = scaleOf(whiskers, 0, 0.02);
   fill(
@@ -93,13 +93,13 @@ export function showTests(record, now) {
 }
 
 export function showHistory(record, now) {
-  const [rows, nothing] = rowsOf(record, "history", "Nothing was live yet.");
+  const [rows, nothing] = rowsOf(record, "history", "No ensemble has been active yet.");
   fill(
     byId("history"),
     rows.map((row) => [
       `#${row.ensemble_id}`,
       moment(row.live_from, now),
-      row.live_to ? moment(row.live_to, now) : "live",
+      row.live_to ? moment(row.live_to, now) : "now",
       { text: `${row.came_by}${row.came_because ? `: ${row.came_because}` : ""}`, className: "wide" },
     ]),
     nothing,
@@ -107,7 +107,7 @@ export function showHistory(record, now) {
 }
 
 export function showDrift(record) {
-  const [rows, nothing] = rowsOf(record, "drift", "Not measured yet: once a day, over the day before.");
+  const [rows, nothing] = rowsOf(record, "drift", "Not measured yet. Drift is measured daily for the previous day.");
   const measured = rows.filter((row) => isNumber(row.psi));
   const drifted = measured.filter((row) => row.drifted).length;
   write(byId("drift-day"), measured.length > 0 ? `${day(rows[0].day)}: ${drifted} of ${measured.length} drifted` : "");
@@ -130,19 +130,18 @@ export function showDrift(record) {
   showConsistency(record);
 }
 
-/** A name that may go over a line after its underscores. */
+/** A name with line-break opportunities after its underscores. */
 const broken = (name) =>
   element("span", {}, ...name.split(/(?<=_)/).flatMap((part, at) => (at > 0 ? [element("wbr"), part] : [part])));
 
 function showConsistency(record) {
-  const [rows, nothing] = rowsOf(record, "consistency", "Not checked yet: once a day, on a sample of the day before.");
+  const [rows, nothing] = rowsOf(record, "consistency", "Not checked yet. The check runs daily for the previous day.");
   const lines = rows.map((row) => {
-    const of = `${day(row.day)}, #${row.ensemble_id ?? "of the environment"}: `;
-    if (row.mismatches === null) return [of + row.reason, ""];
-    if (row.mismatches === 0)
-      return [`${of}${count(row.sampled)} minutes computed again, all as they were served.`, ""];
+    const what = `${day(row.day)}, ${row.ensemble_id ? `#${row.ensemble_id}` : "models of the environment"}: `;
+    if (row.mismatches === null) return [what + row.reason, ""];
+    if (row.mismatches === 0) return [`${what}${count(row.sampled)} minutes recomputed, no difference.`, ""];
     return [
-      `${of}${count(row.mismatches)} of ${count(row.sampled)} minutes differ, ${count(row.corrected)} of them ` +
+      `${what}${count(row.mismatches)} of ${count(row.sampled)} minutes differ, ${count(row.corrected)} of them ` +
         `because a candle was corrected. ${minute(row.example_time)}: ${row.reason}`,
       "down",
     ];

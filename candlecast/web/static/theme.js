@@ -1,10 +1,10 @@
-// Before the first paint, so that no page flashes in the wrong theme: the choice that was made here, else the system's.
+// Applies the stored theme before the first paint, so that the page does not flash in the wrong theme.
 (() => {
   let chosen = null;
   try {
     chosen = localStorage.getItem("candlecast-theme");
   } catch {
-    // Storage is switched off: the system's theme it is.
+    // Storage is disabled: use the theme of the system.
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 })();

@@ -18,10 +18,10 @@ TARGETS = [
 #: What this database has nothing of: no test, no failure, nothing measured, and its candles are of an earlier day.
 EMPTY = {
     "A/B tests",
-    "What went wrong",
-    "Right in the last 24 hours",
-    "Drift of features",
-    "Predictions, computed again",
+    "Failures",
+    "Direction accuracy, last 24 hours",
+    "Feature drift",
+    "Consistency check",
 }
 #: Grafana's macros as its documentation has them: https://grafana.com/docs/grafana/latest/datasources/postgres/
 MACROS = {r"\$__timeFilter\((\w+)\)": r"\1 BETWEEN '2026-04-25T12:00:00Z' AND '2026-05-02T12:00:00Z'"}

@@ -1,4 +1,4 @@
-"""`candlecast serve`: a real process over a real database, which stays, hangs, goes away and comes back."""
+"""`candlecast serve`: a real process with a real database that answers, hangs, disappears and returns."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ SUDO = [] if os.geteuid() == 0 else ["sudo"]
 
 @pytest.fixture(scope="module")
 def watcher(cluster_url):
-    """A login that may read, and nothing else."""
+    """A login with only the role candlecast_reader."""
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create role {WATCHER} login password '{WATCHER}' in role candlecast_reader")
         yield WATCHER
@@ -53,14 +53,14 @@ def service(now_url, watcher):
 
 @pytest.fixture(autouse=True)
 def now(now_url):
-    """However long the tests before it took, the newest candle is there and forecast."""
+    """Each test starts with the newest candle stored and predicted."""
     with psycopg.connect(now_url, autocommit=True) as db:
         next_minute(db)
         yield db
 
 
 def as_login(url, role):
-    """Over TCP, where a password is asked for: the role's name."""
+    """The URL for a TCP login as this role; its password is its name."""
     return conninfo.make_conninfo(url, host="127.0.0.1", user=role, password=role)
 
 
@@ -72,17 +72,17 @@ def samples(text):
     }
 
 
-def test_health_is_the_databases_word(service, now):
+def test_health_returns_the_result_of_the_sql_function(service, now):
     answer = service.wait_for("/health", lambda answer: answer.json()["status"] == "ok", 3)
-    said = answer.json()
-    assert (answer.status_code, said["reasons"]) == (200, [])
-    assert said["ml_model_version"] == now.execute("select id from active_ensembles where is_active").fetchone()[0]
-    assert said["ml_inference_enabled"] is True
-    assert 0 <= said["candle_age_seconds"] < LATE_SECONDS
+    found = answer.json()
+    assert (answer.status_code, found["reasons"]) == (200, [])
+    assert found["ml_model_version"] == now.execute("select id from active_ensembles where is_active").fetchone()[0]
+    assert found["ml_inference_enabled"] is True
+    assert 0 <= found["candle_age_seconds"] < LATE_SECONDS
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_switched_off_is_503_with_the_reason_and_on_again_200(service, now):
+def test_health_is_503_while_inference_is_switched_off(service, now):
     now.execute("update ml_settings set value = 'false' where name = 'enabled'")
     try:
         down = service.wait_for("/health", lambda answer: answer.status_code == 503, 3).json()
@@ -95,8 +95,8 @@ def test_switched_off_is_503_with_the_reason_and_on_again_200(service, now):
     service.wait_for("/health", lambda answer: answer.status_code == 200, 3)
 
 
-def test_metrics_are_those_of_the_database(service, now):
-    time.sleep(1.1)  # what is cached is of before this test's candle
+def test_metrics_equal_the_rows_of_the_sql_function(service, now):
+    time.sleep(1.1)  # until the response from before this test's candle has expired
     answer = service.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = samples(answer.text)
@@ -112,17 +112,17 @@ def test_metrics_are_those_of_the_database(service, now):
 def test_promtool_accepts_the_metrics(service):
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("no promtool here: scripts/packages.sh --tests installs it")
+        pytest.skip("promtool is not installed: scripts/packages.sh --tests installs it")
     checked = subprocess.run(
         [promtool, "check", "metrics"], input=service.get("/metrics").text, capture_output=True, text=True, check=False
     )
-    # Exit status 3: nothing is wrong but style, and milliseconds are what the name promises.
+    # Exit status 3: only style warnings. The unit ms is part of the metric's name.
     assert checked.returncode in (0, 3), checked.stdout + checked.stderr
-    told = [line for line in (checked.stdout + checked.stderr).splitlines() if line.strip()]
-    assert all(line.startswith("ml_inference_latency_ms ") for line in told), told
+    warnings = [line for line in (checked.stdout + checked.stderr).splitlines() if line.strip()]
+    assert all(line.startswith("ml_inference_latency_ms ") for line in warnings), warnings
 
 
-def test_live_is_what_the_tables_hold(service, now):
+def test_live_document_equals_the_tables(service, now):
     time.sleep(1.1)
     document = service.get("/api/live?symbol=DEMO").json()
     newest, close = now.execute(
@@ -136,15 +136,15 @@ def test_live_is_what_the_tables_hold(service, now):
     assert shown == stored.fetchall()
     assert {one["candle_time"] for one in document["forecast"]} == {newest}
     assert (document["late_seconds"], document["missing_seconds"]) == (LATE_SECONDS, MISSING_SECONDS)
-    right = [row[7] for row in document["past"] if row[1] == 1]
-    wanted = now.execute(
+    hits = [row[7] for row in document["past"] if row[1] == 1]
+    expected = now.execute(
         "select direction_hit from prediction_outcomes where horizon = 1 order by candle_time"
     ).fetchall()
-    assert right == [hit for (hit,) in wanted]
-    assert len([hit for hit in right if hit is not None]) > 60
+    assert hits == [hit for (hit,) in expected]
+    assert len([hit for hit in hits if hit is not None]) > 60
 
 
-def test_the_other_documents_have_every_section(service, now):
+def test_other_documents_have_every_section(service, now):
     operations = service.get("/api/operations").json()
     assert operations["runs"]["rows"][0]["status"] == "predicted"
     assert operations["feed"]["rows"][0]["missing_24h"] == 0
@@ -158,22 +158,22 @@ def test_the_other_documents_have_every_section(service, now):
         assert "rows" in record[name] or "absent" in record[name], record[name]
 
 
-def test_what_the_reader_has_not_seen_is_sent_once(service):
+def test_an_unchanged_document_is_answered_with_304(service):
     first = service.get("/api/record")
-    again = service.get("/api/record", headers={"If-None-Match": first.headers["etag"]})
-    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    second = service.get("/api/record", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, second.status_code, second.content) == (200, 304, b"")
     assert service.get("/api/record", headers={"If-None-Match": '"other"'}).status_code == 200
     assert first.headers["content-encoding"] == "gzip"
 
 
-def test_symbols_and_what_nobody_knows(service):
+def test_unknown_symbols_and_paths_are_404(service):
     assert service.get("/api/symbols").json() == {"symbols": [{"symbol": "DEMO", "forecast": True}]}
     for path in ("/api/live?symbol=NOPE", "/api/nothing", "/static/../app.py", "/static/%2e%2e/app.py", "/nothing"):
         assert service.get(path).status_code == 404, path
     assert httpx.post(f"{service.url}/health").status_code == 405
 
 
-def test_every_answer_carries_the_policy(service):
+def test_every_response_has_the_security_headers(service):
     for path in ("/", "/health", "/metrics", "/api/live", "/static/app.js", "/nothing"):
         headers = service.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
@@ -182,7 +182,7 @@ def test_every_answer_carries_the_policy(service):
         assert "server" not in headers
 
 
-def test_the_page_and_all_that_it_names_are_there(service):
+def test_page_and_all_its_files_are_served(service):
     page = service.get("/")
     assert page.headers["content-type"].startswith("text/html")
     seen, waiting = set(), re.findall(r'(?:src|href)="(static/[^"]+)"', page.text)
@@ -200,41 +200,41 @@ def test_the_page_and_all_that_it_names_are_there(service):
     assert "Apache License" in text
 
 
-def test_however_many_ask_the_database_is_asked_once_a_second(service):
-    def ask(_):
+def test_health_queries_the_database_once_per_second(service):
+    def get_health(_):
         answer = service.get("/health")
         return answer.status_code, answer.json()["checked_at"]
 
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(150)))
-    took = time.monotonic() - started
+        answers = list(pool.map(get_health, range(150)))
+    elapsed = time.monotonic() - started
     assert {status for status, _ in answers} == {200}
-    assert len({checked_at for _, checked_at in answers}) <= took + 2
+    assert len({checked_at for _, checked_at in answers}) <= elapsed + 2
 
 
-def test_it_reads_as_the_reader_and_nothing_else(now_url):
-    async def ask():
+def test_pool_reads_as_candlecast_reader_and_cannot_write(now_url):
+    async def fetch():
         pool = DatabasePool(now_url)
         await pool.open()
         try:
-            query = "select current_user::text as who, current_setting('statement_timeout') as patience"
+            query = "select current_user::text as role, current_setting('statement_timeout') as timeout"
             found = await pool.fetch(query, timeout=1.5)
             with pytest.raises(QueryRefused) as refused:
                 await pool.fetch("delete from candles_1m", timeout=1.5)
-            with pytest.raises(QueryRefused, match="too long"):
+            with pytest.raises(QueryRefused, match="timed out"):
                 await pool.fetch("select pg_sleep(5)", timeout=0.4)
         finally:
             await pool.close()
         return found, refused.value
 
-    (row,), refused = asyncio.run(ask())
-    assert row["who"] == "candlecast_reader"
-    assert 1 <= int(row["patience"].removesuffix("ms")) <= 1500
+    (row,), refused = asyncio.run(fetch())
+    assert row["role"] == "candlecast_reader"
+    assert 1 <= int(row["timeout"].removesuffix("ms")) <= 1500
     assert refused.sqlstate == "25006"  # a read-only transaction
 
 
-def test_a_login_without_rights_is_told_what_to_grant(now_url, admin):
+def test_a_login_without_rights_gets_a_hint_to_grant(now_url, admin):
     admin.execute("create role candlecast_test_nobody login password 'candlecast_test_nobody'")
     try:
         with serving(as_login(now_url, "candlecast_test_nobody")) as service:
@@ -247,7 +247,7 @@ def test_a_login_without_rights_is_told_what_to_grant(now_url, admin):
         admin.execute("drop role candlecast_test_nobody")
 
 
-def test_a_section_that_this_database_has_not_leaves_the_others(service, now):
+def test_a_missing_view_affects_only_its_section(service, now):
     now.execute("alter view ensemble_leaderboard rename to hidden_for_a_test")
     try:
         with serving(conninfo.make_conninfo(now.info.dsn)) as other:
@@ -263,38 +263,38 @@ def scrape_timeout() -> int:
     return int(settings["global"]["scrape_timeout"].removesuffix("s"))
 
 
-def test_a_lock_is_no_reason_to_wait(service, now):
+def test_health_and_metrics_time_out_on_a_lock(service, now):
     with now.transaction():
         now.execute("lock table predictions in access exclusive mode")
-        time.sleep(1.1)  # what is cached is told a second long
+        time.sleep(1.1)  # until the cached responses have expired
         started = time.monotonic()
         answer = service.get("/health")
         assert time.monotonic() - started < 2
         assert answer.status_code == 503
-        assert "takes too long" in answer.json()["reasons"][0]
+        assert "timed out" in answer.json()["reasons"][0]
         started = time.monotonic()
         metrics = service.get("/metrics")
-        assert time.monotonic() - started < scrape_timeout(), "Prometheus calls the service down"
+        assert time.monotonic() - started < scrape_timeout(), "Prometheus would report the service as down"
         assert (metrics.status_code, "\nml_database_up 0.0\n" in metrics.text) == (200, True)
     service.wait_for("/health", lambda answer: answer.status_code == 200, 5)
 
 
-def test_a_section_that_takes_too_long_holds_nothing_else_up(now_url, now):
+def test_a_slow_section_delays_no_other_document(now_url, now):
     with serving(now_url) as service, ThreadPoolExecutor(2) as pool, now.transaction():
         assert service.get("/health").status_code == 200
         locked = "feed_status, ensemble_events, feature_drift, consistency_checks"
         now.execute(f"lock table {locked} in access exclusive mode")
         started = time.monotonic()
-        _, asked = (pool.submit(service.get, f"/api/{name}") for name in ("record", "operations"))
+        _, pending = (pool.submit(service.get, f"/api/{name}") for name in ("record", "operations"))
         assert service.get("/health").status_code == 200
         assert service.get("/api/live").status_code == 200
         assert time.monotonic() - started < 1
-        operations = asked.result(timeout=6).json()  # record takes 8 seconds and more
-    assert operations["feed"] == {"error": "the database takes too long; a table may be locked"}
+        operations = pending.result(timeout=6).json()  # record takes 8 seconds or more
+    assert operations["feed"] == {"error": "the query timed out; a table may be locked"}
     assert operations["runs"]["rows"]
 
 
-def test_a_backend_that_hangs_is_left_behind(service, now):
+def test_a_hanging_backend_is_replaced(service, now):
     service.wait_for("/health", lambda answer: answer.status_code == 200, 5)
     hung = now.execute("select pid from pg_stat_activity where application_name = 'candlecast serve'").fetchall()
     signal_all(hung, "STOP")
@@ -313,7 +313,7 @@ def signal_all(pids, name):
     subprocess.run([*SUDO, "kill", f"-{name}", *(str(pid) for (pid,) in pids)], check=True)
 
 
-def test_the_database_goes_away_and_returns(service, now_url, admin):
+def test_service_survives_the_loss_of_the_database(service, now_url, admin):
     name = conninfo.conninfo_to_dict(now_url)["dbname"]
     service.wait_for("/health", lambda answer: answer.status_code == 200, 15)
     allow = sql.SQL("alter database {} allow_connections {}")
@@ -327,8 +327,8 @@ def test_the_database_goes_away_and_returns(service, now_url, admin):
         started = time.monotonic()
         assert service.get("/health").status_code == 503
         assert time.monotonic() - started < 2
-        told = service.wait_for("/metrics", lambda answer: "ml_database_up 0.0" in answer.text, 4)
-        assert "ml_candle_age_seconds" not in told.text
+        metrics = service.wait_for("/metrics", lambda answer: "ml_database_up 0.0" in answer.text, 4)
+        assert "ml_candle_age_seconds" not in metrics.text
         document = service.wait_for("/api/live", lambda answer: answer.status_code == 503, 8).json()
         assert "does not answer" in document["error"]
         assert service.get("/").status_code == 200
@@ -339,7 +339,7 @@ def test_the_database_goes_away_and_returns(service, now_url, admin):
     service.wait_for("/metrics", lambda answer: "ml_candle_age_seconds" in answer.text, 5)
 
 
-def test_the_database_may_come_later(cluster_url, template, admin):
+def test_service_may_start_before_its_database(cluster_url, template, admin):
     name = "candlecast_served_later"
     with serving(with_database(cluster_url, name)) as service:
         answer = service.get("/health")
@@ -351,16 +351,16 @@ def test_the_database_may_come_later(cluster_url, template, admin):
             assert empty.status_code == 503
             assert service.wait_for("/api/live", lambda answer: answer.status_code == 200).json()["candles"] == []
             assert service.get("/api/record").json()["leaderboard"] == {"rows": []}
-            told = [
+            log = [
                 f'candlecast serve: the database does not answer: database "{name}" does not exist',
                 "candlecast serve: the database answers again",
             ]
-            assert service.end() == (0, "\n".join([*told, ""]))
+            assert service.end() == (0, "\n".join([*log, ""]))
         finally:
             admin.execute(f"drop database if exists {name} with (force)")
 
 
-def test_sigterm_ends_it_well_with_a_connection_open(now_url):
+def test_sigterm_shuts_down_cleanly_with_an_open_connection(now_url):
     with serving(now_url) as service:
         assert service.get("/health").status_code == 200
         started = time.monotonic()
@@ -369,7 +369,7 @@ def test_sigterm_ends_it_well_with_a_connection_open(now_url):
         assert time.monotonic() - started < 5
 
 
-def test_what_cannot_be_listened_on_ends_it_with_the_remedy(now_url):
+def test_an_unusable_address_fails_with_a_hint(now_url):
     def refused(*options, url=now_url):
         done = subprocess.run(
             [*CANDLECAST, "serve", *options],
@@ -383,16 +383,16 @@ def test_what_cannot_be_listened_on_ends_it_with_the_remedy(now_url):
         assert done.returncode == 1
         return done.stderr
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         error = refused("--port", str(port))
-    assert error.startswith(f"candlecast: port {port} of 127.0.0.1 is taken\nhint: ")
+    assert error.startswith(f"candlecast: port {port} of 127.0.0.1 is already in use\nhint: ")
     assert "--port" in error
-    assert "192.0.2.1 is no address of this machine" in refused("--host", "192.0.2.1")
+    assert "192.0.2.1 is not an address of this machine" in refused("--host", "192.0.2.1")
     assert "cannot be parsed" in refused(url="postgresql://[")
 
 
-def test_help_says_how(run_cli, now_url):
+def test_help_shows_an_example(run_cli, now_url):
     done = run_cli(now_url, "serve", "--help")
     assert done.returncode == 0
     assert "candlecast serve --port 8081" in " ".join(done.stdout.split())

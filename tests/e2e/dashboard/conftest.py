@@ -1,4 +1,4 @@
-"""The page in headless Chromium over a live database."""
+"""The page in headless Chromium with a live database."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from tests.support.deployment import deploy_calibrated
 from tests.support.serving import bring_up_to_now, next_minute, serving
 
 
-@pytest.fixture(scope="module")  # Playwright keeps an event loop running until then
+@pytest.fixture(scope="module")  # not longer: Playwright keeps an event loop running until it ends
 def browser():
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        pytest.skip("no Chromium here: scripts/packages.sh --tests, that make test runs, could not get it")
-    # Nobody is root in a sandbox of Chromium's; it reads nothing but this machine's page.
+        pytest.skip("Chromium is not installed: scripts/packages.sh --tests, which make test runs, could not get it")
+    # Chromium's sandbox does not work for root. The browser loads only local pages.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=options)
@@ -27,7 +27,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def database(make_session_database, template, artifacts):
-    """Two days of DEMO until now, forecast since yesterday by a calibrated ensemble."""
+    """Two days of DEMO until now, predicted since yesterday by a calibrated ensemble."""
     url = make_session_database(template)
     with psycopg.connect(url, autocommit=True) as db:
         deploy_calibrated(db, artifacts)
@@ -51,7 +51,7 @@ def db(database):
 
 @pytest.fixture
 def second_symbol(db, service):
-    """ETHUSDT has candles, no ensemble; the service knows of it."""
+    """A symbol with candles and without an ensemble, listed by the service."""
     columns = "open_time, open, high, low, close, volume, quote_asset_volume, taker_buy_base_asset_volume,"
     columns += " taker_buy_quote_asset_volume, number_of_trades"
     db.execute(
@@ -65,17 +65,17 @@ def second_symbol(db, service):
 
 @pytest.fixture
 def open_page(browser, service):
-    """open_page(viewport=...) -> the page, once it shows something; what went wrong is in page.trouble."""
+    """open_page(viewport=...) -> the page after its first update; console errors are in page.trouble."""
     contexts = []
 
     def visit(path: str = "/", url: str = service.url, **options) -> Page:
         context = browser.new_context(**({"viewport": DESKTOP} | options))
         contexts.append(context)
         page = context.new_page()
-        page.trouble, page.asked = [], []
-        page.on("console", lambda said: page.trouble.append(said.text) if said.type in ("error", "warning") else None)
+        page.trouble, page.requested = [], []
+        page.on("console", lambda line: page.trouble.append(line.text) if line.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("request", lambda request: page.requested.append(request.url))
         page.goto(url + path)
         expect(page.locator("#pill-text")).not_to_have_text("connecting")
         return page

@@ -1,4 +1,4 @@
-"""Everyone can use the page: in either theme, on a phone, with a keyboard, with a screen reader."""
+"""Accessibility of the page: both themes, phones, keyboard, screen readers."""
 
 import pytest
 from playwright.sync_api import expect
@@ -16,7 +16,7 @@ from tests.support.dashboard_page import DESKTOP, LAPTOP, NARROW, PHONE, assert_
         ("phone", PHONE, "light"),
     ],
 )
-def test_everyone_can_use_it(open_page, db, name, viewport, scheme):
+def test_page_is_accessible(open_page, db, name, viewport, scheme):
     page = open_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     assert_live(page)
     expect(page.locator("#horizons tbody tr")).to_have_count(5)
@@ -32,7 +32,7 @@ def test_everyone_can_use_it(open_page, db, name, viewport, scheme):
     assert page.trouble == []
 
 
-def test_the_keyboard_reaches_everything(open_page, db):
+def test_keyboard_reaches_every_control(open_page, db):
     page = open_page()
     assert_live(page)
     page.keyboard.press("Tab")
@@ -45,8 +45,8 @@ def test_the_keyboard_reaches_everything(open_page, db):
         )
         if reached[-1] == "BODY":
             break
-    wanted = ["symbol", "theme", "range", "past-horizon", "window", "coverage-horizon", "board-horizon"]
-    assert [one for one in reached if one in wanted] == wanted
+    controls = ["symbol", "theme", "range", "past-horizon", "window", "coverage-horizon", "board-horizon"]
+    assert [one for one in reached if one in controls] == controls
 
     page.locator("#range input:checked").focus()
     chart = page.locator("#chart").screenshot()
@@ -56,7 +56,7 @@ def test_the_keyboard_reaches_everything(open_page, db):
     assert page.locator("#chart").screenshot() != chart
 
 
-def test_the_theme_is_kept(open_page, db):
+def test_theme_survives_a_reload(open_page, db):
     page = open_page(color_scheme="light")
     color = "getComputedStyle(document.body).color"
     light = page.evaluate(color)

@@ -1,16 +1,16 @@
-"""What the page shows, and that it moves by itself."""
+"""Content of the page, and its updates without a reload."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.dashboard_page import assert_live, closing_time, drawn_stretches, shot
+from tests.support.dashboard_page import assert_live, closing_time, drawn_ranges, shot
 from tests.support.deployment import MINUTE
 from tests.support.serving import next_minute
 
 
-def test_a_new_candle_and_its_forecast_appear_without_a_reload(open_page, db, service):
+def test_new_candle_and_forecast_appear_without_a_reload(open_page, db, service):
     db.execute("delete from predictions where candle_time >= (select max(open_time) from candles_1m)")
     db.execute("delete from candles_1m where open_time = (select max(open_time) from candles_1m)")
     page = open_page()
@@ -35,21 +35,22 @@ def test_a_new_candle_and_its_forecast_appear_without_a_reload(open_page, db, se
     assert page.locator("#chart").screenshot() != chart
     expect(page.locator("#announcement")).to_have_text("Forecasts are live.")
     expect(page).to_have_title(f"{close:,.2f} · DEMO · candlecast")
-    assert page.evaluate("window.same"), "it was loaded again"
+    assert page.evaluate("window.same"), "the page was reloaded"
     assert page.trouble == []
-    assert page.asked
-    assert all(url.startswith(f"{service.url}/") for url in page.asked), "a request left for another host"
+    assert page.requested
+    assert all(url.startswith(f"{service.url}/") for url in page.requested), "a request went to another host"
 
 
-def test_it_shows_what_the_database_holds(open_page, db, service):
+def test_page_shows_the_values_of_the_database(open_page, db, service):
     page = open_page()
     assert_live(page)
+    expect(page.locator("#synthetic")).to_be_visible()
     hits, total = db.execute(
         "select count(*) filter (where direction_hit), count(direction_hit) from prediction_outcomes where horizon = 2"
         " and candle_time > (select max(open_time) from candles_1m) - interval '1 hour'"
     ).fetchone()
     strip = page.locator("#hits .cells").nth(1)
-    expect(strip).to_have_attribute("aria-label", f"2 min ahead: {hits} of {total} directions right")
+    expect(strip).to_have_attribute("aria-label", f"2 min ahead: {hits} hits of {total}")
     expect(strip.locator(".hit")).to_have_count(hits)
     scores = service.get("/api/record?symbol=DEMO").json()["leaderboard"]["rows"]
     accuracy, low, high = next(
@@ -62,7 +63,7 @@ def test_it_shows_what_the_database_holds(open_page, db, service):
     expect(row).to_contain_text(f"{100 * low:.1f} – {100 * high:.1f}")
     expect(page.locator("#coverage tbody tr")).to_have_count(5)
     expect(page.locator("#board")).to_contain_text("active")
-    expect(page.locator("#history")).to_contain_text("live")
+    expect(page.locator("#history")).to_contain_text("now")
     expect(page.locator("#latency")).to_contain_text("ms")
     expect(page.locator("#health-facts")).to_contain_text("ok")
     expect(page.locator("#tests")).to_contain_text("None.")
@@ -71,10 +72,10 @@ def test_it_shows_what_the_database_holds(open_page, db, service):
     ).fetchone()
     expect(page.locator("#drift-day")).to_contain_text(f": {drifted} of {features} drifted")
     expect(page.locator("#drift tbody tr")).to_have_count(8)
-    expect(page.locator("#consistency")).to_contain_text("all as they were served")
+    expect(page.locator("#consistency")).to_contain_text("minutes recomputed, no difference.")
 
 
-def test_a_failure_that_repeats_stands_there_once(open_page, db):
+def test_a_repeated_failure_is_listed_once_with_its_count(open_page, db):
     db.execute(
         "insert into inference_runs (symbol, candle_time, status, started_at, error)"
         " select 'DEMO', now(), 'failed', now() - interval '3 hours', unnest(%s::text[])",
@@ -89,10 +90,11 @@ def test_a_failure_that_repeats_stands_there_once(open_page, db):
         db.execute("delete from inference_runs where error in ('disk full', 'no such column')")
 
 
-def test_missing_forecasts_are_holes_and_a_lone_one_is_a_dot(open_page, db):
-    """Three minutes ahead, far above the candles: 18 minutes' line, 18 without, a dot, 18 without, 18 minutes' line."""
+def test_missing_forecasts_are_gaps_and_an_isolated_one_is_a_dot(open_page, db):
+    """Three minutes ahead, far above the candles: 18 minutes of line, 18 of gap, a dot, 18 of gap, 18 of line."""
     (newest,) = db.execute("select max(candle_time) from predictions").fetchone()
-    kept = [newest - age * MINUTE for age in (*range(41, 60), 77, *range(95, 114))]  # older than this file's tests
+    # Older than the predictions that the other tests of this file write.
+    kept = [newest - age * MINUTE for age in (*range(41, 60), 77, *range(95, 114))]
     past = "horizon = 3 and candle_time > now() - interval '3 hours'"
     db.execute(f"delete from predictions where {past} and candle_time <> all(%s)", ([newest, *kept],))
     db.execute(
@@ -105,14 +107,14 @@ def test_missing_forecasts_are_holes_and_a_lone_one_is_a_dot(open_page, db):
     expect(page.locator("#hits .cells").nth(2).locator(".gap")).to_have_count(40)
     page.locator("#past-horizon").select_option("3")
     page.locator("#range input[value='120']").check()
-    for _ in range(20):  # it is drawn some frames later
+    for _ in range(20):  # the chart draws some frames later
         page.wait_for_timeout(250)
-        if len(stretches := drawn_stretches(page)) == 3:
+        if len(ranges := drawn_ranges(page)) == 3:
             break
-    shot(page, "holes")
-    (one, other), (dot, end), (again, last) = stretches
-    line = other - one
-    assert last - again == pytest.approx(line, abs=3)
-    assert 2 <= end - dot <= 8
-    assert dot - other == pytest.approx(line, abs=6)
-    assert again - end == pytest.approx(line, abs=6)
+    shot(page, "gaps")
+    (line_start, line_end), (dot_start, dot_end), (second_start, second_end) = ranges
+    length = line_end - line_start
+    assert second_end - second_start == pytest.approx(length, abs=3)
+    assert 2 <= dot_end - dot_start <= 8
+    assert dot_start - line_end == pytest.approx(length, abs=6)
+    assert second_start - dot_end == pytest.approx(length, abs=6)

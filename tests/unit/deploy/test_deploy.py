@@ -1,4 +1,4 @@
-"""deploy/: what it has is valid, retrains at 03:00 UTC, feeds for ever, and names commands and options there are."""
+"""deploy/: its files are valid, retrain at 03:00 UTC, restart the feed, and use existing commands and options."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ from candlecast.cli.app import app
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
-#: Where `make up` puts the command, as scripts/common.sh says.
+#: Where `make up` installs the command (scripts/common.sh).
 INSTALLED = "/var/lib/candlecast/candlecast/venv/bin/candlecast"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -27,7 +27,7 @@ def options_of(name: str) -> set[str]:
 
 
 def assert_is_retrain(words: list[str]) -> None:
-    """`retrain` with options that it has, and values for them."""
+    """The command is `retrain` with existing options and their values."""
     assert words[0] == "retrain"
     assert words[1::2]
     assert set(words[1::2]) <= options_of("retrain")
@@ -36,7 +36,7 @@ def assert_is_retrain(words: list[str]) -> None:
 
 
 def assert_is_feed(words: list[str]) -> None:
-    """`feed` with symbols, and no option that it has not."""
+    """The command is `feed` with symbols and no other options."""
     assert words[0] == "feed"
     assert set(words[1::2]) == {"--symbol"} <= options_of("feed")
     assert all(re.fullmatch(r"[A-Z0-9]{5,20}", word) for word in words[2::2])
@@ -44,7 +44,7 @@ def assert_is_feed(words: list[str]) -> None:
 
 
 def unit(name: str) -> dict[str, list[str]]:
-    """Values by key of a systemd unit; keys may come again."""
+    """Values by key of a systemd unit. Keys may repeat."""
     found: dict[str, list[str]] = {}
     for line in (DEPLOY / "systemd" / name).read_text().splitlines():
         if "=" in line and not line.startswith("#"):
@@ -53,7 +53,7 @@ def unit(name: str) -> dict[str, list[str]]:
     return found
 
 
-def test_common_sh_puts_the_command_where_deploy_looks():
+def test_deploy_uses_the_path_of_the_installed_command():
     script = "CLUSTER=candlecast; source scripts/common.sh; echo $venv/bin/candlecast"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == INSTALLED
@@ -63,12 +63,12 @@ def test_common_sh_puts_the_command_where_deploy_looks():
 def systemd_analyze():
     found = shutil.which("systemd-analyze")
     if not found:
-        pytest.skip("systemd-analyze is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+        pytest.skip("systemd-analyze is missing: scripts/packages.sh --tests, which make test runs, could not get it")
     return found
 
 
-def test_the_systemd_units_verify(systemd_analyze, tmp_path):
-    installed = tmp_path / "candlecast"  # verify looks whether the command is there: here it need not be
+def test_systemd_units_are_valid(systemd_analyze, tmp_path):
+    installed = tmp_path / "candlecast"  # systemd-analyze requires an existing command
     installed.touch(mode=0o755)
     for path in (DEPLOY / "systemd").iterdir():
         (tmp_path / path.name).write_text(path.read_text().replace(INSTALLED, str(installed)))
@@ -82,10 +82,10 @@ def test_the_systemd_units_verify(systemd_analyze, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     timer = tmp_path / "candlecast-retrain.timer"
     timer.write_text(timer.read_text().replace("03:00:00 UTC", "27:00:00 UTC"))
-    assert "27:00:00" in verify().stderr, "it looks at what is written"
+    assert "27:00:00" in verify().stderr, "an invalid time is reported"
 
 
-def test_the_timer_is_every_day_at_three_utc(systemd_analyze):
+def test_the_timer_fires_daily_at_three_utc(systemd_analyze):
     timer = unit("candlecast-retrain.timer")
     assert timer["OnCalendar"] == ["*-*-* 03:00:00 UTC"]
     assert timer["Persistent"] == ["true"]
@@ -103,7 +103,7 @@ def test_the_timer_is_every_day_at_three_utc(systemd_analyze):
     ]
 
 
-def test_the_service_runs_retrain_in_what_it_may_write():
+def test_the_service_runs_retrain_in_a_writable_folder():
     service = unit("candlecast-retrain.service")
     words = command_of(service)
     assert_is_retrain(words)
@@ -116,7 +116,7 @@ def test_the_service_runs_retrain_in_what_it_may_write():
 
 
 def command_of(service: dict[str, list[str]]) -> list[str]:
-    """What the unit runs, after the name of the command; it may do no more than it must."""
+    """The arguments of the unit's command. Also checks that the unit is sandboxed."""
     for setting in ("ProtectSystem=strict", "NoNewPrivileges=yes", "ProtectHome=yes", "CapabilityBoundingSet="):
         key, _, value = setting.partition("=")
         assert service[key] == [value]
@@ -126,7 +126,7 @@ def command_of(service: dict[str, list[str]]) -> list[str]:
     return words[1:]
 
 
-def test_the_page_is_served_by_a_login_that_only_reads():
+def test_the_web_service_runs_with_few_privileges():
     service = unit("candlecast-serve.service")
     words = command_of(service)
     assert words[0] == "serve"
@@ -136,11 +136,11 @@ def test_the_page_is_served_by_a_login_that_only_reads():
     assert service["DynamicUser"] == ["yes"]
 
 
-def test_the_feeds_service_starts_it_again_for_ever():
+def test_the_feed_service_always_restarts():
     service = unit("candlecast-feed.service")
     assert_is_feed(command_of(service))
     assert service["Restart"] == ["always"]
-    assert service["StartLimitIntervalSec"] == ["0"], "no number of starts is too many"
+    assert service["StartLimitIntervalSec"] == ["0"], "the number of starts is not limited"
     assert 1 <= int(service["RestartSec"][0]) <= 30
     assert service["User"] != unit("candlecast-retrain.service")["User"], "a feeder needs no right to publish models"
     assert service["WantedBy"] == ["multi-user.target"]
@@ -153,7 +153,7 @@ def test_the_feeds_service_starts_it_again_for_ever():
 
 
 def test_services_have_equal_protection_except_for_write_paths():
-    """Both are as hardened; the feed writes no files, so it has no folder of its own and a narrower umask."""
+    """Both have the same sandbox. The feed writes no files, so it has no folder and a stricter umask."""
     own = {"Description", "User", "EnvironmentFile", "ExecStart", "Type", "TimeoutStopSec", "MemoryMax", "UMask"}
     retrain, feed = (unit(f"candlecast-{name}.service") for name in ("retrain", "feed"))
     only_retrain = {"StateDirectory", "WorkingDirectory", "TimeoutStartSec", "Nice", "IOSchedulingClass"}
@@ -165,21 +165,21 @@ def test_services_have_equal_protection_except_for_write_paths():
 
 
 def crontab() -> tuple[dict[str, str], list[list[str]]]:
-    """(variables, lines of six fields and a command) of deploy/cron."""
+    """The variables and the entries (six fields and a command) of deploy/cron."""
     lines = (DEPLOY / "cron" / "candlecast-retrain").read_text().splitlines()
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
     variables = dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
     return variables, [line.split(None, 6) for line in lines if not re.match(r"\w+=", line)]
 
 
-def test_the_crontab_runs_retrain_every_day_at_three_utc(tmp_path):
+def test_the_crontab_runs_retrain_daily_at_three_utc(tmp_path):
     variables, entries = crontab()
     assert variables["CRON_TZ"] == "UTC"
     ((*times, user, command),) = entries
     assert times == ["0", "3", "*", "*", "*"]
     assert user == unit("candlecast-retrain.service")["User"][0]
-    assert "%" not in command, "cron takes it for the end of the line"
-    # Run as cron does, with a candlecast that says what it was called with.
+    assert "%" not in command, "cron treats % as a newline"
+    # Run it as cron does, with a fake candlecast that prints its arguments.
     (tmp_path / "candlecast").write_text('#!/bin/sh\nprintf "%s\\n" "$DATABASE_URL" "$@"\n')
     (tmp_path / "candlecast").chmod(0o755)
     (tmp_path / "retrain.env").write_text("DATABASE_URL='postgresql:///candlecast?host=/run/x&port=1'\n")
@@ -196,7 +196,7 @@ def documents(name: str = "retrain-cronjob") -> list[dict]:
 
 
 @pytest.mark.parametrize(("name", "key"), [("retrain-cronjob", "schedule"), ("feed-deployment", "strategy")])
-def test_what_kubernetes_gets_validates(name, key):
+def test_kubernetes_manifests_are_valid(name, key):
     import kubernetes_validate
 
     for document in documents(name):
@@ -207,14 +207,14 @@ def test_what_kubernetes_gets_validates(name, key):
         kubernetes_validate.validate(broken, "1.37", strict=True)
 
 
-def test_the_deployment_is_one_pod_and_never_two():
+def test_the_deployment_never_runs_two_pods():
     (deployment,) = documents("feed-deployment")
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     template = deployment["spec"]["template"]
     assert deployment["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
     other = documents()[0]["spec"]["jobTemplate"]["spec"]["template"]
-    assert template["metadata"]["labels"] != other["metadata"]["labels"], "its selector takes no other pod"
+    assert template["metadata"]["labels"] != other["metadata"]["labels"], "the selector matches no other pod"
     pod = template["spec"]
     (container,) = pod["containers"]
     assert container["image"] == f"candlecast:{VERSION}"
@@ -244,33 +244,33 @@ def test_the_cronjob_runs_daily_at_three_utc_without_privileges():
 
 
 def containerfile() -> list[str]:
-    """Its instructions, a line each."""
+    """The instructions of deploy/Containerfile, one per line."""
     text = (DEPLOY / "Containerfile").read_text().replace("\\\n", "")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_the_image_is_the_one_that_kubernetes_is_told_of():
+def test_the_image_has_the_tag_of_the_manifests():
     assert f"-t candlecast:{VERSION} ." in (DEPLOY / "Containerfile").read_text()
     assert containerfile()[0] == "FROM docker.io/library/debian:bookworm-slim"
     assert 'ENTRYPOINT ["candlecast"]' in containerfile()
     assert any(line.startswith(f"ENV PATH={Path(INSTALLED).parent}:") for line in containerfile())
 
 
-def test_the_image_is_installed_by_the_scripts_of_make_up():
+def test_the_image_installs_with_the_scripts_of_make_up():
     (run,) = [line.removeprefix("RUN ") for line in containerfile() if line.startswith("RUN ")]
     steps = [shlex.split(step) for step in run.split("&&")]
     assert steps[:2] == [["scripts/packages.sh", "--trainer"], ["scripts/environment.sh", "trainer"]]
     up = (ROOT / "scripts/up.sh").read_text()
     assert "\n  scripts/packages.sh\n" in up
     assert "\n  scripts/environment.sh trainer\n" in up
-    # The first step as it stands there: where all is installed it looks, and changes nothing.
+    # The first step changes nothing if all packages are installed.
     done = subprocess.run(steps[0], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "PostgreSQL" not in done.stdout
 
 
-def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
-    """The second step's last part, as scripts/environment.sh does it: a wheel from nothing but what was copied."""
+def test_the_image_copies_all_files_of_the_installation(tmp_path):
+    """Builds a wheel from the copied files alone, as scripts/environment.sh does."""
     for line in containerfile():
         if line.startswith("COPY "):
             *sources, target = line.split()[1:]
@@ -289,7 +289,7 @@ def test_what_the_image_copies_is_enough_to_install_the_project(tmp_path):
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"candlecast"}
     parts = [(ROOT / "candlecast", "candlecast"), (ROOT / "trainer", "candlecast/trainer")]
     modules = {f"{name}/{path.relative_to(part)}" for part, name in parts for path in part.rglob("*.py")}
-    assert modules <= set(names), "a package that pyproject.toml does not find"
+    assert modules <= set(names), "pyproject.toml misses a package"
     page = {str(path.relative_to(ROOT)) for path in (ROOT / "candlecast/web/static").rglob("*") if path.is_file()}
-    assert page <= set(names), "a file of the page that pyproject.toml does not name"
+    assert page <= set(names), "pyproject.toml misses a file of the page"
     assert {f"candlecast/web/static/vendor/lightweight-charts/{name}" for name in ("LICENSE", "NOTICE")} <= set(names)

@@ -1,4 +1,4 @@
-"""deploy/grafana, held to the dashboard format as far as that goes without a Grafana; its PromQL is parsed.
+"""deploy/grafana: the dashboard format, as far as it can be checked without Grafana, and the PromQL syntax.
 
 tests/db/docs/test_grafana.py runs the SQL.
 """
@@ -19,18 +19,18 @@ from tests.support.paths import ROOT
 FOLDER = ROOT / "deploy" / "grafana"
 FILES = sorted((FOLDER / "dashboards").glob("*.json"))
 DASHBOARDS = [json.loads(path.read_text()) for path in FILES]
-#: What every Grafana has, without plugins.
+#: Panel types of every Grafana without plugins.
 PANELS = {"row", "stat", "table", "timeseries"}
 
 of_each = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=[path.stem for path in FILES])
 
 
 def drawn(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """The panels that ask something."""
+    """The panels with queries."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def test_there_are_two_under_names_of_their_own():
+def test_there_are_two_dashboards_with_unique_names():
     assert [dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS] == [
         "grafana-postgresql-datasource",
         "prometheus",
@@ -41,9 +41,9 @@ def test_there_are_two_under_names_of_their_own():
 
 
 @of_each
-def test_it_has_what_grafana_reads(dashboard):
+def test_a_dashboard_has_the_required_keys(dashboard):
     assert dashboard["schemaVersion"] >= 38
-    assert "id" not in dashboard, "an id is of one Grafana's database"
+    assert "id" not in dashboard, "an id belongs to the database of one Grafana"
     assert set(dashboard["time"]) == {"from", "to"}
     assert dashboard["timezone"] == "utc"
     variables = [variable["name"] for variable in dashboard["templating"]["list"]]
@@ -64,7 +64,7 @@ def test_ages_turn_orange_when_late_and_red_when_missing():
 
 
 @of_each
-def test_each_panel_asks_its_data_source_and_says_what_it_is(dashboard):
+def test_each_panel_has_a_title_and_queries_its_data_source(dashboard):
     (source,) = {json.dumps(panel["datasource"]) for panel in drawn(dashboard)}
     assert json.loads(source) == {"type": dashboard["templating"]["list"][0]["query"], "uid": "${datasource}"}
     query = {"prometheus": "expr"}.get(json.loads(source)["type"], "rawSql")
@@ -82,7 +82,7 @@ def test_each_panel_asks_its_data_source_and_says_what_it_is(dashboard):
 
 
 @of_each
-def test_no_panel_lies_on_another_or_outside(dashboard):
+def test_panels_do_not_overlap_and_fit_the_grid(dashboard):
     def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
         at = panel["gridPos"]
         return {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
@@ -93,18 +93,18 @@ def test_no_panel_lies_on_another_or_outside(dashboard):
 
 
 @of_each
-def test_an_override_is_of_a_column_that_the_panel_has(dashboard):
+def test_overrides_refer_to_existing_columns(dashboard):
     for panel in drawn(dashboard):
-        asked = " ".join(str(target.get("rawSql")) for target in panel["targets"])
+        queries = " ".join(str(target.get("rawSql")) for target in panel["targets"])
         for override in panel["fieldConfig"]["overrides"]:
             assert override["matcher"]["id"] == "byName"
-            assert re.search(rf"\b{override['matcher']['options']}\b", asked)
+            assert re.search(rf"\b{override['matcher']['options']}\b", queries)
 
 
 def test_promtool_parses_every_expression(tmp_path):
     promtool = shutil.which("promtool")
     if not promtool:
-        pytest.skip("promtool is not here; scripts/packages.sh --tests, that make test runs, could not get prometheus")
+        pytest.skip("promtool is missing: scripts/packages.sh --tests, which make test runs, could not get prometheus")
     (dashboard,) = [found for found in DASHBOARDS if found["uid"] == "candlecast-metrics"]
     expressions = [target["expr"] for panel in drawn(dashboard) for target in panel["targets"]]
     assert len(expressions) >= 20
@@ -121,22 +121,22 @@ def test_promtool_parses_every_expression(tmp_path):
     done = check(expressions)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(expressions)} rules found" in done.stdout
-    assert check([expressions[0] + ")"]).returncode, "it looks at what is written"
+    assert check([expressions[0] + ")"]).returncode, "an invalid expression is reported"
 
 
-def test_provisioned_data_sources_are_those_of_the_dashboards():
+def test_provisioned_data_sources_match_the_dashboards():
     (path,) = (FOLDER / "provisioning" / "datasources").iterdir()
     sources = yaml.safe_load(path.read_text())["datasources"]
-    asked = {dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS}
-    assert {source["type"] for source in sources} == asked
+    types = {dashboard["templating"]["list"][0]["query"] for dashboard in DASHBOARDS}
+    assert {source["type"] for source in sources} == types
     for source in sources:
         assert "password" not in source
-        assert str(source.get("secureJsonData", {}).get("password", "$")).startswith("$"), "no password in the clone"
+        assert str(source.get("secureJsonData", {}).get("password", "$")).startswith("$"), "no stored password"
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     assert sources[0]["jsonData"]["timeInterval"] == scraped["global"]["scrape_interval"]
 
 
-def test_the_provider_reads_the_folder_documented():
+def test_the_provider_reads_the_documented_folder():
     (path,) = (FOLDER / "provisioning" / "dashboards").iterdir()
     (provider,) = yaml.safe_load(path.read_text())["providers"]
     assert provider["options"]["path"] in (ROOT / "docs" / "operations.md").read_text()

@@ -1,4 +1,4 @@
-"""deploy/prometheus: promtool takes what is there, each alert is tested both ways, and leads to something to do."""
+"""deploy/prometheus: promtool accepts the files; each alert is tested, and has a severity and a runbook."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ TESTS = [test for path in FILES for test in yaml.safe_load(path.read_text())["te
 def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
     found = shutil.which("promtool")
     if not found:
-        pytest.skip("promtool is not here; scripts/packages.sh --tests, that make test runs, could not get prometheus")
+        pytest.skip("promtool is missing: scripts/packages.sh --tests, which make test runs, could not get prometheus")
     return subprocess.run([found, *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -30,10 +30,10 @@ def test_the_configuration_and_its_rules_are_valid(tmp_path):
     (tmp_path / "prometheus.yml").write_text((FOLDER / "prometheus.yml").read_text())
     text = (FOLDER / "candlecast.rules.yml").read_text()
     (tmp_path / "candlecast.rules.yml").write_text(text.replace("up{job=", "up{job", 1))
-    assert promtool("check", "config", "prometheus.yml", folder=tmp_path).returncode, "it looks at what is written"
+    assert promtool("check", "config", "prometheus.yml", folder=tmp_path).returncode, "an invalid rule is reported"
 
 
-def test_each_alert_fires_when_it_must_and_not_before_and_ends():
+def test_alerts_fire_and_resolve_as_the_rule_tests_expect():
     done = promtool("test", "rules", *(path.name for path in FILES))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -42,10 +42,11 @@ def test_each_alert_fires_when_it_must_and_not_before_and_ends():
 def test_each_alert_is_tested_before_while_and_after_it_fires(name):
     complete = []
     for test in TESTS:
-        asked = [entry for entry in test["alert_rule_test"] if entry["alertname"] == name]
-        fires = ["exp_alerts" in entry for entry in asked]
+        entries = [entry for entry in test["alert_rule_test"] if entry["alertname"] == name]
+        fires = ["exp_alerts" in entry for entry in entries]
         complete.append(any(fires) and not fires[0] and not fires[-1])
-        assert [seconds(entry["eval_time"]) for entry in asked] == sorted(seconds(e["eval_time"]) for e in asked)
+        times = [seconds(entry["eval_time"]) for entry in entries]
+        assert times == sorted(times)
     assert any(complete)
 
 
@@ -63,11 +64,11 @@ def test_each_alert_has_severity_summary_and_action(name):
 
 
 def limit(record: str) -> int:
-    """The number that a rule records."""
+    """The constant of a recording rule."""
     return int(re.fullmatch(r"vector\((\d+)\)", RECORDS[record])[1])
 
 
-def test_late_and_missing_stand_once_and_are_those_of_candlecast():
+def test_late_and_missing_limits_are_defined_once():
     limits = {"candlecast:late_seconds": LATE_SECONDS, "candlecast:missing_seconds": MISSING_SECONDS}
     assert {record: limit(record) for record in limits} == limits
     for rule in RULES:
@@ -76,8 +77,8 @@ def test_late_and_missing_stand_once_and_are_those_of_candlecast():
             assert not re.search(rf"(?<![\d.])({LATE_SECONDS}|{MISSING_SECONDS})\b", expr), rule
 
 
-def test_what_came_back_has_as_long_as_makes_it_late():
-    """And the database two scrapes more."""
+def test_the_grace_period_after_a_recovery_is_late_seconds():
+    """For the database it is two scrapes longer."""
     windows = {window for rule in RULES for window in re.findall(r"\[(\d+s)\]", rule["expr"])}
     assert {seconds(window) for window in windows} == {LATE_SECONDS, LATE_SECONDS + 10}
 
@@ -94,11 +95,11 @@ WITHIN_NINETY_SECONDS = (
 
 
 @pytest.mark.parametrize("name", WITHIN_NINETY_SECONDS)
-def test_what_stops_is_told_within_ninety_seconds(name):
-    """By its condition, two intervals, and how long it must last."""
+def test_alerts_fire_within_ninety_seconds(name):
+    """The limit of the condition, plus the scrape and the evaluation interval, plus `for`."""
     rule = ALERTS[name]
     settings = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["global"]
     intervals = seconds(settings["scrape_interval"]) + seconds(settings["evaluation_interval"])
     late = [limit(name) for name in re.findall(r"^\s*\S*age_seconds\S* >= scalar\((\S+)\)", rule["expr"])]
-    silent = 60 if "silent" in rule["expr"] else 0  # candle_status says so after a minute
+    silent = 60 if "silent" in rule["expr"] else 0  # candle_status reports silent after a minute
     assert min(late, default=silent) + intervals + seconds(rule.get("for", "0s")) <= 90

@@ -1,4 +1,4 @@
-"""The service's pure parts: one load for many, exposition, JSON, messages without addresses."""
+"""The service without a database: caching, metrics format, JSON, messages without addresses."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def families(rows, *, up=True):
     return {family.name: family for family in found if family.name.startswith("ml_")}
 
 
-def test_one_load_serves_all_requests_of_that_time():
+def test_concurrent_requests_share_one_load():
     loads = []
 
     async def load():
@@ -55,22 +55,22 @@ def test_one_load_serves_all_requests_of_that_time():
     assert len(loads) == 2
 
 
-def test_a_caller_who_leaves_ends_no_load_that_others_wait_for():
+def test_a_canceled_caller_does_not_cancel_the_shared_load():
     async def load():
         await asyncio.sleep(0.05)
         return "there"
 
     async def ask():
         cached = Cached(load, 1)
-        leaver, stayer = asyncio.create_task(cached.get()), asyncio.create_task(cached.get())
+        canceled, other = asyncio.create_task(cached.get()), asyncio.create_task(cached.get())
         await asyncio.sleep(0.01)
-        leaver.cancel()
-        return await stayer
+        canceled.cancel()
+        return await other
 
     assert asyncio.run(ask()) == "there"
 
 
-def test_a_load_that_fails_is_tried_again():
+def test_a_failed_load_is_retried():
     outcomes = iter([ValueError("once"), "there"])
 
     async def load():
@@ -88,7 +88,7 @@ def test_a_load_that_fails_is_tried_again():
     assert asyncio.run(ask()) == "there"
 
 
-def test_a_histogram_is_one_family_with_its_buckets_in_order():
+def test_a_histogram_is_one_family_with_ordered_buckets():
     def of(symbol):
         return [
             row("ml_x_ms_count", 9, "histogram", symbol=symbol),
@@ -111,7 +111,7 @@ def test_a_histogram_is_one_family_with_its_buckets_in_order():
         ]
 
 
-def test_counters_gauges_and_labels_come_through():
+def test_counters_gauges_and_labels_are_exposed():
     odd = 'a "quoted" \\ name\nin two lines'
     found = families([row("ml_n_total", 3, "counter", symbol="B"), row("ml_g", None, of=odd), row("ml_h", 0.5)])
     assert (found["ml_n"].type, found["ml_n"].samples[0].name) == ("counter", "ml_n_total")
@@ -121,12 +121,12 @@ def test_counters_gauges_and_labels_come_through():
     assert found["ml_database_up"].samples[0].value == 1
 
 
-def test_without_the_database_only_that_is_told():
+def test_without_a_database_only_ml_database_up_is_exposed():
     assert set(families([], up=False)) == {"ml_database_up"}
     assert families([], up=False)["ml_database_up"].samples[0].value == 0
 
 
-def test_what_json_has_not_becomes_what_it_has():
+def test_values_without_a_json_type_are_converted():
     noon = datetime(2026, 5, 2, 12, tzinfo=UTC)
     given = {
         "a": noon,
@@ -144,7 +144,7 @@ def test_what_json_has_not_becomes_what_it_has():
     }
 
 
-def test_an_etag_is_of_the_content():
+def test_etag_depends_on_the_content():
     assert (
         PreparedResponse(200, b"one").etag == PreparedResponse(200, b"one").etag != PreparedResponse(200, b"two").etag
     )
@@ -153,17 +153,17 @@ def test_an_etag_is_of_the_content():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (REFUSED, "nothing listens there (Connection refused)"),
+        (REFUSED, "no server at this address (Connection refused)"),
         (ABSENT, 'database "x" does not exist'),
         ("server closed the connection unexpectedly", "server closed the connection unexpectedly"),
         ("", "no connection"),
     ],
 )
-def test_a_message_goes_out_without_the_servers_address(given, expected):
+def test_messages_contain_no_server_address(given, expected):
     assert strip_address(str(psycopg.OperationalError(given))) == expected
 
 
-def test_the_page_names_no_other_host_but_in_its_notice():
+def test_page_names_no_other_host_except_in_its_footer():
     for path in STATIC.rglob("*"):
         if path.is_dir() or "vendor" in path.parts:
             continue
@@ -172,13 +172,13 @@ def test_the_page_names_no_other_host_but_in_its_notice():
         assert "tradingview.com" in text or "://" not in text
 
 
-def test_files_that_people_read_stay_short():
+def test_source_files_of_the_page_stay_short():
     for path in STATIC.glob("*.*"):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) < 400, path
         assert max(map(len, lines)) <= 120 or path.suffix == ".svg", path
 
 
-def test_who_is_told_the_address_may_ask_at_once():
+def test_the_socket_accepts_connections_before_the_server_runs():
     with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=5):
         pass

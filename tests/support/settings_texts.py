@@ -8,7 +8,7 @@ from pathlib import Path
 from candlecast.core.settings import TABLE, environment_variable
 from tests.support.paths import ROOT
 
-MANUAL = ROOT / "docs/operations.md"
+MANUAL = ROOT / "docs/reference/settings.md"
 
 
 def sql_file() -> Path:

@@ -77,7 +77,7 @@ def main(
 def reading(url: str, on_step: OnStep) -> list[Figure]:
     """What a reader asks: the service, the page, the documented queries."""
     documented = asked(PAGE.read_text(encoding="utf-8"))
-    measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
+    measured = MEASURED.findall((PAGE.parents[1] / "drift.md").read_text(encoding="utf-8"))
     if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
         raise ValueError("docs/drift.md has no query, in one line, of each of its tables")
     page = [(name, query) for name, query in vars(page_queries).items() if name.isupper() and isinstance(query, str)]
@@ -86,7 +86,7 @@ def reading(url: str, on_step: OnStep) -> list[Figure]:
         ("metrics()", "select * from metrics()", 50, QUERY),
         ("monitoring_metrics()", "select * from monitoring_metrics()", 50, QUERY),
         *((f"page: {name.lower()}", query, 20, QUERY) for name, query in page),
-        *((f"dashboards.md: {one.title}", one.query, 10, QUERY) for one in documented),
+        *((f"query.md: {one.title}", one.query, 10, QUERY) for one in documented),
         *((f"drift.md: {table}", query, 10, QUERY) for query, table in measured),
     ]
     figures = []

@@ -3,7 +3,7 @@
 #
 #   scripts/packages.sh             all that `make up` needs
 #   scripts/packages.sh --trainer   without PostgreSQL: what trains, for a database elsewhere (deploy/Containerfile)
-#   scripts/packages.sh --tests     and, where they can be had, what the tests of deploy/, docs/operations.md and the page run
+#   scripts/packages.sh --tests     and, where they can be had, what the tests of deploy/, docs/how-to/ and the page run
 #
 # Debian and Ubuntu, in the versions that the system has. Nothing to do where all is there. Where PostgreSQL is
 # new to the machine, the distribution's own cluster "main" is not created: candlecast makes a cluster of its own.

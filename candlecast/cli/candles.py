@@ -56,7 +56,7 @@ def feed(
     Closed candles are written as they arrive. What was missed (a lost connection, a restart, a day's outage) is read
     over REST, from the newest stored minute on; the last 24 hours are read again at the start, the last hour every
     15 minutes. A longer history is for `candlecast backfill`. `candlecast status` shows how it goes; one feed writes a
-    symbol. docs/feeds.md says what happens when something breaks, and has a systemd unit.
+    symbol. docs/how-to/feed.md says what happens when something breaks, and has a systemd unit.
 
     Exit status: 0 stopped by SIGTERM, SIGINT or SIGHUP; 1 an error; 75 another feed is at it.
 
@@ -83,7 +83,7 @@ def backfill(
     are told, not an error. `candlecast feed` keeps candles coming.
 
     Exit status: 0 all there, 1 a symbol, archive or candle is not, 69 the exchange cannot be reached; 128 and the
-    signal's number where one ended it. docs/feeds.md has addresses and limits.
+    signal's number where one ended it. docs/how-to/feed.md has addresses and limits.
 
     Example: `candlecast backfill --symbol BTCUSDT --days 90`
 

@@ -174,7 +174,7 @@ def retrain(options: RetrainArguments) -> None:
     every run, with the reason. One run at a time for a symbol.
 
     Exit status: 0 published, 1 failed, 3 refused by the gate, 75 another run is at it; 128 and the signal's number
-    where one ended it. Of several symbols the worst, in the order 1, 75, 3, 0. docs/retraining.md has the rest.
+    where one ended it. Of several symbols the worst, in the order 1, 75, 3, 0. docs/how-to/retrain.md has the rest.
 
     Example: `candlecast retrain --symbol BTCUSDT --window-days 90 --test-days 7`
     """

@@ -1,4 +1,4 @@
-"""Binance spot: public market data, no key. docs/feeds.md has the sources of what is said here about it.
+"""Binance spot: public market data, no key. docs/how-to/feed.md has the sources of what is said here about it.
 
 async with Binance.from_environment(Clock()) as exchange:
     await exchange.klines("BTCUSDT", first, last)
@@ -141,7 +141,7 @@ class Binance:
         except (OSError, WebSocketException) as error:
             raise Unreachable(
                 f"{self._stream_url} cannot be reached: {str(error) or type(error).__name__}",
-                "Check the network, or wait; docs/feeds.md says which addresses are used and how to change them.",
+                "Check the network, or wait; docs/how-to/feed.md says which addresses are used and how to change them.",
             ) from None
         try:
             yield _messages(connection)

@@ -135,7 +135,7 @@ class HttpClient:
         if status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
             raise Unreachable(
                 f"{self._base_url} does not serve this location ({said})",
-                "Set the exchange's addresses to ones that do: docs/feeds.md has them.",
+                "Set the exchange's addresses to ones that do: docs/how-to/feed.md has them.",
             )
         raise RequestRefused(f"{self._base_url} refuses: {said}: {shorten(answer.text, 200)}", answer.text[:1000])
 

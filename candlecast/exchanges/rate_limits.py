@@ -89,5 +89,5 @@ def unreachable(base_url: str, reason: str) -> Unreachable:
     """The error to raise where a request came to nothing."""
     return Unreachable(
         f"{base_url} cannot be reached: {reason}",
-        "Check the network, or wait; docs/feeds.md says which addresses are used and how to change them.",
+        "Check the network, or wait; docs/how-to/feed.md says which addresses are used and how to change them.",
     )

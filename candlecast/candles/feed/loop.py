@@ -5,7 +5,7 @@
 
 One task listens to the stream, one for each symbol settles over REST what the stream cannot be trusted for
 (``symbol_feed``; ``reconciler`` says what that is), one tends the database connection (``store``), one writes
-feed_status. docs/feeds.md says what happens when.
+feed_status. docs/how-to/feed.md says what happens when.
 """
 
 import asyncio

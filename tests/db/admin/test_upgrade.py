@@ -1,11 +1,11 @@
-"""docs/operations.md, upgrading: a session that is open while migrations run predicts on."""
+"""docs/how-to/operate.md, Upgrade: an open session continues to predict while migrations run."""
 
 from tests.support.databases import alembic
 from tests.support.deployment import NEWEST
 
 
-def test_an_open_session_predicts_on_through_migrations(live, live_url):
-    """All that leave predictions in place. Where it cannot, CHANGELOG.md says that sessions must connect again."""
+def test_an_open_session_predicts_during_migrations(live, live_url):
+    """For migrations that keep predictions. Otherwise CHANGELOG.md says that sessions must reconnect."""
     forecast = ("select * from predict('DEMO', %s)", (NEWEST,))
     assert alembic(live_url, "downgrade", "0005").returncode == 0
     before = live.execute(*forecast).fetchall()

@@ -20,7 +20,8 @@ from bench.processes import ROOT
 PAGE = ROOT / "docs" / "how-to" / "query.md"
 #: A heading, or a query with its output.
 _ASKED = re.compile(
-    r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>.*?)^```\n\n```\n(?P<output>.*?)^```$", flags=re.MULTILINE | re.DOTALL
+    r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>(?:(?!```).*\n)+)```\n\n```\n(?P<output>(?:(?!```).*\n)+)```$",
+    flags=re.MULTILINE,
 )
 #: Width of psql's output, in characters.
 _WIDTH = 150

@@ -275,7 +275,7 @@ def test_the_figures_equal_those_of_the_code():
     assert [rate_limits.PAUSE_SECONDS[status] for status in (429, 418, 403)] == [60, 120, 300]
     assert (rate_limits.MAX_PAUSE_SECONDS, http.MAX_CONCURRENT_REQUESTS, http.MAX_TRIES) == (300, 4, 6)
     assert f"{binance.Binance.max_symbols} symbols a feed" in text
-    assert f"at most {reconciler.MAX_WAITING} a symbol" in text
+    assert f"at most {reconciler.MAX_WAITING} candles a symbol" in text
     assert f"at most {store._MAX_BACKOFF_SECONDS:.0f} s after PostgreSQL is back" in text
     assert f"and is {symbol_feed.MAX_BACKOFF_SECONDS:.0f} s at most, doubled each time" in text
     assert binance._MAX_DOWNLOADS == 3

@@ -1,11 +1,11 @@
-"""Runs every query of docs/how-to/query.md and writes the output below it.
+"""Asks every query of docs/how-to/query.md and writes what came back beneath it.
 
     python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip           prints the page
     python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip --write   writes it
-    python -m bench dashboards --write            again, with the existing models and predictions
+    python -m bench dashboards --write            again, of the models and predictions that are there already
 
-bench/dashboards_data.py makes the data. The first run takes a quarter of an hour on one core, a later one a minute.
-It needs a superuser's URL of a throw-away server, where it creates two databases and keeps them.
+bench/dashboards_data.py says what they are asked of. The first run takes a quarter of an hour on one core, a later one
+a minute. It needs a superuser's URL of a throw-away server, and makes two databases there that it leaves.
 """
 
 import re
@@ -18,20 +18,20 @@ import typer
 from bench.processes import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "query.md"
-#: A heading, or a query with its output.
+#: A heading, or a query with the output beneath it.
 _ASKED = re.compile(
     r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>(?:(?!```).*\n)+)```\n\n```\n(?P<output>(?:(?!```).*\n)+)```$",
     flags=re.MULTILINE,
 )
-#: Width of psql's output, in characters.
+#: How wide psql's output is.
 _WIDTH = 150
 
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Candles of March and April 2026.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write docs/how-to/query.md instead of printing it.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/how-to/query.md, instead of printing.")] = False,
 ) -> None:
-    """Make the output of docs/how-to/query.md again."""
+    """Make the page's output again."""
     from bench import dashboards_data
 
     url = dashboards_data.present(files or [])
@@ -45,7 +45,7 @@ def main(
 
 
 class Question(NamedTuple):
-    """A query of the page and its output. The title is the heading; further queries below it have a number."""
+    """A query of the page and the output beneath it. The title is its heading; a second query there has its number."""
 
     title: str
     query: str
@@ -53,7 +53,7 @@ class Question(NamedTuple):
 
 
 def asked(page: str) -> list[Question]:
-    """Every query of the page that has output."""
+    """Every query of the page that has its output beneath it."""
     found: list[Question] = []
     title, number = "", 0
     for match in _ASKED.finditer(page):
@@ -66,7 +66,7 @@ def asked(page: str) -> list[Question]:
 
 
 def answered(url: str, query: str) -> str:
-    """The query and its output as psql shows it to a reader, in UTC, both fenced."""
+    """The query in its fence, and beneath it what psql shows a reader, in UTC."""
     looks = ("footer=off", "format=wrapped", f"columns={_WIDTH}")
     command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *(f"-P{one}" for one in looks), "-d", url, "-f", "-"]
     as_reader = f"set role candlecast_reader;\nset timezone = 'UTC';\n{query}"

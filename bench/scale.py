@@ -77,7 +77,7 @@ def main(
 def reading(url: str, on_step: OnStep) -> list[Figure]:
     """What a reader asks: the service, the page, the documented queries."""
     documented = asked(PAGE.read_text(encoding="utf-8"))
-    measured = MEASURED.findall((PAGE.parents[1] / "drift.md").read_text(encoding="utf-8"))
+    measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
     if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
         raise ValueError("docs/drift.md has no query, in one line, of each of its tables")
     page = [(name, query) for name, query in vars(page_queries).items() if name.isupper() and isinstance(query, str)]

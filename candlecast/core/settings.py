@@ -1,7 +1,7 @@
 """Settings: what ml_settings says, else the server's environment, else the default.
 
-``Settings`` is the one table of them. The CHECK and the rows of ml_settings and the table in docs/reference/settings.md repeat
-it: ``python3 -m tests.support.settings_texts`` writes them anew (`make golden` runs it), and a test compares.
+``Settings`` is the one table of them. The CHECK and the rows of ml_settings and docs/reference/settings.md repeat it:
+``python3 -m tests.support.settings_texts`` writes them anew (`make golden` runs it), and a test compares.
 
 Never a custom parameter of PostgreSQL: any role may set those, and these functions run with more
 rights than their caller. Whether TorchScript is allowed comes from the environment only, as do paths.

@@ -15,7 +15,7 @@ PAGE = page("troubleshoot")
 #: Anchor or heading of each symptom -> its text.
 SYMPTOMS = {
     re.sub(r'<a id="(.*?)">.*', r"\1", title): text
-    for title, text in re.findall(r"^### (.*)\n(.*?)(?=^##|\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    for title, text in re.findall(r"^### ([^\n]*)\n(.*?)(?=^##|\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
 }
 
 

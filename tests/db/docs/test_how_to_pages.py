@@ -2,12 +2,13 @@
 
 import re
 
+import psycopg
 import pytest
 from typer.main import get_command
 
 from candlecast.cli.app import app
-from tests.support.deployment import NEWEST
-from tests.support.documents import HOW_TO, blocks, commands, page, paths
+from tests.support.deployment import MINUTE, NEWEST
+from tests.support.documents import HOW_TO, block, blocks, commands, page, paths
 from tests.support.paths import ROOT
 
 #: Evaluation and features have tests of their own.
@@ -57,6 +58,16 @@ def test_the_output_of_a_setting_is_real(live):
     live.execute(change)
     (value,) = live.execute(read).fetchone()
     assert f" {value}\n" in blocks(page("operate"), "")[-1]
+
+
+def test_the_error_of_a_gap_is_real(live):
+    live.execute("delete from candles_1m where open_time = %s", (NEWEST - 109 * MINUTE,))
+    with pytest.raises(psycopg.Error) as error:
+        live.execute("select predict_now('DEMO')")
+    shown = block(page("troubleshoot"), "", "ERROR:").replace("BTCUSDT", "DEMO")
+    expected = f"ERROR:  {error.value.diag.message_primary}\nHINT:  {error.value.diag.message_hint}\n"
+    times = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00"
+    assert re.sub(times, "TIME", shown) == re.sub(times, "TIME", expected)
 
 
 def test_the_functions_of_the_retraining_page_exist(live):

@@ -28,7 +28,7 @@ BENCHMARKS = {
     "feed-latency": "from the exchange's frame to committed predictions",
     "feed-load": "CPU and memory of the feed with 50 symbols",
     "backfill": "rows a second beside plain COPY",
-    "dashboards": "makes the output in docs/dashboards.md",
+    "dashboards": "makes the output in docs/how-to/query.md",
 }
 
 

@@ -1,4 +1,4 @@
-"""Asks every query of docs/dashboards.md and writes what came back beneath it.
+"""Asks every query of docs/how-to/query.md and writes what came back beneath it.
 
     python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip           prints the page
     python -m bench dashboards BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip --write   writes it
@@ -17,10 +17,11 @@ import typer
 
 from bench.processes import ROOT
 
-PAGE = ROOT / "docs" / "dashboards.md"
+PAGE = ROOT / "docs" / "how-to" / "query.md"
 #: A heading, or a query with the output beneath it.
 _ASKED = re.compile(
-    r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>.*?)^```\n\n```\n(?P<output>.*?)^```$", flags=re.MULTILINE | re.DOTALL
+    r"^## (?P<title>[^\n]*)$|^```sql\n(?P<query>(?:(?!```).*\n)+)```\n\n```\n(?P<output>(?:(?!```).*\n)+)```$",
+    flags=re.MULTILINE,
 )
 #: How wide psql's output is.
 _WIDTH = 150
@@ -28,7 +29,7 @@ _WIDTH = 150
 
 def main(
     files: Annotated[list[Path] | None, typer.Argument(help="Candles of March and April 2026.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Into docs/dashboards.md, instead of printing.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Into docs/how-to/query.md, instead of printing.")] = False,
 ) -> None:
     """Make the page's output again."""
     from bench import dashboards_data

@@ -1,4 +1,4 @@
-"""Two weeks of BTCUSDT as if they had been predicted live: the database that docs/dashboards.md is asked of.
+"""Two weeks of BTCUSDT as if they had been predicted live: the database that docs/how-to/query.md is asked of.
 
 It is made from the exchange's files of March and April 2026, in the time of its candles: models of 16 April are live,
 models of 23 April are on test; the last 28 hours are real run_inference() calls, one session each, as pg_cron makes

@@ -86,7 +86,7 @@ def reading(url: str, on_step: OnStep) -> list[Figure]:
         ("metrics()", "select * from metrics()", 50, QUERY),
         ("monitoring_metrics()", "select * from monitoring_metrics()", 50, QUERY),
         *((f"page: {name.lower()}", query, 20, QUERY) for name, query in page),
-        *((f"dashboards.md: {one.title}", one.query, 10, QUERY) for one in documented),
+        *((f"query.md: {one.title}", one.query, 10, QUERY) for one in documented),
         *((f"drift.md: {table}", query, 10, QUERY) for query, table in measured),
     ]
     figures = []

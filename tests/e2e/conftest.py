@@ -1,4 +1,4 @@
-"""What the tests of docs/operations.md share: servers that were set up by its commands, predicting DEMO."""
+"""Servers for the tests of docs/how-to: installed by the documented commands, predicting DEMO."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,15 +9,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support.clusters import Cluster, as_root, blocks, create_cluster, drop_cluster, own_packages, wait_for
+from tests.support.clusters import Cluster, as_root, create_cluster, drop_cluster, own_packages, wait_for
 from tests.support.deployment import deploy_calibrated, load_demo
+from tests.support.documents import blocks, installation, page
 
-#: Which files come first; test_unattended.py comes last.
+#: These files run first; test_unattended.py runs last.
 SERVERS = ("test_operations.py", "test_standby.py", "test_pooler.py", "test_prometheus.py", "test_troubleshooting.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the servers up before the tests that wait for full minutes: their own jobs have run when those are done."""
+    """Start the servers before the tests that wait for full minutes, so that the servers' jobs have run by then."""
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def pythonpath(cluster_url: str) -> str:
-    """Where the test run's server imports from."""
+    """The PYTHONPATH of the test run's server."""
     with psycopg.connect(cluster_url) as db:
         db.execute("create extension if not exists plpython3u")
         db.execute(
@@ -44,22 +45,22 @@ def pythonpath(cluster_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def began() -> dict[str, datetime]:
-    """Since when a server of that name is left to itself."""
+    """For each server the time from which it runs undisturbed."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def primary(pythonpath: str, artifacts: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Installed by "Installing on an existing server": a candle of DEMO a minute, an active ensemble, a login."""
+    """Installed by the documented commands: a DEMO candle every minute, an active ensemble, a login."""
     cluster = create_cluster("primary", pythonpath)
     try:
         cluster.start()
-        for commands in blocks("Installing on an existing server"):
+        for commands in installation():
             cluster.run(commands, tmp_path_factory.mktemp("primary"))
         with cluster.connect() as db:
             load_demo(db, datetime.now(UTC))
             deploy_calibrated(db, artifacts)
-            # As make up schedules it.
+            # As `make up` schedules it.
             db.execute(
                 "select cron.schedule_in_database('candlecast-demo', '* * * * *', 'select generate_demo_candles()',"
                 " 'candlecast', 'candlecast_cron', true)"
@@ -75,7 +76,7 @@ def primary(pythonpath: str, artifacts: Any, tmp_path_factory: pytest.TempPathFa
 def restored(
     primary: Cluster, pythonpath: str, began: dict[str, datetime], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """A dump of the primary in a new cluster; its Python is a copy, that a test may change."""
+    """A dump of the primary, restored in a new cluster. It has a copy of the Python package that a test may change."""
     folder = tmp_path_factory.mktemp("restored")
     cluster = create_cluster("restored", pythonpath)
     try:
@@ -84,9 +85,9 @@ def restored(
 
         as_root("cp", "-rL", str(Path(candlecast.__file__).parent), str(own_packages(cluster)))
         cluster.start()
-        dump, restore = blocks("Backup and restore")
+        dump, restore = blocks(page("restore"), "bash")
         first = f"PYTHONPATH = '{own_packages(cluster)}:"
-        cluster.run(blocks("Installing on an existing server")[0], folder, **{"PYTHONPATH = '": first})
+        cluster.run(installation()[0], folder, **{"PYTHONPATH = '": first})
         primary.run(dump, folder)
         cluster.run(restore, folder)
         began["restored"] = datetime.now(UTC)
@@ -97,15 +98,15 @@ def restored(
 
 @pytest.fixture(scope="session")
 def standby(primary: Cluster, pythonpath: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A hot standby of the primary, until `promoted` makes it one no more."""
+    """A hot standby of the primary, until `promoted` promotes it."""
     folder = tmp_path_factory.mktemp("standby")
     cluster = create_cluster("standby", pythonpath)
     try:
         cluster.start()
-        cluster.run(blocks("Installing on an existing server")[0], folder)
+        cluster.run(installation()[0], folder)
         where = conninfo_to_dict(primary.url())
         here = f"host={where['host']} port={where['port']} user=postgres"
-        cluster.run(blocks("A hot standby")[0], folder, **{"host=primary.example user=replicator": here})
+        cluster.run(blocks(page("replicas"), "bash")[0], folder, **{"host=primary.example user=replicator": here})
         yield cluster
     finally:
         drop_cluster(cluster)
@@ -113,8 +114,8 @@ def standby(primary: Cluster, pythonpath: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def promoted(standby: Cluster, began: dict[str, datetime]) -> Cluster:
-    """The standby, promoted. The primary stays on: other tests need it, and nobody writes into both."""
-    standby.run(blocks("A hot standby")[1], Path("/"))
+    """The standby, promoted. The primary keeps running for other tests; no client writes into both."""
+    standby.run(blocks(page("replicas"), "bash")[1], Path("/"))
     wait_for(standby, "select 1 where not pg_is_in_recovery()", seconds=20)
     began["promoted"] = datetime.now(UTC)
     return standby

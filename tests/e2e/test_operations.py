@@ -1,4 +1,4 @@
-"""docs/operations.md, done: a server that is set up by its commands, dumped, and restored."""
+"""docs/how-to/operate.md and restore.md: a server is installed, dumped and restored by their commands."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.clusters import DOCUMENT, NEWEST, ROOT, as_root, blocks, own_packages
+from tests.support.clusters import NEWEST, as_root, own_packages
+from tests.support.documents import installation
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.cron
 
@@ -24,7 +26,7 @@ def test_a_restored_dump_predicts_the_same(primary, restored):
     assert forecast == primary.ask("select * from predict('DEMO', %s)", newest)
     stored = restored.ask("select * from predict_now('DEMO')")
     assert len(stored) == len(forecast) == 5
-    if stored[0][1] == newest:  # else the job has brought the next candle meanwhile
+    if stored[0][1] == newest:  # otherwise the job has added the next candle
         assert stored == forecast
 
 
@@ -44,7 +46,7 @@ def test_a_restored_dump_has_roles_rights_and_settings(primary, restored):
 
 
 def without_noise(dump: str) -> str:
-    """A dump without its random lines, and without the parentheses that PostgreSQL writes otherwise each time."""
+    """A dump without its random lines and without parentheses, which PostgreSQL places differently each time."""
     return re.sub(r"^\\(un)?restrict .*\n|[()]", "", dump, flags=re.MULTILINE)
 
 
@@ -60,7 +62,7 @@ def test_a_restored_dump_has_the_jobs_with_their_own_server(primary, restored):
 
 
 def test_an_open_session_keeps_the_python_it_has_loaded(restored):
-    """Until it ends, whatever is installed meanwhile: the restored server imports a copy of its own, changed here."""
+    """Until it ends, whatever is installed. The restored server imports its own copy, which this test changes."""
 
     def message(db: psycopg.Connection) -> str:
         with pytest.raises(psycopg.Error) as error:
@@ -82,24 +84,11 @@ def test_an_open_session_keeps_the_python_it_has_loaded(restored):
             as_root("sed", "-i", f"s/{after}/{before}/", str(module))
 
 
-def test_its_links_lead_somewhere():
-    text = DOCUMENT.read_text()
-    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text):
-        assert (ROOT / "docs" / link).exists(), link
-    headings = {
-        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-        for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    anchors = headings | set(re.findall(r'<a id="(.*?)">', text))
-    for anchor in re.findall(r"\]\(#([^)]+)\)", text):
-        assert anchor in anchors, anchor
-
-
-def test_the_settings_are_those_of_a_cluster_that_make_up_makes():
-    """But for the cluster's own affairs, address and time zone, and for jit, which is the database's here."""
+def test_the_documented_settings_equal_those_of_make_up():
+    """Except the cluster's name, address and time zone, and jit, which is set for the database here."""
     made = (ROOT / "scripts" / "cluster.sh").read_text()
     made = dict(re.findall(r"^([a-z_.]+) = (\S+)", made.split("settings() {")[1].split("\nCONF")[0], re.MULTILINE))
-    said = dict(re.findall(r"^([a-z_.]+) = (\S+)", blocks("Installing on an existing server")[0], re.MULTILINE))
-    assert said.pop("cron.database_name") == "'candlecast'"
-    assert {name: made[name] for name in said} == said
-    assert set(made) - set(said) == {"cron.database_name", "listen_addresses", "timezone", "jit"}
+    documented = dict(re.findall(r"^([a-z_.]+) = (\S+)", installation()[0], re.MULTILINE))
+    assert documented.pop("cron.database_name") == "'candlecast'"
+    assert {name: made[name] for name in documented} == documented
+    assert set(made) - set(documented) == {"cron.database_name", "listen_addresses", "timezone", "jit"}

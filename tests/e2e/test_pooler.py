@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode in front of a real server, configured as docs/operations.md says."""
+"""docs/how-to/poolers.md: PgBouncer in transaction mode with the documented configuration, in front of a server."""
 
 import os
 import re
@@ -12,17 +12,21 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.support.clusters import blocks, free_port, section
+from tests.support.clusters import free_port
+from tests.support.documents import blocks, page
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.cron
+PAGE = page("poolers")
 
 
 @pytest.fixture(scope="module")
 def pgbouncer():
     found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if not found:
-        pytest.skip("pgbouncer is not here; scripts/packages.sh --tests, that make test runs, could not get it")
+        pytest.skip(
+            "pgbouncer is not installed; scripts/packages.sh --tests, which make test runs, could not install it"
+        )
     return found
 
 
@@ -38,16 +42,16 @@ def pooled(pgbouncer, version, primary):
     """The URL of the primary through a PgBouncer, as ann."""
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="candlecast-pgbouncer-"))
-    (settings,) = blocks("Connection poolers", "ini")
+    (settings,) = blocks(PAGE, "ini")
     settings = settings.replace("port=5432", f"port={primary.port}").replace("6432", str(port))
     settings = settings.replace("/etc/pgbouncer", str(folder)) + "unix_socket_dir =\n"
     if version >= (1, 21):
         settings += "max_prepared_statements = 100\n"
     (folder / "pgbouncer.ini").write_text(settings)
-    (logins,) = blocks("Connection poolers")
+    (logins,) = blocks(PAGE, "bash")
     primary.run(logins, folder)
     folder.chmod(0o755)
-    # It refuses to run as root; and it ends where the tests are killed.
+    # It refuses to run as root. It ends when the tests are killed.
     other = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
     command = ["setpriv", *other, "--pdeathsig", "TERM", pgbouncer, str(folder / "pgbouncer.ini")]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log, cwd="/") as process:
@@ -69,7 +73,7 @@ def pooled(pgbouncer, version, primary):
 
 @pytest.fixture
 def clients(pooled):
-    """Two clients that prepare nothing by themselves."""
+    """Two clients that do not prepare statements automatically."""
     options = {"autocommit": True, "prepare_threshold": None}
     with psycopg.connect(pooled, **options) as one, psycopg.connect(pooled, **options) as other:
         yield one, other
@@ -77,7 +81,7 @@ def clients(pooled):
 
 @pytest.fixture
 def direct(primary):
-    """A connection of ann's to the server itself."""
+    """A connection of ann to the server itself."""
     with psycopg.connect(f"postgresql://ann:secret@127.0.0.1:{primary.port}/candlecast", autocommit=True) as db:
         yield db
 
@@ -93,7 +97,7 @@ def test_clients_predict_as_on_the_server_itself(clients, direct):
 
 
 def test_models_stay_loaded_in_the_pool_for_every_client(clients, primary):
-    """One client alone makes the pool's session load them, and the other one's call goes to that same session."""
+    """One client makes the pool's session load them, and the other client's call uses the same session."""
     one, other = clients
     one.execute("select predict('DEMO')")
     (pid,) = one.execute("select pg_backend_pid()").fetchone()
@@ -110,32 +114,32 @@ def test_a_prepared_statement_belongs_to_its_own_session(clients, pooled, versio
     with psycopg.connect(pooled, autocommit=True) as preparing:
         preparing.execute("select 1 as prepared", prepare=True)
         with holder.transaction():
-            holder.execute("select 1")  # takes the pool's session that knows it
+            holder.execute("select 1")  # takes the pool's session that has the statement
             if version >= (1, 21):
                 assert preparing.execute("select 1 as prepared", prepare=True).fetchone() == (1,)
             else:
                 with pytest.raises(psycopg.errors.InvalidSqlStatementName, match="does not exist") as error:
                     preparing.execute("select 1 as prepared", prepare=True)
-                assert f"({error.value.sqlstate})" in section("Connection poolers")
+                assert f"({error.value.sqlstate})" in PAGE
 
 
-def test_what_one_client_listens_for_another_one_hears(clients, direct, primary):
-    """Whose transaction the pool's session is in at that moment; in the middle of nothing it would be nobody."""
+def test_a_notification_reaches_the_wrong_client(clients, direct, primary):
+    """It goes to the client whose transaction uses the pool's session; without a transaction to none."""
     listening, other = clients
-    heard: dict[str, list[str]] = {}
+    received: dict[str, list[str]] = {}
     for name, client in (("listening", listening), ("other", other)):
-        heard[name] = []
-        client.add_notify_handler(lambda notice, name=name: heard[name].append(notice.payload))
+        received[name] = []
+        client.add_notify_handler(lambda notice, name=name: received[name].append(notice.payload))
     for client in (listening, direct):
         client.execute("listen candlecast")
     with other.transaction():
         other.execute("select 1")
         primary.ask("select pg_notify('candlecast', 'anything')")
         assert [notice.payload for notice in direct.notifies(timeout=10, stop_after=1)] == ["anything"]
-    assert heard == {"listening": [], "other": ["anything"]}
+    assert received == {"listening": [], "other": ["anything"]}
 
 
-def test_what_is_set_stays_with_the_pools_session(clients):
+def test_a_setting_stays_with_the_pools_session(clients):
     one, other = clients
     one.execute("set lock_timeout = '1234ms'")
     assert other.execute("show lock_timeout").fetchone() == ("1234ms",)
@@ -143,17 +147,17 @@ def test_what_is_set_stays_with_the_pools_session(clients):
         one.execute("set local lock_timeout = '4321ms'")
     assert other.execute("show lock_timeout").fetchone() == ("1234ms",)
     one.execute("reset lock_timeout")
-    assert one.execute("show statement_timeout").fetchone() == ("1min",), "what the role has is there for everybody"
+    assert one.execute("show statement_timeout").fetchone() == ("1min",), "settings of the role reach all clients"
 
 
 def test_options_in_the_url_are_refused(pooled, version):
-    # From 1.20 on PgBouncer reads the options, and names the one that it does not track.
-    told = (
+    # From 1.20 on PgBouncer parses the options and names the one that it does not track.
+    message = (
         "unsupported startup parameter in options" if version >= (1, 20) else "unsupported startup parameter: options"
     )
-    with pytest.raises(psycopg.OperationalError, match=told):
+    with pytest.raises(psycopg.OperationalError, match=message):
         psycopg.connect(pooled, options="-c statement_timeout=5s")
-    assert f"`{told}`" in section("Connection poolers")
+    assert f"`{message}`" in PAGE
 
 
 def test_candlecast_serve_works_through_it(pooled):
@@ -163,7 +167,7 @@ def test_candlecast_serve_works_through_it(pooled):
         assert "ml_health" in service.get("/metrics").text
 
 
-def test_a_model_that_goes_live_is_seen_at_the_next_call(clients, primary):
+def test_the_next_call_uses_a_newly_active_model(clients, primary):
     client, _ = clients
     query = "select distinct ensemble_id from predict('DEMO')"
     before = client.execute(query).fetchone()

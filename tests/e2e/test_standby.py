@@ -1,14 +1,15 @@
-"""A hot standby, made by the commands of docs/operations.md, and promoted."""
+"""docs/how-to/replicas.md: a hot standby is created by its commands, and promoted."""
 
 import psycopg
 import pytest
 
-from tests.support.clusters import LAUNCHER, NEWEST, section, wait_for
+from tests.support.clusters import LAUNCHER, NEWEST, wait_for
 from tests.support.deployment import MINUTE
+from tests.support.documents import page
 
 pytestmark = pytest.mark.cron
 FORECAST = "select * from predict('DEMO', %s)"
-#: This minute's rows are stored, and half a minute remains before the next ones are.
+#: The rows of this minute are stored, and the next run is at least half a minute away.
 BETWEEN_JOBS = """
     select max(end_time) from cron.job_run_details
     where command ~ 'run_inference' and start_time >= date_trunc('minute', clock_timestamp())
@@ -17,12 +18,12 @@ BETWEEN_JOBS = """
 
 
 def catch_up(standby, primary):
-    """Wait until the standby has all that the primary has by now."""
+    """Wait until the standby has everything that the primary has now."""
     ((written,),) = primary.ask("select pg_current_wal_lsn()")
     wait_for(standby, "select 1 where pg_last_wal_replay_lsn() >= %s::pg_lsn", written, seconds=20)
 
 
-def test_the_standby_answers_as_the_primary(primary, standby):
+def test_the_standby_predicts_as_the_primary(primary, standby):
     ((newest,),) = wait_for(standby, NEWEST, seconds=20)
     with standby.connect(options="-c default_transaction_read_only=on") as db:
         assert db.execute("select pg_is_in_recovery()").fetchone() == (True,)
@@ -34,8 +35,8 @@ def test_the_standby_answers_as_the_primary(primary, standby):
         assert len(db.execute(FORECAST, (newest,)).fetchall()) == 5
 
 
-def test_what_watches_can_look_at_the_standby(primary, standby):
-    wait_for(primary, BETWEEN_JOBS, seconds=120)  # the job's first run may be yet to come
+def test_health_metrics_and_views_work_on_the_standby(primary, standby):
+    wait_for(primary, BETWEEN_JOBS, seconds=120)  # the job may not have run yet
     catch_up(standby, primary)
     with standby.connect(options="-c default_transaction_read_only=on") as db:
         db.execute("set session authorization ann")
@@ -51,8 +52,8 @@ def test_what_watches_can_look_at_the_standby(primary, standby):
             db.execute(f"select * from {view} limit 1")
 
 
-def test_what_fails_on_the_standby_says_what_is_documented(standby):
-    table = section("A hot standby")
+def test_errors_on_the_standby_are_documented(standby):
+    table = page("replicas")
     with standby.connect() as db:
         for query in ("call run_inference()", "select activate_ensemble(1)", "listen candlecast"):
             with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.ActiveSqlTransaction)) as error:

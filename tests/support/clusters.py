@@ -1,10 +1,9 @@
-"""PostgreSQL clusters beside the test run's own, and the commands of docs/operations.md run on them.
+"""More PostgreSQL clusters for a test run, and the commands of docs/how-to run on them.
 
-Each is marked as scripts/cluster.sh marks its throw-away ones: what a killed run leaves, the next `make test` sweeps.
+Each is marked as scripts/cluster.sh marks throw-away clusters: the next `make test` removes what a killed run leaves.
 """
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -19,13 +18,12 @@ import pytest
 from tests.support.paths import ROOT
 
 SOCKETS = "/var/run/postgresql"
-DOCUMENT = ROOT / "docs" / "operations.md"
 
 LAUNCHER = "select pid from pg_stat_activity where backend_type = 'pg_cron launcher'"
 #: The newest candle that is predicted from.
 NEWEST = "select max(open_time) from candles_1m where open_time <= now() - interval '1 minute'"
 
-#: Who is root already has no need of sudo, and maybe none at all.
+#: Root does not need sudo, which may be missing.
 _SUDO = """
 set -Eeuo pipefail
 if ((EUID == 0)); then
@@ -36,7 +34,7 @@ fi
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster of this test run, under the names that the document's commands have for it."""
+    """One cluster of this test run. Its names replace those in the documented commands."""
 
     name: str
     version: str
@@ -63,7 +61,7 @@ class Cluster:
             return db.execute(query, values).fetchall()
 
     def run(self, commands: str, folder: Path, **replaced: str) -> str:
-        """Commands of the document, with this cluster's names in them, and texts ``replaced``; what they printed."""
+        """Run documented commands with this cluster's names, and the texts in ``replaced``. Returns their output."""
         names = {
             "/etc/postgresql/15/main": str(self.config),
             "/var/lib/postgresql/15/main": str(self.data),
@@ -87,7 +85,7 @@ class Cluster:
         return done.stdout + done.stderr
 
     def start(self) -> None:
-        """Start it, with a superuser for who runs the tests."""
+        """Start it, with a superuser for the user who runs the tests."""
         self.run(
             f"sudo pg_ctlcluster 15 main start\nsudo -u postgres psql -X -q -h {SOCKETS} -p {self.port} -d postgres -c"
             ' "create role \\"$(id -un)\\" superuser login"',
@@ -96,7 +94,7 @@ class Cluster:
 
 
 def create_cluster(suffix: str, pythonpath: str) -> Cluster:
-    """A cluster as the distribution makes it, not started; nothing of candlecast's is in its settings."""
+    """A cluster with the distribution's settings, not started."""
     version = _bash("source scripts/common.sh; installed_postgres").strip()
     name = f"candlecast_test_{os.getpid()}_{suffix}"
     config = f"/etc/postgresql/{version}/{name}"
@@ -116,12 +114,12 @@ def create_cluster(suffix: str, pythonpath: str) -> Cluster:
 
 
 def drop_cluster(cluster: Cluster) -> None:
-    """Stop and remove it, whatever state it is in."""
+    """Stop and remove it, in any state."""
     _bash("scripts/cluster.sh drop", CLUSTER=cluster.name)
 
 
 def own_packages(cluster: Cluster) -> Path:
-    """A folder of the cluster's own for Python packages, which goes with it."""
+    """A folder for Python packages that is removed with the cluster."""
     return cluster.config / "python"
 
 
@@ -143,30 +141,18 @@ def _bash(script: str, **environment: str) -> str:
     return done.stdout
 
 
-def section(title: str, document: Path = DOCUMENT) -> str:
-    """The text under that heading."""
-    found = re.split(r"^## (.*)\n", document.read_text(), flags=re.MULTILINE)
-    return dict(zip(found[1::2], found[2::2], strict=True))[title]
-
-
-def blocks(title: str, language: str = "bash") -> list[str]:
-    """The fenced blocks of that language under that heading."""
-    fenced = re.split(r"^```", section(title), flags=re.MULTILINE)[1::2]
-    return [text for first, _, text in (block.partition("\n") for block in fenced) if first == language]
-
-
 def wait_for(cluster: Cluster, query: str, *values: Any, seconds: float) -> list[tuple]:
-    """What the query gives as soon as it gives something."""
+    """The rows of the query as soon as there are any; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if rows := cluster.ask(query, *values):
             return rows
         time.sleep(0.2)
     details = cluster.ask("select status, return_message from cron.job_run_details order by runid desc limit 5")
-    pytest.fail(f"{query} {values} gave nothing in {seconds} s; pg_cron says {details}")
+    pytest.fail(f"{query} {values} returned no rows in {seconds} s; pg_cron: {details}")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A port of 127.0.0.1 that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]

@@ -139,4 +139,4 @@ def test_provisioned_data_sources_match_the_dashboards():
 def test_the_provider_reads_the_documented_folder():
     (path,) = (FOLDER / "provisioning" / "dashboards").iterdir()
     (provider,) = yaml.safe_load(path.read_text())["providers"]
-    assert provider["options"]["path"] in (ROOT / "docs" / "operations.md").read_text()
+    assert provider["options"]["path"] in (ROOT / "docs/how-to/operate.md").read_text()

@@ -1,4 +1,4 @@
-"""docs/feeds.md, held to what is there: its snippets run, its figures are the code's, its names exist."""
+"""docs/how-to/feed.md and own-feeder.md: their programs and queries run, their figures equal those of the code."""
 
 import json
 import os
@@ -13,41 +13,28 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import conninfo
-from typer.main import get_command
 
-from candlecast.cli.app import app
+from candlecast.exchanges.base import Exchange
 from tests.support.deployment import MINUTE, NEWEST
+from tests.support.documents import block, blocks, page, section
 from tests.support.paths import ROOT
 
-DOCUMENT = (ROOT / "docs/feeds.md").read_text()
-CONTRACT = DOCUMENT.split("### The table's contract")[1].split("\n### ")[0]
-#: Sources of tokio-postgres and what it needs, as Debian's librust-tokio-postgres-dev installs them.
+FEED, FEEDER = page("feed"), page("own-feeder")
+#: Sources of tokio-postgres and its dependencies, as Debian's librust-tokio-postgres-dev installs them.
 CRATES = Path(os.environ.get("CANDLECAST_TEST_CRATES", "/usr/share/cargo/registry"))
 NEXT = NEWEST + MINUTE
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of that language."""
-    fenced = re.split(r"^```", DOCUMENT, flags=re.MULTILINE)[1::2]
-    return [text for first, _, text in (block.partition("\n") for block in fenced) if first == language]
-
-
-def block(language: str, word: str) -> str:
-    """The one that has this word in it."""
-    (found,) = [text for text in blocks(language) if word in text]
-    return found
-
-
 @pytest.fixture
 def feeder_url(live, live_url):
-    """A clone of the live database for the login that the document makes."""
-    live.execute(block("sql", "create role"))
+    """The URL of the live database for the documented login."""
+    live.execute(block(FEEDER, "sql", "create role"))
     yield conninfo.make_conninfo(live_url, user=live.info.user, options="-c role=my_feeder")
     live.execute("drop role my_feeder")
 
 
 def candle(**changes):
-    """A whole one of DEMO, a minute after the newest."""
+    """A valid candle of DEMO, one minute after the newest."""
     values = {
         "symbol": "DEMO", "open_time": NEXT.isoformat(), "open": 75000.0, "high": 75010.0, "low": 74990.0,
         "close": 75005.0, "volume": 12.5, "quote_asset_volume": 937562.5, "taker_buy_base_asset_volume": 6.5,
@@ -61,8 +48,8 @@ def stored_closes(live, at=NEXT):
     return [row.close for row in live.execute(query, (at,)).fetchall()]
 
 
-def predict_when_it_is_there(live, process):
-    """What pg_cron's job does, once the process has written the candle; then its end: (output, errors)."""
+def predict_when_stored(live, process):
+    """Predict once the process has written the candle, as pg_cron does. Returns its output and errors."""
     for _ in range(300):
         if stored_closes(live):
             break
@@ -85,21 +72,22 @@ def expected_lines(live, probability):
     ]
 
 
-def test_its_psql_runs_as_a_feeder(live, feeder_url, tmp_path):
+def test_the_sql_runs_as_a_feeder(live, feeder_url, tmp_path):
     live.execute("call run_inference(%s)", (NEWEST,))
-    script = "\n".join(text for text in blocks("sql") if "create role" not in text).replace("BTCUSDT", "DEMO")
+    statements = [text for text in blocks(FEEDER, "sql") if "create role" not in text] + blocks(FEED, "sql")
+    script = "\n".join(statements).replace("BTCUSDT", "DEMO")
     (tmp_path / "feeder.sql").write_text(script)
     command = ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", feeder_url, "-f", str(tmp_path / "feeder.sql")]
-    for _ in range(2):  # again is harmless
+    for _ in range(2):  # idempotent
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "INSERT 0 1" in done.stdout
         assert sum(line.startswith("2026-05-02 11:59:00+00|") for line in done.stdout.splitlines()) == 5
-    assert stored_closes(live, NEWEST) == [75099.9], "11:59 was there, and is corrected"
+    assert stored_closes(live, NEWEST) == [75099.9], "the stored candle of 11:59 is corrected"
 
 
-def test_its_python_stores_candles_and_reads_what_comes_of_them(live, feeder_url, tmp_path):
-    (tmp_path / "feeder.py").write_text(block("python", "feeder.py"))
+def test_the_python_feeder_stores_and_reads_predictions(live, feeder_url, tmp_path):
+    (tmp_path / "feeder.py").write_text(block(FEEDER, "python", "feeder.py"))
     lines = [candle(), candle(high=1.0), candle(spread_bps=0.4)]
     (tmp_path / "candles.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with (tmp_path / "candles.jsonl").open() as candles:
@@ -108,21 +96,21 @@ def test_its_python_stores_candles_and_reads_what_comes_of_them(live, feeder_url
             stdin=candles, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={"DATABASE_URL": feeder_url, "PGTZ": "UTC", "PATH": os.environ["PATH"]},
         )  # fmt: skip
-    output, errors = predict_when_it_is_there(live, process)
-    assert output.splitlines() == expected_lines(live, None) * 2, "once for each candle that was taken"
+    output, errors = predict_when_stored(live, process)
+    assert output.splitlines() == expected_lines(live, None) * 2, "once for each stored candle"
     assert errors.startswith("refused: candles_1m_prices_within_high_and_low {")
     assert process.returncode == 0
     assert stored_closes(live) == [75005.0]
 
 
-def test_its_python_imports_what_it_tells_to_install():
-    imported = re.findall(r"^import (\w+)", block("python", "feeder.py"), flags=re.MULTILINE)
+def test_the_python_feeder_imports_only_psycopg():
+    imported = re.findall(r"^import (\w+)", block(FEEDER, "python", "feeder.py"), flags=re.MULTILINE)
     assert [name for name in imported if name not in sys.stdlib_module_names] == ["psycopg"]
 
 
-def test_the_sql_in_its_rust_is_the_servers(live, feeder_url):
-    """Without a Rust toolchain too: the statements are prepared by the server, as tokio-postgres has them prepared."""
-    statements = re.findall(r'const \w+: &str = "\s+(.*?)";', block("rust", "tokio::main"), flags=re.DOTALL)
+def test_the_server_accepts_the_sql_of_the_rust_feeder(live, feeder_url):
+    """Also without a Rust toolchain: the server prepares the statements, as tokio-postgres does."""
+    statements = re.findall(r'const \w+: &str = "\s+(.*?)";', block(FEEDER, "rust", "tokio::main"), flags=re.DOTALL)
     assert len(statements) == 2
     with psycopg.connect(feeder_url, autocommit=True) as connection:
         for number, statement in enumerate(statements):
@@ -137,15 +125,15 @@ def test_the_sql_in_its_rust_is_the_servers(live, feeder_url):
 
 @pytest.fixture(scope="module")
 def rust_feeder(tmp_path_factory):
-    """The document's Rust, built without a network."""
+    """The documented Rust program, built without a network."""
     if not shutil.which("cargo"):
-        pytest.skip("there is no cargo here")
+        pytest.skip("cargo is not installed")
     folder = tmp_path_factory.mktemp("rust")
     (folder / "src").mkdir()
     (folder / ".cargo").mkdir()
     package = '[package]\nname = "feeder"\nversion = "0.1.0"\nedition = "2021"\n\n'
-    (folder / "Cargo.toml").write_text(package + block("toml", "tokio-postgres"))
-    (folder / "src/main.rs").write_text("#![deny(warnings)]\n" + block("rust", "tokio::main"))
+    (folder / "Cargo.toml").write_text(package + block(FEEDER, "toml", "tokio-postgres"))
+    (folder / "src/main.rs").write_text("#![deny(warnings)]\n" + block(FEEDER, "rust", "tokio::main"))
     source = f'[source.crates-io]\nreplace-with = "here"\n[source.here]\ndirectory = "{CRATES}"\n'
     (folder / ".cargo/config.toml").write_text(
         "[profile.dev]\ndebug = 0\n" + (source if list(CRATES.glob("tokio-postgres-0.7*")) else "")
@@ -165,15 +153,15 @@ def rust_feeder(tmp_path_factory):
     return folder / "target/debug/feeder"
 
 
-def test_its_rust_stores_a_candle_and_reads_what_comes_of_it(live, feeder_url, rust_feeder):
-    names = re.search(r"//! feeder (.*)", block("rust", "tokio::main"))[1].split()
+def test_the_rust_feeder_stores_and_reads_predictions(live, feeder_url, rust_feeder):
+    names = re.search(r"//! feeder (.*)", block(FEEDER, "rust", "tokio::main"))[1].split()
     words = [str(value) for value in (candle() | {"open_time": int(NEXT.timestamp())}).values()]
     assert len(words) == len(names)
     environment = {"DATABASE_URL": feeder_url}
     process = subprocess.Popen(
         [rust_feeder, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
-    output, errors = predict_when_it_is_there(live, process)
+    output, errors = predict_when_stored(live, process)
     assert (output.splitlines(), errors, process.returncode) == (expected_lines(live, None), "", 0)
     assert stored_closes(live) == [75005.0]
     words[3] = "1.0"
@@ -182,15 +170,16 @@ def test_its_rust_stores_a_candle_and_reads_what_comes_of_it(live, feeder_url, r
     assert "candles_1m_prices_within_high_and_low" in done.stderr
 
 
-def test_the_contract_has_the_tables_columns(db):
-    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([a-z ]*) \|", CONTRACT, flags=re.MULTILINE)
+def test_the_contract_lists_the_columns_of_the_table(db):
+    contract = section(FEEDER, "The contract of candles_1m")
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([a-z ]*) \|", contract, flags=re.MULTILINE)
     listed = [(name, kind) for names, kind in rows for name in re.findall(r"`(\w+)`", names)]
-    there = db.execute(
+    columns = db.execute(
         "select attname::text, replace(format_type(atttypid, null), 'timestamp with time zone', 'timestamptz')"
         " from pg_attribute where attrelid = 'candles_1m'::regclass and attnum > 0 and not attisdropped"
     ).fetchall()
-    assert sorted(listed) == sorted(there)
-    for constraint in re.findall(r"`(candles_1m_\w+)`", DOCUMENT):
+    assert sorted(listed) == sorted(columns)
+    for constraint in re.findall(r"`(candles_1m_\w+)`", contract):
         assert db.execute("select from pg_constraint where conname = %s", (constraint,)).fetchone() is not None
 
 
@@ -204,7 +193,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def test_what_the_contract_rules_out_is_refused(db):
+def test_the_table_rejects_what_the_contract_excludes(db):
     names = list(candle(spread_bps=None))
     insert = f"insert into candles_1m ({', '.join(names)}) values ({', '.join(f'%({name})s' for name in names)})"
     for allowed in ({"symbol": "A:b/c.d_e-f"}, {"spread_bps": 0.0}, {"volume": 1e18, "symbol": "X" * 40}):
@@ -214,10 +203,10 @@ def test_what_the_contract_rules_out_is_refused(db):
             db.execute(insert, candle(symbol="OTHER", spread_bps=None) | changes)
         except psycopg.errors.CheckViolation:
             continue
-        pytest.fail(f"the table takes {changes}")
+        pytest.fail(f"the table accepts {changes}")
 
 
-def test_late_and_corrected_candles_change_predictions_as_said(live):
+def test_late_and_corrected_candles_have_documented_effects(live):
     live.execute("call run_inference(%s)", (NEWEST - 5 * MINUTE,))
     asked = "select horizon, predicted_close, predicted_price from predictions order by horizon"
     before = live.execute(asked).fetchall()
@@ -228,8 +217,10 @@ def test_late_and_corrected_candles_change_predictions_as_said(live):
     )
     for corrected in (NEWEST - 5 * MINUTE, NEWEST):
         live.execute(correct, (corrected,))
-    assert live.execute(asked).fetchall() == before, "what was known then"
-    assert live.execute(outcomes).fetchone()[0] == pytest.approx(outcome + 1e-4, abs=1e-7), "its target is corrected"
+    assert live.execute(asked).fetchall() == before, "stored predictions do not change"
+    assert live.execute(outcomes).fetchone()[0] == pytest.approx(outcome + 1e-4, abs=1e-7), (
+        "the outcome follows the corrected target"
+    )
     stored = live.execute("select predicted_close from predict_now('DEMO') order by horizon").fetchall()
     live.execute(correct, (NEWEST,))
     assert live.execute("select predicted_close from predict_now('DEMO') order by horizon").fetchall() == stored
@@ -240,10 +231,10 @@ def test_late_and_corrected_candles_change_predictions_as_said(live):
         live.execute(again, (NEWEST - MINUTE,))
 
 
-def test_the_alarm_rings_when_it_should(db):
-    (alarm,) = [text for text in blocks("sql") if "interval '3 minutes'" in text]
+def test_the_alarm_query_finds_broken_feeds(db):
+    alarm = block(FEED, "sql", "interval '3 minutes'")
 
-    def rings():
+    def alarms():
         return [row[0] for row in db.execute(alarm).fetchall()]
 
     db.execute(
@@ -256,61 +247,56 @@ def test_the_alarm_rings_when_it_should(db):
         " select symbol, 'binance', case symbol when 'STOPPED' then 'stopped' else 'live' end, 'here', 1"
         " from unnest(array['GOOD', 'SILENT', 'OLD', 'NEW', 'STOPPED']) as symbol"
     )
-    assert rings() == ["NEW", "OLD"]
+    assert alarms() == ["NEW", "OLD"]
     db.execute("update feed_status set heartbeat_at = now() - interval '2 minutes' where symbol = 'SILENT'")
-    assert rings() == ["NEW", "OLD", "SILENT"]
+    assert alarms() == ["NEW", "OLD", "SILENT"]
 
 
-def test_its_figures_are_the_codes():
+def test_the_figures_equal_those_of_the_code():
     from candlecast.candles.feed import reconciler, store, symbol_feed
     from candlecast.candles.feed.options import FeedOptions
     from candlecast.exchanges import binance, http, rate_limits
 
     options, limits = FeedOptions(), rate_limits.Limits(binance.WEIGHT_PER_MINUTE, "")
-    text = " ".join(DOCUMENT.split())
+    text = " ".join(FEED.split())
     for figure, sentence in {
-        timedelta(seconds=options.closing_grace): "a candle that has not come five seconds after its minute's end",
+        timedelta(seconds=options.closing_grace): "a candle that is missing five seconds after its minute ended",
         timedelta(seconds=options.overlap): "from ten minutes before the newest stored minute on",
-        timedelta(seconds=options.lookback): "At the start the last 24 hours are read again",
+        timedelta(seconds=options.lookback): "at the start the last 24 hours",
         timedelta(seconds=options.verify_window): "every 8 to 15 minutes the last hour",
-        timedelta(seconds=options.rest_margin): "and two seconds more for REST",
+        timedelta(seconds=options.rest_margin): "and two seconds later for REST",
     }.items():
         assert sentence in text, figure
     assert (options.closing_grace, options.overlap, options.lookback) == (5, 600, 86_400)
     assert (options.verify_every, options.verify_window, options.rest_margin) == (900, 3600, 2)
-    assert f"after {options.silence:.0f} s it counts as broken" in text
+    assert f"treated as lost after {options.silence:.0f} s" in text
     assert (limits.share, binance.WEIGHT_PER_MINUTE) == (0.5, 6000)
     assert f"from {limits.full:.0%} on".replace("%", " %") in text
     assert [rate_limits.PAUSE_SECONDS[status] for status in (429, 418, 403)] == [60, 120, 300]
     assert (rate_limits.MAX_PAUSE_SECONDS, http.MAX_CONCURRENT_REQUESTS, http.MAX_TRIES) == (300, 4, 6)
     assert f"{binance.Binance.max_symbols} symbols a feed" in text
-    assert f"at most {reconciler.MAX_WAITING} a symbol" in text
+    assert f"at most {reconciler.MAX_WAITING} candles a symbol" in text
     assert f"at most {store._MAX_BACKOFF_SECONDS:.0f} s after PostgreSQL is back" in text
-    assert f"and {symbol_feed.MAX_BACKOFF_SECONDS:.0f} s at most, doubled each time" in text
+    assert f"and is {symbol_feed.MAX_BACKOFF_SECONDS:.0f} s at most, doubled each time" in text
     assert binance._MAX_DOWNLOADS == 3
-    assert "fetched again, and after the third time refused by name" in text
+    assert "downloaded again, and after the third time rejected by name" in text
 
 
-def test_its_commands_settings_files_and_links_are_there():
-    commands = get_command(app).commands
-    found = re.findall(r"candlecast (backfill|feed|repair|load|status|train)\b([^`\n#]*)", DOCUMENT)
-    assert {name for name, _ in found} == {"backfill", "feed", "repair", "load", "status", "train"}
-    for name, rest in found:
-        options = {option for parameter in commands[name].params for option in parameter.opts} | {"--help"}
-        assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)
+def test_its_environment_variables_have_the_documented_defaults():
     source = (ROOT / "candlecast/exchanges/binance.py").read_text()
-    for variable in re.findall(r"CANDLECAST_BINANCE_\w+(?<!=)", DOCUMENT):
+    for variable in re.findall(r"CANDLECAST_BINANCE_\w+", FEED):
         assert variable in source
-    for default in re.findall(r"_URL` \| `(\S+)`", DOCUMENT):
+    defaults = re.findall(r"_URL` \| `(\S+)`", FEED)
+    assert len(defaults) == 3
+    for default in defaults:
         assert f'"{default}"' in source
-    for path in re.findall(r"(?<![\w/.-])((?:deploy|trainer|docs|tests)/[\w./-]+\w)", DOCUMENT):
-        assert (ROOT / path).exists(), path
-    for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", DOCUMENT):
-        there = (ROOT / "docs" / file).read_text() if file else DOCUMENT
-        assert not anchor or anchor in anchors(there), anchor
 
 
-def anchors(text: str) -> set[str]:
-    """What a link to a heading of the document is written as."""
-    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+def test_the_exchange_has_the_documented_members():
+    table = section(page("add-an-exchange"), "Write the client")
+    members = [
+        name for row in re.findall(r"^ *\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)", row)
+    ]
+    assert len(members) == 7
+    for name in members:
+        assert name in Exchange.__annotations__ or hasattr(Exchange, name), name

@@ -1,4 +1,4 @@
-"""docs/dashboards.md, held to what is there: each query gives the columns that it shows, by an index, to a reader."""
+"""docs/how-to/query.md: each query returns the documented columns, reads by an index, and works for a reader."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from candlecast.trainer.evaluation.costs import follow_forecast
 from tests.support.deployment import MINUTE, load_demo
 
 QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
-#: What grows without end: nothing may read it from one end to the other.
+#: Tables that grow without limit, with their time columns. No query may read one completely.
 GROWING = {
     "predictions": ("candle_time", "target_time"),
     "candles_1m": ("open_time",),
@@ -22,7 +22,7 @@ GROWING = {
     "predictions_hourly": ("hour",),
     "runs_hourly": ("hour",),
 }
-#: Every third minute of sixteen days, by both ensembles; the older half hour runs badly.
+#: Every third minute of sixteen days, by both ensembles. The oldest half hour of runs fails.
 FILL = """
 insert into predictions (
     symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price, reference_close,
@@ -61,7 +61,7 @@ values ('DEMO', 'failed', now(), 'here', 1, 'for the test');
 
 @pytest.fixture(scope="module")
 def filled(make_shared_database, calibrated_template):
-    """Sixteen days of DEMO up to now, an ensemble live and one on test, what failed, and what an evaluation found."""
+    """Sixteen days of DEMO up to now, an active ensemble and one on test, failed runs, an A/B evaluation."""
     with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
         db.execute("truncate candles_1m")
         load_demo(db, datetime.now(UTC).replace(second=0, microsecond=0), days=16)
@@ -81,7 +81,7 @@ def filled(make_shared_database, calibrated_template):
 
 @pytest.fixture(scope="module")
 def begun(make_shared_database, calibrated_template):
-    """One minute of DEMO, predicted just now: nothing is known of what came."""
+    """One minute of DEMO, predicted just now: no outcome is known."""
     with psycopg.connect(make_shared_database(calibrated_template), autocommit=True) as db:
         db.execute("truncate candles_1m")
         load_demo(db, datetime.now(UTC).replace(second=0, microsecond=0))
@@ -100,60 +100,67 @@ def query_of(title: str) -> str:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.title)
-def test_each_query_gives_rows_of_the_columns_that_it_shows(filled, question):
+def test_each_query_returns_the_documented_columns(filled, question):
     shown = [name.strip() for name in question.output.splitlines()[0].split("|")]
     cursor = filled.execute(of_demo(question.query))
     assert [column.name for column in cursor.description] == shown
     assert cursor.fetchone() is not None
-    assert len(question.output.splitlines()) > 2, "and the page shows some"
+    assert len(question.output.splitlines()) > 2, "the page shows no rows"
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.title)
-def test_each_query_has_an_answer_from_the_first_minute_on(begun, question):
-    """No row, or one without figures; not a division by zero."""
+def test_each_query_works_from_the_first_minute_on(begun, question):
+    """It returns no row or nulls, and does not divide by zero."""
     begun.execute(of_demo(question.query))
 
 
 def nodes(plan):
-    """Each node, with the one above it."""
+    """Each node with its parent."""
     for child in plan.get("Plans", []):
         yield child, plan
         yield from nodes(child)
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.title)
-def test_each_query_reads_what_grows_by_time(filled, question):
+def test_each_query_reads_growing_tables_by_time(filled, question):
     with filled.transaction():
-        for shortcut in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):  # so small a table would be read whole
+        for shortcut in (
+            "seqscan",
+            "bitmapscan",
+            "hashjoin",
+            "mergejoin",
+        ):  # otherwise small tables are read completely
             filled.execute(f"set local enable_{shortcut} = off")
         (explained,) = filled.execute("explain (format json) " + of_demo(question.query)).fetchone()
     scans = 0
-    for node, above in nodes({"Plans": [explained[0]["Plan"]]}):
+    for node, parent in nodes({"Plans": [explained[0]["Plan"]]}):
         times = GROWING.get(node.get("Relation Name", ""))
-        if times is None or above["Node Type"] == "Limit":  # the first or the last by an index
+        if times is None or parent["Node Type"] == "Limit":  # the first or last row, by an index
             continue
         scans += 1
-        # Of runs, which keep_runs bounds, the planner may take those of the symbol and look at their times.
+        # keep_runs limits inference_runs, so the planner may read the symbol's rows and filter them by time.
         places = ("Index Cond", "Filter") if node["Relation Name"] == "inference_runs" else ("Index Cond",)
         found = " ".join(node.get(place, "") for place in places)
         assert any(time in found for time in times), json.dumps(node, indent=1)
-    reads_itself = any(re.search(rf"\b(from|join) ({name}|prediction_outcomes)\b", question.query) for name in GROWING)
-    assert scans or not reads_itself
+    reads_directly = any(
+        re.search(rf"\b(from|join) ({name}|prediction_outcomes)\b", question.query) for name in GROWING
+    )
+    assert scans or not reads_directly
 
 
-def test_every_time_filter_is_there_and_every_view_exists(filled):
+def test_each_query_filters_by_time_and_each_view_exists(filled):
     text = PAGE.read_text(encoding="utf-8")
     for name in re.findall(r"^\| `(\w+)", text, flags=re.MULTILINE):
-        there = "select to_regclass(%(name)s) is not null or exists (select from pg_proc where proname = %(name)s)"
-        assert filled.execute(there, {"name": name}).fetchone()[0], name
+        exists = "select to_regclass(%(name)s) is not null or exists (select from pg_proc where proname = %(name)s)"
+        assert filled.execute(exists, {"name": name}).fetchone()[0], name
     for one in QUESTIONS:
         built_in = re.search(r"from (health|accuracy_24h|ab_status|predicted_symbols)\b", one.query)
         assert built_in or "now() - interval '" in one.query, one.title
 
 
-def test_hypothetical_earnings_equal_the_evaluation(filled):
-    """Every minute, so that nothing lies between: of the test's rows, horizon 1 as if they followed each other."""
-    query = query_of("What would I have earned, after costs?")
+def test_earnings_equal_the_evaluation(filled):
+    """For horizon 1, as if the rows of the test were consecutive minutes."""
+    query = query_of("Earnings after costs")
     found = {row[0]: row[1:] for row in filled.execute(query).fetchall()}
     rows = filled.execute("""
         select sign(predicted_close)::int, actual_return from prediction_outcomes
@@ -176,23 +183,23 @@ def test_hypothetical_earnings_equal_the_evaluation(filled):
 
 
 def test_the_calibration_table_counts_every_minute_that_moved(filled):
-    rows = filled.execute(query_of("Is a probability one?")).fetchall()
+    rows = filled.execute(query_of("Calibration of probability_up")).fetchall()
     (moved,) = filled.execute("""
         select count(*) from prediction_outcomes where symbol = 'DEMO' and horizon = 1 and direction_hit is not null
             and candle_time >= now() - interval '7 days'
             and ensemble_id = (select id from active_ensembles where is_active)
     """).fetchone()
     assert sum(row[1] for row in rows) == moved
-    for first, _, said, _, _ in rows:
-        assert 100 * first <= said <= 100 * first + 2
+    for first, _, mean, _, _ in rows:
+        assert 100 * first <= mean <= 100 * first + 2
 
 
-def test_stretches_of_failed_minutes_are_told_as_one(filled):
-    rows = filled.execute(query_of("Which minutes failed, and why?")).fetchall()
+def test_consecutive_failed_minutes_are_one_row(filled):
+    rows = filled.execute(query_of("Failed minutes")).fetchall()
     assert [row[3] for row in rows] == ["disabled", "failed"]
     first, last, minutes, _, error = rows[1]
     assert (last - first) / MINUTE + 1 == minutes == pytest.approx(29, abs=2)
     assert error == "DEMO has no candle"
-    (first, last, missing), *rest = filled.execute(query_of("Which minutes failed, and why? (2)")).fetchall()
+    (first, last, missing), *rest = filled.execute(query_of("Failed minutes (2)")).fetchall()
     assert missing == (last - first) / MINUTE + 1 == 10
-    assert all(first > datetime.now(UTC) - 30 * MINUTE for first, *_ in rest), "what passed since it was filled"
+    assert all(first > datetime.now(UTC) - 30 * MINUTE for first, *_ in rest), "minutes since the table was filled"

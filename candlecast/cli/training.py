@@ -193,7 +193,7 @@ def evaluate(options: EvaluateArguments) -> None:
 
     Nothing is published. Minutes at each border are left out, so that no candle is read on both sides; before anything
     is trained, sampled rows are checked for look-ahead. Prints tables, writes evaluation.json and plots;
-    docs/evaluation.md says what they mean.
+    docs/explanation/evaluation.md says what they mean.
 
     Example: `candlecast evaluate --symbol BTCUSDT --test-from 2026-03-22`
     """

@@ -6,7 +6,7 @@ the last 24 hours, and, with promotion_guard 'confidence', where the confidence 
 
 A shadow, which was active until that one was promoted, is judged once, a day later, by the same rule: it comes back, or
 it retires. Since that is one look, the guard is the plain 95 % interval of those 24 hours: a sequence, which allows for
-looks at all times, would need over five points in a day (docs/ab-testing.md).
+looks at all times, would need over five points in a day (docs/explanation/ab-tests.md).
 """
 
 import math

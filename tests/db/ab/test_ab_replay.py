@@ -1,7 +1,7 @@
 """Three days of real minutes, replayed by the clock of the data: every figure and decision, calculated a second time.
 
-The second calculation reads `predictions` and `candles_1m` alone, goes by docs/ab-testing.md, and leaves the statistics
-to pandas, SciPy and statsmodels.
+The second calculation reads only `predictions` and `candles_1m`, follows docs/explanation/ab-tests.md, and leaves the
+statistics to pandas, SciPy and statsmodels.
 """
 
 import math
@@ -218,7 +218,7 @@ def sequence(since):
 
 
 def decision_of(found, role, cooling, guard):
-    """docs/ab-testing.md, line by line, of one comparison by itself."""
+    """docs/explanation/ab-tests.md, line by line, of one comparison by itself."""
     if found["since"] is None or found["hours"] < 24 or found["pairs"] < 1_300:
         return "keep"
     above = found["difference_1m_low"] if role == "shadow" else found["sequence_low"]

@@ -23,7 +23,7 @@ from candlecast.server.ab.figures import Accuracies, Loss
 from candlecast.server.ab.paired_minutes import PairedMinutes
 
 NAN = math.nan
-#: What docs/ab-testing.md says of the sequence.
+#: What docs/explanation/ab-tests.md says of the sequence.
 ALPHA, NARROWEST_AT = 0.05, 4_000
 NOBODY = PairedMinutes(*(np.full((1_440, 5), NAN) for _ in fields(PairedMinutes)))
 

@@ -21,6 +21,7 @@ from bench.dashboards import PAGE, asked
 from bench.database import address, scratch_database
 from bench.figures import Figure, Limit, OnStep, milliseconds, progress
 from bench.first_paint import chromium, painting
+from bench.processes import ROOT
 from bench.scale_data import SYMBOLS, fill
 from candlecast.client.database import connect
 from candlecast.web import page_queries
@@ -28,7 +29,7 @@ from candlecast.web import page_queries
 DATABASE = "candlecast_scale"
 HEALTH, QUERY = (Limit("p99", 100.0),), (Limit("max", 1_000.0),)
 PREDICTION = (Limit("median", 6.0), Limit("p99", 15.0))
-#: What docs/drift.md asks of its two tables.
+#: What docs/explanation/drift.md asks of its two tables.
 MEASURED = re.compile(r"^(select .* from (feature_drift|consistency_checks) .*);$", flags=re.MULTILINE)
 #: The newest candles, taken out and given back one by one.
 PREDICTED = 150
@@ -77,9 +78,9 @@ def main(
 def reading(url: str, on_step: OnStep) -> list[Figure]:
     """What a reader asks: the service, the page, the documented queries."""
     documented = asked(PAGE.read_text(encoding="utf-8"))
-    measured = MEASURED.findall(PAGE.with_name("drift.md").read_text(encoding="utf-8"))
+    measured = MEASURED.findall((ROOT / "docs" / "explanation" / "drift.md").read_text(encoding="utf-8"))
     if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
-        raise ValueError("docs/drift.md has no query, in one line, of each of its tables")
+        raise ValueError("docs/explanation/drift.md has no query, in one line, of each of its tables")
     page = [(name, query) for name, query in vars(page_queries).items() if name.isupper() and isinstance(query, str)]
     reads = [
         ("health()", "select health()", 200, HEALTH),

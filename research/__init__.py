@@ -1,4 +1,4 @@
 """Experiments that chose the models and the rule of promotion: a module's docstring is the command that repeats it.
 
-What they gave stands in docs/experiments.md, and in docs/ab-testing.md.
+Results: docs/explanation/experiments.md and docs/explanation/ab-tests.md.
 """

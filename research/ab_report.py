@@ -104,10 +104,10 @@ def _about(simulated: Simulated) -> str:
     low, high = (100 * end for end in wilson(0.01, runs))
     missed = [100 * float(days.missed.mean()) for days in simulated.values()]
     return (
-        f"{runs:,} runs of each pair, one look a day. Shares are in percent; by the simulation's own chance one near "
-        f"50 is off by at most {half:.1f}, one of 1.0 lies in {low:.1f} to {high:.1f} (95 %, Wilson). In "
-        f"{min(missed):.1f} to {max(missed):.1f} % of the runs, by pair, the sequence excluded the truth at any minute "
-        f"of {max(WITHIN)} days: it may in 5 %."
+        f"{runs:,} runs of each pair, one look per day. Shares are in percent. Simulation error (95 %, "
+        f"Wilson): at most {half:.1f} for a share near 50, {low:.1f} to {high:.1f} for a share of 1.0. In "
+        f"{min(missed):.1f} to {max(missed):.1f} % of the runs, by pair, the sequence excluded the truth at a minute "
+        f"of {max(WITHIN)} days; 5 % are allowed."
     )
 
 
@@ -121,7 +121,7 @@ def _wrongly(simulated: Simulated) -> str:
             + [_share(one.promoted_within(30)) for one in worse]
         )
     head = ["", *(f"{days} d" for days in WITHIN), "worse by 0.5, 30 d", "worse by 1, 30 d"]
-    return f"**Promoted wrongly**: an equal challenger, by day; a worse one. {_usual()}\n\n{_table(head, rows)}"
+    return f"**Wrong promotions**: of an equal challenger, by day; of a worse one. {_usual()}\n\n{_table(head, rows)}"
 
 
 def _rightly(simulated: Simulated) -> str:
@@ -130,8 +130,8 @@ def _rightly(simulated: Simulated) -> str:
         fates = [fate(rule, simulated[Pair(USUAL, difference)]) for difference in (0.005, 0.01, 0.02)]
         rows.append([name, *(_reached(one) for one in fates)])
     head = ["", "better by 0.5", "by 1", "by 2"]
-    told = f"within 7 / 14 / 30 / 60 days, and the median day of those promoted. {_usual()}"
-    return f"**Promoted rightly**: {told}\n\n{_table(head, rows)}"
+    told = f"within 7 / 14 / 30 / 60 days, and median day of the promotions. {_usual()}"
+    return f"**Right promotions**: {told}\n\n{_table(head, rows)}"
 
 
 def _by_disagreement(simulated: Simulated) -> str:
@@ -160,7 +160,7 @@ def _demotion(simulated: Simulated) -> str:
         for difference in (-0.02, -0.01, -0.005, 0.0, 0.005, 0.01):
             rows[-1].append(_share(rolled_back(RULES[name], _days_of(simulated, USUAL, difference))))
     head = ["", "worse by 2", "by 1", "by 0.5", "equal", "better by 0.5", "by 1"]
-    told = "how often the ensemble before comes back after its day in shadow, by what the new one is"
+    told = "how often the shadow comes back after its day, by the true difference of the new ensemble"
     return f"**Rolled back**: {told}. {_usual()}\n\n{_table(head, rows)}"
 
 
@@ -178,12 +178,12 @@ def _year(runs: int, seed: int) -> str:
                 year = ab_year.simulate(promotes, back, max_days, mean, 0.003, runs, seed)
                 rows[-1] += [f"{year.live:+.2f}", f"{year.promotions:.1f}", f"{year.to_a_worse:.2f}"]
                 errors.append(1.96 * year.live_error)
-    counts = ["promotions", "to a worse"]
-    head = ["", "`ab_max_days`", "mean 0: live", *counts, "mean -0.3: live", *counts]
+    counts = ["promotions", "to a worse one"]
+    head = ["", "`ab_max_days`", "mean 0: active", *counts, "mean -0.3: active", *counts]
     told = (
-        "a new challenger each night that one of three places is free, true accuracies normal with sd 0.3 points about "
-        "0 or -0.3; live: mean true accuracy of what was live, in points above the first one, by chance off by at most "
-        f"{max(errors):.2f} (95 %). Rolled back by the rule alone, else by the day's interval"
+        "a new challenger each night if one of three places is free; true accuracies are normal, sd 0.3 points, mean "
+        "0 or -0.3. Active: mean true accuracy of the active ensembles, in points above the first one; simulation "
+        f"error at most {max(errors):.2f} (95 %). Rollback by the rule alone, else by the day's interval"
     )
     return f"**A year** ({runs:,} runs): {told}.\n\n{_table(head, rows)}"
 
@@ -195,7 +195,7 @@ def _narrowest(simulated: Simulated) -> str:
         fates = [fate(rule, simulated[Pair(USUAL, difference)], narrowest_at) for difference in DIFFERENCES]
         rows.append([f"{narrowest_at:,}", _share(fates[0].promoted_within(60)), *(_reached(one) for one in fates[1:])])
     head = ["narrowest at", "equal, 60 d", "better by 0.5", "by 1", "by 2"]
-    told = "disagreements at which the default's sequence is made narrowest; 7 / 14 / 30 / 60 days as above"
+    told = "number of disagreements at which the default's sequence is narrowest; 7 / 14 / 30 / 60 days as above"
     return f"**Where the sequence is narrowest**: {told}. {_usual()}\n\n{_table(head, rows)}"
 
 

@@ -1,8 +1,8 @@
-"""How often a rule of promotion errs, on simulated pairs of ensembles: the tables and the plot of docs/ab-testing.md.
+"""Error rates of promotion rules on simulated pairs of ensembles: tables and plot of docs/explanation/ab-tests.md.
 
-    python -m research.ab_simulation                      4,000 runs of 60 days, two minutes: prints the tables
-    python -m research.ab_simulation --runs 250 --seed 1  ten seconds
-    python -m research.ab_simulation --docs               writes them into docs/ab-testing.md, and docs/ab-testing.png
+    python -m research.ab_simulation                     4,000 runs of 60 days, two minutes: prints the tables
+    python -m research.ab_simulation --runs 250 --seed 1 ten seconds
+    python -m research.ab_simulation --docs              writes docs/explanation/ab-tests.md, docs/images/ab-testing.png
 
 research/ab_pairs.py says what a pair is, research/ab_rules.py what the rules are, research/ab_year.py what a year is.
 """
@@ -18,7 +18,7 @@ from research import ab_report
 from research.ab_pairs import simulate
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-#: The tables stand between these lines of docs/ab-testing.md.
+#: The tables are between these lines of docs/explanation/ab-tests.md.
 BEGIN, END = "<!-- by python -m research.ab_simulation --docs: begin -->", "<!-- end -->"
 
 
@@ -38,9 +38,9 @@ def main(
     if not docs:
         print(tables)
         return
-    page = DOCS / "ab-testing.md"
+    page = DOCS / "explanation" / "ab-tests.md"
     page.write_text(between_marks(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
-    ab_report.plot(simulated, DOCS / "ab-testing.png")
+    ab_report.plot(simulated, DOCS / "images" / "ab-testing.png")
 
 
 def between_marks(page: str, tables: str) -> str:
@@ -48,7 +48,7 @@ def between_marks(page: str, tables: str) -> str:
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"docs/ab-testing.md needs the lines {BEGIN!r} and {END!r}: the tables go between them")
+        raise ValueError(f"docs/explanation/ab-tests.md needs the lines {BEGIN!r} and {END!r} around its tables")
     return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
 
 

@@ -1,6 +1,6 @@
 """A walk-forward evaluation as tables on the screen, at most 100 columns wide: shares in percent, +- 95 % intervals.
 
-Figures come from the document of `document.py` alone. docs/evaluation.md says what each column means.
+Figures come from the document of `document.py` alone. docs/explanation/evaluation.md says what each column means.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

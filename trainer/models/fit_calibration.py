@@ -20,7 +20,7 @@ LEVEL = 0.9
 #: Weights that are tried: hundredths, which numeric(5,4) holds exactly.
 WEIGHTS = np.linspace(0.0, 1.0, 101)
 #: How far the models' own log-odds are thought to be off before the validation rows are looked at: a few days say
-#: little, and walk-forward a slope that followed them freely did worse than none (docs/experiments.md).
+#: little, and walk-forward a slope that followed them freely did worse than none (docs/explanation/experiments.md).
 STRETCH_DEVIATION = 0.1
 #: Minutes of one block of the bootstrap; longer than five-minute outcomes overlap and volatility clusters a little.
 BLOCK = 240

@@ -1,7 +1,7 @@
 """Fits a ``MambaForecaster``: binary cross-entropy on the directions of all five horizons at once.
 
-Absolute error on scaled returns was no better inside March 2026 (DECISIONS.md), and the direction is what the
-product is measured by. The epoch with the lowest validation loss is kept; epochs beyond the second or
+Absolute error of scaled returns was not better within March 2026 (docs/explanation/decisions.md, D36), and the
+product is measured by direction. The epoch with the lowest validation loss is kept; epochs beyond the second or
 third overfit. Batches are normalized as they are drawn, so no epoch is held in memory.
 """
 

@@ -4,7 +4,7 @@ Input is the last normalized row (float32), output the probability of a positive
 maps it to a scaled return with (2p - 1) * c_h. Most of what can be known is linear in the features, and trees
 spend many splits on a line: so a ridge-penalized logistic regression comes first, and LightGBM, with its margin as
 ``init_score``, adds what a line cannot say, with randomized thresholds (extremely randomized trees, Geurts et al.
-2006). That won walk-forward over trees alone and over the line alone (docs/experiments.md).
+2006). That won walk-forward over trees alone and over the line alone (docs/explanation/experiments.md).
 
 ONNX compares float32, LightGBM float64. For a float32 input x, x <= t holds exactly where
 x <= (the largest float32 not above t), so thresholds are rounded toward minus infinity before

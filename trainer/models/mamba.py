@@ -58,7 +58,7 @@ class MambaForecaster(nn.Module):
     """Residual Mamba blocks over a sequence, read at its last position.
 
     The head gives the log-odds that each horizon's return is positive, added to a linear reading of the last row
-    (most of what can be known is there, and linear: docs/experiments.md); ``forward`` maps them as
+    (most of what can be known is there, and linear: docs/explanation/experiments.md); ``forward`` maps them as
     LightGBM's probabilities are mapped, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean
     |scaled return| on training rows in ``magnitude``.
     """

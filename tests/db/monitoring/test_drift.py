@@ -373,7 +373,7 @@ def test_measurements_after_their_retention_are_deleted(live, keep, left):
 
 
 def test_the_sql_of_the_documentation_runs(live):
-    text = (ROOT / "docs/drift.md").read_text()
+    text = (ROOT / "docs/explanation/drift.md").read_text()
     blocks = [block.partition("\n")[2] for block in text.split("```")[1::2] if block.startswith("sql\n")]
     assert len(blocks) == 1
     live.execute(blocks[0])

@@ -124,7 +124,7 @@ def test_a_year_rewards_the_guard_and_repeats():
 
 
 def test_the_docs_hold_what_the_default_does(simulated: dict[Pair, Days]):
-    page = (DOCS / "ab-testing.md").read_text(encoding="utf-8")
+    page = (DOCS / "explanation" / "ab-tests.md").read_text(encoding="utf-8")
     runs = int(re.search(r"([\d,]+) runs of each pair", page)[1].replace(",", ""))
     tables = page[page.index(BEGIN) : page.index(END)]
     rows = [

@@ -85,10 +85,14 @@ update_candles() {
   say "  candles not updated, the newest is $(sql "select to_char(max(open_time), 'YYYY-MM-DD HH24:MI') from candles_1m where symbol = $(sql_text "$(<"$fetched")")") UTC: $why"
 }
 
-say_where_candles_come_from() {
-  if [[ -e $fetched ]] && has_candles "$(<"$fetched")"; then
-    say "The candles are those of $(exchange_address). What keeps them coming, and so the predictions:"
-    say "  $venv/bin/candlecast feed --symbol $(<"$fetched")     deploy/systemd/candlecast-feed.service runs it for good"
+# candle_source SYMBOL: where its candles come from, in words.
+candle_source() {
+  if [[ $1 == DEMO ]]; then
+    printf 'synthetic (generated)'
+  elif [[ -e $fetched && $1 == "$(<"$fetched")" ]]; then
+    exchange_address
+  else
+    printf 'loaded from files'
   fi
 }
 

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Everything, to a first prediction on the screen: `make up`.
+# Sets up everything and prints a first forecast: `make up`.
 #
-#   make up                     BTCUSDT's last 60 days from the exchange; where it cannot be reached, generated candles
-#                               under the symbol DEMO, and one more each minute
-#   make up CANDLES=demo        generated ones in any case
-#   make up CANDLES='FILE...'   these files instead, and models for the symbols in them
+#   make up                     the last 60 days of BTCUSDT from the exchange. If the exchange is unreachable: generated
+#                               candles under the symbol DEMO, and a new one each minute
+#   make up CANDLES=demo        always generated candles
+#   make up CANDLES='FILE...'   the candles of these files, and models for their symbols
 #
-# Safe to run again: each step looks whether its work is there, repairs what is missing, and repeats nothing. A database
-# that has candles keeps to where they come from.
+# Idempotent: each step checks what exists, repairs what is missing, and repeats nothing. A database that has candles
+# keeps their source.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$project/scripts/candles.sh"
 
 step='starting'
 began=$SECONDS
 
-# step NAME: the line above what the step prints.
+# step NAME: a title above the output of the step.
 step() {
   step=$1
   printf '\n[%3d s] %s\n' "$((SECONDS - began))" "$1"
@@ -24,13 +24,12 @@ explain_failure() {
   local status=$?
   ((status != 0)) || return 0
   {
-    printf '\nmake up stopped at "%s". What is done stays done: mend the cause and run it again.\n' "$step"
+    printf '\nmake up stopped at "%s". Completed steps are kept. Fix the cause and run make up again.\n' "$step"
     printf '  logs: %s\n' "$state/pip.log" "$("$project/scripts/cluster.sh" log 2>/dev/null || true)"
   } >&2
 }
-trap explain_failure EXIT
 
-# The database, empty.
+# An empty database.
 make_database() {
   local admin
   admin=$(url "$port" postgres)
@@ -40,15 +39,15 @@ make_database() {
   fi
 }
 
-# PUBLIC may not even connect, the roles may; loading goes through a temporary table. Here and not in a migration: a
-# database of somebody else's that is upgraded keeps the users that it has.
+# PUBLIC may not connect, the roles may; loading needs a temporary table. Not in a migration: an existing database that
+# is upgraded keeps its users.
 grant_database() {
   sql "revoke all on database $database from public"
   sql "grant connect on database $database to candlecast_cron, candlecast_feeder, candlecast_trainer, candlecast_operator, candlecast_reader"
   sql "grant temporary on database $database to candlecast_feeder"
 }
 
-# .env, whole or not at all, for nobody else's eyes.
+# Writes .env atomically, readable by its owner only.
 write_env() {
   local new
   new=$(mktemp "$project/.env.XXXXXX")
@@ -73,26 +72,52 @@ train() {
     if [[ $found == t ]]; then
       say "  $symbol has an active ensemble"
     else
-      [[ -z $found ]] || say "  $symbol's active ensemble was trained on other features: a new one takes its place"
+      [[ -z $found ]] || say "  the active ensemble of $symbol was trained on other features: a new one replaces it"
       "$venv/bin/candlecast" train --symbol "$symbol" --publish active
       is_trained=yes
     fi
   done
 }
 
-show() {
-  local symbol argument
-  for symbol in "${symbols[@]}"; do
-    argument=$(sql_text "$symbol")
-    [[ $symbol != BTCUSDT ]] || argument=
-    printf '\n%s=> select * from predict_now(%s);\n' "$database" "$argument"
-    # nine significant digits: the rows must fit a screen
-    PGOPTIONS='-c extra_float_digits=-6' psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P footer=off -c "
-      select * from predict_now($argument)"
-  done
+# Prices have two decimals, and more below 1,000: about six significant digits.
+show_forecast() {
+  local symbol=$1
+  printf '\n'
+  psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P border=0 -P footer=off -c "
+    select
+      horizon || ' min' as horizon,
+      to_char(target_time at time zone 'UTC', 'HH24:MI') as \"time UTC\",
+      round(reference_close::numeric, digits) as \"price now\",
+      round(predicted_price::numeric, digits) as forecast,
+      case when predicted_close > 0 then 'up' when predicted_close < 0 then 'down' else '-' end as direction,
+      coalesce(round(100 * probability::numeric, 1) || ' %', '-') as probability,
+      coalesce(round(lower_price::numeric, digits) || ' to ' || round(upper_price::numeric, digits), '-') as \"90 % interval\"
+    from predict_now($(sql_text "$symbol"))
+    cross join lateral (select
+      greatest(2, 5 - floor(log(reference_close)))::int as digits,
+      case when predicted_close < 0 then 1 - probability_up else probability_up end as probability
+    ) as shown
+    order by target_time"
+  say "Candles: $symbol, $(candle_source "$symbol"), newest $(sql "
+    select to_char(max(candle_time) at time zone 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"')
+    from latest_predictions where symbol = $(sql_text "$symbol")")"
+}
+
+say_next_steps() {
+  say "Next steps:"
+  say "  SQL prompt     make psql      then: select * from latest_predictions;"
+  say "  dashboard      make serve     then open http://127.0.0.1:8080/"
+  if [[ -e $fetched ]]; then
+    say "  live candles   $venv/bin/candlecast feed --symbol $(<"$fetched")"
+  else
+    say "  real candles   $venv/bin/candlecast backfill --symbol $listed --days 90"
+    say "                 and docs/how-to/feed.md for the rest"
+  fi
 }
 
 main() {
+  local symbol
+  trap explain_failure EXIT
   cd "$project"
   step "system packages"
   scripts/packages.sh
@@ -117,11 +142,12 @@ main() {
   train
   step "predictions"
   [[ -z $is_trained ]] || update_candles # minutes have passed
-  show
-  printf '\nDone in %d s. PostgreSQL answers on port %s; pg_cron predicts every minute.\n' "$((SECONDS - began))" "$port"
-  say_where_candles_come_from
-  say "  make psql     a SQL prompt: select * from latest_predictions;"
-  say "  make          lists the rest"
+  for symbol in "${symbols[@]}"; do
+    show_forecast "$symbol"
+  done
+  printf '\nDone in %d s. PostgreSQL runs on port %s. pg_cron predicts every minute.\n' "$((SECONDS - began))" "$port"
+  say_next_steps
 }
 
-main
+# Sourced: only the functions, for tests.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main

@@ -155,8 +155,13 @@ def test_env_is_private_and_names_an_interpreter() -> None:
     assert os.access(values["CANDLECAST_PYTHON"], os.X_OK)
 
 
+#: The output for generated candles.
+SYNTHETIC = ["GENERATED", "synthetic (generated)", "symbols: DEMO"]
+
+
 def choose(url: str, folder: Path, rest_url: str, candles: str = "", network: str = "") -> list[str]:
-    """What `make up` says in its step "candles", and at last the symbols; a database without pg_cron generates nothing.
+    """The output of step "candles" of `make up`, then each symbol's source, then the symbols. Without pg_cron nothing
+    is generated.
 
     ``network``: a piece of bash before it.
     """
@@ -171,7 +176,7 @@ def choose(url: str, folder: Path, rest_url: str, candles: str = "", network: st
         generate_candles() {{ say "  GENERATED"; }}
         {network}
         choose_symbols
-        say_where_candles_come_from
+        for symbol in "${{symbols[@]}}"; do candle_source "$symbol"; echo; done
         echo "symbols: ${{symbols[*]}}"
     """
     addresses = {f"CANDLECAST_BINANCE_{name}_URL": rest_url for name in ("REST", "ARCHIVE")}
@@ -188,7 +193,7 @@ def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url,
             f"downloading 2 days of BTCUSDT from {exchange.rest_url} (CANDLECAST_BINANCE_REST_URL)"
             " (CANDLES=demo generates candles instead)"
         )
-        assert any("candlecast feed --symbol BTCUSDT" in line for line in said)
+        assert f"{exchange.rest_url} (CANDLECAST_BINANCE_REST_URL)" in said
         assert said[-1] == "symbols: BTCUSDT"
         assert "GENERATED" not in said
         db.execute("delete from candles_1m where open_time >= '2026-05-03'")
@@ -211,19 +216,19 @@ def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url,
 )
 def test_make_up_generates_candles_without_the_exchange(db, database_url, tmp_path, network: str, reason: str) -> None:
     said = choose(database_url, tmp_path, "http://127.0.0.1:1", network=network)
-    assert said == [f"no candles from the exchange: {reason}", "GENERATED", "symbols: DEMO"]
+    assert said == [f"no candles from the exchange: {reason}", *SYNTHETIC]
     assert db.execute("select count(*) from candles_1m").fetchone() == (0,)
 
 
 def test_make_up_generates_candles_on_demand(db, database_url, tmp_path) -> None:
     with market_of(2) as exchange:
-        assert choose(database_url, tmp_path, exchange.rest_url, "demo") == ["GENERATED", "symbols: DEMO"]
+        assert choose(database_url, tmp_path, exchange.rest_url, "demo") == SYNTHETIC
         db.execute(
             "insert into candles_1m (symbol, open_time, open, high, low, close, volume, quote_asset_volume,"
             " taker_buy_base_asset_volume, taker_buy_quote_asset_volume, number_of_trades)"
             " values ('DEMO', '2026-05-01', 1, 1, 1, 1, 0, 0, 0, 0, 0)"
         )
-        assert choose(database_url, tmp_path, exchange.rest_url) == ["GENERATED", "symbols: DEMO"]
+        assert choose(database_url, tmp_path, exchange.rest_url) == SYNTHETIC
         assert not exchange.counters.requests
 
 

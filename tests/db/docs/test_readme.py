@@ -1,90 +1,145 @@
-"""The README, held to what is there: its SQL runs, its names exist, its error is the real one."""
+"""README, tutorials, the home page and CONTRIBUTING: limits, links, commands and queries are checked or run."""
 
 import re
+import shlex
+import subprocess
+from pathlib import Path
 
-import psycopg
 import pytest
 from typer.main import get_command
 
 from candlecast.cli.app import app
-from tests.support.deployment import MINUTE, NEWEST
+from tests.support.backfilling import market_of
+from tests.support.deployment import load_demo
 from tests.support.paths import ROOT
 
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+TUTORIALS = sorted((ROOT / "docs/tutorial").glob("*.md"))
+PAGES = [README, ROOT / "docs/index.md", *TUTORIALS]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "docs/how-to/add-a-feature.md"]
+MAX_LINES = 150
+MAX_WORDS = 900
+MAX_COLUMNS = 100
+#: The same commands on less data: a later option replaces an earlier one.
+SMALLER = {
+    "backfill": ["--days", "5"],
+    "train": ["--threads", "1", "--time-budget-minutes", "0.05"],
+    "retrain": [
+        *("--window-days", "5", "--test-days", "1", "--max-candle-age-hours", "1000000"),
+        *("--threads", "1", "--time-budget-minutes", "0.05"),
+    ],
+}
+#: They run until they are stopped; their own tests start them.
+ENDLESS = {"feed", "serve"}
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+by_linked = pytest.mark.parametrize("page", LINKED, ids=lambda page: page.stem)
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of that language."""
-    fenced = re.split(r"^```", README, flags=re.MULTILINE)[1::2]
-    return [text for first, _, text in (block.partition("\n") for block in fenced) if first == language]
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """(language, text) of each fenced block."""
+    fenced = re.split(r"^```", page.read_text(), flags=re.MULTILINE)[1::2]
+    return [(first, text) for first, _, text in (block.partition("\n") for block in fenced)]
 
 
-def test_its_sql_runs(live):
-    live.execute("select predict_now('DEMO')")
-    found = blocks("sql")
-    assert found
-    for sql in found:
-        live.execute(sql)
+def commands(page: Path) -> list[list[str]]:
+    """The words of each `candlecast` command in the page's blocks and text, prompt and comment removed."""
+    lines = [
+        line.removeprefix("$ ") for language, text in blocks(page) if language != "sql" for line in text.splitlines()
+    ]
+    lines += re.findall(r"`(candlecast [a-z].*?)`", page.read_text())
+    return [shlex.split(line, comments=True) for line in lines if re.match(r"candlecast [a-z]", line)]
 
 
-def test_every_name_of_the_sql_surface_is_there(live):
-    table = README.split("## The SQL surface")[1].split("\n\n")[1]
-    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
-    names = [name for cell in cells for name in re.findall(r"`(?:call )?(\w+)", cell)]
-    assert len(names) >= 15
-    for name in names:
-        there = live.execute(
-            "select exists (select from pg_proc where proname = %(name)s and pronamespace = 'public'::regnamespace)"
-            " or to_regclass('public.' || %(name)s) is not null",
-            {"name": name},
-        ).fetchone()[0]
-        assert there, name
+def test_the_readme_keeps_its_limits():
+    text = README.read_text()
+    lines = text.splitlines()
+    assert len(lines) <= MAX_LINES
+    breakable = [line for line in lines if not re.match(r"\||.*<picture|  <", line)]
+    assert [line for line in breakable if len(line) > MAX_COLUMNS] == []
+    prose = re.sub(r"^```.*?^```$|^\|.*?$|<picture>.*?</picture>|\]\(.*?\)", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert 300 < len(prose.split()) <= MAX_WORDS
 
 
-def test_the_columns_of_a_forecast_are_the_ones_it_lists(live):
-    listed = re.search(r"A forecast's row has `(.*?)`", README)[1].split(", ")
-    there = live.execute(
-        "select array_agg(attname::text order by attnum) from pg_attribute"
-        " where attrelid = 'forecast'::regclass and attnum > 0"
-    ).fetchone()[0]
-    assert listed == there
+@by_page
+def test_its_queries_run_and_have_the_columns_shown(calibrated, page):
+    calibrated.execute("select predict_now('DEMO')")
+    found = blocks(page)
+    for (language, sql), (_, output) in zip(found, [*found[1:], ("", "")], strict=True):
+        if language != "sql":
+            continue
+        names = [column.name for column in calibrated.execute(sql).description]
+        if re.match(r" \w+ +\|", output):
+            assert [name.strip() for name in output.splitlines()[0].split("|")] == names
 
 
-def test_a_gap_says_what_it_shows(live):
-    live.execute("delete from candles_1m where open_time = %s", (NEWEST - 109 * MINUTE,))
-    with pytest.raises(psycopg.Error) as error:
-        live.execute("select predict_now('DEMO')")
-    shown = next(block for block in blocks("") if "has no candle at" in block)
-    expected = f"ERROR:  {error.value.diag.message_primary}\nHINT:  {error.value.diag.message_hint}\n"
-    times = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00"
-    assert re.sub(times, "TIME", shown).replace("BTCUSDT", "DEMO") == re.sub(times, "TIME", expected)
-
-
-def test_its_roles_and_make_targets_and_folders_are_there(live):
-    for role in re.findall(r"`(candlecast_\w+)`", README):
-        assert live.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone(), role
+@by_linked
+def test_its_commands_and_make_targets_exist(page):
+    known = get_command(app).commands
+    for _, name, *words in commands(page):
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, (name, words)
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`make (\w+)", README):
+    for target in re.findall(r"(?:`|^|&& )make ([a-z]+)", page.read_text(), flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    for folder in re.findall(r"^([a-z]+(?:/\w+)*)/ ", README, flags=re.MULTILINE):
-        assert (ROOT / folder).is_dir(), folder
 
 
-def test_its_links_lead_somewhere():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)#?([^)]*)\)", README)
-    assert links
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_its_commands_succeed_in_their_order(db, database_url, run_cli, tmp_path, page):
+    load_demo(db, days=5)
+    done = run_cli(database_url, "train", "--symbol", "DEMO", "--publish", "active", *SMALLER["train"], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with market_of(5) as exchange:
+        addresses = {"REST": exchange.rest_url, "ARCHIVE": exchange.archive_url, "STREAM": exchange.stream_url}
+        env = {f"CANDLECAST_BINANCE_{name}_URL": address for name, address in addresses.items()}
+        found = [words for _, *words in commands(page) if words[0] not in ENDLESS]
+        assert found
+        for name, *words in found:
+            done = run_cli(database_url, name, *words, *SMALLER.get(name, []), env=env, cwd=tmp_path)
+            assert done.returncode == 0, (name, done.stdout, done.stderr)
+
+
+@by_linked
+def test_its_links_lead_to_files_and_headings(page):
+    links = re.findall(r"(?:\]\(|(?:src|srcset)=\")(?!https?:)([^)#\"]*)#?([^)\"]*)[)\"]", page.read_text())
     for link, anchor in links:
-        assert (ROOT / link).exists(), link
-        headings = re.findall(r"^#+ (.*)$", (ROOT / link).read_text(), flags=re.MULTILINE) if anchor else []
-        assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings], anchor
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings], anchor
 
 
-def test_its_commands_have_the_options_that_it_gives_them():
-    commands = get_command(app).commands
-    shown = [line for block in blocks("") for line in block.splitlines() if line.startswith("candlecast ")]
-    shown += re.findall(r"`(candlecast [a-z].*?)`", README)
-    assert {line.split()[1] for line in shown} >= {"backfill", "train", "feed", "load", "status", "repair"}
-    for line in shown:
-        name, *words = line.partition("#")[0].split()[1:]
-        options = {option for parameter in commands[name].params for option in parameter.opts}
-        assert {word for word in words if word.startswith("-")} <= options, line
+def closing_screen(url: str, symbol: str, folder: Path) -> list[str]:
+    """The lines that `make up` prints at its end."""
+    script = f"""
+        set -- && source scripts/up.sh
+        fetched={shlex.quote(str(folder / "fetched"))} DATABASE_URL={shlex.quote(url)}
+        show_forecast {symbol}
+        say_next_steps
+    """
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line.rstrip() for line in done.stdout.splitlines()]
+
+
+def test_make_up_ends_with_a_forecast_and_next_steps(calibrated, calibrated_url, tmp_path):
+    screen = closing_screen(calibrated_url, "DEMO", tmp_path)
+    assert screen[1].startswith("horizon time UTC price now forecast direction probability")
+    assert [line.split(" ")[0] for line in screen[3:8]] == list("12345")
+    for line in screen[3:8]:
+        assert re.fullmatch(
+            r"\d min +\d\d:\d\d +\d+\.\d\d \d+\.\d\d +(up|down) +\d\d\.\d % +\d+\.\d\d to \d+\.\d\d", line
+        ), line
+    assert "Candles: DEMO, synthetic (generated), newest 2026-05-02 11:59 UTC" in screen
+    for step in ("make psql", "make serve", "candlecast backfill --symbol BTCUSDT"):
+        assert any(step in line for line in screen[-4:]), step
+    assert max(map(len, screen)) <= MAX_COLUMNS
+
+
+def test_make_up_shows_small_prices_with_more_decimals(calibrated, calibrated_url, tmp_path):
+    calibrated.execute(
+        "update candles_1m set open = open / 4e9, high = high / 4e9, low = low / 4e9, close = close / 4e9"
+    )
+    row = closing_screen(calibrated_url, "DEMO", tmp_path)[3]
+    assert re.search(r" 0\.00001\d{5} ", row), row

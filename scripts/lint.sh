@@ -14,6 +14,7 @@ if [[ ${1:-} == fix ]]; then
 fi
 
 site=$state/site
+export NO_MKDOCS_2_WARNING=1  # mkdocs-material names its successor on every build: docs/explanation/decisions.md
 if [[ ${1:-} == docs ]]; then
   "$venv/bin/mkdocs" build --strict --site-dir "$site"
   say "Open $site/index.html"

@@ -230,7 +230,7 @@ class TooFewRows(CandlecastError):
 
 
 class VersionUnknown(CandlecastError):
-    """the predictions are of models from the server's environment, whose versions are unknown"""
+    """models from the server's environment made the predictions, and their versions are unknown"""
 
     sqlstate = "CC028"
     hint = "Publish the models as an ensemble with 'candlecast publish', which stores each version with its files."
@@ -318,7 +318,7 @@ class StoreLost(Exception):
 class AnotherFeed(CandlecastUserError):
     """Another feed writes this symbol."""
 
-    exit_status = 75  # EX_TEMPFAIL, as for a retraining that waits for another one
+    exit_status = 75  # EX_TEMPFAIL, as for a retraining while another one runs
 
 
 class LookAhead(CandlecastUserError):

@@ -217,7 +217,7 @@ def test_environment_models_cannot_be_checked(db):
     db.execute("update predictions set ensemble_id = null")
     (row,) = check(db)
     assert (row.ensemble_id, row.sampled, row.mismatches) == (None, 0, None)
-    assert row.reason.startswith("the predictions are of models from the server's environment")
+    assert row.reason.startswith("models from the server's environment made the predictions")
     assert check(db)[0].checked_at > row.checked_at
     assert db.execute("select count(*) from consistency_checks").fetchone() == (1,)
 

@@ -51,7 +51,7 @@ def test_env_values_survive_a_shell_and_a_parser(text: str) -> None:
 def test_an_invalid_cluster_name_is_refused(name: str) -> None:
     done = bash("true", CLUSTER=name)
     assert done.returncode == 78
-    assert "is not a name for a cluster" in done.stderr
+    assert "is not a valid name" in done.stderr
     assert "what to do:" in done.stderr
 
 
@@ -60,7 +60,7 @@ def test_a_cluster_of_another_project_is_not_changed(action: str, foreign_cluste
     before = {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()}
     done = cluster_script(action, foreign_cluster.name)
     assert done.returncode == 78
-    assert "did not make" in done.stderr
+    assert "candlecast did not create" in done.stderr
     assert "CLUSTER=other" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in foreign_cluster.iterdir()} == before
 

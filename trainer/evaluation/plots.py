@@ -120,8 +120,8 @@ def _accuracy_by_coverage(figure: Figure, document: dict[str, Any]) -> None:
 
 def _reliability(figure: Figure, document: dict[str, Any]) -> None:
     every = document["forecasts"][ENSEMBLE]
-    ends = [100 * part["probability"] for one in every.values() for part in one["reliability"]]
-    low, high = min([*ends, 49]) - 0.5, max([*ends, 51]) + 0.5
+    forecasts = [100 * part["probability"] for one in every.values() for part in one["reliability"]]
+    low, high = min([*forecasts, 49]) - 0.5, max([*forecasts, 51]) + 0.5
     for key, axes in _panels(figure):
         bins, error = every[key]["reliability"], every[key]["calibration_error"]
         axes.plot([low, high], [low, high], color=GRAY, linewidth=1, linestyle="--", label="perfect calibration")
@@ -143,7 +143,7 @@ def _reliability(figure: Figure, document: dict[str, Any]) -> None:
             0.03,
             0.98,
             f"calibration error: {100 * error['value']:.2f} %\n"
-            f"if perfectly calibrated: {100 * perfect['low']:.2f} to {100 * perfect['high']:.2f} %",
+            f"if perfect: {100 * perfect['low']:.2f} to {100 * perfect['high']:.2f} %",
             transform=axes.transAxes,
             va="top",
             fontsize=10,

@@ -1,4 +1,4 @@
-"""Experiments that chose the models and the rule of promotion: a module's docstring is the command that repeats it.
+"""Experiments for the choice of models and of the promotion rule. Each module's docstring has its command.
 
-What they gave stands in docs/experiments.md, and in docs/ab-testing.md.
+The results are in docs/experiments.md and docs/ab-testing.md.
 """

@@ -84,7 +84,7 @@ def evaluate(symbol: str, options: EvaluateOptions, database_url: str | None) ->
     except OSError as error:
         raise CandlecastUserError(
             f"{plain(folder)} cannot be written: {error.strerror or error}",
-            "Free disk space or fix its permissions, or name another folder with --output-dir.",
+            "Free disk space, fix the permissions, or name another folder with --output-dir.",
         ) from error
 
 

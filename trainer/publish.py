@@ -128,7 +128,7 @@ def _describe_published(connection: psycopg.Connection, ensemble: int, publish_a
     weight, state = connection.execute(_STORED, (ensemble,)).fetchone() or (None, publish_as)
     shown = _STATES[state]
     if state != publish_as:
-        shown += f" already; its state was not changed to {_STATES[publish_as]}"
+        shown += f" already (not changed to {_STATES[publish_as]})"
     return Published(ensemble, weight, shown)
 
 

@@ -115,7 +115,7 @@ def _attempt(run: TrainingRun, options: RetrainOptions) -> int:
             run,
             CandlecastUserError(
                 f"the versions of {run.symbol} cannot be written under {options.models}: {error.strerror}{where}",
-                "Free disk space or fix its permissions, or name another folder with --models-dir.",
+                "Free disk space, fix the permissions, or name another folder with --models-dir.",
             ),
         )
     except Exception as error:  # a bug: print its traceback and continue with the other symbols
@@ -269,7 +269,7 @@ def _gate_table(verdict: Verdict) -> str:
     lines.append(
         "  passed: better than the majority class in both rows"
         if verdict.passed
-        else "  refused: not better than the majority class in both rows"
+        else "  refused: not better than the majority class in at least one row"
     )
     return "\n".join(lines)
 

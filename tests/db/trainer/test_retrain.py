@@ -308,7 +308,7 @@ def test_a_full_disk_fails_the_run_with_a_reason(days, url, tmp_path, monkeypatc
     _, err = process.communicate(timeout=120)
     assert process.returncode == FAILED
     assert f"candlecast: the versions of DEMO cannot be written under {tmp_path}: No space left on device" in err
-    assert "hint: Free disk space or fix its permissions, or name another folder with --models-dir." in err
+    assert "hint: Free disk space, fix the permissions, or name another folder with --models-dir." in err
     assert "Traceback" not in err
     ((_, status, reason),) = runs(days)
     assert (status, "No space left on device" in reason) == ("failed", True)

@@ -102,8 +102,8 @@ def test_publishing_is_idempotent_per_weight_and_state(db, database_url, artifac
     third = publish(*artifacts, "waiting", 0.75, database_url)
     assert third.state == "waiting"
     for weight, publish_as, state in (
-        (None, "test", "active already; its state was not changed to on test"),
-        (0.25, "waiting", "on test already; its state was not changed to waiting"),
+        (None, "test", "active already (not changed to on test)"),
+        (0.25, "waiting", "on test already (not changed to waiting)"),
         (0.75, "test", "on test"),
     ):
         assert publish(*artifacts, publish_as, weight, database_url).state == state

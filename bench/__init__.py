@@ -1,1 +1,1 @@
-"""Benchmarks, one command: ``python -m bench --help``, or `make bench` on a throw-away server."""
+"""Benchmarks in one command: ``python -m bench --help``, or `make bench` on a throw-away cluster."""

@@ -1,10 +1,10 @@
-"""Benchmarks. Every figure of speed, size or patience in the docs comes from one of them.
+"""Benchmarks. All figures of latency, throughput and size in the documentation come from them.
 
     python -m bench NAME --help
     python -m bench limits --cron-minutes 10 --json figures.json
-    make bench BENCH_ARGS='feed-latency --sessions 10'      the same on a throw-away server
+    make bench BENCH_ARGS='feed-latency --sessions 10'      on a throw-away cluster
 
-`make bench` without a name runs `limits`. The database is --database-url, else DATABASE_URL, else that of .env.
+`make bench` without a name runs `limits`. The database is --database-url, else DATABASE_URL, else the one in .env.
 Exit status 1: a limit was missed.
 """
 
@@ -18,22 +18,22 @@ import click
 import typer
 from typer.core import TyperGroup
 
-#: What each measures; its --help says what it asks for.
+#: What each benchmark measures. Its --help shows its options.
 BENCHMARKS = {
-    "limits": "latency, memory, growth and agreement against their limits",
-    "scale": "every documented query beside 20 million predictions; 10 GB",
-    "serve-load": "predict_now() beside 200 requests a second",
-    "first-paint": "how soon the page is on the screen",
-    "alerts": "how soon a real Prometheus tells that something stopped",
+    "limits": "latency, memory, growth and agreement, with limits",
+    "scale": "every documented query with 20 million predictions; 10 GB",
+    "serve-load": "predict_now() under 200 requests per second",
+    "first-paint": "load time of the dashboard page",
+    "alerts": "delay of Prometheus alerts after an outage",
     "feed-latency": "from the exchange's frame to committed predictions",
     "feed-load": "CPU and memory of the feed with 50 symbols",
-    "backfill": "rows a second beside plain COPY",
-    "dashboards": "makes the output in docs/how-to/query.md",
+    "backfill": "rows per second, compared with plain COPY",
+    "dashboards": "writes the output in docs/how-to/query.md",
 }
 
 
 class _Benchmarks(TyperGroup):
-    """Imports a benchmark where it runs: the list needs none of their libraries."""
+    """Imports a benchmark only when it runs, so that the list needs none of their libraries."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(BENCHMARKS)
@@ -47,7 +47,7 @@ class _Benchmarks(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The benchmark as a command that reports what ``main`` of its module measured."""
+    """The benchmark as a command that reports the figures of its module's ``main``."""
     module = importlib.import_module(f"bench.{name.replace('-', '_')}")
 
     def command(database_url: str | None, json_file: Path | None, **options: Any) -> None:
@@ -59,8 +59,8 @@ def load(name: str) -> Any:
         if figures:
             report(name, figures, options, json_file)
 
-    url = Annotated[str | None, typer.Option(help="The database; default: DATABASE_URL, else the one of .env.")]
-    json_path = Annotated[Path | None, typer.Option("--json", help="Write every figure and sample there.")]
+    url = Annotated[str | None, typer.Option(help="The database; default: DATABASE_URL, else the one in .env.")]
+    json_path = Annotated[Path | None, typer.Option("--json", help="Write all figures and samples to this file.")]
     shared = [("database_url", url), ("json_file", json_path)]
     signature = inspect.signature(module.main)
     more = [inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=of) for one, of in shared]
@@ -72,7 +72,7 @@ def load(name: str) -> Any:
 
 
 def _help(docstring: str) -> str:
-    """Indented lines stay as they are."""
+    """Keep the line breaks of indented lines."""
     return docstring.replace("\n\n    ", "\n\n\b\n    ")
 
 

@@ -1,12 +1,12 @@
-"""How soon /health and the alerts say that something has stopped, and that it is over again.
+"""How soon /health and the alerts report an outage, and how soon they report its end.
 
     python -m bench alerts --stop 'pg_ctlcluster 15 x stop -m fast' --start 'pg_ctlcluster 15 x start'
 
-Takes ten minutes. A real Prometheus with deploy/prometheus as it stands scrapes a real `candlecast serve`; the
-database is one that `make up` made with generated candles (pg_cron's jobs candlecast-demo, candlecast-inference), and
-nobody else uses it: inference, candles, the job of inference, PostgreSQL itself and pg_cron's scheduler are stopped in
-turn. The scheduler is ended for good, while candles go on to come, and starts again with the server. Samples are
-seconds from the stop until the alert fires, and from the start until none does.
+Takes ten minutes. A real Prometheus with deploy/prometheus scrapes a real `candlecast serve`. Use a database from
+`make up` with synthetic candles (pg_cron's jobs candlecast-demo, candlecast-inference) that has no other users.
+Inference, candles, the job of inference, PostgreSQL and pg_cron's scheduler are stopped one after the other. The
+scheduler stays stopped until the server restarts, and candles continue to arrive. Samples are seconds from the stop
+until the alert fires, and from the start until no alert fires.
 """
 
 import json
@@ -27,10 +27,10 @@ from bench.figures import Figure, Limit
 from bench.processes import CANDLECAST, ROOT
 from candlecast.client.database import database_url
 
-_SERVE = "http://127.0.0.1:8080/health"  # as prometheus.yml has it
+_SERVE = "http://127.0.0.1:8080/health"  # the address in prometheus.yml
 _PROMETHEUS = "127.0.0.1:9095"
 _LIMIT = (Limit("max", 90.0),)
-#: Seconds, until the next full minute and what comes after it.
+#: Seconds. Long enough for the next full minute and the alert after it.
 _TIMEOUT = 200.0
 _JOB = "select cron.alter_job(jobid, active := {}) from cron.job where jobname = '{}'"
 _END = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pg_cron launcher'"
@@ -41,7 +41,7 @@ def main(
     stop: Annotated[str, typer.Option(help="The command that stops PostgreSQL.")],
     start: Annotated[str, typer.Option(help="The command that starts it.")],
 ) -> list[Figure]:
-    """Stop five things in turn, and measure what is said of it."""
+    """Stop five parts one after the other, and measure when it is reported."""
     url = database_url()
 
     def sql(query: str) -> Callable[[], None]:
@@ -67,21 +67,21 @@ def main(
     figures = []
     with _running(url):
         if _until(lambda: _health() == "ok" and not _alerts()) == [float("inf")]:
-            raise SystemExit(f"the database is not well to begin with: {_health()}, {sorted(_alerts())}")
+            raise SystemExit(f"the database is not healthy at the start: {_health()}, {sorted(_alerts())}")
         for what, name, begin, end in outages:
             alert = f"Candlecast{name}"
             begin()
-            # Those of `make up` come by pg_cron; a feed's do not.
+            # Synthetic candles come from pg_cron, so they would stop with it. Those of a feed would not.
             with _candles(url) if what == "pg_cron ended" else nullcontext():
-                told, said = _until(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
+                fired, unhealthy = _until(lambda alert=alert: alert in _alerts(), lambda: _health() != "ok")
             others = ", ".join(sorted(_alerts() - {alert})) or "no other"
             end()
-            over, well = _until(lambda: _alerts() == set(), lambda: _health() == "ok")
+            resolved, healthy = _until(lambda: _alerts() == set(), lambda: _health() == "ok")
             samples = {
-                f"the alert fires ({alert}, {others})": told,
-                "/health is not ok": said,
-                "after its end no alert is left": over,
-                "after its end /health is ok": well,
+                f"the alert fires ({alert}, {others})": fired,
+                "/health is not ok": unhealthy,
+                "after its end no alert fires": resolved,
+                "after its end /health is ok": healthy,
             }
             figures += [Figure(f"{what}: {when}", "s", [seconds], _LIMIT) for when, seconds in samples.items()]
     return figures
@@ -92,7 +92,7 @@ def _running(url: str) -> Iterator[None]:
     """`candlecast serve` and Prometheus."""
     prometheus = shutil.which("prometheus")
     if not prometheus:
-        raise typer.BadParameter("prometheus is not here: scripts/packages.sh --tests installs it")
+        raise typer.BadParameter("prometheus is not installed. Run scripts/packages.sh --tests")
     with tempfile.TemporaryDirectory() as folder:
         settings = [f"--config.file={ROOT / 'deploy/prometheus/prometheus.yml'}", f"--storage.tsdb.path={folder}"]
         commands = [
@@ -109,7 +109,7 @@ def _running(url: str) -> Iterator[None]:
 
 @contextmanager
 def _candles(url: str) -> Iterator[None]:
-    """Generated candles each second, meanwhile."""
+    """Generate candles every second while the context is open."""
     with subprocess.Popen(["psql", "-Xq", "-d", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as psql:
         psql.stdin.write(b"select generate_demo_candles() \\watch 1\n")
         psql.stdin.flush()
@@ -120,11 +120,11 @@ def _candles(url: str) -> Iterator[None]:
 
 
 def _until(*conditions: Callable[[], bool]) -> list[float]:
-    """Seconds until each has held, the others or not; infinite where one did not in time."""
+    """Seconds until each condition was first true, independently of the others; infinite after the timeout."""
     began, found = time.monotonic(), [float("inf")] * len(conditions)
     while max(found) == float("inf") and time.monotonic() - began < _TIMEOUT:
-        for place, holds in enumerate(conditions):
-            if found[place] == float("inf") and holds():
+        for place, is_true in enumerate(conditions):
+            if found[place] == float("inf") and is_true():
                 found[place] = time.monotonic() - began
         time.sleep(0.2)
     return found
@@ -136,7 +136,7 @@ def _health() -> str:
 
 
 def _alerts() -> set[str]:
-    """The names of the alerts that fire."""
+    """The names of the firing alerts."""
     answer = _get(f"http://{_PROMETHEUS}/api/v1/alerts")
     alerts = json.loads(answer)["data"]["alerts"] if answer else []
     return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}

@@ -1,11 +1,11 @@
-"""How fast a backfill of 90 days is beside plain COPY of the same rows.
+"""Throughput of a backfill of 90 days, compared with plain COPY of the same rows.
 
     python -m bench backfill --runs 5
 
-The stand-in exchange of tests/ serves archives and klines on loopback from a process of its own. Measured is all that
-`candlecast backfill` does after its imports: downloads, checksums, parsing, checks, the archives' rows, the last
-day over REST. COPY gets the same rows as finished csv, into a table like candles_1m with its key and its constraints.
-The two take turns, in a database of their own.
+The stand-in exchange of tests/ runs in a separate process and serves archives and klines on loopback. The measured time
+includes everything that `candlecast backfill` does after its imports: downloads, checksums, parsing, checks, inserts,
+and the last day over REST. COPY reads the same rows as CSV into a table like candles_1m, with its key and constraints.
+The two alternate, in a separate database.
 """
 
 import io
@@ -30,18 +30,18 @@ from candlecast.exchanges.clock import Clock
 
 SYMBOL = "BENCHUSDT"
 DAYS = 90
-#: Two months and 29 days before the last one: what a backfill on the third of a month finds.
+#: The backfill reads two monthly archives and 29 daily ones before the last day.
 START = "2026-05-03T06:30:10"
 _COLUMNS = ", ".join(COLUMNS)
 
 
 def main(
-    runs: Annotated[int, typer.Option(min=1, help="Of each; after one that is not counted.")] = 5,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each, after one uncounted run.")] = 5,
 ) -> list[Figure]:
-    """Let the two take turns."""
+    """Measure the backfill and COPY alternately."""
     own, plain = [], []
     with scratch_database("candlecast_bench_backfill") as url, _exchange() as addresses, progress("Runs") as on_step:
-        _backfill(url, addresses)  # the exchange makes its files on the first demand
+        _backfill(url, addresses)  # the exchange generates its files at the first request
         with psycopg.connect(url, autocommit=True) as db:
             db.execute("create table bench_candles (like candles_1m including all)")
             rows = f"select {_COLUMNS} from candles_1m order by open_time"
@@ -62,18 +62,18 @@ def main(
 
 @contextmanager
 def _exchange() -> Iterator[tuple[str, str]]:
-    """The stand-in's addresses, REST and archive."""
+    """The stand-in's REST and archive addresses."""
     command = [sys.executable, "-m", "tests.exchange", "--symbol", SYMBOL, "--start", START, "--days", str(DAYS + 1)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
-            said = [process.stdout.readline().split("=", 1)[1].strip() for _ in range(3)]
-            yield said[0], said[2]
+            addresses = [process.stdout.readline().split("=", 1)[1].strip() for _ in range(3)]
+            yield addresses[0], addresses[2]
         finally:
             process.terminate()
 
 
 def _backfill(url: str, addresses: tuple[str, str]) -> float:
-    """Seconds."""
+    """Run a backfill. Returns seconds."""
     exchange = Binance(Clock(), rest_url=addresses[0], archive_url=addresses[1])
     screen = io.StringIO()
     with redirect_stdout(screen), redirect_stderr(screen):
@@ -86,7 +86,7 @@ def _backfill(url: str, addresses: tuple[str, str]) -> float:
 
 
 def _copy(db: psycopg.Connection, rows: bytes) -> float:
-    """Seconds."""
+    """COPY the rows. Returns seconds."""
     began = time.perf_counter()
     with db.cursor().copy(f"copy bench_candles ({_COLUMNS}) from stdin (format csv)") as copy:
         copy.write(rows)

@@ -1,11 +1,11 @@
-"""What a user would write instead of candlecast: candles fetched by psycopg, features in pandas, the same model files.
+"""The baseline: predictions without candlecast, from psycopg, pandas and the same model files.
 
-    python bench/baseline.py --database-url URL --models DIR --symbol BENCH     ready to obey lines on stdin:
-        predict        from the newest candle         await EPOCH    from that candle, as soon as it is there
+    python bench/baseline.py --database-url URL --models DIR --symbol BENCH     reads commands from stdin:
+        predict        from the newest candle         await EPOCH    from that candle, as soon as it is stored
 
-Each answer is a line of JSON with the milliseconds from the query (or from the candle seen) to the commit. It imports
-nothing of candlecast, so its numbers are a second opinion too. ``ewm`` reaches back as far as the frame does, where
-candlecast's means end after 150 candles: that moves rsi_14 by up to 3e-5, the others by less.
+Each answer is a line of JSON with the milliseconds from the query (or from when the candle was found) to the commit. It
+imports nothing from candlecast, so it also verifies candlecast's numbers independently. ``ewm`` uses the whole frame,
+candlecast's means only 150 candles: that changes rsi_14 by up to 3e-5, the other features by less.
 """
 
 import argparse
@@ -31,7 +31,7 @@ RAW = [
 _NEWEST = f"""
 select extract(epoch from open_time)::float8, {", ".join(RAW)} from candles_1m
 where symbol = %s order by open_time desc limit {CANDLES}"""
-_STRETCH = f"""
+_ALL_CANDLES = f"""
 copy (
     select extract(epoch from open_time)::bigint as open_time, {", ".join(RAW)} from candles_1m
     where symbol = %s order by open_time
@@ -40,14 +40,14 @@ _INSERT = """
 insert into bench_predictions values (%s, to_timestamp(%s), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict do nothing"""
 _ARRIVED = "select 1 from candles_1m where symbol = %s and open_time = to_timestamp(%s)"
-#: Seconds between two looks for a candle, as in candlecast.
+#: Seconds between two queries for a candle, as in candlecast.
 POLL = 0.004
 
 Runner = Callable[[np.ndarray], np.ndarray]
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
-    """The features of candles a minute apart, one row each; the first 149 are not whole."""
+    """The features of candles without gaps, one row each. The first 149 rows are incomplete."""
     close, volume, high, low = candles["close"], candles["volume"], candles["high"], candles["low"]
     returns = np.log(close / close.shift())
     out = candles[RAW].astype("float64")
@@ -75,9 +75,9 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
 
 
 class Models:
-    """The model files of ``DIR/mamba`` and ``DIR/lgbm``, loaded by ONNX Runtime, or Mamba by TorchScript.
+    """The model files of ``DIR/mamba`` and ``DIR/lgbm``, loaded by ONNX Runtime; optionally Mamba by TorchScript.
 
-    ``DIR/calibration.json``, where there is one, is the pair's.
+    ``DIR/calibration.json`` is the ensemble's calibration. It is optional.
     """
 
     def __init__(self, folder: Path, runtime: str = "onnx") -> None:
@@ -98,8 +98,8 @@ class Models:
         return mamba, lgbm if self.lgbm_scale is None else (2 * lgbm - 1) * self.lgbm_scale
 
     def calibrated(self, window: np.ndarray, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, str | None]:
-        """A raw window (60, features) and the pair's scaled returns (5,) -> probabilities (5,), half widths of the
-        intervals in scaled returns (5,), and the feature that lies furthest outside of training, if one lies far.
+        """A raw window (60, features) and the ensemble's scaled returns (5,) -> probabilities (5,), half widths of the
+        intervals in scaled returns (5,), and the most distant feature if it is out of distribution.
         """
         line, seen = self.calibration["probability"], self.calibration["seen"]
         probability_up = 1 / (1 + np.exp(-(np.array(line["slope"]) * scaled + np.array(line["intercept"]))))
@@ -111,11 +111,11 @@ class Models:
 
 
 def predict(connection: psycopg.Connection, models: Models, symbol: str, weight: float) -> list[tuple]:
-    """Five rows from the newest candle, written and committed."""
+    """Predict from the newest candle. Writes and commits five rows."""
     fetched = connection.execute(_NEWEST, [symbol], prepare=True, binary=True).fetchall()
     candles = pd.DataFrame(fetched[::-1], columns=["open_time", *RAW]).set_index("open_time")
     if len(candles) < CANDLES or candles.index[-1] - candles.index[0] != 60 * (CANDLES - 1):
-        raise SystemExit(f"the newest {CANDLES} candles of {symbol} are not a minute apart")
+        raise SystemExit(f"the newest {CANDLES} candles of {symbol} have a gap")
     window = features(candles).iloc[-SEQUENCE:]
     last = window.iloc[-1]
     scale = max(last["volatility_30m"], 1e-6) * np.sqrt(HORIZONS)
@@ -143,8 +143,8 @@ def predict(connection: psycopg.Connection, models: Models, symbol: str, weight:
 
 
 def features_of_all(connection: psycopg.Connection, symbol: str) -> pd.DataFrame:
-    """Every candle of a symbol fetched into a frame, and the features of each."""
-    with connection.cursor() as cursor, cursor.copy(_STRETCH, [symbol]) as copy:
+    """Fetch all candles of a symbol into a frame, and compute their features."""
+    with connection.cursor() as cursor, cursor.copy(_ALL_CANDLES, [symbol]) as copy:
         text = b"".join(copy)
     return features(pd.read_csv(io.BytesIO(text), index_col="open_time"))
 
@@ -205,12 +205,12 @@ def _serve(connection: psycopg.Connection, models: Models, symbol: str, weight: 
 
 
 def main() -> None:
-    """Load the models, connect, serve."""
+    """Load the models, connect, and answer commands."""
     parser = argparse.ArgumentParser(description="Predict without candlecast: psycopg, pandas, ONNX Runtime or torch.")
     parser.add_argument("--database-url", required=True)
     parser.add_argument("--models", type=Path, required=True, help="a folder with mamba/, lgbm/ and calibration.json")
     parser.add_argument("--symbol", required=True)
-    parser.add_argument("--weight", type=float, default=0.5, help="Mamba's part of the ensemble")
+    parser.add_argument("--weight", type=float, default=0.5, help="Mamba's weight in the ensemble")
     parser.add_argument("--runtime", choices=("onnx", "torchscript"), default="onnx")
     options = parser.parse_args()
     models = Models(options.models, options.runtime)

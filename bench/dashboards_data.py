@@ -1,10 +1,10 @@
-"""Two weeks of BTCUSDT as if they had been predicted live: the database that docs/how-to/query.md is asked of.
+"""The database for docs/how-to/query.md: two weeks of BTCUSDT, as if they had been predicted live.
 
-It is made from the exchange's files of March and April 2026, in the time of its candles: models of 16 April are live,
-models of 23 April are on test; the last 28 hours are real run_inference() calls, one session each, as pg_cron makes
-them; the days before are predict_range(), stored two seconds after their candles' ends. Four minutes of candles are
-missing, and inference is switched off for five, so that there is something to see. ``present`` copies it and moves
-every time on, so that its last minute is now.
+It is built from the exchange's files of March and April 2026, at the times of the candles. Models of 16 April are
+active, models of 23 April are on test. The last 28 hours are real run_inference() calls, one session each, as in
+pg_cron. Earlier days are predict_range(), stored two seconds after the end of their candles. Four minutes of candles
+are missing, and inference is switched off for five minutes, to show gaps. ``present`` copies the database and shifts
+all times, so that its last minute is now.
 """
 
 import re
@@ -26,7 +26,7 @@ PREPARED, PRESENT = "candlecast_fortnight", "candlecast_dashboards"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LIVE_FROM, TEST_FROM, END = (datetime(2026, *day, tzinfo=UTC) for day in ((4, 16), (4, 23), (5, 1)))
 RUNS_FROM = END - 28 * HOUR
-#: Taken out: 209 minutes from the first one on cannot be predicted.
+#: These candles are deleted. They prevent predictions for 209 minutes after the first one.
 GAP = (END - 27 * HOUR, END - 27 * HOUR + 4 * MINUTE)
 SWITCHED_OFF = (END - 9 * HOUR, END - 9 * HOUR + 5 * MINUTE)
 
@@ -38,7 +38,7 @@ insert into predictions ({_COLUMNS}, created_at)
 select {_COLUMNS}, candle_time + interval '62 seconds'
 from predict_range('BTCUSDT', %s, %s, %s)
 order by candle_time, horizon"""
-#: As if each run had begun when its candle ended; what it took is what it took.
+#: Shift each run to the end of its candle. Its duration does not change.
 _REPLAYED = """
 update predictions as made
 set created_at = made.candle_time + interval '1 minute' + (run.finished_at - run.started_at)
@@ -69,7 +69,7 @@ group by columns.table_name"""
 
 
 def present(files: Sequence[Path]) -> str:
-    """The URL of a copy whose newest candle has just closed, its hours summed up. With files all is made anew."""
+    """The URL of a copy whose newest candle has just closed, with hourly sums. With files, everything is rebuilt."""
     if files:
         with scratch_database(PREPARED, keep=True) as prepared:
             prepare(prepared, files)
@@ -79,7 +79,7 @@ def present(files: Sequence[Path]) -> str:
         url = address(admin, PRESENT)
     migrate(url)
     with superuser(url) as db:
-        # The copy takes seconds; the newest minute closes at the end of the next whole one.
+        # The copy takes seconds. The newest minute closes at the end of the next full minute.
         ends_at = (datetime.now(UTC) + timedelta(seconds=45)).replace(second=0, microsecond=0) + MINUTE
         later = ends_at - END
         for table, columns in db.execute(_TIMES).fetchall():
@@ -88,8 +88,8 @@ def present(files: Sequence[Path]) -> str:
             )
             db.execute(sql.SQL("update {} set {}").format(sql.Identifier(table), moved))
         for (error,) in db.execute("select distinct error from inference_runs where error is not null").fetchall():
-            told = _TIME.sub(lambda found: str(datetime.fromisoformat(found[0]) + later), error)
-            db.execute("update inference_runs set error = %s where error = %s", [told, error])
+            shifted = _TIME.sub(lambda found: str(datetime.fromisoformat(found[0]) + later), error)
+            db.execute("update inference_runs set error = %s where error = %s", [shifted, error])
         db.execute("vacuum (full, analyze)")
         db.execute("call aggregate_hours()")
         db.execute("analyze")
@@ -110,7 +110,7 @@ def prepare(url: str, files: Sequence[Path]) -> None:
         db.execute("delete from candles_1m where open_time >= %s and open_time < %s", GAP)
         ensembles = [row[0] for row in db.execute("select id from active_ensembles order by id")]
         for ensemble, since in zip(ensembles, (LIVE_FROM, TEST_FROM), strict=True):
-            with psycopg.ClientCursor(db) as cursor:  # which takes several statements with values
+            with psycopg.ClientCursor(db) as cursor:  # it allows several statements with parameters
                 cursor.execute(_DEPLOYED, {"id": ensemble, "at": since})
             db.execute(_BACKTEST, [since, RUNS_FROM, ensemble])
         db.execute("analyze")
@@ -123,12 +123,12 @@ def prepare(url: str, files: Sequence[Path]) -> None:
 
 
 def superuser(url: str) -> psycopg.Connection:
-    """A connection whose changes fire no trigger: times are set here as nothing else may set them."""
+    """A connection without triggers, so that it may change times."""
     return psycopg.connect(url, autocommit=True, options="-c session_replication_role=replica")
 
 
 def evaluate(db: psycopg.Connection, midnight: datetime) -> None:
-    """The daily comparison, as pg_cron calls it at ten past midnight."""
+    """The daily comparison that pg_cron calls at 00:10."""
     at = midnight + 10 * MINUTE
     with psycopg.connect(db.info.dsn, autocommit=True) as session:
         session.execute("select from evaluate_ab(%s)", [at])
@@ -137,7 +137,7 @@ def evaluate(db: psycopg.Connection, midnight: datetime) -> None:
 
 
 def replay(url: str, db: psycopg.Connection, start: datetime, end: datetime) -> None:
-    """run_inference() for every minute from ``start`` to ``end``, each in a session of its own."""
+    """Call run_inference() for every minute from ``start`` to ``end``, each in a new session."""
     since = datetime.now(UTC)
     minutes = [start + number * MINUTE for number in range((end - start) // MINUTE)]
     with progress("Runs") as on_step:

@@ -1,4 +1,4 @@
-"""Databases of a benchmark's own, the models trained there, and ensembles that are copies of them."""
+"""Databases for benchmarks, the models trained there, and copies of their ensembles."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from candlecast.trainer.models.training import TrainingOptions
 from candlecast.trainer.train import train
 
 _STOP_JOBS = "select cron.alter_job(jobid, active := false) from cron.job"
-#: Left active, it would make run_inference() wait for candles that do not come.
+#: If DEMO stays active, run_inference() waits for candles that do not arrive.
 _RETIRE = "update active_ensembles set is_active = false where symbol = 'DEMO'"
 _NEWEST = """
 select mamba_version_id, lgbm_version_id, coalesce(mamba_weight, 0.5)::float8, calibration, golden::text, symbol
@@ -32,7 +32,7 @@ from model_versions as measured where id = %(id)s"""
 
 
 class Ensemble(NamedTuple):
-    """The measured models and what belongs to their pair."""
+    """The measured models, their weight, calibration and test vectors."""
 
     mamba: int
     lgbm: int
@@ -43,26 +43,26 @@ class Ensemble(NamedTuple):
 
     @classmethod
     def newest(cls, db: psycopg.Connection, but: str = "") -> "Ensemble":
-        """The active one, else the newest one; of any symbol but this."""
+        """The active ensemble, else the newest one, of any symbol except ``but``."""
         found = db.execute(_NEWEST, [but]).fetchone()
         if found is None:
-            raise SystemExit("there is no ensemble to measure: `candlecast train --publish active` makes one")
+            raise SystemExit("there is no ensemble to measure. Run candlecast train --publish active")
         return cls(*found)
 
     def copied(self, db: psycopg.Connection, symbol: str, version: str) -> "Ensemble":
-        """The same models under another name: versions of their own, that share nothing in a session's cache."""
+        """The same models as new versions, which share nothing in a session's cache."""
         names = {"version": version, "symbol": symbol}
         mamba, lgbm = (db.execute(_COPY, names | {"id": one}).fetchone()[0] for one in (self.mamba, self.lgbm))
         return self._replace(mamba=mamba, lgbm=lgbm)
 
     def create(self, db: psycopg.Connection, symbol: str, *, is_test: bool = False) -> int:
-        """An ensemble of these models for a symbol; not active yet."""
+        """Create an inactive ensemble of these models for a symbol. Returns its id."""
         values = [self.mamba, self.lgbm, self.weight, is_test, symbol, self.calibration, self.golden]
         return db.execute("select create_ensemble(%s, %s, %s, %s, %s, %s, %s)", values).fetchone()[0]
 
 
 def fill_and_train(url: str | None, minutes: float, seed: int, days: int = 60) -> None:
-    """The schema's own jobs stopped, DEMO candles, and an ensemble trained on them; what is there already stays."""
+    """Stop the schema's jobs, generate DEMO candles, and train an ensemble on them unless one exists."""
     with connect(url) as db:
         if db.execute("select to_regclass('cron.job')").fetchone() != (None,):
             db.execute(_STOP_JOBS)
@@ -79,13 +79,13 @@ def fill_and_train(url: str | None, minutes: float, seed: int, days: int = 60) -
 
 
 def address(db: psycopg.Connection, name: str) -> str:
-    """Another database of the same server."""
+    """The URL of another database of the same server."""
     return conninfo.make_conninfo(db.info.dsn, password=db.info.password or None, dbname=name)
 
 
 @contextmanager
 def scratch_database(name: str, *, keep: bool = False) -> Iterator[str]:
-    """A new database beside that of the URL, migrated; dropped afterwards. The URL must be a superuser's."""
+    """A new, migrated database on the same server, dropped afterwards. DATABASE_URL must be a superuser's."""
     with connect() as admin:
         admin.execute(f"drop database if exists {name} with (force)")
         admin.execute(f"create database {name}")

@@ -1,13 +1,13 @@
-"""From a closed candle's frame leaving the exchange to its predictions' commit: a feed runs, a fresh session waits.
+"""Latency from the exchange's frame of a closed candle to the commit of its predictions.
 
     python -m bench feed-latency                                on a scratch database, with models trained there
     python -m bench feed-latency --sessions 10 --train-minutes 0.2
 
-`candlecast feed` runs as it does for a user, against the stand-in exchange on this machine. Each sample is a session of
-its own that calls run_inference(), as pg_cron's are: it has its models and waits when the frame is sent. There is one
-minute to wait for in sixty seconds, so the symbols take turns: each has an ensemble of the same versions, active for
-its turn alone, and its minute's candle is held back until then. Commit times are PostgreSQL's own, which needs
-track_commit_timestamp (bench/minutes.py); the frame's is this process's, just before it sends.
+`candlecast feed` runs against the stand-in exchange on this machine. Each sample is a new session that calls
+run_inference(), like pg_cron's sessions: it has loaded its models and waits when the frame is sent. There is only one
+minute to wait for in sixty seconds, so the symbols take turns: each has an ensemble of the same versions, active
+only in its turn, and the candle of its minute is delayed until then. Commit times are PostgreSQL's, which needs
+track_commit_timestamp (bench/minutes.py). The time of the frame is taken in this process, just before sending.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ _DAY = 86_400
 _RETIRE = "update active_ensembles set is_active = false where id = %s"
 
 
-class _HeldBack(Market):
-    """A market of which nobody hears more than was released: each symbol's minutes from ``held_from`` on are held."""
+class _DelayedMarket(Market):
+    """A market that sends a symbol's candles from ``held_from`` on only when they are released."""
 
     def __init__(self, symbols: list[str], first: float, last: float, held_from: int) -> None:
         super().__init__(symbols, first, last)
@@ -42,7 +42,7 @@ class _HeldBack(Market):
         return None if minute >= self.held_from[symbol] else super().row(symbol, minute, now)
 
     async def release(self, exchange: StandIn, symbol: str, minute: int) -> float:
-        """Let the symbol's candle of a minute be known, and send its frame: when, epoch seconds."""
+        """Release the symbol's candle of a minute and send its frame. Returns the time of sending, epoch seconds."""
         if minute < self.held_from[symbol]:
             return time.time()
         self.held_from[symbol] = minute + MINUTE
@@ -53,17 +53,17 @@ class _HeldBack(Market):
 
 
 def main(
-    sessions: Annotated[int, typer.Option(min=1, help="Fresh sessions, about 25 a minute.")] = 200,
+    sessions: Annotated[int, typer.Option(min=1, help="Number of new sessions, about 25 per minute.")] = 200,
     symbols: Annotated[
-        int, typer.Option(min=1, max=100, help="Symbols that take turns; no more than fit a minute.")
+        int, typer.Option(min=1, max=100, help="Symbols that take turns; at most the number that fits into a minute.")
     ] = 40,
-    train_minutes: Annotated[float, typer.Option(help="Time budget of Mamba's training.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the training, and of when frames come.")] = 0,
+    train_minutes: Annotated[float, typer.Option(help="Time budget of Mamba's training, in minutes.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the training and of the times of frames.")] = 0,
 ) -> list[Figure]:
-    """Measure how long a prediction takes from the exchange's frame on."""
+    """Measure the latency of predictions from the exchange's frame on."""
     with connect() as db:
         if db.execute("show track_commit_timestamp").fetchone() != ("on",):
-            raise SystemExit("set track_commit_timestamp = on in the server's configuration, and restart it")
+            raise SystemExit("Set track_commit_timestamp = on in the server's configuration, and restart the server.")
     with scratch_database("candlecast_bench_feed_latency") as url:
         fill_and_train(url, train_minutes, seed)
         sent, candle, predicted = zip(*_sample(url, sessions, symbols, random.Random(seed)), strict=True)
@@ -79,7 +79,7 @@ def main(
 
 
 def _sample(url: str, sessions: int, symbols: int, draw: random.Random) -> list[tuple[float, float, float]]:
-    """Times of the frame's sending, the candle's commit, the predictions' commit, for each session."""
+    """For each session the times of sending the frame, the candle's commit and the predictions' commit."""
     fixture = Fixture(url=url)
     names = [f"FEED{number:02d}" for number in range(symbols)]
     try:
@@ -96,9 +96,9 @@ def _sample(url: str, sessions: int, symbols: int, draw: random.Random) -> list[
 async def _all_minutes(
     fixture: Fixture, ensembles: dict[str, int], sessions: int, draw: random.Random, on_step: OnStep
 ) -> list[tuple[float, float, float]]:
-    """In each minute as many symbols as there is time for, from its third second on."""
+    """In each minute, from its third second on, measure as many symbols as fit."""
     now, samples = int(time.time()), []
-    market = _HeldBack(list(ensembles), now - 1.2 * _DAY, now + _DAY, now // MINUTE * MINUTE - MINUTE)
+    market = _DelayedMarket(list(ensembles), now - 1.2 * _DAY, now + _DAY, now // MINUTE * MINUTE - MINUTE)
     async with StandIn(market, Clock()) as exchange, feed(exchange, fixture.url, list(ensembles)):
         while len(samples) < sessions:
             await asyncio.sleep((3 - time.time()) % MINUTE)
@@ -121,16 +121,16 @@ async def _all_minutes(
 
 
 async def _one_session(
-    fixture: Fixture, market: _HeldBack, exchange: StandIn, symbol: str, awaited: int, delay: float
+    fixture: Fixture, market: _DelayedMarket, exchange: StandIn, symbol: str, awaited: int, delay: float
 ) -> float:
-    """When the frame was sent that the session waited for."""
+    """The time of sending the frame that the session waited for."""
     with fixture.connect() as session:
         call = asyncio.create_task(asyncio.to_thread(session.execute, "call run_inference()"))
         deadline = time.monotonic() + 10
         while not is_running(fixture, symbol, session):
-            assert time.monotonic() < deadline, "run_inference() wrote no row that says 'running'"
+            assert time.monotonic() < deadline, "run_inference() wrote no row with status 'running'"
             await asyncio.sleep(0.01)
-        await asyncio.sleep(delay)  # it has its models then
+        await asyncio.sleep(delay)  # the session loads its models meanwhile
         sent = await market.release(exchange, symbol, awaited)
         await call
     return sent

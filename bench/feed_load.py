@@ -1,11 +1,11 @@
-"""What `candlecast feed` costs with fifty symbols: CPU and memory at real speed.
+"""CPU and memory of `candlecast feed` with fifty symbols, at real speed.
 
     python -m bench feed-load
     python -m bench feed-load --minutes 0.5     a small run
 
-The real command runs, and the stand-in sends what the exchange does: a frame of the open candle of each symbol every
-two seconds, and the closed one. CPU is the process's own (user and system) in spans of ten seconds, from when all
-candles of the last day are stored; memory is RSS and PSS, which shares out what several processes map.
+The real command runs. The stand-in sends the same frames as the exchange: the open candle of each symbol every two
+seconds, and the closed candle. CPU is the process's user and system time in spans of ten seconds, measured after
+all candles of the last day are stored. Memory is RSS and PSS, which divides shared memory among its processes.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ _DAY, _MINUTE = 86_400, 60
 
 
 def main(
-    symbols: Annotated[int, typer.Option(min=1, max=200, help="How many symbols.")] = 50,
-    minutes: Annotated[float, typer.Option(min=0.5, help="Length of the sample.")] = 5.0,
+    symbols: Annotated[int, typer.Option(min=1, max=200, help="Number of symbols.")] = 50,
+    minutes: Annotated[float, typer.Option(min=0.5, help="Length of the measurement in minutes.")] = 5.0,
 ) -> list[Figure]:
     """Measure the feed's CPU time and memory."""
     with scratch_database("candlecast_bench_feed") as url:
@@ -59,7 +59,7 @@ async def _measure(url: str, symbols: list[str], minutes: float) -> list[Figure]
     with psycopg.connect(url) as db:
         differing = [one for one in (difference(db, market, symbol, last - _DAY, last) for symbol in symbols) if one]
     cpu = Figure("CPU of one core, spans of 10 s", "%", shares, (Limit("median", 10.0),), note=f"{rate:.1f} frames/s")
-    what = "differences of the table from what happened"
+    what = "differences between candles_1m and the sent candles"
     return [
         cpu,
         Figure("memory, RSS", "MB", [cost.rss / 1e6 for cost in memory], (Limit("max", 150.0),)),
@@ -70,7 +70,7 @@ async def _measure(url: str, symbols: list[str], minutes: float) -> list[Figure]
 
 @contextlib.asynccontextmanager
 async def feed(exchange: StandIn, url: str, symbols: Sequence[str]) -> AsyncIterator[int]:
-    """The real command's process id while it runs; stopped by SIGTERM."""
+    """Run the real command. Yields its process id, and stops it by SIGTERM."""
     words = [word for symbol in symbols for word in ("--symbol", symbol)]
     environment = os.environ | exchange.environment() | {"DATABASE_URL": url}
     with tempfile.TemporaryFile("w+") as log:
@@ -85,15 +85,15 @@ async def feed(exchange: StandIn, url: str, symbols: Sequence[str]) -> AsyncIter
                 await running.wait()
             else:
                 log.seek(0)
-                sys.stderr.write(f"the feed ended by itself, with status {running.returncode}: {log.read()[-2000:]}")
+                sys.stderr.write(f"the feed exited with status {running.returncode}: {log.read()[-2000:]}")
 
 
 async def until_stored(url: str, symbols: Sequence[str], newest: float) -> None:
-    """Until all these symbols have the minute before this time."""
+    """Wait until all symbols have the minute before ``newest``, epoch seconds."""
     query = "select count(distinct symbol) from candles_1m where symbol = any(%s) and open_time >= to_timestamp(%s)"
     deadline, minute = time.monotonic() + 120, newest // _MINUTE * _MINUTE - _MINUTE
     with psycopg.connect(url, autocommit=True) as db:
         while db.execute(query, [list(symbols), minute]).fetchone() != (len(symbols),):
             if time.monotonic() > deadline:
-                raise SystemExit("the feed did not catch up within two minutes")
+                raise SystemExit("the feed did not store all candles within two minutes")
             await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Figures with their limits, as a table, as JSON, as an exit status."""
+"""Figures with limits, as a table, as JSON, and as an exit status."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from bench.processes import ROOT
 from candlecast.client.database import connect
 from candlecast.client.progress import show_progress
 
-#: Hears of (steps done, steps in all, a note).
+#: Progress callback: (steps done, total steps, note).
 OnStep = Callable[[int, int, str], None]
 _PERCENTILES = {"median": 50, "p5": 5, "p95": 95, "p99": 99, "max": 100}
 
@@ -38,7 +38,7 @@ class Limit:
 
 @dataclass
 class Figure:
-    """A row: ``samples`` and the baseline's, in ``unit``. Without samples it was not run: ``note`` says why."""
+    """A row of the report: samples and baseline samples in ``unit``. Without samples, ``note`` is the reason."""
 
     what: str
     unit: str
@@ -54,7 +54,7 @@ class Figure:
         return _statistics(self.samples)[name]
 
     def missed(self) -> list[str]:
-        """The limits that do not hold, in words."""
+        """The missed limits as text."""
         values = [(limit, self.statistic(limit.statistic)) for limit in self.limits if len(self.samples)]
         return [
             f"{limit.statistic} is {_number(value)}, over {_number(limit.at_most)}"
@@ -63,13 +63,13 @@ class Figure:
         ]
 
     def verdict(self) -> str:
-        """Met, missed, not run, or only told."""
+        """The verdict: met, missed, not run, or - for a figure without limits."""
         if not len(self.samples):
             return "not run"
         return ("missed" if self.missed() else "met") if self.limits else "-"
 
     def document(self) -> dict[str, Any]:
-        """What goes into the JSON."""
+        """The figure for the JSON file."""
         return asdict(self) | {
             "runs": len(self.samples),
             "candlecast": _statistics(self.samples),
@@ -83,9 +83,9 @@ class Figure:
 def memory_figure(
     what: str, memory: Sequence[float], baseline: Sequence[float], limits: Sequence[Limit] = (), note: str = ""
 ) -> Figure:
-    """MB of each backend beside the baseline's; not run where the server's processes are not visible."""
+    """MB of each backend and of the baseline. Not run if the server's processes are not visible."""
     if any(map(math.isnan, memory)):
-        return Figure(what, "MB", note="the server's processes are not visible here: run it on the server's machine")
+        return Figure(what, "MB", note="the server's processes are not visible. Run this on the server's machine")
     return Figure(what, "MB", memory, limits, baseline, "; ".join(filter(None, ("RssAnon + RssFile", note))))
 
 
@@ -97,14 +97,14 @@ def progress(title: str) -> Iterator[OnStep]:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """What one call takes."""
+    """Duration of one call."""
     started = time.perf_counter()
     work()
     return 1000 * (time.perf_counter() - started)
 
 
 def report(name: str, figures: Sequence[Figure], options: dict[str, Any], json_file: Path | None) -> None:
-    """Print the figures and where they were measured; raises typer.Exit(1) where a limit was missed."""
+    """Print the figures and facts about the machine. Raises typer.Exit(1) if a limit was missed."""
     with connect() as db:
         facts = machine(db) | {"options": {one: value for one, value in options.items() if value is not None}}
     output = Console()
@@ -116,8 +116,8 @@ def report(name: str, figures: Sequence[Figure], options: dict[str, Any], json_f
         if notes := [*problems, *filter(None, [figure.note])]:
             output.print(f"  {figure.what}: {'; '.join(notes)}", highlight=False, soft_wrap=True)
     for fact, value in facts.items():
-        told = ", ".join(f"{one} {said}" for one, said in value.items()) if isinstance(value, dict) else value
-        output.print(f"{fact}: {told}", highlight=False, soft_wrap=True)
+        text = ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else value
+        output.print(f"{fact}: {text}", highlight=False, soft_wrap=True)
     if json_file:
         document = {"machine": facts, "figures": [figure.document() for figure in figures]}
         json_file.write_text(json.dumps(document, indent=1, default=str))
@@ -126,11 +126,11 @@ def report(name: str, figures: Sequence[Figure], options: dict[str, Any], json_f
 
 
 def table(title: str, figures: Sequence[Figure]) -> Table:
-    """Every figure beside its limit, and beside the baseline where one has it."""
+    """All figures with their limits, and with the baseline if a figure has one."""
     result = Table(title=title)
-    columns = ["what", "runs", "median", "p5 to p95", "p99", "max", "at most", "verdict"]
-    if beside := any(len(figure.baseline) for figure in figures):
-        columns += ["baseline", "its p99", "ratio"]
+    columns = ["what", "runs", "median", "p5 to p95", "p99", "max", "limit", "verdict"]
+    if has_baseline := any(len(figure.baseline) for figure in figures):
+        columns += ["baseline", "baseline p99", "ratio"]
     for column in columns:
         result.add_column(column, justify="left" if column in ("what", "verdict") else "right")
     colors = {"met": "green", "missed": "red", "not run": "yellow", "-": "default"}
@@ -147,7 +147,7 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
             ", ".join(f"{limit.statistic} {_number(limit.at_most)}" for limit in figure.limits),
             f"[{colors[figure.verdict()]}]{figure.verdict()}[/]",
         ]
-        if beside:
+        if has_baseline:
             cells += [_number(other[one]) if other else "" for one in ("median", "p99")] + [
                 f"{ratio:.2f}" if ratio else ""
             ]
@@ -156,7 +156,7 @@ def table(title: str, figures: Sequence[Figure]) -> Table:
 
 
 def machine(db: psycopg.Connection) -> dict[str, Any]:
-    """Where and with what it was measured."""
+    """The machine, its settings, and library versions."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

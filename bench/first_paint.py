@@ -1,11 +1,11 @@
-"""How soon the dashboard is on the screen: headless Chromium, each time with an empty cache and a service just started.
+"""Load time of the dashboard in headless Chromium, each time with an empty cache and a newly started service.
 
     python -m bench first-paint
     python -m bench first-paint --loads 40
 
-`candlecast serve` runs as its users run it; no answer is cached when the page comes. Three moments, counted from the
-navigation's start: the browser's first contentful paint, the price and its forecast drawn, and every section filled.
-`scale` measures the same beside 20 million predictions.
+`candlecast serve` has no cached answer when the page is loaded. Three times are measured from the start of the
+navigation: the browser's first contentful paint, the price and its forecast drawn, and every section filled.
+`scale` measures the same with 20 million predictions.
 """
 
 import os
@@ -25,7 +25,7 @@ _FILLED = """
 [...document.querySelectorAll('#forecast, #horizons, #coverage, #board, #drift')]
 .every((one) => one.querySelector('tbody tr') && !one.textContent.includes('Loading.'))
 && document.querySelector('#latency dd') && document.querySelector('#health-facts dd')"""
-#: What each moment is called, its condition in the page, its time, its limit.
+#: For each moment its name, its condition in the page, its time, its limits.
 _MOMENTS = (
     ("the page's first contentful paint", f"{_PAINTED}.length", f"{_PAINTED}[0].startTime", (Limit("max", 1_000.0),)),
     ("price, candles and forecast drawn", _DRAWN, "performance.now()", ()),
@@ -34,7 +34,7 @@ _MOMENTS = (
 #: Milliseconds since the navigation's start when a condition is first met.
 _WHEN = """async () => {
   while (!(%s)) {
-    if (performance.now() > 30_000) throw new Error("not so after 30 s");
+    if (performance.now() > 30_000) throw new Error("condition not met after 30 s");
     await new Promise(requestAnimationFrame);
   }
   return %s;
@@ -42,24 +42,24 @@ _WHEN = """async () => {
 
 
 def main(
-    symbol: Annotated[str | None, typer.Option(help="Default: the leading one.")] = None,
-    loads: Annotated[int, typer.Option(min=1, help="Each starts the service anew.")] = 20,
+    symbol: Annotated[str | None, typer.Option(help="Symbol of the page; default: its first one.")] = None,
+    loads: Annotated[int, typer.Option(min=1, help="Number of loads. Each starts a new service.")] = 20,
 ) -> list[Figure]:
-    """Load the page again and again."""
+    """Load the page repeatedly and measure."""
     with progress("Loading") as on_step:
         return painting(database_url(), on_step, loads, symbol)
 
 
 def chromium() -> str:
-    """The browser; raises typer.BadParameter where it is not here."""
+    """Path of the browser. Raises typer.BadParameter if it is not installed."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if not found:
-        raise typer.BadParameter("chromium is not here: scripts/packages.sh --tests installs it")
+        raise typer.BadParameter("chromium is not installed. Run scripts/packages.sh --tests")
     return found
 
 
 def painting(url: str, on_step: OnStep, loads: int = 20, symbol: str | None = None) -> list[Figure]:
-    """Milliseconds of each moment; raises typer.BadParameter where Chromium is not here."""
+    """Milliseconds of each moment. Raises typer.BadParameter if Chromium is not installed."""
     samples = []
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with (

@@ -1,6 +1,6 @@
-"""What is measured on: a symbol of the benchmark's own, its ensemble, its candles, and the baseline's files and table.
+"""The data of a benchmark: the symbol BENCH, its ensemble and candles, and the baseline's files and table.
 
-Nothing else in the database is written, and ``close()`` removes all of it.
+Nothing else in the database is changed, and ``close()`` removes everything.
 """
 
 import json
@@ -24,8 +24,8 @@ from candlecast.server.demo.candles import generate
 
 SYMBOL = "BENCH"
 MINUTE = 60
-#: Minutes that the newest candles stay behind the clock: run_inference() skips symbols that are over an hour old,
-#: so a pg_cron job of an installation leaves BENCH alone.
+#: Age of the newest candles in minutes. run_inference() skips symbols that are stale for over an hour, so pg_cron's job
+#: of an installation skips BENCH.
 OVER_AN_HOUR = 120
 PREDICT_NOW = f"select * from predict_now('{SYMBOL}')"
 _COLUMNS = (*NUMBERS, "number_of_trades")
@@ -41,7 +41,7 @@ create table bench_predictions (
     created_at timestamptz default now(),
     primary key (symbol, candle_time, horizon)
 )"""
-_TAKE_BACK = (
+_REMOVE_MINUTE = (
     "delete from predictions where symbol = %s and candle_time = to_timestamp(%s)",
     "delete from bench_predictions where symbol = %s and candle_time = to_timestamp(%s)",
     "delete from candles_1m where symbol = %s and open_time = to_timestamp(%s)",
@@ -50,7 +50,7 @@ _REMOVE = (
     "delete from predictions where symbol = %(symbol)s",
     "delete from inference_runs where symbol = %(symbol)s",
     "delete from ensemble_events where symbol = %(symbol)s",
-    # These name each other, and a statement's keys are checked at its end.
+    # The two tables have foreign keys to each other. Keys are checked at the end of a statement.
     """
     with evaluated as (delete from ab_evaluations where symbol = %(symbol)s)
     delete from active_ensembles where symbol = %(symbol)s""",
@@ -61,10 +61,10 @@ _REMOVE = (
 
 
 class Fixture:
-    """The benchmark's symbol. ``db`` is the feeder: a connection of its own, in autocommit mode."""
+    """The benchmark's symbol. ``db`` is the feeder: a separate connection in autocommit mode."""
 
     def __init__(self, history: int = OVER_AN_HOUR, url: str | None = None) -> None:
-        """Candles up to ``history`` minutes before now are still to come; 1,500 minutes lie before them."""
+        """Start with 1,500 candles that end ``history`` minutes before now. Later candles are fed one by one."""
         self.db = connect(url)
         self.url = self.db.info.dsn
         self.folder = Path(tempfile.mkdtemp(prefix="candlecast-bench-"))
@@ -81,7 +81,7 @@ class Fixture:
 
     @contextmanager
     def tests(self, count: int) -> Iterator[None]:
-        """So many test ensembles beside the active one, each of versions of its own that cost what the measured do."""
+        """Add ``count`` ensembles on test. Each has its own versions, which are copies of the measured ones."""
         copies = [self.measured.copied(self.db, SYMBOL, f"copy {number + 1}") for number in range(count)]
         made = [copy.create(self.db, SYMBOL, is_test=True) for copy in copies]
         yield
@@ -89,7 +89,7 @@ class Fixture:
             self.db.execute("select withdraw_ensemble(%s)", [ensemble])
 
     def feed(self, until: int) -> int:
-        """Commit the candles before minute ``until``; returns the newest open_time in epoch seconds."""
+        """Commit the candles before minute ``until``. Returns the newest open_time in epoch seconds."""
         if until > self.minute:
             made = generate(self.minute, until, self._close)
             columns = [made["minute"].tolist(), *(made[name].tolist() for name in _COLUMNS)]
@@ -99,13 +99,13 @@ class Fixture:
         return (self.minute - 1) * MINUTE
 
     def next_candle(self) -> int:
-        """Commit one candle more; returns its open_time in epoch seconds."""
+        """Commit the next candle. Returns its open_time in epoch seconds."""
         return self.feed(self.minute + 1)
 
-    def take_back(self) -> None:
-        """Remove the newest candle and what was predicted from it; the next candle is the same again."""
+    def remove_newest(self) -> None:
+        """Remove the newest candle and its predictions. The next candle will be the same."""
         newest = (self.minute - 1) * MINUTE
-        for statement in _TAKE_BACK:
+        for statement in _REMOVE_MINUTE:
             self.db.execute(statement, [SYMBOL, newest])
         self.minute, self._close = self.minute - 1, self._closes[0]
 
@@ -115,7 +115,7 @@ class Fixture:
 
     @contextmanager
     def baseline(self, runtime: str = "onnx") -> Iterator["Baseline"]:
-        """The baseline as a new process that is ready, one thread like the server's own; it ends with its input."""
+        """The baseline as a new process with one thread, like the server. It ends when its input is closed."""
         command = [
             sys.executable, str(Path(__file__).with_name("baseline.py")), "--database-url", self.url, "--models",
             str(self.folder), "--symbol", SYMBOL, "--weight", str(self.measured.weight), "--runtime", runtime,
@@ -126,7 +126,7 @@ class Fixture:
             yield process
 
     def close(self) -> None:
-        """Remove everything that the benchmark made."""
+        """Remove everything that the benchmark created."""
         remove(self.db, SYMBOL)
         self.db.close()
         shutil.rmtree(self.folder)
@@ -145,10 +145,10 @@ class Fixture:
 
 
 class Baseline(subprocess.Popen):
-    """The baseline's process: lines of JSON for lines of text."""
+    """The baseline's process. It reads lines of text and answers with lines of JSON."""
 
-    def ask(self, command: str) -> dict[str, Any]:
-        """Send a command, wait for its answer."""
+    def request(self, command: str) -> dict[str, Any]:
+        """Send a command and wait for its answer."""
         self.send(command)
         return self.answer()
 
@@ -161,15 +161,15 @@ class Baseline(subprocess.Popen):
         """The next answer."""
         line = self.stdout.readline()
         if not line:
-            raise SystemExit(f"the baseline ended with status {self.wait()}: its message is above")
+            raise SystemExit(f"the baseline exited with status {self.wait()}. See its message above")
         return json.loads(line)
 
 
 def remove(db: psycopg.Connection, symbol: str) -> None:
-    """Take away all that the database has of a benchmark's symbol."""
+    """Remove all rows of a benchmark's symbol."""
     retire = "update active_ensembles set is_active = false where symbol = %s and is_active"
     if db.execute(retire, [symbol]).rowcount:
-        time.sleep(1)  # a run of pg_cron's that still saw it has written its row by then
+        time.sleep(1)  # wait for a run of pg_cron that started before, so that its row is removed too
     with db.transaction():
         for statement in _REMOVE:
             db.execute(statement, {"symbol": symbol} if "%" in statement else None)
@@ -177,7 +177,7 @@ def remove(db: psycopg.Connection, symbol: str) -> None:
 
 @contextmanager
 def with_runtime(connection: psycopg.Connection, runtime: str) -> Iterator[None]:
-    """A transaction in which this session alone runs Mamba by ``runtime``; it is rolled back."""
+    """A transaction in which only this session uses ``runtime`` for Mamba. It is rolled back."""
     with connection.transaction(force_rollback=True):
         connection.execute("update ml_settings set value = %s where name = 'mamba_runtime'", [runtime])
         yield

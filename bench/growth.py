@@ -1,4 +1,4 @@
-"""How the cost grows with the candles; they stand in a transaction that is rolled back: VACUUM afterwards."""
+"""How latency grows with the number of candles. They are inserted in a transaction that is rolled back: run VACUUM."""
 
 import time
 
@@ -11,7 +11,7 @@ from bench.fixture import Fixture
 SYMBOL = "BENCHMARK"
 YEAR, QUARTER = 525_600, 129_600
 END = 1_767_225_600  # 2026-01-01 00:00 UTC
-#: A walk of minutes before END. Volumes, trades and shares vary; the price moves every minute.
+#: A random walk that ends before END. Volumes, trades and shares vary, and the price changes every minute.
 _INSERT = f"""
 insert into public.candles_1m (
     symbol, open_time, open, high, low, close, volume, quote_asset_volume,
@@ -26,13 +26,13 @@ from (
         60000 * exp(0.001 * sum(random() - 0.5) over (order by minute)) as price
     from generate_series(%s::int, %s) as minute
 ) as walk"""
-#: Of growth(); and calls of each turn that are not counted.
+#: Turns of growth(), and uncounted calls at the start of each turn.
 TURNS, WARM_UP = 5, 20
 _YEAR = f"explain (analyze, timing off, format json) select * from public.features_1m where symbol = '{SYMBOL}'"
 
 
 def year(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
-    """features_1m over a year inside the database, no transfer; the baseline fetches it and computes in pandas."""
+    """features_1m over a year in the database, without transfer. The baseline fetches the candles and uses pandas."""
     own, other = [], []
     db = fixture.db
     with db.transaction(force_rollback=True):
@@ -48,14 +48,14 @@ def year(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
 
 
 def growth(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
-    """predict() of the newest candle, at 3 months and at 5 years in turns: what else the machine does falls on both."""
+    """predict() of the newest candle, alternating between 3 months and 5 years, so that other load affects both."""
     db = fixture.db
 
     def predict(count: int) -> list[float]:
         query = f"select * from predict('{SYMBOL}', null, {ensemble})"
-        db.execute("checkpoint")  # what was written before is not written out meanwhile
+        db.execute("checkpoint")  # so that earlier writes are not flushed during the measurement
         samples = [milliseconds(lambda: db.execute(query).fetchall()) for _ in range(WARM_UP + count)]
-        return samples[WARM_UP:]  # the first ones plan anew
+        return samples[WARM_UP:]  # the first calls include planning
 
     quarter, five_years = [], []
     with db.transaction(force_rollback=True):
@@ -67,12 +67,12 @@ def growth(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
                 _insert(db, QUARTER + 1, 5 * YEAR)
                 five_years += predict(runs // TURNS)
             on_step(turn + 1, TURNS, "")
-    what, note = "the latest prediction at 5 years of candles", "the baseline is the same at 3 months"
+    what, note = "predict() of the newest candle, 5 years of candles", "the baseline is predict() with 3 months"
     return [Figure(what, "ms", five_years, (Limit("ratio", 1.1),), quarter, note)]
 
 
 def _insert(db: psycopg.Connection, first: int, last: int) -> None:
-    """Candles of the minutes ``first`` to ``last`` before END."""
+    """Insert the candles of the minutes ``first`` to ``last`` before END."""
     db.execute("select setseed(0.5)")
     db.execute(_INSERT, [first, last])
     db.execute("analyze public.candles_1m")

@@ -1,15 +1,16 @@
-"""From the candle's commit to the predictions' commit: fresh sessions that call run_inference(), and pg_cron itself.
+"""Latency from the candle's commit to the predictions' commit: new sessions that call run_inference(), and pg_cron.
 
-The sessions are measured with the active ensemble alone, beside the baseline, and again with three test ensembles.
-Each test has versions of its own (copies of the measured files under other names), so a session loads four pairs
-and shares nothing between them. Their baseline is the active ensemble alone: that is what a test adds.
+The sessions are measured with only the active ensemble, compared with the baseline, and again with three ensembles on
+test. Each ensemble on test has its own versions (copies of the measured files), so a session loads four pairs and
+shares nothing between them. The baseline of this second figure is the active ensemble alone, so it shows the cost of
+A/B tests.
 
-Both times are PostgreSQL's own (track_commit_timestamp), so no poll of ours is in them. A commit's time is taken
-just before its flush to disk: the candle's flush is counted, the predictions' is not.
+Both times are PostgreSQL's (track_commit_timestamp), so they include no polling of this process. A commit's time is
+taken just before its flush to disk: the candle's flush is included, the predictions' flush is not.
 
-run_inference() awaits the candle of the minute that just closed, and there is one such minute in sixty seconds. So the
-candle and its predictions are taken back after each session, and the next session awaits the same minute. The candle
-comes half a second to a second after the session began to run: it has its models then, as in real life.
+run_inference() waits for the candle of the minute that just closed, and there is one such minute in sixty seconds. So
+the candle and its predictions are removed after each session, and the next session waits for the same minute. The
+candle arrives 0.5 to 1 s after the start of the session, which has loaded its models by then.
 """
 
 import random
@@ -24,7 +25,7 @@ from bench.processes import memory_of
 
 LIMIT = Limit("p99", 50.0)
 WHAT = "candle committed to predictions committed"
-#: As many as max_test_ensembles allows where nobody changed it.
+#: The default of max_test_ensembles.
 TESTS = 3
 _JOB = "select cron.alter_job(jobid, active := %s) from cron.job where jobname = 'candlecast-inference'"
 _JOB_RUNS = """
@@ -44,9 +45,9 @@ group by candle.xmin having count(*) = %s"""
 
 
 def sessions(fixture: Fixture, runs: int, seed: int, on_step: OnStep) -> list[Figure]:
-    """``runs`` fresh sessions, each followed by the baseline, which waits for the same candle in a warm process.
+    """``runs`` new sessions, each followed by the baseline, which waits for the same candle in a warm process.
 
-    Then as many with TESTS test ensembles beside the active one.
+    Then ``runs`` sessions with the active ensemble and TESTS ensembles on test.
     """
     clock = random.Random(seed)
     alone, with_tests, other = [], [], []
@@ -54,31 +55,32 @@ def sessions(fixture: Fixture, runs: int, seed: int, on_step: OnStep) -> list[Fi
         for run in range(runs):
             candle_time = _awaited_minute(fixture)
             alone.append(_one_session(fixture, candle_time, clock.uniform(0.5, 1.0)))
-            fixture.take_back()
+            fixture.remove_newest()
             other.append(_one_baseline(fixture, baseline, candle_time, clock.uniform(0.1, 0.2)))
-            fixture.take_back()
+            fixture.remove_newest()
             on_step(run + 1, 2 * runs, "")
     with fixture.tests(TESTS):
         for run in range(runs):
             with_tests.append(_one_session(fixture, _awaited_minute(fixture), clock.uniform(0.5, 1.0), 1 + TESTS))
-            fixture.take_back()
+            fixture.remove_newest()
             on_step(runs + run + 1, 2 * runs, f"with {TESTS} tests")
-    what, beside = f"{WHAT}, fresh sessions", "the baseline is the active ensemble alone"
+    what, baseline_note = f"{WHAT}, new sessions", "the baseline is the active ensemble alone"
     committed, memory = zip(*alone, strict=True)
     committed_with_tests, memory_with_tests = zip(*with_tests, strict=True)
-    with_what, limits = f"{what}, {TESTS} tests beside the active one", (LIMIT,)
-    memory_what = f"memory of a backend that ran run_inference() with {TESTS} tests"
+    with_what, limits = f"{what}, active ensemble and {TESTS} on test", (LIMIT,)
+    memory_what = f"memory of a backend after run_inference() with {TESTS} ensembles on test"
+    memory_note = f"{baseline_note}; pg_cron's sessions end with the minute"
     return [
         Figure(what, "ms", committed, limits, other),
-        Figure(with_what, "ms", committed_with_tests, limits, committed, beside),
-        memory_figure(memory_what, memory_with_tests, memory, note=f"{beside}; pg_cron's sessions end with the minute"),
+        Figure(with_what, "ms", committed_with_tests, limits, committed, baseline_note),
+        memory_figure(memory_what, memory_with_tests, memory, note=memory_note),
     ]
 
 
 def cron(fixture: Fixture, minutes: int, seed: int, on_step: OnStep) -> list[Figure]:
-    """The pg_cron job over real minutes, each candle 1 to 3 s after its minute closed.
+    """The pg_cron job over real minutes, each candle 1 to 3 s after the end of its minute.
 
-    One minute before them sees the job begin and is not counted. A minute that is not predicted counts as a minute.
+    An extra first minute, in which the job starts, is not counted. A minute without predictions counts as 60 s.
     """
     clock = random.Random(seed)
     fixture.db.execute(_JOB, [True])
@@ -100,25 +102,28 @@ def cron(fixture: Fixture, minutes: int, seed: int, on_step: OnStep) -> list[Fig
     own = [1000 * (times[1] - times[0]) if times else 1000.0 * MINUTE for times in found]
     figure = Figure(f"{WHAT}, {minutes} minutes of pg_cron", "ms", own, (LIMIT,))
     if None in found:
-        said = fixture.db.execute(_JOB_RUNS).fetchone()[0]
-        figure.note = f"{found.count(None)} minutes not predicted. pg_cron says: {said}"
+        job_runs = fixture.db.execute(_JOB_RUNS).fetchone()[0]
+        figure.note = f"{found.count(None)} minutes not predicted. cron.job_run_details: {job_runs}"
     return [figure]
 
 
 def commit_times(
     fixture: Fixture, symbol: str, candle_time: int, ensembles: int = 1, table: str = "predictions"
 ) -> tuple[float, float] | None:
-    """When the candle and the last of its predictions were committed, epoch seconds; None where some are missing."""
+    """Commit times of the candle and of its last prediction, epoch seconds; None if some predictions are missing."""
     return fixture.db.execute(_COMMITTED.format(table=table), [symbol, candle_time, 5 * ensembles]).fetchone()
 
 
 def is_running(fixture: Fixture, symbol: str, session: psycopg.Connection) -> bool:
-    """Whether the session's run_inference() waits for the symbol's candle: it has its row, and soon its models."""
+    """Whether the session's run_inference() has written its row. Next it loads models, then waits for the candle."""
     return fixture.db.execute(_RUNNING, [symbol, session.info.backend_pid]).fetchone() is not None
 
 
 def _awaited_minute(fixture: Fixture) -> int:
-    """Far from the minute's ends: candles up to the one before the last closed minute; returns that minute's time."""
+    """Commit candles up to the one before the last closed minute. Returns the time of the closed minute.
+
+    Waits if the current minute has just begun or ends soon.
+    """
     if not 2 <= time.time() % MINUTE <= 54:
         _sleep_to(2)
     closed = int(time.time()) // MINUTE - 1
@@ -127,9 +132,9 @@ def _awaited_minute(fixture: Fixture) -> int:
 
 
 def _one_session(fixture: Fixture, candle_time: int, delay: float, ensembles: int = 1) -> tuple[float, float]:
-    """A new session's run, its candle ``delay`` seconds after it began; ``ensembles`` predict.
+    """A run in a new session with ``ensembles`` ensembles. The candle is committed ``delay`` seconds after its start.
 
-    Returns ms from the candle's commit to the predictions' commit, and the backend's MB then.
+    Returns ms from the candle's commit to the predictions' commit, and the backend's memory in MB.
     """
     with fixture.connect() as session:
         thread = threading.Thread(target=session.execute, args=["call run_inference()"])
@@ -137,7 +142,7 @@ def _one_session(fixture: Fixture, candle_time: int, delay: float, ensembles: in
         deadline = time.monotonic() + 10
         while not is_running(fixture, SYMBOL, session):
             if time.monotonic() > deadline:
-                raise SystemExit("run_inference() wrote no row that says 'running' within 10 s")
+                raise SystemExit("run_inference() wrote no row with status 'running' within 10 s")
             time.sleep(0.01)
         time.sleep(delay)
         assert fixture.next_candle() == candle_time
@@ -159,5 +164,5 @@ def _one_baseline(fixture: Fixture, baseline: Baseline, candle_time: int, delay:
 
 
 def _sleep_to(second: int) -> None:
-    """Until the clock next shows this second of a minute."""
+    """Sleep until this second of a minute."""
     time.sleep((second - time.time()) % MINUTE)

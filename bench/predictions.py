@@ -1,4 +1,4 @@
-"""One prediction: in a warm session, in a new one, the memory of its backend, and whether plain Python agrees."""
+"""Predictions in warm and in new sessions, the memory of the backends, and agreement with plain Python."""
 
 import time
 from contextlib import nullcontext
@@ -26,12 +26,12 @@ order by candle_time, horizon"""
 
 
 def warm(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
-    """predict_now() on a new candle each time, the baseline on the same candle, in turns; then their memory."""
+    """predict_now() and the baseline alternately, each time on a new candle, then their memory."""
     own, other = [], []
     with fixture.connect() as session, fixture.baseline() as baseline:
-        for run in range(-10, runs):  # the first ten warm both up
+        for run in range(-10, runs):  # ten warm-up runs
             fixture.next_candle()
-            turns = [lambda: own.append(predict_now(session)), lambda: other.append(baseline.ask("predict")["ms"])]
+            turns = [lambda: own.append(predict_now(session)), lambda: other.append(baseline.request("predict")["ms"])]
             for turn in turns if run % 2 else turns[::-1]:
                 turn()
             on_step(max(run + 1, 0), runs, "")
@@ -44,7 +44,7 @@ def warm(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
 
 
 def first(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
-    """The first prediction of a new session, from connecting to its rows, and its memory then; both runtimes."""
+    """The first prediction of a new session, from connecting to its rows, and its memory, for both runtimes."""
     figures = []
     for number, (runtime, name) in enumerate(_RUNTIMES.items()):
         own, other = [], []
@@ -68,7 +68,7 @@ def first(fixture: Fixture, runs: int, on_step: OnStep) -> list[Figure]:
 
 
 def agreement(fixture: Fixture, windows: int, on_step: OnStep) -> list[Figure]:
-    """|difference| of scaled returns, inside the database and outside, over the newest ``windows`` candle times."""
+    """|difference| of scaled returns in the database and in plain Python, over the newest ``windows`` candle times."""
     end = fixture.minute * MINUTE
     start = end - windows * MINUTE
     rows = fixture.db.execute(_FEATURES, [start - (SEQUENCE - 1) * MINUTE, end], binary=True).fetchall()
@@ -84,7 +84,7 @@ def agreement(fixture: Fixture, windows: int, on_step: OnStep) -> list[Figure]:
         inside = returns.reshape(windows, len(HORIZONS), 2) / scale[:, :, np.newaxis]
         outside = Models(fixture.folder, runtime).scaled_returns(raw)
         for place, model in enumerate(("Mamba", "LightGBM")[: 2 if runtime == "onnx" else 1]):
-            what = f"{model}, {name} in the database and outside: scaled returns of {windows:,} windows"
+            what = f"{model}, {name} in the database and in Python: scaled returns of {windows:,} windows"
             difference = np.abs(inside[:, :, place] - outside[place]).ravel()
             figures.append(Figure(what, "", difference, (Limit("max", 1e-5),)))
         on_step(number + 1, len(_RUNTIMES), name)
@@ -92,7 +92,7 @@ def agreement(fixture: Fixture, windows: int, on_step: OnStep) -> list[Figure]:
 
 
 def predict_now(session: psycopg.Connection) -> float:
-    """Milliseconds of one call."""
+    """Duration of one call in milliseconds."""
     rows = []
     taken = milliseconds(lambda: rows.extend(session.execute(PREDICT_NOW).fetchall()))
     assert len(rows) == 5
@@ -100,7 +100,7 @@ def predict_now(session: psycopg.Connection) -> float:
 
 
 def _first_prediction(fixture: Fixture, runtime: str) -> tuple[float, float]:
-    """Milliseconds from connecting to five rows, and the backend's MB then."""
+    """Milliseconds from connecting to five rows, and the backend's memory in MB."""
     started = time.perf_counter()
     with fixture.connect() as session, with_runtime(session, runtime) if runtime != "onnx" else nullcontext():
         predict_now(session)
@@ -108,10 +108,10 @@ def _first_prediction(fixture: Fixture, runtime: str) -> tuple[float, float]:
 
 
 def _first_baseline(fixture: Fixture, runtime: str) -> tuple[float, float]:
-    """Milliseconds from starting the process to its five rows, and its MB then."""
+    """Milliseconds from starting the process to its five rows, and its memory in MB."""
     started = time.perf_counter()
     with fixture.baseline(runtime) as baseline:
-        baseline.ask("predict")
+        baseline.request("predict")
         return 1000 * (time.perf_counter() - started), memory_of(baseline.pid)
 
 

@@ -1,4 +1,4 @@
-"""The processes that benchmarks and tests start as users do, and what a process holds and costs."""
+"""Processes that benchmarks and tests start, and their memory."""
 
 import os
 import subprocess
@@ -10,24 +10,24 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-#: `candlecast` as this interpreter's process.
+#: The command `candlecast` with this interpreter.
 CANDLECAST = (sys.executable, "-c", "from candlecast.cli.app import app; app()")
 
 
 def run(url: str, *command: str) -> None:
-    """Run a command on that database; its output goes to standard error."""
+    """Run a command with DATABASE_URL = ``url``. Its output goes to standard error."""
     environment = os.environ | {"DATABASE_URL": url}
     subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr, check=True)
 
 
 def migrate(url: str) -> None:
-    """`alembic upgrade head` on that database."""
+    """Run `alembic upgrade head` on a database."""
     run(url, sys.executable, "-m", "alembic", "upgrade", "head")
 
 
 @contextmanager
 def served(url: str) -> Iterator[tuple[str, psutil.Process]]:
-    """`candlecast serve` on a free port: its address and its process."""
+    """Run `candlecast serve` on a free port. Yields its address and its process."""
     command = [*CANDLECAST, "serve", "--port", "0"]
     environment = os.environ | {"DATABASE_URL": url}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -38,7 +38,7 @@ def served(url: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def memory_of(pid: int) -> float:
-    """RssAnon + RssFile of a process of this machine in MB (10^6 bytes); not a number where there is none."""
+    """RssAnon + RssFile of a process of this machine in MB (10^6 bytes); NaN if there is no such process."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

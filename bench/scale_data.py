@@ -1,4 +1,4 @@
-"""What ``python -m bench scale`` measures: symbols, ensembles, years of candles, millions of predictions."""
+"""The data of ``python -m bench scale``: symbols, ensembles, years of candles, millions of predictions."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,16 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 CANDLE_DAYS = 3 * 365
 #: Two ensembles of each symbol predict five horizons every minute.
 ROWS_A_MINUTE = 2 * 5 * len(SYMBOLS)
-#: Days for which an ensemble is live, and on test; then the next one comes.
+#: Days for which an ensemble is active, and on test, before the next one replaces it.
 LIVE_DAYS, TEST_DAYS = 90, 30
-#: The settings keep_runs and, of the hourly sums, everything.
+#: The setting keep_runs. Hourly sums are kept without limit.
 RUN_DAYS = 30
 #: The setting keep_measurements.
 MEASURED_DAYS = 365
-#: Days whose predictions are inserted after the tables were vacuumed, with all indexes there, as live ones are.
+#: Days whose predictions are inserted after VACUUM and with all indexes, like live predictions.
 FRESH_DAYS = 10
 
-#: Of a number, another one in [-1, 1] that looks random; the same each time.
+#: A deterministic pseudo-random number in [-1, 1] from a number.
 _NOISE = "(hashint8({}) / 2147483648.0::float8)"
 _CANDLES = f"""
 insert into candles_1m (symbol, open_time, open, high, low, close, volume, quote_asset_volume,
@@ -43,9 +43,9 @@ from (
     cross join lateral (values (extract(epoch from minute)::bigint + hashtext(%(symbol)s))) as numbered (number)
 ) as made
 order by open_time"""
-#: Ensembles of before, one after the other; and who predicted when.
-_STRETCHES = f"""
-create temp table stretches as
+#: Earlier ensembles, one after the other, and when each of them predicted.
+_PERIODS = f"""
+create temp table periods as
 select
     symbol, ensemble.id as ensemble_id, is_test, slice,
     date_trunc('minute', now()) - (slice + 1) * days * interval '1 day' as from_time,
@@ -59,17 +59,17 @@ where symbol = any(%(symbols)s);
 with retired as (
     insert into active_ensembles (symbol, mamba_version_id, lgbm_version_id, feature_hash, mamba_weight, is_retired,
         created_at, changed_at)
-    select stretch.symbol, mamba_version_id, lgbm_version_id, feature_hash,
-        0.0001 * (1 + slice) + stretch.is_test::integer * 0.1, true, from_time, to_time
-    from stretches as stretch
-    inner join active_ensembles as ensemble on ensemble.id = stretch.ensemble_id
+    select period.symbol, mamba_version_id, lgbm_version_id, feature_hash,
+        0.0001 * (1 + slice) + period.is_test::integer * 0.1, true, from_time, to_time
+    from periods as period
+    inner join active_ensembles as ensemble on ensemble.id = period.ensemble_id
     where slice > 0
     returning id, symbol, mamba_weight
 )
-update stretches as stretch set ensemble_id = retired.id
+update periods as period set ensemble_id = retired.id
 from retired
-where retired.symbol = stretch.symbol and slice > 0
-    and retired.mamba_weight = 0.0001 * (1 + slice) + stretch.is_test::integer * 0.1"""
+where retired.symbol = period.symbol and slice > 0
+    and retired.mamba_weight = 0.0001 * (1 + slice) + period.is_test::integer * 0.1"""
 _PREDICTIONS = f"""
 insert into predictions (symbol, ensemble_id, candle_time, target_time, horizon, predicted_close, predicted_price,
     reference_close, mamba_close, lgbm_close, confidence, probability_up, lower_price, upper_price, abstained,
@@ -79,8 +79,8 @@ select candle.symbol, ensemble_id, open_time, open_time + horizon * interval '1 
     close * exp(guess + 0.0005), false, abs(guess) > 0.000499, case when abs(guess) > 0.000499 then 'volume' end,
     open_time + interval '62 seconds', 8
 from candles_1m as candle
-inner join stretches as stretch
-    on candle.symbol = stretch.symbol and open_time >= from_time and open_time < to_time
+inner join periods as period
+    on candle.symbol = period.symbol and open_time >= from_time and open_time < to_time
 cross join generate_series(1, 5) as horizon
 cross join lateral (
     values (0.0005 * {_NOISE.format("extract(epoch from open_time)::bigint * 8 + horizon + 977 * ensemble_id")})
@@ -96,27 +96,27 @@ from generate_series(
     date_trunc('minute', now()) - {RUN_DAYS} * interval '1 day', date_trunc('minute', now()) - interval '2 minutes',
     interval '1 minute'
 ) as minute
-cross join stretches
+cross join periods
 cross join lateral (values ({_NOISE.format("extract(epoch from minute)::bigint + ensemble_id")})) as made (noise)
 cross join lateral (values (noise > 0.999)) as fate (fails)
 where slice = 0"""
-#: The sums of runs that were pruned: aggregate_hours() cannot make them.
+#: The hourly sums of pruned runs, which aggregate_hours() cannot compute.
 _RUN_HOURS = f"""
 insert into runs_hourly
 select symbol, ensemble_id, 'predicted', hour, 60, 60, 420, 10, 50, 60, 60, 60, 60, 60, 60, 60
-from stretches
+from periods
 cross join lateral generate_series(
     greatest(date_bin('1 hour', from_time, '2000-01-01 00:00+00'), %(since)s), to_time - interval '1 hour', '1 hour'
 ) as hour
 where hour < now() - {RUN_DAYS} * interval '1 day' - interval '1 hour'
 on conflict do nothing"""
-#: Of whoever was live when the day's drift was measured.
+#: Drift of the ensemble that was active when the day was measured.
 _DRIFT = f"""
 insert into feature_drift (symbol, day, ensemble_id, feature, rows, psi, ks, threshold, model_type, version,
     measured_at)
 select symbol, day, ensemble_id, feature, 1440, 0.1 * exp(2 * noise), 0.12 + 0.1 * noise,
     0.5 + 0.25 * {_NOISE.format("hashtext(feature)")}, 'lgbm', 'live', measured_at
-from stretches
+from periods
 cross join generate_series(current_date - {MEASURED_DAYS}, current_date - 1, interval '1 day') as day
 cross join lateral (values (day + interval '1 day 20 minutes')) as daily (measured_at)
 cross join unnest(%(features)s::text[]) as feature
@@ -125,11 +125,11 @@ cross join lateral (
 ) as made (noise)
 where not is_test and measured_at >= from_time and measured_at < to_time
 order by day, symbol, feature"""
-#: Of all that predicted on the day.
+#: Checks of all ensembles that predicted on the day.
 _CHECKS = f"""
 insert into consistency_checks (symbol, day, ensemble_id, sampled, mismatches, worst, tolerance, checked_at)
 select symbol, day, ensemble_id, 60, 0, 1e-7, 1e-5, day + interval '1 day 20 minutes'
-from stretches
+from periods
 cross join generate_series(current_date - {MEASURED_DAYS}, current_date - 1, interval '1 day') as day
 where from_time < day + interval '1 day' and to_time > day
 order by day, symbol, ensemble_id"""
@@ -145,7 +145,7 @@ where indrelid = 'predictions'::regclass
 
 
 def fill(url: str, rows: int, on_step: OnStep) -> None:
-    """Fill the migrated, empty database at this URL; ``on_step`` hears of the days that have their predictions."""
+    """Fill the migrated, empty database at this URL. ``on_step`` counts the days that have predictions."""
     days = rows / ROWS_A_MINUTE / 1_440
     fill_and_train(url, 0.1, 0, days=10)
     with psycopg.connect(url, autocommit=True) as db:
@@ -154,7 +154,7 @@ def fill(url: str, rows: int, on_step: OnStep) -> None:
         for symbol in SYMBOLS:
             db.execute(_CANDLES, {"symbol": symbol, "days": CANDLE_DAYS})
         with psycopg.ClientCursor(db) as cursor:
-            cursor.execute(_STRETCHES, {"symbols": list(SYMBOLS), "days": max(int(days) + 1, MEASURED_DAYS)})
+            cursor.execute(_PERIODS, {"symbols": list(SYMBOLS), "days": max(int(days) + 1, MEASURED_DAYS)})
         indexes = db.execute(_INDEXES).fetchall()
         for drop, _ in indexes:
             db.execute(drop)
@@ -173,21 +173,21 @@ def fill(url: str, rows: int, on_step: OnStep) -> None:
 
 
 def _ensembles(db: psycopg.Connection) -> None:
-    """One live and one on test for each symbol, since 29 days; DEMO's are over."""
+    """Create an active ensemble and one on test for each symbol, 29 days old. Retire DEMO's ensembles."""
     measured = Ensemble.newest(db)
     for symbol in SYMBOLS:
         active = measured.copied(db, symbol, "live").create(db, symbol)
         measured.copied(db, symbol, "test").create(db, symbol, is_test=True)
         db.execute("select activate_ensemble(%s)", [active])
     db.execute("delete from predictions")
-    db.execute("set session_replication_role = replica")  # from here on: no key is looked up 20 million times
+    db.execute("set session_replication_role = replica")  # skip foreign key checks of 20 million rows
     db.execute("update active_ensembles set is_active = false, is_retired = true where symbol = 'DEMO'")
     since = "now() - interval '29 days'"
     db.execute(f"update active_ensembles set created_at = {since}, changed_at = {since}")
 
 
 def _predict(db: psycopg.Connection, since: datetime, until: datetime, on_step: OnStep) -> None:
-    """Ten days at a time."""
+    """Insert predictions, ten days at a time."""
     for day in range(0, math.ceil((until - since) / timedelta(days=1)), 10):
         on_step(day, (until - since).days, "predictions")
         from_time = since + timedelta(days=day)

@@ -1,4 +1,4 @@
-"""Experiments that chose the models and the rule of promotion: a module's docstring is the command that repeats it.
+"""Experiments for the choice of models and of the promotion rule. Each module's docstring has its command.
 
-Results: docs/explanation/experiments.md and docs/explanation/ab-tests.md.
+The results are in docs/explanation/experiments.md and docs/explanation/ab-tests.md.
 """

@@ -1,13 +1,15 @@
-"""Simulated pairs of ensembles, minute by minute: where they disagree, who is right, what a daily judgment sees of it.
+"""Simulated pairs of ensembles, minute by minute: where they disagree, which one is right, and the daily totals.
 
-A pair's directions differ where one AR(1) process lies above a threshold, and who says up there is another's sign: so
-disagreements come in runs, as those of real forecasts do (pairs of them for BTCUSDT: hit differences of neighboring
-minutes correlate by 0.0 at one minute, by up to 0.3 at five). The return of each minute follows the challenger's
-direction with probability 1/2 + difference / (2 disagreement) where they differ, and a fair coin elsewhere: so the
-accuracy at one minute differs by exactly ``difference``. The outcome at h minutes is the sign of the sum of h returns.
+A pair's directions differ where an AR(1) process is above a threshold. The sign of a second process decides which one
+predicts up. So disagreements are autocorrelated, like those of real forecasts (pairs for BTCUSDT: hit differences of
+neighboring minutes correlate by 0.0 at one minute, by up to 0.3 at five). Where the directions differ, the minute's
+return follows the challenger's direction with probability 1/2 + difference / (2 disagreement), elsewhere with 1/2. So
+the accuracy at one minute differs by exactly ``difference``. The outcome at h minutes is the sign of the sum of h
+returns.
 
-Left out: minutes without a move, and directions that differ between horizons. With one direction for all five, a day's
-pooled difference varies 0.9 to 1.0 times as much as that at one minute; real pairs' 0.4 to 0.9 times, 0.6 in the mean.
+Left out: minutes without a price change, and directions that differ between horizons. With one direction for all
+horizons, a day's pooled difference varies 0.9 to 1.0 times as much as the difference at one minute; for real pairs it
+varies 0.4 to 0.9 times as much, 0.6 on average.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +22,17 @@ from candlecast.core.windows import HORIZONS
 from candlecast.server.ab.confidence_sequence import ALPHA, NARROWEST_AT, RHO, radius
 
 MINUTES = 1_440
-#: Of the AR(1) processes, from minute to minute.
+#: Autocorrelation of the AR(1) processes from minute to minute.
 PERSISTENCE = 0.7
-#: Minutes after a day's last whose returns its outcomes need.
+#: Minutes after the end of a day whose returns its outcomes need.
 _AHEAD = max(HORIZONS) - 1
-#: Runs at once: a day of them stays in the processor's cache.
+#: Runs that are simulated together: a day of them fits into the processor's cache.
 _CHUNK = 250
 
 
 @dataclass(frozen=True, order=True)
 class Pair:
-    """``difference``: the challenger's accuracy at one minute less the active one's; both are shares."""
+    """``difference``: the challenger's accuracy at one minute minus the active ensemble's. Both fields are shares."""
 
     disagreement: float
     difference: float
@@ -38,17 +40,16 @@ class Pair:
     def __post_init__(self) -> None:
         if not 0 <= self.difference <= self.disagreement:
             raise ValueError(
-                f"{self}: the difference lies in [0, disagreement]; Days.swapped() is the worse challenger"
+                f"{self}: the difference must be in [0, disagreement]. Use Days.swapped() for a worse challenger"
             )
 
 
 @dataclass(frozen=True)
 class Days:
-    """What happened on each day of each run, (days, runs): minutes whose directions differ, and by how much the
-    challenger's hits are more.
+    """Results of each day of each run, (days, runs): minutes whose directions differ, and hit differences.
 
-    ``hits``: at one minute. ``pooled``: over the five horizons. ``missed``, (runs,): the confidence sequence excluded
-    the truth at some minute.
+    ``hits``: the challenger's hits minus the active ensemble's, at one minute. ``pooled``: over the five horizons.
+    ``missed``, (runs,): whether the confidence sequence excluded the true difference at some minute.
     """
 
     disagreements: np.ndarray
@@ -57,29 +58,29 @@ class Days:
     missed: np.ndarray
 
     def swapped(self) -> "Days":
-        """The same days with the roles swapped: a challenger that is worse by as much."""
+        """The same days with swapped roles: the challenger is worse by the same difference."""
         return Days(self.disagreements, -self.hits, -self.pooled, self.missed)
 
 
 @dataclass(frozen=True)
 class Minutes:
-    """What all pairs of a chunk share, (minutes, runs): so what differs between pairs is no luck."""
+    """Random numbers that all pairs of a chunk share, (minutes, runs), so that pairs do not differ by chance."""
 
     disagreeing: np.ndarray  # standard normal; above a threshold the directions differ
-    challenger_up: np.ndarray  # whether the challenger says up, where they differ
-    coin: np.ndarray  # uniform; who is right
-    size: np.ndarray  # of the return
+    challenger_up: np.ndarray  # whether the challenger predicts up, where they differ
+    coin: np.ndarray  # uniform; decides which one is right
+    size: np.ndarray  # size of the return
 
     @classmethod
     def of_days(cls, runs: int, rng: np.random.Generator) -> Iterator["Minutes"]:
-        """Day by day for ever. A day's first minutes are the ones that the day before looked ahead at."""
+        """Infinite days. A day's first minutes are the last minutes that the previous day used for its outcomes."""
         state = rng.standard_normal((2, runs), dtype=np.float32)
         kept: list[np.ndarray] | None = None
         while True:
             drawn = MINUTES + (_AHEAD if kept is None else 0)
             noise = rng.standard_normal((drawn, 2, runs), dtype=np.float32)
             noise *= np.float32(np.sqrt(1 - PERSISTENCE**2))
-            for minute in noise:  # in place: noise becomes the process
+            for minute in noise:  # in place: noise is overwritten by the process
                 state *= np.float32(PERSISTENCE)
                 state += minute
                 minute[:] = state
@@ -94,7 +95,7 @@ class Minutes:
             yield cls(*day)
 
     def of_pair(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        """Whether directions differ, and whether the challenger is right by horizon (5, ...), at the day's minutes."""
+        """Whether directions differ, and whether the challenger is right at each horizon (5, ...), per minute."""
         differ = self.disagreeing > np.float32(NormalDist().inv_cdf(1 - pair.disagreement))
         right = self.coin < np.float32(0.5)
         if pair.difference:
@@ -113,7 +114,7 @@ class Minutes:
 def simulate(
     pairs: Sequence[Pair], runs: int, days: int, seed: int, on_step: Callable[[int, int, str], None]
 ) -> dict[Pair, Days]:
-    """Every pair over so many days, ``runs`` times."""
+    """Simulate every pair over ``days`` days, ``runs`` times."""
     widths = radii(days * MINUTES).astype(np.float32)
     chunks = [min(_CHUNK, runs - start) for start in range(0, runs, _CHUNK)]
     parts: dict[Pair, list[Days]] = {pair: [] for pair in pairs}
@@ -136,7 +137,7 @@ def simulate(
 
 
 def radii(most: int, narrowest_at: float = NARROWEST_AT, alpha: float = ALPHA) -> np.ndarray:
-    """``confidence_sequence.radius`` of 0 to ``most`` disagreements; rho grows with where it is narrowest."""
+    """``confidence_sequence.radius`` for 0 to ``most`` disagreements. rho is proportional to ``narrowest_at``."""
     rho = RHO * narrowest_at / NARROWEST_AT
     spread = np.arange(most + 1) + rho
     result = np.sqrt(spread * np.log(spread / (rho * alpha**2)))
@@ -152,7 +153,7 @@ def _nothing_yet(days: int, runs: int) -> Days:
 def _add_day(result: Days, day: int, pair: Pair, shared: Minutes, widths: np.ndarray) -> None:
     differ, right = shared.of_pair(pair)
     right &= differ
-    # Of `differ` minutes `right` are the challenger's, the others the active one's.
+    # Where directions differ, either the challenger is right (`right`) or the active ensemble.
     result.disagreements[day] = differ.sum(axis=0, dtype=np.int16)
     result.hits[day] = 2 * right[0].sum(axis=0, dtype=np.int16) - result.disagreements[day]
     pooled = right.view(np.int8).sum(axis=0, dtype=np.int8).sum(axis=0, dtype=np.int16)

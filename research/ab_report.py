@@ -1,15 +1,16 @@
-"""The simulation's tables in Markdown, and its plot. Shares are in percent, differences in points of accuracy."""
+"""The simulation's tables in Markdown, and its plot. Shares are in percent, differences in percentage points."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from candlecast.trainer.evaluation.plots import DPI, SETTINGS
+from candlecast.trainer.evaluation.plots import DPI, GRAY, SETTINGS
 from research import ab_year
 from research.ab_pairs import Days, Pair
 from research.ab_rules import (
@@ -30,24 +31,24 @@ from research.ab_rules import (
 Simulated = Mapping[Pair, Days]
 DISAGREEMENTS = (0.1, 0.3, 0.5)
 DIFFERENCES = (0.0, 0.005, 0.01, 0.02)
-#: The disagreement of tables that show one only.
+#: The disagreement of tables that show only one.
 USUAL = 0.3
 WITHIN = (1, 7, 14, 30, 60)
 _NARROWEST = (1_000, 4_000, 16_000)
-#: Okabe & Ito's colors and a line each, so that neither eyes nor printers need color.
-_LINES = {
-    ALONE: ("#000000", "-"),
-    POOLED: ("#E69F00", "--"),
-    DAY_INTERVAL: ("#009E73", "-."),
-    SINCE: ("#56B4E9", (0, (1, 1))),
-    GUARDED: ("#D55E00", "-"),
+#: For each rule one of Okabe & Ito's colors, a line style, so that the plot is readable without color, and a width.
+_LINES: dict[str, tuple[str, Any, float]] = {
+    ALONE: ("#000000", "-", 3.0),
+    POOLED: ("#E69F00", "--", 1.6),
+    DAY_INTERVAL: ("#009E73", "-.", 2.0),
+    SINCE: ("#56B4E9", (0, (1, 1)), 2.0),
+    GUARDED: ("#D55E00", "-", 2.0),
 }
 _WIDTHS = {0.1: ("--", 1.1), 0.3: ("-", 2.2), 0.5: (":", 1.4)}
 _BETTER = {0.02: "#0072B2", 0.01: "#009E73", 0.005: "#D55E00"}
 
 
 def pairs() -> list[Pair]:
-    """What the tables need."""
+    """The pairs in the tables."""
     return [Pair(disagreement, difference) for disagreement in DISAGREEMENTS for difference in DIFFERENCES]
 
 
@@ -58,44 +59,42 @@ def tables(simulated: Simulated, year_runs: int, seed: int) -> str:
 
 
 def plot(simulated: Simulated, path: Path) -> None:
-    """Wrong promotions by rule, and right ones of the default by difference, day by day."""
+    """Wrong promotions by rule, and right promotions of the default rule by difference, per day."""
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(10.4, 4.8), dpi=DPI, facecolor="white")
+        figure = Figure(figsize=(10.0, 6.2), dpi=DPI)
         FigureCanvasAgg(figure)
         equal, better = figure.subplots(1, 2)
-        for name, (color, dashes) in _LINES.items():
+        for name, (color, dashes, width) in _LINES.items():
             promoted = _by_day(fate(RULES[name], simulated[Pair(USUAL, 0.0)]))
             promoted[promoted == 0] = np.nan
-            equal.plot(_days(promoted), promoted, color=color, linestyle=dashes, linewidth=2, label=name)
-        equal.axhline(2.5, color="#666666", linewidth=0.8, linestyle=":")
-        equal.text(60, 2.65, "2.5 %: the sequence's promise, at any time", ha="right", va="bottom", fontsize=8)
+            equal.plot(_days(promoted), promoted, color=color, linestyle=dashes, linewidth=width, label=name)
+        equal.axhline(2.5, color=GRAY, linewidth=1, linestyle=":")
+        equal.text(60, 2.65, "2.5 %: guaranteed limit of the sequence", ha="right", va="bottom", fontsize=10)
         equal.set_yscale("log")
         equal.set_ylim(0.03, 130)
         equal.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-        equal.set_title("An equal challenger: promoted wrongly, by rule", loc="left")
-        equal.set_ylabel("promoted by then, % of tests (logarithmic)")
+        equal.set_title("Equal challenger: wrong promotions", loc="left")
+        equal.set_ylabel("promoted, % of tests (log scale)")
         for difference, color in _BETTER.items():
             for share, (dashes, width) in _WIDTHS.items():
                 by_day = _by_day(fate(RULES[GUARDED], simulated[Pair(share, difference)]))
                 better.plot(_days(by_day), by_day, color=color, linestyle=dashes, linewidth=width)
         for difference, color in _BETTER.items():
-            better.plot([], [], color=color, linewidth=2, label=f"better by {100 * difference:g}")
+            label = f"better by {100 * difference:g} point{'' if difference == 0.01 else 's'}"
+            better.plot([], [], color=color, linewidth=2, label=label)
         for share, (dashes, width) in _WIDTHS.items():
-            label = f"differ on {100 * share:.0f} %"
-            better.plot([], [], color="#666666", linestyle=dashes, linewidth=width, label=label)
-        better.set_title("A better challenger: promoted by the default", loc="left")
-        better.set_ylabel("promoted by then, % of tests")
+            label = f"directions differ on {100 * share:.0f} %"
+            better.plot([], [], color=GRAY, linestyle=dashes, linewidth=width, label=label)
+        better.set_title("Better challenger: default rule", loc="left")
+        better.set_ylabel("promoted, % of tests")
         better.set_ylim(0, 101)
-        for axes in (equal, better):
+        for axes, columns in ((equal, 1), (better, 2)):
             axes.set_xlim(0, 61)
             axes.set_xticks(WITHIN, [str(day) for day in WITHIN])
             axes.set_xlabel("days on test")
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, columnspacing=1.0)
-        told = (
-            "Simulated tests; differences in points of accuracy at one minute. Left: directions differ on 30 % of them"
-        )
-        figure.suptitle(told, x=0.01, ha="left", fontsize=10)
-        figure.savefig(path)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=columns, columnspacing=1.0)
+        figure.suptitle("Simulated A/B tests: share of promoted challengers, by days on test", x=0.01, ha="left")
+        figure.savefig(path, pil_kwargs={"optimize": True})
 
 
 def _about(simulated: Simulated) -> str:
@@ -104,10 +103,10 @@ def _about(simulated: Simulated) -> str:
     low, high = (100 * end for end in wilson(0.01, runs))
     missed = [100 * float(days.missed.mean()) for days in simulated.values()]
     return (
-        f"{runs:,} runs of each pair, one look per day. Shares are in percent. Simulation error (95 %, "
-        f"Wilson): at most {half:.1f} for a share near 50, {low:.1f} to {high:.1f} for a share of 1.0. In "
-        f"{min(missed):.1f} to {max(missed):.1f} % of the runs, by pair, the sequence excluded the truth at a minute "
-        f"of {max(WITHIN)} days; 5 % are allowed."
+        f"{runs:,} runs of each pair, one evaluation per day. Shares are in percent. By chance, a simulated share near "
+        f"50 is off by at most {half:.1f}, and a share of 1.0 is between {low:.1f} and {high:.1f} (95 %, Wilson). "
+        f"The confidence sequence excluded the true difference at some minute of {max(WITHIN)} days in "
+        f"{min(missed):.1f} to {max(missed):.1f} % of the runs, depending on the pair; 5 % are allowed."
     )
 
 
@@ -120,8 +119,9 @@ def _wrongly(simulated: Simulated) -> str:
             [name, *(_share(equal.promoted_within(days)) for days in WITHIN)]
             + [_share(one.promoted_within(30)) for one in worse]
         )
-    head = ["", *(f"{days} d" for days in WITHIN), "worse by 0.5, 30 d", "worse by 1, 30 d"]
-    return f"**Wrong promotions**: of an equal challenger, by day; of a worse one. {_usual()}\n\n{_table(head, rows)}"
+    head = ["rule", *(f"equal, {days} d" for days in WITHIN), "worse by 0.5, 30 d", "worse by 1, 30 d"]
+    about = f"equal or worse challengers that were promoted within a number of days. {_usual()}"
+    return f"**Wrong promotions**: {about}\n\n{_table(head, rows)}"
 
 
 def _rightly(simulated: Simulated) -> str:
@@ -129,9 +129,9 @@ def _rightly(simulated: Simulated) -> str:
     for name, rule in RULES.items():
         fates = [fate(rule, simulated[Pair(USUAL, difference)]) for difference in (0.005, 0.01, 0.02)]
         rows.append([name, *(_reached(one) for one in fates)])
-    head = ["", "better by 0.5", "by 1", "by 2"]
-    told = f"within 7 / 14 / 30 / 60 days, and median day of the promotions. {_usual()}"
-    return f"**Right promotions**: {told}\n\n{_table(head, rows)}"
+    head = ["rule", "better by 0.5", "better by 1", "better by 2"]
+    about = f"promoted within 7 / 14 / 30 / 60 days, and the median day of these promotions. {_usual()}"
+    return f"**Right promotions**: {about}\n\n{_table(head, rows)}"
 
 
 def _by_disagreement(simulated: Simulated) -> str:
@@ -148,9 +148,10 @@ def _by_disagreement(simulated: Simulated) -> str:
                 [f"{100 * share:.0f} %", name, *(_share(one.promoted_within(d)) for d in (7, 14, 30)), interval]
             )
             rows[-1] += [_median(one), *retired]
-    head = ["differ on", "challenger", "7 d", "14 d", "30 d", "60 d (95 %)", "median", "retired 14 d", "30 d", "60 d"]
-    told = "promoted, and retired as clearly worse"
-    return f"**The default, by how often directions differ**: {told}.\n\n{_table(head, rows)}"
+    head = ["directions differ on", "challenger", "7 d", "14 d", "30 d", "60 d (95 %)", "median"]
+    head += ["retired 14 d", "retired 30 d", "retired 60 d"]
+    about = "promoted within a number of days, and retired as clearly worse"
+    return f"**The default rule, by share of differing directions**: {about}.\n\n{_table(head, rows)}"
 
 
 def _demotion(simulated: Simulated) -> str:
@@ -159,9 +160,9 @@ def _demotion(simulated: Simulated) -> str:
         rows.append([name])
         for difference in (-0.02, -0.01, -0.005, 0.0, 0.005, 0.01):
             rows[-1].append(_share(rolled_back(RULES[name], _days_of(simulated, USUAL, difference))))
-    head = ["", "worse by 2", "by 1", "by 0.5", "equal", "better by 0.5", "by 1"]
-    told = "how often the shadow comes back after its day, by the true difference of the new ensemble"
-    return f"**Rolled back**: {told}. {_usual()}\n\n{_table(head, rows)}"
+    head = ["rule", "worse by 2", "worse by 1", "worse by 0.5", "equal", "better by 0.5", "better by 1"]
+    about = "how often the previous ensemble returns after its day in shadow, by the quality of the new one"
+    return f"**Rollbacks**: {about}. {_usual()}\n\n{_table(head, rows)}"
 
 
 def _year(runs: int, seed: int) -> str:
@@ -170,22 +171,23 @@ def _year(runs: int, seed: int) -> str:
         (ALONE, ab_year.none, ab_year.none),
         (SINCE, ab_year.interval, ab_year.interval),
         (GUARDED, ab_year.sequence, ab_year.interval),
-        (f"{GUARDED}, of 80 %", partial(ab_year.sequence, alpha=0.2), ab_year.interval),
+        (f"{GUARDED} of 80 %", partial(ab_year.sequence, alpha=0.2), ab_year.interval),
     ):
         for max_days in (7, 14, 30):
             rows.append([name, str(max_days)])
             for mean in (0.0, -0.003):
                 year = ab_year.simulate(promotes, back, max_days, mean, 0.003, runs, seed)
-                rows[-1] += [f"{year.live:+.2f}", f"{year.promotions:.1f}", f"{year.to_a_worse:.2f}"]
-                errors.append(1.96 * year.live_error)
+                rows[-1] += [f"{year.gain:+.2f}", f"{year.promotions:.1f}", f"{year.to_a_worse:.2f}"]
+                errors.append(1.96 * year.gain_error)
     counts = ["promotions", "to a worse one"]
-    head = ["", "`ab_max_days`", "mean 0: active", *counts, "mean -0.3: active", *counts]
-    told = (
-        "a new challenger each night if one of three places is free; true accuracies are normal, sd 0.3 points, mean "
-        "0 or -0.3. Active: mean true accuracy of the active ensembles, in points above the first one; simulation "
-        f"error at most {max(errors):.2f} (95 %). Rollback by the rule alone, else by the day's interval"
+    head = ["rule", "`ab_max_days`", "mean 0: gain", *counts, "mean -0.3: gain", *counts]
+    about = (
+        "a new challenger each night if one of three places is free. True accuracies are normal with a standard "
+        "deviation of 0.3 points and a mean of 0 or -0.3. Gain: mean true accuracy of the active ensemble minus that "
+        f"of the first one, in points; its error is at most {max(errors):.2f} (95 %). Rollbacks: by the rule alone in "
+        "the first case, else by the rule and the day's interval"
     )
-    return f"**A year** ({runs:,} runs): {told}.\n\n{_table(head, rows)}"
+    return f"**A year** ({runs:,} runs): {about}.\n\n{_table(head, rows)}"
 
 
 def _narrowest(simulated: Simulated) -> str:
@@ -194,9 +196,9 @@ def _narrowest(simulated: Simulated) -> str:
         rule = guarded_at(narrowest_at)
         fates = [fate(rule, simulated[Pair(USUAL, difference)], narrowest_at) for difference in DIFFERENCES]
         rows.append([f"{narrowest_at:,}", _share(fates[0].promoted_within(60)), *(_reached(one) for one in fates[1:])])
-    head = ["narrowest at", "equal, 60 d", "better by 0.5", "by 1", "by 2"]
-    told = "number of disagreements at which the default's sequence is narrowest; 7 / 14 / 30 / 60 days as above"
-    return f"**Where the sequence is narrowest**: {told}. {_usual()}\n\n{_table(head, rows)}"
+    head = ["narrowest at", "equal, 60 d", "better by 0.5", "better by 1", "better by 2"]
+    about = "number of disagreements at which the default's sequence is narrowest; 7 / 14 / 30 / 60 days as above"
+    return f"**Where the sequence is narrowest**: {about}. {_usual()}\n\n{_table(head, rows)}"
 
 
 def _usual() -> str:
@@ -219,7 +221,7 @@ def _share(share: float) -> str:
 
 
 def _days_of(simulated: Simulated, disagreement: float, difference: float) -> Days:
-    """A negative difference is a worse challenger."""
+    """The days of a pair. A negative difference is a worse challenger."""
     days = simulated[Pair(disagreement, abs(difference))]
     return days.swapped() if difference < 0 else days
 

@@ -1,6 +1,6 @@
-"""Rules of promotion, applied to simulated pairs: whom they promote, on which day, and whom they roll back or retire.
+"""Promotion rules, applied to simulated pairs: which challengers they promote, roll back or retire, and on which day.
 
-Every rule looks once a day. RULE is the one that was asked for: the last 24 hours, one minute, over the margin.
+Every rule is evaluated once a day. The basic rule, ``margin``, compares the last 24 hours at one minute with a margin.
 """
 
 from collections.abc import Callable
@@ -14,34 +14,34 @@ from research.ab_pairs import MINUTES, Days, radii
 
 #: The setting promotion_margin.
 MARGIN = 0.005
-#: Of a two-sided 95 % interval of a normal variable.
+#: Half width of a two-sided 95 % interval of a normal variable, in standard deviations.
 SIGMAS = 1.96
-#: A day on which nothing happens any more.
+#: The day of an event that does not happen.
 NEVER = np.iinfo(np.int32).max
 
 
 def margin(days: Days) -> np.ndarray:
-    """Over the margin in the last 24 hours, at one minute."""
+    """The difference at one minute in the last 24 hours is above the margin."""
     return days.hits > MARGIN * MINUTES
 
 
 def pooled_margin(days: Days) -> np.ndarray:
-    """Over the margin in the last 24 hours, over five horizons."""
+    """The difference over five horizons in the last 24 hours is above the margin."""
     return days.pooled > MARGIN * MINUTES * len(HORIZONS)
 
 
 def day_interval(days: Days) -> np.ndarray:
-    """A plain 95 % interval of the last 24 hours' difference lies above 0."""
+    """A plain 95 % interval of the difference in the last 24 hours is above 0."""
     return days.hits > SIGMAS * np.sqrt(days.disagreements - days.hits**2 / MINUTES)
 
 
 def interval_since(days: Days) -> np.ndarray:
-    """A plain 95 % interval since the test began lies above 0: McNemar's test, looked at daily."""
+    """A plain 95 % interval since the start of the test is above 0: McNemar's test, repeated daily."""
     return np.cumsum(days.hits, axis=0) > SIGMAS * np.sqrt(np.cumsum(days.disagreements, axis=0))
 
 
 def sequence(days: Days, narrowest_at: float = NARROWEST_AT) -> np.ndarray:
-    """The confidence sequence since the test began lies above 0."""
+    """The confidence sequence since the start of the test is above 0."""
     disagreements = np.cumsum(days.disagreements, axis=0)
     return np.cumsum(days.hits, axis=0) > radii(int(disagreements.max()), narrowest_at)[disagreements]
 
@@ -71,38 +71,38 @@ def first_day(happens: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fate:
-    """The day of each run's end, NEVER where it did not come: a test ends with whichever is first."""
+    """The day of each run's promotion or retirement, whichever is first. NEVER if it does not happen."""
 
     promoted: np.ndarray
     retired: np.ndarray
 
     def promoted_within(self, days: int) -> float:
-        """Share of the runs."""
+        """Share of runs that are promoted within ``days`` days."""
         return float((self.promoted <= days).mean())
 
     def retired_within(self, days: int) -> float:
-        """Share of the runs whose challenger was called clearly worse."""
+        """Share of runs whose challenger is retired as clearly worse within ``days`` days."""
         return float((self.retired <= days).mean())
 
     def median_days(self) -> float | None:
-        """Of the promoted."""
+        """Median day of the promotions, or None without promotions."""
         promoted = self.promoted[self.promoted < NEVER]
         return float(np.median(promoted)) if len(promoted) else None
 
 
 def fate(rule: Rule, days: Days, narrowest_at: float = NARROWEST_AT) -> Fate:
-    """Promoted by the rule, or retired since the sequence lies below 0."""
+    """Promoted by the rule, or retired because the sequence is below 0."""
     promoted, retired = first_day(rule(days)), first_day(sequence(days.swapped(), narrowest_at))
     return Fate(np.where(promoted <= retired, promoted, NEVER), np.where(retired < promoted, retired, NEVER))
 
 
 def guarded_at(narrowest_at: float) -> Rule:
-    """GUARDED with another sequence."""
+    """The rule GUARDED with a sequence that is narrowest at another number of disagreements."""
     return lambda days: margin(days) & sequence(days, narrowest_at)
 
 
 def rolled_back(rule: Rule, days: Days) -> float:
-    """How often the day after a promotion gives the old ensemble the place back: the rule on one day, roles swapped."""
+    """Share of rollbacks one day after a promotion: the rule on one day, with swapped roles."""
     day = Days(days.disagreements[-1:], -days.hits[-1:], -days.pooled[-1:], days.missed)
     return float(rule(day).mean())
 

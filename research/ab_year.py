@@ -1,8 +1,8 @@
-"""A year of nightly challengers: what a rule of promotion does to the accuracy of what is live.
+"""A year of nightly challengers: the effect of a promotion rule on the accuracy of the active ensemble.
 
-Day by day: every night a new challenger takes a free one of three places, at most ``max_days`` long. Its true accuracy
-is drawn; a promoted one is live the next day, and the ensemble before it runs in shadow for that day and may come back.
-Accuracies are in shares, relative to the ensemble that was live at the start.
+Every night a new challenger takes one of three places if one is free, for at most ``max_days`` days. Its true accuracy
+is random. A promoted challenger is active the next day. The previous ensemble is a shadow for that day and may return.
+Accuracies are shares, relative to the ensemble that is active at the start.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,24 @@ from candlecast.server.ab.confidence_sequence import ALPHA
 from research.ab_pairs import MINUTES, radii
 from research.ab_rules import MARGIN, SIGMAS
 
-#: Of disagreements and hits more since a test began: whether it may be decided.
+#: (disagreements, hit difference) since the start of a test -> whether the guard allows a promotion.
 Guard = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 YEAR = 365
 PLACES = 3
-#: Share of the minutes at which a challenger's direction is not the active one's.
+#: Share of the minutes at which a challenger's direction differs from the active ensemble's.
 DISAGREEMENT = 0.3
 
 
 @dataclass(frozen=True)
 class Year:
-    """Means over the runs. ``live``: true accuracy of what was live, over the year; ``last``: on its last day."""
+    """Means over the runs. ``gain``: true accuracy of the active ensemble over the year; ``last``: on the last day.
 
-    live: float
-    live_error: float
+    Both are in percentage points above the first ensemble.
+    """
+
+    gain: float
+    gain_error: float
     last: float
     promotions: float
     to_a_worse: float
@@ -37,7 +40,7 @@ class Year:
 
 @dataclass
 class _Tests:
-    """The three places of each run, (runs, places). ``accuracy`` is NaN where a place is free."""
+    """The three places of each run, (runs, places). ``accuracy`` is NaN for a free place."""
 
     accuracy: np.ndarray
     disagreements: np.ndarray
@@ -59,19 +62,22 @@ def none(_: np.ndarray, hits: np.ndarray) -> np.ndarray:
 
 
 def interval(disagreements: np.ndarray, hits: np.ndarray) -> np.ndarray:
-    """A plain 95 % interval lies above 0."""
+    """A plain 95 % interval is above 0."""
     return hits > SIGMAS * np.sqrt(disagreements)
 
 
 def sequence(disagreements: np.ndarray, hits: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
-    """The confidence sequence lies above 0."""
+    """The confidence sequence is above 0."""
     return hits > radii(int(disagreements.max()), alpha=alpha)[disagreements]
 
 
 def simulate(
     promotes: Guard, rolls_back: Guard, max_days: int, mean: float, spread: float, runs: int, seed: int
 ) -> Year:
-    """The rule with a guard for either way. Challengers' true accuracies are normal (``mean``, ``spread``)."""
+    """The rule ``margin`` with one guard for promotions and one for rollbacks.
+
+    Challengers' true accuracies are normal (``mean``, ``spread``).
+    """
     rng = np.random.default_rng(seed)
     tests = _Tests(np.full((runs, PLACES), np.nan), *(np.zeros((runs, PLACES), dtype=np.int64) for _ in range(3)))
     every = np.arange(runs)
@@ -82,7 +88,7 @@ def simulate(
         first = (every[places.any(axis=1)], places.argmax(axis=1)[places.any(axis=1)])
         tests.accuracy[first] = rng.normal(mean, spread, len(first[0]))
         total += live
-        # The day passes for the tests, and for the shadow of the last promotion.
+        # Add the day's results to the tests and to the shadow of the last promotion.
         differ, hits = _day(tests.accuracy - live[:, None], rng)
         tests.disagreements += differ
         tests.hits += hits
@@ -92,19 +98,19 @@ def simulate(
         better = (hits > MARGIN * MINUTES) & promotes(tests.disagreements, tests.hits) & ~back[:, None]
         best = np.where(better, hits, -1).argmax(axis=1)
         promoted = better.any(axis=1)
-        gone = sequence(tests.disagreements, -tests.hits) | (tests.days >= max_days)
-        gone[promoted, best[promoted]] = True
+        ended = sequence(tests.disagreements, -tests.hits) | (tests.days >= max_days)
+        ended[promoted, best[promoted]] = True
         chosen = tests.accuracy[every, best]
         counts += [promoted.sum(), (promoted & (chosen < live)).sum(), back.sum()]
-        tests.free(gone)
+        tests.free(ended)
         tests.restart(promoted | back)
         after = np.where(promoted, chosen, np.where(back, before, live))
         before = np.where(promoted, live, np.nan)
         live = after
     means = 100 * total / YEAR
     return Year(
-        live=float(means.mean()),
-        live_error=float(means.std() / np.sqrt(runs)),
+        gain=float(means.mean()),
+        gain_error=float(means.std() / np.sqrt(runs)),
         last=float(100 * live.mean()),
         promotions=float(counts[0] / runs),
         to_a_worse=float(counts[1] / runs),
@@ -113,7 +119,7 @@ def simulate(
 
 
 def _day(difference: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A day's disagreements and hits more; 0 where ``difference`` is NaN: nothing runs there."""
+    """A day's disagreements and hit difference; 0 where ``difference`` is NaN (a free place)."""
     running = ~np.isnan(difference)
     differ = rng.binomial(MINUTES, np.where(running, DISAGREEMENT, 0.0))
     right = rng.binomial(differ, 0.5 + np.nan_to_num(difference) / (2 * DISAGREEMENT))

@@ -1,9 +1,9 @@
-"""What LightGBM is trained to say, and what comes before it: objectives, targets, weights, the line, averages of seeds.
+"""LightGBM variants: objectives, targets, weights, a linear part before the trees, averages of seeds.
 
     python -m research.lightgbm_objectives BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip
 
-A variant takes 5 to 60 seconds on one core. Regressions say a scaled return s; their probability here is that of the
-log-odds 2 s / c, c = mean |scaled return|, so that accuracy, tenth and AUC compare and the gain is only a hint.
+A variant takes 5 to 60 seconds on one core. Regressions predict a scaled return s. Their probability here has the
+log-odds 2 s / c, c = mean |scaled return|: accuracy, tenth and AUC are comparable, the gain is only an indication.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from candlecast.core.windows import HORIZONS
 from candlecast.trainer.data.dataset import normalize_last_rows
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
-from research.stretch import describe, read
+from research.time_range import describe, read
 
 #: (training rows, scaled returns, test rows) -> probability of a rise (test rows,)
 Variant = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -40,17 +40,17 @@ def line(penalty: float) -> Variant:
 
 
 def both(parameters: LightGBMParameters, seeds: int = 1) -> Variant:
-    """The line and the trees on top of it, as ``candlecast train`` fits them."""
+    """The linear part and the trees, as ``candlecast train`` fits them."""
 
     def fit(rows: np.ndarray, scaled: np.ndarray, test: np.ndarray) -> np.ndarray:
-        said = [train_horizon(rows, scaled, parameters, seed, 1).probability(test) for seed in range(seeds)]
-        return expit(logit(np.array(said)).mean(0))
+        members = [train_horizon(rows, scaled, parameters, seed, 1).probability(test) for seed in range(seeds)]
+        return expit(logit(np.array(members)).mean(0))
 
     return fit
 
 
 def trees(target: Callable[[np.ndarray], np.ndarray], weight: Callable | None = None, **settings: Any) -> Variant:
-    """Trees without a line; ``target`` makes labels of scaled returns, ``weight`` weights."""
+    """Trees without a linear part. ``target`` maps scaled returns to labels, ``weight`` maps them to weights."""
 
     def fit(rows: np.ndarray, scaled: np.ndarray, test: np.ndarray) -> np.ndarray:
         moved = scaled != 0
@@ -61,10 +61,9 @@ def trees(target: Callable[[np.ndarray], np.ndarray], weight: Callable | None = 
         del parameters["linear_c"]
         weights = None if weight is None else weight(scaled)
         booster = lightgbm.train(parameters, lightgbm.Dataset(rows, target(scaled), weight=weights), rounds)
-        said = np.asarray(booster.predict(test))
-        return (
-            said if parameters["objective"] in ("binary", "cross_entropy") else expit(2 * said / np.abs(scaled).mean())
-        )
+        output = np.asarray(booster.predict(test))
+        is_probability = parameters["objective"] in ("binary", "cross_entropy")
+        return output if is_probability else expit(2 * output / np.abs(scaled).mean())
 
     return fit
 
@@ -95,7 +94,7 @@ VARIANTS: dict[str, Variant] = {
 
 
 def main() -> None:
-    """Parse, run, print a line a variant."""
+    """Parse arguments, run, print one line per variant."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--only", action="append", choices=list(VARIANTS))
@@ -110,11 +109,11 @@ def main() -> None:
     for name, fit in VARIANTS.items():
         if arguments.only and name not in arguments.only:
             continue
-        said = [
+        probabilities = [
             np.stack([fit(rows, scaled[:, column], test) for column in range(len(HORIZONS))], axis=1)
             for rows, scaled, test in folds
         ]
-        print(describe(name, np.concatenate(said).clip(1e-6, 1 - 1e-6), returns), flush=True)
+        print(describe(name, np.concatenate(probabilities).clip(1e-6, 1 - 1e-6), returns), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Searches LightGBM's parameters walk-forward: the line's penalty, the trees' number, size and randomness.
+"""Walk-forward search of LightGBM's parameters: penalty of the linear part, number, size and randomness of the trees.
 
     python -m research.lightgbm_search --trials 40 BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip
 
-Optuna's TPE sampler, seeded; what is made larger is the log loss gained over a coin, mean over horizons. A trial
-takes 5 to 15 seconds on one core. The parameters in trainer/models/lgbm.py go in as the first trial.
+Optuna's TPE sampler with a seed. It maximizes the gain in log loss over a fair coin, mean over horizons. A trial takes
+5 to 15 seconds on one core. The first trial has the parameters in trainer/models/lgbm.py.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from candlecast.trainer.data.dataset import Dataset, normalize_last_rows
 from candlecast.trainer.data.splits import Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
-from research.stretch import describe, log_loss_gain, read
+from research.time_range import describe, log_loss_gain, read
 
 Fold = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def main() -> None:
-    """Parse, search, print every trial and the best."""
+    """Parse arguments, search, print every trial and the best."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--trials", type=int, default=40)
@@ -57,7 +57,7 @@ SEARCHED = (
 
 
 def suggest(trial: optuna.Trial) -> LightGBMParameters:
-    """Parameters of a trial; the learning rate stays, since rounds go with it."""
+    """Parameters of a trial. The learning rate is fixed, because the number of rounds compensates for it."""
     return replace(
         LightGBMParameters(),
         linear_c=trial.suggest_float("linear_c", 1e-5, 1e-2, log=True),
@@ -72,7 +72,7 @@ def suggest(trial: optuna.Trial) -> LightGBMParameters:
 
 
 def forecast(fold: Fold, parameters: LightGBMParameters, seed: int, threads: int) -> np.ndarray:
-    """Probabilities (test rows, 5) of the fold."""
+    """Probabilities (test rows, 5) of a fold."""
     rows, scaled, test_rows, _ = fold
     columns = [
         train_horizon(rows, scaled[:, column], parameters, seed, threads).probability(test_rows, threads)

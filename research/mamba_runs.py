@@ -1,10 +1,10 @@
 """Walk-forward runs of Mamba variants: sizes, schedules, losses, standardized sequences, averages of seeds.
 
     python -m research.mamba_runs BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip              every variant, one seed
-    python -m research.mamba_runs --only chosen --seeds 5 BTCUSDT-1m-2026-03.zip ...         one, and its averages
+    python -m research.mamba_runs --only chosen --seeds 5 BTCUSDT-1m-2026-03.zip ...         one variant, five seeds
 
-A variant takes one to four minutes a seed on one core. A line says how well the exported forecast does on the test
-rows of the three folds; the average of seeds is that of their log-odds.
+A variant takes one to four minutes per seed on one core. Each line has the scores of the exported forecast on the test
+rows of the three folds. Averages of seeds are averages of log-odds.
 """
 
 import argparse
@@ -33,11 +33,11 @@ from candlecast.trainer.models.fit_mamba import (
 from candlecast.trainer.models.forecasting import forecast_mamba
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
 from candlecast.trainer.models.training import fit_rows_normalization
-from research.stretch import describe, read
+from research.time_range import describe, read
 
 
 class WithoutSkip(MambaForecaster):
-    """Reads the last row through the blocks alone."""
+    """No linear term of the last row: only the blocks use it."""
 
     def __init__(self, shape: MambaShape, magnitude: Tensor | None = None) -> None:
         super().__init__(shape, magnitude)
@@ -45,10 +45,10 @@ class WithoutSkip(MambaForecaster):
 
 
 class StandardizedSequence(MambaForecaster):
-    """Each feature of a sequence less its mean, over its deviation there; the skip reads the row as it is."""
+    """Each feature is standardized within its sequence. The linear term uses the original last row."""
 
     def log_odds(self, sequence: Tensor) -> Tensor:
-        """As MambaForecaster's."""
+        """Log-odds like those of MambaForecaster."""
         mean = sequence.mean(1, keepdim=True)
         deviation = sequence.std(1, keepdim=True) + 0.1
         x = self.input((sequence - mean) / deviation)
@@ -59,7 +59,7 @@ class StandardizedSequence(MambaForecaster):
 
 
 class WithVolatility(MambaForecaster):
-    """A second head learns log |scaled return|, which is what can be known of the next minutes' volatility."""
+    """A second head learns log |scaled return|, the volatility of the next minutes."""
 
     def __init__(self, shape: MambaShape, magnitude: Tensor | None = None) -> None:
         super().__init__(shape, magnitude)
@@ -67,18 +67,18 @@ class WithVolatility(MambaForecaster):
 
 
 def with_returns(weight: float) -> Loss:
-    """Direction and return together: cross-entropy plus ``weight`` times Huber on the scaled returns."""
+    """Loss of direction and return: cross-entropy plus ``weight`` times the Huber loss of scaled returns."""
 
     def loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
         log_odds = model.log_odds(sequence)
-        said = torch.tanh(log_odds / 2) * model.magnitude
-        return direction_loss(log_odds, scaled) + weight * functional.huber_loss(said, scaled)
+        forecast = torch.tanh(log_odds / 2) * model.magnitude
+        return direction_loss(log_odds, scaled) + weight * functional.huber_loss(forecast, scaled)
 
     return loss_of
 
 
 def with_volatility(weight: float) -> Loss:
-    """Direction, and the size of what comes as an auxiliary target."""
+    """Loss of direction, with the size of the return as an auxiliary target."""
 
     def loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
         assert isinstance(model, WithVolatility)
@@ -91,7 +91,7 @@ def with_volatility(weight: float) -> Loss:
 
 
 def weighted_by_size(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
-    """Cross-entropy, each direction weighted by min(|scaled return|, 2)."""
+    """Cross-entropy with the weight min(|scaled return|, 2)."""
     weight = scaled.abs().clamp(max=2)
     loss = functional.binary_cross_entropy_with_logits(
         model.log_odds(sequence), (scaled > 0).float(), weight=weight, reduction="sum"
@@ -101,7 +101,7 @@ def weighted_by_size(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -
 
 @dataclass(frozen=True)
 class Variant:
-    """Parameters, and what is not a parameter."""
+    """Parameters, model class and loss."""
 
     parameters: MambaParameters = field(default_factory=MambaParameters)
     make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster
@@ -109,7 +109,7 @@ class Variant:
 
 
 def variants() -> dict[str, Variant]:
-    """By name; 'chosen' is what ``candlecast train`` uses."""
+    """Variants by name. 'chosen' is the one of ``candlecast train``."""
     base = MambaParameters()
 
     def sized(**sizes: float) -> MambaParameters:
@@ -155,13 +155,13 @@ def forecast(dataset: Dataset, splits: list[Split], variant: Variant, seed: int)
 
 
 def main() -> None:
-    """Parse, run, print a line a variant and seed."""
+    """Parse arguments, run, print one line per variant and seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--only", action="append", choices=list(variants()))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--save", type=Path, help="a folder for the probabilities, one .npy a variant and seed")
+    parser.add_argument("--save", type=Path, help="folder for the probabilities, one .npy per variant and seed")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     dataset, splits = read(arguments.files)
@@ -169,18 +169,16 @@ def main() -> None:
     for name, variant in variants().items():
         if arguments.only and name not in arguments.only:
             continue
-        said = []
+        members: list[np.ndarray] = []
         for seed in range(arguments.seeds):
-            said.append(forecast(dataset, splits, variant, seed))
-            print(describe(f"{name}, seed {seed}", said[-1], returns), flush=True)
+            members.append(forecast(dataset, splits, variant, seed))
+            print(describe(f"{name}, seed {seed}", members[-1], returns), flush=True)
             if arguments.save:
                 arguments.save.mkdir(parents=True, exist_ok=True)
-                np.save(arguments.save / f"{name.replace(' ', '-')}-{seed}.npy", said[-1])
+                np.save(arguments.save / f"{name.replace(' ', '-')}-{seed}.npy", members[-1])
             if seed:
-                print(
-                    describe(f"{name}, average of {seed + 1}", expit(logit(np.array(said)).mean(0)), returns),
-                    flush=True,
-                )
+                average = expit(logit(np.array(members)).mean(0))
+                print(describe(f"{name}, average of {seed + 1}", average, returns), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-r"""Whether earlier months of BTCUSDT, or other symbols, help its forecasts: their rows join LightGBM's training rows.
+r"""Effect of more training rows on LightGBM's forecasts of BTCUSDT: earlier months, and other symbols.
 
     python -m research.other_data BTCUSDT-1m-2026-03.zip BTCUSDT-1m-2026-04.zip \
         --extra BTCUSDT-1m-2025-08-01_10.csv.gz --extra NEARUSDT-1m-2026-04.csv.gz
 
-Of an extra file only rows that end before a fold's validation part, less the purge, are used: another symbol's April is
-no training data for an April test. Each extra file is tried alone, then all together; normalized by BTCUSDT's numbers.
+Only rows of an extra file before a fold's validation part, minus the purge, are used: another symbol's April must not
+be training data for a test in April. Each extra file is added alone, then all together, with BTCUSDT's normalization.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from candlecast.trainer.data.dataset import Dataset, dataset_from_files, normali
 from candlecast.trainer.data.splits import PURGE, Split
 from candlecast.trainer.models.lgbm import LightGBMParameters, train_horizon
 from candlecast.trainer.models.training import fit_rows_normalization
-from research.stretch import HELD_OUT_FROM, describe, read
+from research.time_range import HELD_OUT_FROM, describe, read
 
 
 def main() -> None:
-    """Parse, train with and without, print a line each."""
+    """Parse arguments, train with and without extra files, print one line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--extra", type=Path, action="append", required=True)
@@ -32,12 +32,12 @@ def main() -> None:
     returns = np.concatenate([dataset.returns[split.test] for split in splits])
     tried = {"BTCUSDT alone": [], **{name: [one] for name, one in extras.items()}, "all": list(extras.values())}
     for name, chosen in tried.items():
-        said = np.concatenate([forecast(dataset, split, chosen, arguments.threads) for split in splits])
-        print(describe(name, said, returns), flush=True)
+        probabilities = np.concatenate([forecast(dataset, split, chosen, arguments.threads) for split in splits])
+        print(describe(name, probabilities, returns), flush=True)
 
 
 def forecast(dataset: Dataset, split: Split, extras: list[Dataset], threads: int) -> np.ndarray:
-    """Probabilities (test rows, 5) of one fold, the extras' early rows in front of its training rows."""
+    """Probabilities (test rows, 5) of one fold, trained on its training rows and on earlier rows of the extra files."""
     normalization = fit_rows_normalization(dataset, split.training)
     border = dataset.candle_time[split.validation[0]] - PURGE * 60
     early = [np.flatnonzero(one.candle_time < border) for one in extras]

@@ -1,1 +1,1 @@
-"""What trains and judges models: datasets, models, evaluation; export, gate, publish, retrain."""
+"""Training and evaluation of models: datasets, models, evaluation, export, gate, publishing, retraining."""

@@ -1,11 +1,11 @@
-"""``candlecast card``: what a version is, as its facts say it; markdown that reads well in a terminal too.
+"""``candlecast card``: describes a version from its facts, as markdown that is readable in a terminal.
 
-    candlecast card 20261122T170312Z      an ensemble and the two versions that it joins, or whatever has that name
-    candlecast card lgbm/20261122T170312Z      one version alone
-    candlecast card 17                         the same, by its id in model_versions
+    candlecast card 20261122T170312Z           an ensemble and its two versions, or all versions of that name
+    candlecast card lgbm/20261122T170312Z      one version
+    candlecast card 17                         one version, by its id in model_versions
 
-What is printed stands in ``model_versions.facts`` and, of a pair, in ``active_ensembles``; where no database answers,
-or it does not know the version, in the facts.json of the folders under models/.
+The source is ``model_versions.facts`` and, for a pair, ``active_ensembles``. If the database is unreachable or does not
+have the version, the source is facts.json in the folders under models/.
 """
 
 import json
@@ -36,11 +36,12 @@ _KNOWN = "select model_type || '/' || version from model_versions order by train
 
 
 def describe_version(version: str, models: Path = Path("models"), url: str | None = None) -> str:
-    """The card, or cards, of a version by name, type/name, or id; markdown. Raises CandlecastUserError."""
+    """The cards of a version, found by name, type/name or id, as markdown. Raises CandlecastUserError."""
     model_type, _, name = version.rpartition("/")
     if model_type and model_type not in MODEL_TYPES:
         raise CandlecastUserError(
-            f"{model_type!r} is no type of version", f"Types are {', '.join(MODEL_TYPES)}, as in lgbm/20261122T170312Z."
+            f"{model_type!r} is not a model type",
+            f"Use one of {', '.join(MODEL_TYPES)}, for example lgbm/20261122T170312Z.",
         )
     known: list[str] = []
     cards: list[Card] = []
@@ -52,22 +53,22 @@ def describe_version(version: str, models: Path = Path("models"), url: str | Non
             except psycopg.Error as error:
                 raise explain(error) from error
     except CandlecastUserError as error:
-        print_error(CandlecastUserError(f"{error.message}: looking under {models} alone"))
+        print_error(CandlecastUserError(f"{error.message}: searching only under {models}"))
     cards = cards or from_disk(models, name, model_type or None)
     if not cards:
         names = list(dict.fromkeys([*known, *_folders(models)]))
         raise CandlecastUserError(
-            f"there is no version {version!r}, neither in the database nor under {models}",
-            f"There are: {', '.join(names)}." if names else "There are none: candlecast train makes one.",
+            f"there is no version {version!r} in the database or under {models}",
+            f"Choose one of: {', '.join(names)}." if names else "There are no versions. Run candlecast train.",
         )
     return "\n\n".join(render(one) for one in cards)
 
 
 def from_database(connection: psycopg.Connection, name: str, model_type: str | None) -> list[Card]:
-    """Cards of what model_versions has under that name or id: a pair with its ensembles is one card."""
+    """Cards of the rows of model_versions with that name or id. A pair and its ensembles are one card."""
     wanted = {"name": name, "type": None if model_type == "ensemble" else model_type}
     rows = connection.execute(_VERSIONS, wanted).fetchall()
-    named = [row for row in rows if row[3] == name] or rows  # a name goes before an id
+    named = [row for row in rows if row[3] == name] or rows  # a name takes precedence over an id
     cards = []
     for symbol in dict.fromkeys(row[2] for row in named):
         found = {row[1]: row for row in named if row[2] == symbol}
@@ -85,7 +86,7 @@ def from_database(connection: psycopg.Connection, name: str, model_type: str | N
 
 
 def from_disk(models: Path, name: str, model_type: str | None) -> list[Card]:
-    """The same of the folders models/<type>/<name>, by their facts.json; what is unreadable is passed over."""
+    """Cards of the folders models/<type>/<name>, from their facts.json. Unreadable files are skipped."""
     if not name or Path(name).name != name:
         return []
     folders = {key: models / key / name for key in MODEL_TYPES if model_type in (None, key)}
@@ -94,7 +95,7 @@ def from_disk(models: Path, name: str, model_type: str | None) -> list[Card]:
         own, folder = facts["ensemble"], folders["ensemble"]
         parts = {key: _facts(models / key / own[key]["version"]) for key in ("mamba", "lgbm")}
         vectors = len(own["golden"]["windows"])
-        joined = Joined(own["mamba_weight"], _calibration(folder), vectors, "a folder", own)
+        joined = Joined(own["mamba_weight"], _calibration(folder), vectors, "from disk", own)
         versions = {key: part for key, part in parts.items() if part}
         return [Card(f"ensemble {name} of {own['symbol']}", str(folder), versions, [joined])]
     return [Card(f"{key} {name} of {one['symbol']}", str(folders[key]), {key: one}) for key, one in facts.items()]

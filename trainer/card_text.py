@@ -1,4 +1,4 @@
-"""A card as markdown: tables in columns, numbers with their intervals, and what is not recorded said to be so."""
+"""A card as markdown: aligned tables, numbers with their intervals, and a note for each fact that is not recorded."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,24 +11,24 @@ from candlecast.core.windows import HORIZONS
 
 NAMES = {"lgbm": "LightGBM", "mamba": "Mamba", "ensemble": "ensemble"}
 PARTS = ("training", "validation", "test")
-#: Parameters that are a protocol of the training, not a choice.
-_PROTOCOL = ("validation_losses",)
+#: Entries of ``params`` that are a training log, not a parameter.
+_TRAINING_LOG = ("validation_losses",)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A pair's own: its weight and calibration, in the database with an id and a state."""
+    """An ensemble: weight, calibration, number of test vectors and, from the database, id and state."""
 
     weight: float | None
     calibration: dict[str, Any] | None
     vectors: int | None
     state: str
-    facts: dict[str, Any] = field(default_factory=dict)  #: of its folder, where that is what was read
+    facts: dict[str, Any] = field(default_factory=dict)  #: from its folder; empty if it was read from the database
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of one training: its versions' facts by type, and the ensembles that join them."""
+    """One training: the facts of its versions by type, and the ensembles of these versions."""
 
     title: str
     source: str
@@ -71,8 +71,8 @@ def _data(facts: Mapping[str, Any]) -> str:
     ]
     table = _table(("part", "minutes", "first candle", "last candle"), rows, "lrll") if rows else ""
     learned = (
-        f"Weights, early stopping and calibration saw {_time(facts.get('training_from'))} to "
-        f"{_time(facts.get('training_to'))}; nothing was refitted on the test part."
+        f"Weights, early stopping and calibration used {_time(facts.get('training_from'))} to "
+        f"{_time(facts.get('training_to'))}. Nothing was refitted on the test part."
     )
     return "\n\n".join(filter(None, (table, learned)))
 
@@ -93,13 +93,16 @@ def _measured(metrics: Mapping[str, Any]) -> str:
             rows.append((f"{horizon} min", "no change", "", "", "", _bp(base["rmse_of_zero"])))
     if not rows:
         return ""
-    heading = ("horizon", "forecast", "minutes", "direction right, %", "top tenth", "rmse, bp")
-    note = "In brackets 95 % intervals (Newey-West); top tenth: the strongest forecasts; rmse of log returns."
+    heading = ("horizon", "forecast", "minutes", "direction accuracy, %", "top tenth", "rmse, bp")
+    note = (
+        "In brackets: 95 % intervals (Newey-West). Top tenth: accuracy of the 10 % strongest forecasts. "
+        "Rmse is of log returns."
+    )
     return f"{_table(heading, rows, 'llrlrr')}\n\n{note}"
 
 
 def _describe_calibrated(metrics: Mapping[str, Any]) -> str:
-    """Of the ensemble: probabilities and intervals on the test part."""
+    """The ensemble's probabilities and intervals on the test part."""
     rows = []
     for horizon, one in (metrics.get("calibrated") or {}).items():
         low, high = (f"{100 * end:.2f}" for end in one["perfect_calibration"])
@@ -113,7 +116,7 @@ def _describe_calibrated(metrics: Mapping[str, Any]) -> str:
                 f"{100 * held['value']:.1f} [{100 * held['low']:.1f}, {100 * held['high']:.1f}]",
             )
         )
-    heading = ("horizon", "Brier", "calibration error, %", "if perfect", "interval holds, %")
+    heading = ("horizon", "Brier", "calibration error, %", "if perfectly calibrated", "interval coverage, %")
     return _table(heading, rows, "lrrrr") if rows else ""
 
 
@@ -124,25 +127,25 @@ def _ensemble_title(joined: Joined) -> str:
 def _ensemble(joined: Joined, facts: Mapping[str, Any]) -> str:
     fit = (facts.get("metrics") or {}).get("weight") or (joined.facts.get("params") or {}).get("weight") or {}
     if joined.calibration is None or joined.weight != fit.get("weight"):
-        fit = {}  # joined by hand: the fit, and what was measured above, is another weight's
-    weight = "as ml_settings says" if joined.weight is None else f"{joined.weight:.4g}"
+        fit = {}  # created by hand with another weight: the fit and the scores above do not apply
+    weight = "from ml_settings" if joined.weight is None else f"{joined.weight:.4g}"
     lines = [f"- Mamba's weight: {weight}" + (f" [{fit['low']:.2f}, {fit['high']:.2f}]" if fit else "")]
     if fit:
         lines.append(
-            f"- What Mamba adds to LightGBM on validation rows: {1e4 * fit['gain']:.2f} "
-            f"[{1e4 * fit['gain_low']:.2f}, {1e4 * fit['gain_high']:.2f}] nats of log loss in 10,000 directions"
+            f"- Gain of Mamba over LightGBM alone on validation rows: {1e4 * fit['gain']:.2f} "
+            f"[{1e4 * fit['gain_low']:.2f}, {1e4 * fit['gain_high']:.2f}] nats of log loss per 10,000 directions"
         )
     calibration = joined.calibration
     if calibration is None:
-        return "\n".join([*lines, "- Uncalibrated: no probabilities, no prediction intervals"])
+        return "\n".join([*lines, "- Not calibrated: no probabilities, no prediction intervals"])
     probability, interval = calibration["probability"], calibration["interval"]
     lines.append(
-        f"- Calibration, on {calibration['rows']:,} validation minutes of {_time(calibration['from'])} to "
+        f"- Calibration on {calibration['rows']:,} validation minutes, {_time(calibration['from'])} to "
         f"{_time(calibration['to'])}: {_probability(probability)}"
     )
     widths = ", ".join(f"{width:.3f}" for width in interval["half_width"])
     lines.append(
-        f"- Prediction interval, {100 * interval['level']:g} %: plus and minus {widths} scaled returns "
+        f"- Prediction interval, {100 * interval['level']:g} %: plus or minus {widths} scaled returns "
         f"at {_horizons()} minutes"
     )
     return "\n".join(lines)
@@ -156,7 +159,7 @@ def _probability(probability: Mapping[str, Any]) -> str:
 
 def _parameters(facts: Mapping[str, Any]) -> str:
     params = facts.get("params") or {}
-    pairs = {key: value for key, value in _flat(params) if key not in _PROTOCOL}
+    pairs = {key: value for key, value in _flat(params) if key not in _TRAINING_LOG}
     return "\n".join(f"- {plain(key)}: {plain(value)}" for key, value in pairs.items())
 
 
@@ -173,40 +176,39 @@ def _features(facts: Mapping[str, Any], versions: Mapping[str, Mapping[str, Any]
     parts = [textwrap.fill(", ".join(names), 100), f"Feature hash: {plain(facts.get('feature_hash'))}"]
     if versions:
         lines = [f"- {NAMES[key]}: {_distribution(own.get(FIELD))}" for key, own in versions.items()]
-        parts.append("What drift is measured against:\n\n" + "\n".join(lines))
+        parts.append("Reference for drift:\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
 
 def _distribution(seen: Mapping[str, Any] | None) -> str:
     if seen is None:
-        return "nothing, so it is not measured: this version was trained before a distribution was kept"
-    return (
-        f"quantiles 1/{STEPS} apart of {seen['rows']:,} training minutes, and {seen['days']} training days beside them"
-    )
+        return "none, so drift is not measured: this version was trained before distributions were recorded"
+    return f"quantiles 1/{STEPS} apart of {seen['rows']:,} training minutes, and of {seen['days']} single training days"
 
 
 def _test_vectors(card: Card) -> str:
     lines = []
     for key, own in card.versions.items():
         count = len((own.get("golden") or {}).get("windows") or [])
-        lines.append(f"- {NAMES[key]}: {count} raw windows with the scaled returns that they must give")
+        lines.append(f"- {NAMES[key]}: {count} raw windows with the expected scaled returns")
     lines += [
-        f"- Ensemble ({plain(one.state)}): {one.vectors} raw windows with returns, probabilities and intervals"
+        f"- Ensemble ({plain(one.state)}): {one.vectors} raw windows with expected returns, probabilities and intervals"
         for one in card.ensembles
         if one.vectors
     ]
-    return "\n".join([*lines, "", "The database runs them before it serves a version, and refuses it beyond 1e-5."])
+    note = "The database runs them before it serves a version, and rejects a version that differs by more than 1e-5."
+    return "\n".join([*lines, "", note])
 
 
 def _limits(facts: Mapping[str, Any]) -> str:
-    limits = facts.get("limits") or ["not recorded: this version is older than the list"]
+    limits = facts.get("limits") or ["not recorded: this version was trained before limits were recorded"]
     return "\n".join(f"- {plain(limit)}" for limit in limits)
 
 
 def _made_with(facts: Mapping[str, Any], versions: Mapping[str, Mapping[str, Any]]) -> str:
     libraries = facts.get("libraries") or {}
     lines = [f"- libraries: {', '.join(f'{plain(name)} {plain(one)}' for name, one in sorted(libraries.items()))}"]
-    lines.append(f"- commit: {plain(facts.get('git_commit') or 'none: it was not run from a clone')}")
+    lines.append(f"- commit: {plain(facts.get('git_commit') or 'not recorded: training did not run in a git clone')}")
     for key, own in versions.items():
         files = sorted((own.get("files") or {}).items())
         lines += [
@@ -220,7 +222,7 @@ def _section(title: str, text: str) -> str:
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> str:
-    """A markdown table whose columns line up; ``sides``: l or r for each."""
+    """A markdown table with aligned columns. ``sides``: l or r for each column."""
     lines = [tuple(map(plain, line)) for line in (heading, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading))]
 
@@ -236,7 +238,7 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]], sides: str) ->
 
 
 def _time(text: object) -> str:
-    """2026-11-22 17:03 UTC, of an ISO time in UTC."""
+    """An ISO time in UTC as 2026-11-22 17:03 UTC."""
     return f"{plain(text)[:16].replace('T', ' ')} UTC" if text else "not recorded"
 
 

@@ -1,6 +1,6 @@
-"""``candlecast evaluate``: how good are the forecasts, on rows that nothing that was trained had seen?
+"""``candlecast evaluate``: how good the forecasts are on out-of-sample rows.
 
-Reads the candles, looks for look-ahead, trains anew for each fold, and writes tables, evaluation.json and plots.
+Reads the candles, checks for look-ahead, trains a new pair for each fold, and writes tables, evaluation.json and plots.
 """
 
 import json
@@ -32,20 +32,20 @@ from candlecast.trainer.models import artifacts
 from candlecast.trainer.models.training import Stage, TrainingOptions
 
 RESULT = "evaluation.json"
-#: Of a run on shuffled labels: beside the real figures, never over them.
+#: Result of a run on shuffled labels. A separate file, so that it does not overwrite the real figures.
 SHUFFLED_RESULT = "shuffled.json"
-#: Trainings on shuffled labels whose spread gives an interval.
+#: Trainings on shuffled labels that an interval needs at least.
 MIN_TRAININGS = 4
 LIBRARIES = (*artifacts.LIBRARIES, "matplotlib", "statsmodels")
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What an evaluation may choose. Times are aware; ``test_from`` is where the first test part begins.
+    """Options of an evaluation. Times are timezone-aware; ``test_from`` is the start of the first test part.
 
-    With ``fold`` that one alone is trained and measured, and its results go to a folder of their own inside.
-    With ``shuffled_runs`` so many runs are trained on shuffled labels instead, with seeds from ``training.seed`` on.
-    ``output`` is the folder for all results; by default evaluations/TIME-SYMBOL.
+    ``fold`` trains and measures only that fold, and writes the results to a subfolder of its own.
+    ``shuffled_runs`` is the number of runs on shuffled labels, with seeds from ``training.seed`` on; 0: real labels.
+    ``output`` is the folder for all results, by default evaluations/TIME-SYMBOL.
     """
 
     from_time: datetime | None = None
@@ -73,8 +73,8 @@ def evaluate(symbol: str, options: EvaluateOptions, database_url: str | None) ->
     out.print(folds_table(dataset, splits))
     until = datetime.fromtimestamp(dataset.open_time[-1] + MINUTE_SECONDS, UTC)
     out.print(
-        f"Results go to {plain(folder)}; if interrupted, the same with --output-dir {plain(folder)} and "
-        f"--to {until:%Y-%m-%dT%H:%M} goes on there.",
+        f"Results go to {plain(folder)}. To resume after an interruption, add --output-dir {plain(folder)} "
+        f"--to {until:%Y-%m-%dT%H:%M} to the same command.",
         soft_wrap=True,
     )
     about = _describe_run(dataset, guarded, options)
@@ -84,25 +84,25 @@ def evaluate(symbol: str, options: EvaluateOptions, database_url: str | None) ->
     except OSError as error:
         raise CandlecastUserError(
             f"{plain(folder)} cannot be written: {error.strerror or error}",
-            "Make room there, or name another folder with --output-dir.",
+            "Free disk space, fix the permissions, or name another folder with --output-dir.",
         ) from error
 
 
 def _check(options: EvaluateOptions) -> None:
     if options.fold is not None and options.fold > options.folds:
         raise CandlecastUserError(
-            f"there is no fold {options.fold} of {options.folds}", "Folds are numbered from 1; see --folds."
+            f"there is no fold {options.fold} of {options.folds}", "Folds are numbered from 1. See --folds."
         )
     trainings = options.shuffled_runs * (options.folds if options.fold is None else 1)
     if 0 < trainings < MIN_TRAININGS:
         raise CandlecastUserError(
-            f"trainings on shuffled labels: {trainings}; so few do not say how much they differ",
-            f"Raise --shuffle-labels or --folds: runs times folds are to be at least {MIN_TRAININGS}, better 12.",
+            f"{trainings} trainings on shuffled labels are too few for an interval",
+            f"Raise --shuffle-labels or --folds: runs times folds must be at least {MIN_TRAININGS}, better 12.",
         )
 
 
 def _describe_run(dataset: Dataset, guarded: int, options: EvaluateOptions) -> dict[str, Any]:
-    """What both documents say of the run itself."""
+    """Facts about the run for both documents."""
     return {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": artifacts.git_commit(),
@@ -159,20 +159,20 @@ def _measure(
 
 
 def describe_shuffled(document: dict[str, Any]) -> str:
-    """Whether anything was predicted that could not be."""
+    """Whether a forecast of shuffled labels is better than chance, which would show a leak."""
     trainings = sum(len(one["folds"]) for one in document["runs"])
-    held = [name for name, holds in document["holds"].items() if holds]
-    strayed = [name for name, holds in document["holds"].items() if not holds]
-    said = f"Means of {trainings} trainings; the intervals are of {100 * document['level']:.0f} % (Bonferroni). "
-    if held:
-        said += f"At every horizon they hold 50 %: {', '.join(held)}. "
-    if strayed:
-        said += f"Not at every horizon: {', '.join(strayed)}: look for what the rows know of their labels."
-    return said.strip()
+    passed = [name for name, holds in document["holds"].items() if holds]
+    failed = [name for name, holds in document["holds"].items() if not holds]
+    text = f"Means of {trainings} trainings with {100 * document['level']:.0f} % intervals (Bonferroni). "
+    if passed:
+        text += f"The interval contains 50 % at every horizon: {', '.join(passed)}. "
+    if failed:
+        text += f"It does not at every horizon: {', '.join(failed)}. Check whether the features leak their labels."
+    return text.strip()
 
 
 def _read(symbol: str, options: EvaluateOptions, database_url: str | None) -> tuple[Dataset, int]:
-    """The dataset, and on how many rows the look-ahead guard found nothing."""
+    """The dataset, and the number of rows that the look-ahead guard checked."""
     err = console(stderr=True)
     with connect(database_url) as connection:
         try:

@@ -1,9 +1,9 @@
-"""A trained pair as three versions under ``models/``, measured on the test part as the files that are served.
+"""Exports a trained pair and its ensemble to ``models/``, and measures the exported files on the test part.
 
     dataset = build_dataset(...)          # or read_dataset(connection, "BTCUSDT")
     result = train_and_export(dataset, Path("models"), TrainingOptions())
 
-What was measured is what ships: no model is refitted on the test rows afterwards.
+The measured files are the published ones: no model is refitted on the test rows afterwards.
 """
 
 from collections.abc import Mapping
@@ -31,39 +31,39 @@ from candlecast.trainer.evaluation.held_out import (
     score_forecast,
 )
 from candlecast.trainer.models import artifacts
-from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.export_mamba import check_exported_files, to_onnx, to_torchscript
 from candlecast.trainer.models.fit_normalization import to_json
 from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
 from candlecast.trainer.models.training import Pair, Stage, TrainingOptions, quiet, train_pair
 
-#: Windows of the validation part on which the exported files of Mamba must agree.
+#: Number of validation windows on which the exported files of Mamba must agree with the trained model.
 PARITY_WINDOWS = 1_000
-#: What a card says to whoever relies on a version.
+#: Known limits of a version, for its card.
 LIMITS = (
-    "It says direction: the size of predicted_close is a mapping of its probability; see its rmse beside no change.",
-    "Right little more often than not, before costs: a fee of a few basis points a side takes more than it earns.",
-    "A short training (under about 30 days) gives probabilities that stay too near a half.",
-    "Learned from one symbol on one exchange in its training window; another market, or a later one, may differ.",
-    "Probabilities and intervals are calibrated on the validation part; a change of regime since then is not in them.",
-    "The interval is scaled by the last 30 minutes' volatility: news that comes within the horizon is wider.",
-    "Minutes whose price does not change count as neither up nor down.",
+    "It forecasts direction. The size of predicted_close follows from the probability: compare rmse with no change.",
+    "Direction accuracy is a little above 50 %, before costs. A fee of a few basis points per side exceeds the return.",
+    "A short training range (under about 30 days) gives probabilities that are too close to 0.5.",
+    "Trained on one symbol of one exchange in one time range. Other markets and later times may differ.",
+    "Probabilities and intervals are calibrated on the validation part. They do not reflect later regime changes.",
+    "The interval is scaled by the volatility of the last 30 minutes. News within the horizon can exceed it.",
+    "Minutes without a price change count as neither up nor down.",
 )
 
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """Scores on the test part, of the exported files."""
+    """Scores of the exported files on the test part."""
 
     lgbm: list[HorizonScore]
     mamba: list[HorizonScore]
     ensemble: list[HorizonScore]
     baselines: list[Baseline]
-    calibrated: dict[str, Any]  #: by horizon: Brier score, calibration error, what the interval holds
+    calibrated: dict[str, Any]  #: by horizon: Brier score, calibration error, interval coverage
 
 
 @dataclass(frozen=True)
 class ExportedPair:
-    """The three folders and how good what is in them is."""
+    """The three folders, and the scores of their files."""
 
     mamba_folder: Path
     lgbm_folder: Path
@@ -74,7 +74,7 @@ class ExportedPair:
 
 
 def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, stage: Stage = quiet) -> ExportedPair:
-    """Split, train, export, measure, write ``models/{mamba,lgbm}/<version>``. Raises CandlecastUserError."""
+    """Split, train, export, measure, write ``models/{mamba,lgbm,ensemble}/<version>``. Raises CandlecastUserError."""
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time, options.test_from))
     pair = train_pair(dataset, split, options, stage)
     return export_pair(dataset, split, pair, models, options, stage)
@@ -83,7 +83,7 @@ def train_and_export(dataset: Dataset, models: Path, options: TrainingOptions, s
 def export_pair(
     dataset: Dataset, split: Split, pair: Pair, models: Path, options: TrainingOptions, stage: Stage = quiet
 ) -> ExportedPair:
-    """Export both models, measure the files by the code that serves them, write both versions and their ensemble."""
+    """Export both models, measure the files with the serving code, and write both versions and their ensemble."""
     mamba_files, lgbm_files = _mamba_files(pair), _lgbm_files(pair)
     _check_parity(dataset, split, pair, mamba_files)
     lgbm_output = {"kind": "probability", "scale": pair.magnitude.tolist()}
@@ -173,10 +173,10 @@ def _lgbm_files(pair: Pair) -> dict[str, bytes]:
 
 
 def _check_parity(dataset: Dataset, split: Split, pair: Pair, files: Mapping[str, bytes]) -> None:
-    """Hold both files of Mamba to the trained model, on windows spread over the validation part."""
+    """Compare both files of Mamba with the trained model, on windows spread over the validation part."""
     spread = np.linspace(0, len(split.validation) - 1, PARITY_WINDOWS).astype(np.int64)
     (windows,) = normalize_windows(dataset, split.validation[spread], pair.normalization, PARITY_WINDOWS)
-    check_twins(pair.mamba, files["mamba.pt"], files["mamba.onnx"], windows)
+    check_exported_files(pair.mamba, files["mamba.pt"], files["mamba.onnx"], windows)
 
 
 def _mamba_params(pair: Pair, options: TrainingOptions) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _shared_facts(dataset: Dataset, split: Split, pair: Pair, report: HeldOutSco
         "symbol": dataset.symbol,
         "features": list(FEATURES),
         "feature_hash": FEATURE_HASH,
-        # What the weights and their early stopping saw: the training and the validation part.
+        # The weights and their early stopping use the training and the validation part.
         "training_from": parts["training"]["from"],
         "training_to": parts["validation"]["to"],
         "trained_at": datetime.now(UTC).isoformat(),
@@ -220,7 +220,7 @@ def _shared_facts(dataset: Dataset, split: Split, pair: Pair, report: HeldOutSco
 
 
 def _own_facts(model_type: str, scores: list[HorizonScore]) -> dict[str, Any]:
-    """Of the model itself: accuracy at one minute, and rmse over the five horizons' log returns."""
+    """The model's type, accuracy at one minute, and rmse over the log returns of all horizons."""
     return {
         "model_type": model_type,
         "accuracy_1m": scores[0].accuracy,

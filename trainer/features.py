@@ -1,9 +1,9 @@
-"""The features in NumPy: the reference that the SQL of ``features_between`` is held against.
+"""The features in NumPy: the reference for tests of the SQL function ``features_between``.
 
     open_time, matrix = compute_features({"open_time": seconds, "open": ..., "close": ..., ...})
 
-Nothing in production runs this; the models read ``features_1m``. It is written from the definitions, window by
-window and in two passes where a mean is taken off, so that it shares neither text nor algorithm with the SQL.
+The database does not run this; the models read ``features_1m``. It is written from the definitions, window by
+window, with two passes where a mean is subtracted, so that it shares neither code nor algorithm with the SQL.
 
 Sources: R. Roll, "A Simple Implicit Measure of the Effective Bid-Ask Spread in an Efficient Market", Journal of
 Finance 39(4), 1984; J. W. Wilder, "New Concepts in Technical Trading Systems", 1978.
@@ -14,31 +14,30 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.core.feature_names import FEATURES
 from candlecast.core.windows import FEATURE_WINDOW, whole_windows
 
-Floats = NDArray[np.float64]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-#: An autocorrelation this near to 0 is rounding, not a spread: its square root would make 1e-16 into 1e-8.
+#: An autocorrelation this close to 0 is a rounding error, not a spread: its square root would turn 1e-16 into 1e-8.
 NO_AUTOCORRELATION = 1e-6
 
 
-def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], Floats]:
+def compute_features(candles: Mapping[str, np.ndarray]) -> tuple[np.ndarray, Floats]:
     """Compute the features of one symbol's candles.
 
-    ``candles``: arrays of one length n; ``open_time`` in epoch seconds, ascending; ``RAW_COLUMNS`` as float64, with
-    ``spread_bps`` NaN where there is none. Gaps are allowed: a row exists only where 150 candles lie a minute apart.
+    ``candles``: arrays of equal length n; ``open_time`` in epoch seconds, ascending; ``RAW_COLUMNS`` as float64, with
+    ``spread_bps`` NaN if unknown. Gaps are allowed: a row exists only where 150 candles are one minute apart.
 
     Returns the rows' open_time (m,) and their features (m, features) in the order of ``FEATURES``.
-    Raises ValueError where a column is missing, the lengths differ, or the times don't ascend.
+    Raises ValueError if a column is missing, the lengths differ, or the times are not ascending.
     """
     open_time, raw = _check_candles(candles)
     if len(open_time) < FEATURE_WINDOW:
         return np.empty(0, np.int64), np.empty((0, len(FEATURES)))
-    ends = np.arange(FEATURE_WINDOW - 1, len(open_time))  # rows that have 150 candles, whole or not
+    ends = np.arange(FEATURE_WINDOW - 1, len(open_time))  # rows with 150 candles, with or without gaps
     whole = whole_windows(open_time, FEATURE_WINDOW) - ends[0]
 
     columns = _columns(raw, ends)
@@ -46,26 +45,26 @@ def compute_features(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.in
     return open_time[ends][whole], matrix
 
 
-def _check_candles(candles: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], dict[str, Floats]]:
+def _check_candles(candles: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, Floats]]:
     missing = [name for name in ("open_time", *RAW_COLUMNS) if name not in candles]
     if missing:
-        raise ValueError(f"candles lack the columns {', '.join(missing)}: pass open_time and RAW_COLUMNS")
+        raise ValueError(f"candles have no columns {', '.join(missing)}: pass open_time and RAW_COLUMNS")
     open_time = np.asarray(candles["open_time"], np.int64)
     raw = {name: np.asarray(candles[name], np.float64) for name in RAW_COLUMNS}
     for name, values in raw.items():
         if values.shape != open_time.shape:
-            raise ValueError(f"{name} has shape {values.shape}, open_time {open_time.shape}: pass one value a candle")
+            raise ValueError(f"{name} has shape {values.shape}, open_time {open_time.shape}: pass one value per candle")
     descending = np.flatnonzero(np.diff(open_time) <= 0)
     if len(descending):
         at = int(open_time[descending[0] + 1])
-        raise ValueError(f"open_time {at} does not come after the one before it: sort one symbol's candles by time")
+        raise ValueError(f"open_time {at} is not after the previous one: sort one symbol's candles by time")
     return open_time, raw
 
 
-def _columns(raw: dict[str, Floats], ends: NDArray[np.intp]) -> dict[str, Floats]:
-    """Every feature at the candles ``ends``. Rows whose window crosses a gap are computed and dropped by the caller."""
+def _columns(raw: dict[str, Floats], ends: np.ndarray) -> dict[str, Floats]:
+    """All features at the candles ``ends``. The caller drops rows whose window crosses a gap."""
     close, high, low, volume = raw["close"], raw["high"], raw["low"], raw["volume"]
-    log_return = _log_return(close, 1)  # [0] is NaN: nothing before it
+    log_return = _log_return(close, 1)  # [0] is NaN: it has no previous close
     columns = {name: raw[name][ends] for name in RAW_COLUMNS}
     columns["spread_bps"] = np.where(
         np.isnan(columns["spread_bps"]), _roll_spread_bps(log_return)[ends], columns["spread_bps"]
@@ -88,7 +87,7 @@ def _columns(raw: dict[str, Floats], ends: NDArray[np.intp]) -> dict[str, Floats
 
 
 def _last(values: Floats, length: int) -> Floats:
-    """(n,) -> (n, length): the last ``length`` values at each, oldest first; NaN where there are fewer."""
+    """(n,) -> (n, length): the last ``length`` values at each position, oldest first; NaN where there are fewer."""
     windows: Floats = sliding_window_view(np.concatenate([np.full(length - 1, np.nan), values]), length)
     return windows
 
@@ -99,29 +98,29 @@ def _ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
 
 
 def _log_return(close: Floats, minutes: int) -> Floats:
-    """ln(close[t] / close[t - minutes]); NaN at the first ``minutes``."""
+    """ln(close[t] / close[t - minutes]); NaN at the first ``minutes`` positions."""
     result = np.full_like(close, np.nan)
     result[minutes:] = np.log(close[minutes:] / close[:-minutes])
     return result
 
 
 def _decayed_sum(values: Floats, decay: float, length: int) -> Floats:
-    """Sum over k in [0, length) of decay^k * values[t - k]; NaN where there are fewer values. Adds only."""
+    """Sum over k in [0, length) of decay^k * values[t - k]; NaN where there are fewer values. No subtraction."""
     result = np.full_like(values, np.nan)
     result[length - 1 :] = np.convolve(values, decay ** np.arange(length), mode="valid")
     return result
 
 
 def _exponential_mean(close: Floats, span: int) -> Floats:
-    """Mean of the last 150 closes, the one k minutes back weighted by (1 - 2 / (span + 1))^k."""
+    """Mean of the last 150 closes; the close k minutes back has the weight (1 - 2 / (span + 1))^k."""
     decay = 1 - 2 / (span + 1)
     return _decayed_sum(close, decay, FEATURE_WINDOW) / float(np.sum(decay ** np.arange(FEATURE_WINDOW)))
 
 
 def _rsi(close: Floats, span: int) -> Floats:
-    """Wilder's (1978) index as a fraction, G / (G + L), over the 149 changes in the window; 0.5 where none is not 0.
+    """Wilder's (1978) index as a fraction, G / (G + L), over the 149 changes in the window; 0.5 if all changes are 0.
 
-    The weights' sum is the same in Wilder's two means and cancels.
+    The sum of the weights is the same in Wilder's two means and cancels out.
     """
     change, decay = np.diff(close), 1 - 1 / span
     gains = _decayed_sum(np.maximum(change, 0), decay, FEATURE_WINDOW - 1)
@@ -130,9 +129,9 @@ def _rsi(close: Floats, span: int) -> Floats:
 
 
 def _roll_spread_bps(log_return: Floats) -> Floats:
-    """Roll's (1984) effective spread, 20000 * sqrt(-c), from the covariance c of 30 returns with the ones before them.
+    """Roll's (1984) effective spread, 20000 * sqrt(-c). c is the covariance of 30 returns with their previous returns.
 
-    0 where c is not negative, or within ``NO_AUTOCORRELATION`` of 0 relative to the variances.
+    0 if c is not negative, or within ``NO_AUTOCORRELATION`` of 0 relative to the variances.
     """
     returns = _last(log_return, 30)
     earlier = np.concatenate([np.full((1, 30), np.nan), returns[:-1]])

@@ -1,13 +1,13 @@
-"""The gate of `candlecast retrain`: what is no better than the majority class is not published.
+"""The gate of `candlecast retrain`: only an ensemble that is better than the majority class is published.
 
-    verdict = judge(scaled_forecast, returns)
+    verdict = compare_with_majority(scaled_forecast, returns)
     verdict.passed, verdict.reason()
 
-Both arrays are of the test part, (minutes, 5), in time order. A price that did not move has no direction and does not
-count. The majority class is, per horizon, the direction that the test part itself had more often: known only in
-hindsight, so that no constant forecast is better. The ensemble passes where its share of right directions lies above
-the majority's at one minute, and over all horizons together. Intervals are shown, not asked for: over a week a true
-edge of one point is two standard errors, and on test an ensemble is still judged minute by minute.
+Both arrays are of the test part, (minutes, 5), in time order. Returns of 0 have no direction and do not count.
+The majority class is, per horizon, the more frequent direction of the test part itself. It is known only in hindsight,
+so no constant forecast is better. The ensemble passes if its direction accuracy is above the majority's at one minute
+and over all horizons together. The intervals are shown but do not decide: over a week, a true difference of one point
+is only two standard errors, and the A/B test compares the ensemble again, minute by minute.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ from candlecast.trainer.evaluation.intervals import Estimate, mean_estimate
 
 @dataclass(frozen=True)
 class MajorityComparison:
-    """Shares of right directions over the same minutes, with 95 % intervals, and their difference minute by minute."""
+    """Direction accuracies over the same minutes and their paired difference, with 95 % intervals."""
 
     ensemble: Estimate
     majority: Estimate
@@ -29,7 +29,7 @@ class MajorityComparison:
 
     @property
     def passed(self) -> bool:
-        """Whether the ensemble is above; a NaN, where nothing moved, is not."""
+        """Whether the ensemble is better. False if the price never moved (NaN)."""
         return self.difference.value > 0
 
 
@@ -55,11 +55,11 @@ class Verdict:
         )
 
     def document(self) -> dict[str, Any]:
-        """As training_runs.metrics holds it: shares, not percent."""
+        """The figures for training_runs.metrics: shares, not percent."""
         return asdict(self) | {"passed": self.passed}
 
 
-def judge(scaled_forecast: np.ndarray, returns: np.ndarray) -> Verdict:
+def compare_with_majority(scaled_forecast: np.ndarray, returns: np.ndarray) -> Verdict:
     """Compare forecasts (minutes, 5) with actual log returns (minutes, 5)."""
     moved = returns != 0
     up = returns > 0

@@ -1,9 +1,9 @@
-"""``candlecast predict``: the database's forecasts without a database: candles from files, models from a folder.
+"""``candlecast predict``: forecasts without a database, from candle files and a models folder.
 
     candlecast predict --artifacts models/ensemble/20261122T170312Z --last 5 BTCUSDT-1m-2026-04.zip
 
-Features by their reference (`trainer/features.py`), models and rows by the server's own code, so the numbers are
-those of ``predict_range()``, to 1e-5 in scaled returns.
+The reference (`trainer/features.py`) computes the features, the server's code runs the models. So the results equal
+those of ``predict_range()`` up to 1e-5 in scaled returns.
 """
 
 import csv
@@ -29,7 +29,7 @@ from candlecast.server.model_loader import load_lgbm, load_mamba
 from candlecast.trainer.features import compute_features
 from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
-#: Windows that the models get at once, as in the server.
+#: Windows per model call, as in the server.
 BATCH = 128
 
 
@@ -43,15 +43,15 @@ def predict(
     last: int | None = None,
     min_confidence: float = 0.0,
 ) -> int:
-    """Write a forecast for every candle_time in [from_time, to_time), or the last ones, as CSV; returns how many.
+    """Write a forecast for every candle_time in [from_time, to_time), or for the last N, as CSV. Returns their number.
 
-    Columns as ``predict_range`` gives them; ensemble_id is empty, for no database gave one. Minutes without a whole
-    window are skipped. Raises CandlecastUserError.
+    The columns are those of ``predict_range``; ensemble_id is empty. Minutes without a complete window are skipped.
+    Raises CandlecastUserError.
     """
     try:
         ensemble, trained_on = load_exported_ensemble(artifacts)
         symbol, candles = read_candles(files, symbol, trained_on)
-        with np.errstate(divide="ignore", invalid="ignore"):  # told by name below
+        with np.errstate(divide="ignore", invalid="ignore"):  # _check_finite reports them below
             open_time, features = compute_features(candles)
         _check_finite(open_time, features)
         ends = whole_windows(open_time)
@@ -60,9 +60,9 @@ def predict(
         ends = ends[-last:] if last else ends
         if not len(ends):
             raise CandlecastUserError(
-                f"nothing can be predicted from these {len(candles['open_time']):,} candles of {symbol}",
-                f"A prediction reads {LOOKBACK} candles a minute apart, its own the last: name more files, "
-                "in which none is missing, or widen --from and --to.",
+                f"no prediction is possible from these {len(candles['open_time']):,} candles of {symbol}",
+                f"A prediction needs {LOOKBACK} candles without a gap up to its candle_time. Name more files "
+                "or files without gaps, or widen --from and --to.",
             )
         rows = _rows(ensemble, symbol, open_time, features, ends, min_confidence)
         with output.open("w", newline="") if isinstance(output, Path) else nullcontext(output) as stream:
@@ -71,25 +71,25 @@ def predict(
             writer.writerows([_text(value) for value in row] for row in rows)
     except CandlecastError as error:
         raise CandlecastUserError(" ".join(filter(None, (error.message, error.detail))), error.hint) from error
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         return 0
     except OSError as error:
-        raise CandlecastUserError(f"the forecasts cannot be written: {error}", "Name another file.") from None
+        raise CandlecastUserError(f"the forecasts cannot be written: {error}", "Name another output file.") from None
     return len(ends)
 
 
 def load_exported_ensemble(folder: Path) -> tuple[Ensemble, str]:
-    """The ensemble of ``models/ensemble/<version>`` as the server would load it, and its symbol.
+    """Load the ensemble of ``models/ensemble/<version>`` like the server, and its symbol.
 
-    Mamba by ONNX Runtime, as where the server's ``mamba_runtime`` is 'auto'. Raises CandlecastUserError, and the
-    errors of candlecast's loaders.
+    ONNX Runtime runs Mamba, as in the server with ``mamba_runtime`` 'auto'. Raises CandlecastUserError and the errors
+    of the model loaders.
     """
     facts, files, mamba_folder, lgbm_folder = read_ensemble(folder)
     calibration = parse_calibration(files[CALIBRATION].decode())
     if calibration.mamba_weight != facts.get("mamba_weight"):
         raise CandlecastUserError(
-            f"{folder}: its facts give Mamba's weight as {facts.get('mamba_weight')!r}, its calibration is of "
-            f"{calibration.mamba_weight}",
+            f"{folder}: Mamba's weight is {facts.get('mamba_weight')!r} in its facts, but {calibration.mamba_weight} "
+            "in its calibration",
             "Train again.",
         )
     _, mamba_files = read_version(mamba_folder)
@@ -105,23 +105,24 @@ def load_exported_ensemble(folder: Path) -> tuple[Ensemble, str]:
 
 
 def read_candles(files: Sequence[Path], symbol: str | None, trained_on: str) -> tuple[str, dict[str, np.ndarray]]:
-    """(symbol, candles as ``compute_features`` reads them) of files of one symbol; the last file about a minute wins.
+    """(symbol, candles for ``compute_features``) of files of one symbol. If files overlap, the last one wins.
 
-    Where ``symbol`` names none the files must be of the symbol that the models were trained on.
+    Without ``symbol`` the files must be of the symbol that the models were trained on.
     """
     read = [read_candle_file(file, symbol) for file in files]
     for one in read:
         if symbol is None and one.symbol != trained_on:
             raise FileRefused(
                 one.file,
-                f"it holds {one.symbol}, and the models were trained on {trained_on}",
-                f"--symbol {one.symbol} predicts it all the same.",
+                f"it holds {one.symbol}, but the models were trained on {trained_on}",
+                f"To predict it anyway, add --symbol {one.symbol}.",
             )
-        astray = np.flatnonzero(one.open_time % MINUTE_US)
-        if len(astray):
-            place = f"{one.unit} {one.places[astray[0]]}"
-            at = describe_time(one.open_time[astray[0]])
-            raise FileRefused(one.file, f"open_time {at} is off the minute", "A candle opens on the minute.", place)
+        off_minute = np.flatnonzero(one.open_time % MINUTE_US)
+        if len(off_minute):
+            place = f"{one.unit} {one.places[off_minute[0]]}"
+            at = describe_time(one.open_time[off_minute[0]])
+            reason = f"open_time {at} is not on the minute"
+            raise FileRefused(one.file, reason, "Correct open_time: a candle opens on the minute.", place)
     columns = {name: np.concatenate([one.columns[name] for one in read]).astype(np.float64) for name in RAW_COLUMNS}
     columns["open_time"] = np.concatenate([one.open_time for one in read]) // 1_000_000
     order = np.argsort(columns["open_time"], kind="stable")
@@ -131,25 +132,25 @@ def read_candles(files: Sequence[Path], symbol: str | None, trained_on: str) -> 
 
 
 def _check_finite(open_time: np.ndarray, features: np.ndarray) -> None:
-    """What the constraints of candles_1m keep out of the database must not reach the models here."""
-    broken = np.flatnonzero(~np.isfinite(features).all(axis=1))
-    if len(broken):
-        at = describe_time(int(open_time[broken[0]]) * 1_000_000)
+    """Reject values that the constraints of candles_1m would reject. Raises CandlecastUserError."""
+    invalid = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(invalid):
+        at = describe_time(int(open_time[invalid[0]]) * 1_000_000)
         raise CandlecastUserError(
-            f"the candles before {at} give features that are no numbers",
-            "A price is 0, negative or missing there. `candlecast load` names the line.",
+            f"the candles before {at} give features that are not finite",
+            "Correct the prices that are 0, negative or missing. `candlecast load` reports their line.",
         )
 
 
 def _rows(
     ensemble: Ensemble, symbol: str, open_time: np.ndarray, features: np.ndarray, ends: np.ndarray, least: float
 ) -> Iterator[ForecastRow]:
-    with show_progress(console(stderr=True), "Predictions") as tell:
+    with show_progress(console(stderr=True), "Predictions") as on_step:
         for start in range(0, len(ends), BATCH):
-            some = ends[start : start + BATCH]
-            windows = windows_at(features, some)
-            yield from forecast_rows(ensemble, symbol, open_time[some], windows, least)
-            tell(start + len(some), len(ends), "")
+            batch = ends[start : start + BATCH]
+            windows = windows_at(features, batch)
+            yield from forecast_rows(ensemble, symbol, open_time[batch], windows, least)
+            on_step(start + len(batch), len(ends), "")
 
 
 def _text(value: Any) -> Any:

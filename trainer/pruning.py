@@ -1,7 +1,7 @@
-"""Old versions on the trainer's disk: by the same rule as ``prune_versions()`` in the database.
+"""Removes old versions from the trainer's disk, by the same rule as ``prune_versions()`` in the database.
 
-A folder models/<type>/<version> goes when it was trained over ``days`` ago, no ensemble in the database names it, and
-it is not among the newest ``keep`` of its symbol and type. Of other symbols nothing is touched.
+A folder models/<type>/<version> is removed if it was trained more than ``days`` ago, no ensemble in the database uses
+it, and it is not among the newest ``keep`` of its symbol and type. Other symbols are not changed.
 """
 
 import json
@@ -17,9 +17,9 @@ import psycopg
 
 from candlecast.trainer.models.artifacts import FACTS, MODEL_TYPES
 
-#: Newest versions of a symbol and type that stay whatever their age.
+#: Number of newest versions of a symbol and type to keep at any age.
 KEEP = 3
-#: Seconds after which a folder that is half written is a killed run's: writing one takes a second or two.
+#: Age in seconds at which a temporary folder is from a killed run: writing a version takes a second or two.
 ABANDONED_SECONDS = 3600.0
 
 _NAMED = """
@@ -37,11 +37,11 @@ class _Version:
     folder: Path
     model_type: str
     trained_at: datetime
-    joins: frozenset[tuple[str, str]]  #: (model_type, version) that an ensemble's folder joins
+    joins: frozenset[tuple[str, str]]  #: (model_type, version) of an ensemble's two versions
 
 
 def sweep(models: Path, abandoned: float = ABANDONED_SECONDS) -> list[Path]:
-    """Remove what killed runs left half written (or half removed): hidden folders, never versions. Returns them."""
+    """Remove partly written or partly removed folders of killed runs (hidden, never versions). Returns them."""
     swept = []
     for model_type in MODEL_TYPES:
         for folder in sorted((models / model_type).glob(".*-*")):
@@ -52,26 +52,26 @@ def sweep(models: Path, abandoned: float = ABANDONED_SECONDS) -> list[Path]:
 
 
 def prune_database(connection: psycopg.Connection, symbol: str, days: float, keep: int = KEEP) -> list[str]:
-    """Versions of the symbol that prune_versions() deleted, like lgbm/20261122T170312Z."""
+    """Run prune_versions() for the symbol. Returns the deleted versions, like lgbm/20261122T170312Z."""
     return [row[0] for row in connection.execute(_PRUNE, (86_400 * days, keep, symbol))]
 
 
 def read_named_versions(connection: psycopg.Connection) -> set[tuple[str, str]]:
-    """(model_type, version) of every version that an ensemble of the database names."""
+    """(model_type, version) of every version that an ensemble in the database uses."""
     return {(row[0], row[1]) for row in connection.execute(_NAMED)}
 
 
 def prune_folders(
     models: Path, symbol: str, named: set[tuple[str, str]], days: float, keep: int = KEEP, now: datetime | None = None
 ) -> list[Path]:
-    """Remove the symbol's folders that the rule gives up; returns them.
+    """Remove the symbol's folders by the rule above. Returns them.
 
-    An ensemble's folder counts as named where both of its versions are, and a version that a kept ensemble's folder
-    joins stays with it.
+    ``named``: versions that the database uses. An ensemble's folder is used if both of its versions are. The versions
+    of an ensemble folder that is kept are kept too.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=days)
     named, removed = set(named), []
-    for model_type in ("ensemble", "mamba", "lgbm"):  # ensembles first: what they join stays with them
+    for model_type in ("ensemble", "mamba", "lgbm"):  # ensembles first: their versions are kept with them
         versions = sorted(_versions(models, model_type, symbol), key=lambda one: one.trained_at, reverse=True)
         for place, version in enumerate(versions):
             is_named = version.joins <= named if version.joins else (model_type, version.folder.name) in named
@@ -84,7 +84,7 @@ def prune_folders(
 
 
 def _versions(models: Path, model_type: str, symbol: str) -> Iterator[_Version]:
-    """What lies there and says by its facts that it is a version of the symbol; all else is somebody else's."""
+    """The folders whose facts describe a version of the symbol. All other folders are ignored."""
     for path in (models / model_type).glob(f"[!.]*/{FACTS}"):
         try:
             facts = json.loads(path.read_bytes())
@@ -102,7 +102,7 @@ def _joins(facts: dict[str, Any]) -> frozenset[tuple[str, str]]:
 
 
 def _remove(folder: Path) -> None:
-    """Hidden first: a folder that is half removed must not look like a version."""
+    """Hide the folder, then remove it: a partly removed folder must not look like a version."""
     hidden = folder.with_name(f".{folder.name}-pruned")
     folder.rename(hidden)
     shutil.rmtree(hidden)

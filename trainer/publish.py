@@ -1,9 +1,9 @@
-"""``candlecast publish``: two versions from disk into the database, joined and live, in one transaction.
+"""``candlecast publish``: publishes two versions and their ensemble from disk to the database, in one transaction.
 
-    publish_ensemble(Path("models/ensemble/20260430T235900Z"), "test")    # refused where no place on test is free
-    publish_on_test_or_waiting(folder, connection)                        # there it waits: what retraining asks for
+    publish_ensemble(Path("models/ensemble/20260430T235900Z"), "test")    # fails if the A/B test has no free place
+    publish_on_test_or_waiting(folder, connection)                        # waits instead; for retraining
 
-Doing it again changes nothing.
+Publishing is idempotent.
 """
 
 import json
@@ -19,7 +19,7 @@ from candlecast.client.database import connect, explain
 from candlecast.core.errors import CandlecastUserError, TestsFull
 from candlecast.trainer.models.artifacts import CALIBRATION, read_ensemble, read_version
 
-#: How a state of active_ensembles is told; the first three are what one can publish as.
+#: States of active_ensembles as shown to users. An ensemble can be published in the first three.
 _STATES = {
     "active": "active",
     "test": "on test",
@@ -32,11 +32,11 @@ _STORED = "select mamba_weight, state from active_ensembles where id = %s"
 
 @dataclass(frozen=True)
 class Published:
-    """An ensemble as the database has it."""
+    """A published ensemble, as stored in the database."""
 
     id: int
-    mamba_weight: Decimal | None  #: four decimals; None: as ml_settings says
-    state: str  #: 'active', 'on test' or 'waiting'; another, with the reason, where it was published before
+    mamba_weight: Decimal | None  #: four decimals; None: from ml_settings
+    state: str  #: 'active', 'on test' or 'waiting'; another state, with the reason, if it was already published
 
     def __str__(self) -> str:
         weight = "from ml_settings" if self.mamba_weight is None else self.mamba_weight
@@ -49,9 +49,9 @@ def publish_ensemble(
     database_url: str | None = None,
     connection: psycopg.Connection | None = None,
 ) -> Published:
-    """Publish ``models/ensemble/<version>`` with the two versions that it joins, which lie beside it.
+    """Publish ``models/ensemble/<version>`` and its two versions from the same models folder.
 
-    Weight and calibration are the folder's. Else as ``publish``, whose ``connection`` it takes too.
+    Weight and calibration come from the folder. See ``publish`` for everything else.
     """
     facts, files, mamba, lgbm = read_ensemble(folder)
     calibrated = files[CALIBRATION].decode(), facts["golden"]
@@ -67,17 +67,17 @@ def publish(
     calibrated: tuple[str, dict[str, Any]] | None = None,
     connection: psycopg.Connection | None = None,
 ) -> Published:
-    """Register both versions, create their ensemble, make it 'active', put it on 'test', or leave it 'waiting'.
+    """Register both versions and create their ensemble as 'active', 'test' or 'waiting'.
 
-    What waits was not proved by its test vectors: test_ensemble() and activate_ensemble() do that.
+    The test vectors of a waiting ensemble have not run yet: test_ensemble() and activate_ensemble() run them.
 
-    ``calibrated``: calibration.json and the test vectors of the pair with this weight; without them there are no
-    probabilities and no intervals. Files are held to the sha256s of their facts first. Either all of it happens or
-    nothing, within the transaction that a given ``connection`` is in. Raises CandlecastUserError, with the database's
-    reason and hint where it refuses.
+    ``calibrated``: calibration.json and the ensemble's test vectors with this weight. Without them there are no
+    probabilities and no intervals. Files are checksum-verified first. Everything happens in one transaction, which is
+    part of the transaction of ``connection`` if one is given. Raises CandlecastUserError, with the database's message
+    and hint if the database rejects the ensemble.
     """
     if publish_as not in ("active", "test", "waiting"):
-        raise CandlecastUserError(f"a version is published as active, test or waiting, not {publish_as!r}")
+        raise CandlecastUserError(f"an ensemble is published as active, test or waiting, not as {publish_as!r}")
     versions = [
         (folder, *read_version(folder), model_type)
         for folder, model_type in ((mamba_folder, "mamba"), (lgbm_folder, "lgbm"))
@@ -86,7 +86,7 @@ def publish(
         if facts["model_type"] != model_type:
             raise CandlecastUserError(
                 f"{folder} holds a version of type {facts['model_type']!r}, not {model_type!r}",
-                "Give --mamba a folder under models/mamba, --lgbm one under models/lgbm.",
+                "Pass --mamba a folder under models/mamba, and --lgbm a folder under models/lgbm.",
             )
     calibration, golden = calibrated or (None, None)
     with connect(database_url) if connection is None else nullcontext(connection) as opened:
@@ -106,10 +106,10 @@ def publish(
 
 
 def publish_on_test_or_waiting(folder: Path, connection: psycopg.Connection) -> tuple[Published, str | None]:
-    """Publish an ensemble on test; where no place is free it waits, and the second says why and what to do.
+    """Publish an ensemble on test. If no place is free, it waits, and the returned text gives the reason and remedy.
 
-    Its test vectors are proved either way: the database counts places after it has proved them. Whoever takes the last
-    place meanwhile is seen, for it counts under its lock. Else as ``publish_ensemble`` in the connection's transaction.
+    Its test vectors run in both cases: the database counts places after running them, and under its lock, so two
+    clients cannot take the same place. See ``publish_ensemble`` for everything else.
     """
     published = publish_ensemble(folder, "waiting", connection=connection)
     try:
@@ -118,16 +118,18 @@ def publish_on_test_or_waiting(folder: Path, connection: psycopg.Connection) -> 
     except psycopg.Error as error:
         if error.sqlstate != TestsFull.sqlstate:
             raise explain(error) from error
-        why = f"{explain(error).message}. {error.diag.message_detail}"
-        return published, f"{why} When a place is free: select test_ensemble({published.id});"
+        reason = f"{explain(error).message}. {error.diag.message_detail}"
+        return published, f"{reason} When a place is free, run: select test_ensemble({published.id});"
     return _describe_published(connection, published.id, "test"), None
 
 
 def _describe_published(connection: psycopg.Connection, ensemble: int, publish_as: str) -> Published:
-    """As the database has it now."""
+    """The ensemble as it is stored now."""
     weight, state = connection.execute(_STORED, (ensemble,)).fetchone() or (None, publish_as)
-    told = _STATES[state] if state == publish_as else f"{_STATES[state]} already, so not {_STATES[publish_as]}"
-    return Published(ensemble, weight, told)
+    shown = _STATES[state]
+    if state != publish_as:
+        shown += f" already (not changed to {_STATES[publish_as]})"
+    return Published(ensemble, weight, shown)
 
 
 def _register(

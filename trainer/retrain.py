@@ -1,11 +1,11 @@
-"""``candlecast retrain``: the daily job. A new ensemble on test, or a row in ``training_runs`` that says why not.
+"""``candlecast retrain``: the daily retraining. It puts a new ensemble on test, or records the reason why not.
 
-    retrain(["BTCUSDT"], RetrainOptions(models=Path("models")))    # an exit status
+    retrain(["BTCUSDT"], RetrainOptions(models=Path("models")))    # returns the exit status
 
-For each symbol, one run at a time: the candles of a sliding window, training, the gate on the last stretch, then in one
-transaction the ensemble on test, and the row. Where ``max_test_ensembles`` are on test it waits instead: a test that is
-cut short for a newer one decides nothing. What is live is never touched: activating is an operator's, or the A/B
-test's, and so is comparing on minutes that nobody trained on.
+For each symbol, one at a time: read the candles of a sliding window, train, check the gate on the last days, then put
+the ensemble on test and write the row in ``training_runs`` in one transaction. If ``max_test_ensembles`` are on test,
+the ensemble waits: an A/B test that ends early for a newer ensemble has no result. The active ensemble is never
+changed: only an operator or the A/B test activates an ensemble.
 """
 
 import shutil
@@ -33,17 +33,17 @@ from candlecast.trainer.data.dataset import Dataset, read_dataset
 from candlecast.trainer.data.lookahead import check_no_lookahead
 from candlecast.trainer.data.splits import MIN_TEST_ROWS, MIN_VALIDATION_ROWS, PURGE, VALIDATION_SHARE
 from candlecast.trainer.export import ExportedPair, train_and_export
-from candlecast.trainer.gate import Verdict, judge
+from candlecast.trainer.gate import Verdict, compare_with_majority
 from candlecast.trainer.models.training import OnStep, TrainingOptions, forecast_pair
 from candlecast.trainer.publish import publish_on_test_or_waiting
 from candlecast.trainer.train import describe_parts
 from candlecast.trainer.training_runs import TrainingRun, begin
 
-#: Exit statuses. Of several symbols' the first of these that occurred: failed, busy, refused.
+#: Exit statuses. Several symbols: FAILED if any failed, else BUSY if any was busy, else REFUSED if any was refused.
 PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75
-#: Bytes that must be free before hours of training begin: a pair takes a few million.
+#: Free disk space in bytes that a run needs at its start: a pair takes a few million.
 MIN_FREE_BYTES = 16 * 1024 * 1024
-#: Rows before the test part whose last share is a validation part.
+#: Rows before the test part that give a large enough validation part.
 MIN_ROWS_BEFORE_TEST = int(np.ceil((MIN_VALIDATION_ROWS + PURGE) / VALIDATION_SHARE))
 
 _NEWEST = """
@@ -54,7 +54,7 @@ _CANDLES = "select count(*) from candles_1m where symbol = %s and open_time >= %
 
 @dataclass(frozen=True)
 class RetrainOptions:
-    """What a run may choose; ``training.test_from`` is set by the run."""
+    """Options of a run. The run itself sets ``training.test_from``."""
 
     models: Path = Path("models")
     window_days: float = 90.0
@@ -65,7 +65,7 @@ class RetrainOptions:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to end. A KeyboardInterrupt, so that psycopg cancels what the server is doing."""
+    """A signal ended the run. A KeyboardInterrupt, so that psycopg cancels the running query."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -73,7 +73,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def retrain(symbols: Sequence[str], options: RetrainOptions, url: str | None = None) -> int:
-    """Retrain one symbol after the other, whatever becomes of the one before; returns the exit status."""
+    """Retrain each symbol, even if the previous one failed. Returns the exit status."""
     statuses = set()
     with _interruptible():
         try:
@@ -99,7 +99,7 @@ def _retrain(symbol: str, options: RetrainOptions, url: str | None) -> int:
 
 
 def _attempt(run: TrainingRun, options: RetrainOptions) -> int:
-    """Do the work; whatever ends it ends as a row too."""
+    """Do the work. Every failure is also written to training_runs."""
     try:
         return _work(run, options)
     except Interrupted as interrupted:
@@ -115,40 +115,40 @@ def _attempt(run: TrainingRun, options: RetrainOptions) -> int:
             run,
             CandlecastUserError(
                 f"the versions of {run.symbol} cannot be written under {options.models}: {error.strerror}{where}",
-                "Make room there, or name another folder with --models-dir.",
+                "Free disk space, fix the permissions, or name another folder with --models-dir.",
             ),
         )
-    except Exception as error:  # a defect keeps its traceback, and does not take the other symbols' night
+    except Exception as error:  # a bug: print its traceback and continue with the other symbols
         traceback.print_exc()
-        _fail(run, CandlecastUserError(f"a defect: {type(error).__name__}: {error}"))
+        _fail(run, CandlecastUserError(f"internal error: {type(error).__name__}: {error}"))
     return FAILED
 
 
 def _fail(run: TrainingRun, error: CandlecastUserError) -> None:
-    """Tell standard error and the row; where no server answers, standard error alone."""
+    """Report an error on standard error and in training_runs; if the server is unreachable, only on standard error."""
     print_error(error)
     try:
         run.finish("failed", ". ".join(filter(None, (error.message, error.hint))))
     except (CandlecastUserError, psycopg.Error) as second:
-        print_error(CandlecastUserError(f"nor could training run {run.id} be told in training_runs: {second}"))
+        print_error(CandlecastUserError(f"training run {run.id} could not be updated in training_runs: {second}"))
 
 
 def _work(run: TrainingRun, options: RetrainOptions) -> int:
     out, err = console(), console(stderr=True)
-    _check_room(options.models)
+    _check_disk_space(options.models)
     for folder in pruning.sweep(options.models):
-        out.print(f"Removed {plain(folder)}, which a run that was killed left half written", soft_wrap=True)
+        out.print(f"Removed {plain(folder)}, a partial folder of a killed run", soft_wrap=True)
     with show_progress(err, f"Features of {run.symbol}"):
         dataset, test_from = _read(run, options, out)
 
     @contextmanager
     def stage(title: str) -> Iterator[OnStep]:
         run.check_connection(now=True)
-        with show_progress(err, title) as tell:
+        with show_progress(err, title) as report:
 
             def on_step(done: int, total: int, note: str) -> None:
                 run.check_connection()
-                tell(done, total, note)
+                report(done, total, note)
 
             yield on_step
 
@@ -158,7 +158,8 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
     out.print(describe_parts(dataset, result), soft_wrap=True)
     with stage("Gate") as on_step:
         test = result.split.test
-        verdict = judge(forecast_pair(result.pair, dataset, test, on_step).ensemble, dataset.returns[test])
+        forecast = forecast_pair(result.pair, dataset, test, on_step)
+        verdict = compare_with_majority(forecast.ensemble, dataset.returns[test])
     run.metrics |= {"gate": verdict.document(), "seconds_of_mamba": sum(fit.seconds for fit in result.pair.fits)}
     out.print(_gate_table(verdict), soft_wrap=True)
     run.check_connection(now=True)
@@ -166,19 +167,19 @@ def _work(run: TrainingRun, options: RetrainOptions) -> int:
     return status if _prune(run, options, out) else FAILED
 
 
-def _check_room(models: Path) -> None:
-    """See before the training whether versions can be written after it. Raises OSError, CandlecastUserError."""
+def _check_disk_space(models: Path) -> None:
+    """Check before training that versions can be written after it. Raises OSError, CandlecastUserError."""
     models.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models).free
     if free < MIN_FREE_BYTES:
         raise CandlecastUserError(
-            f"the disk of {models} has {free:,} bytes left; a new ensemble needs {MIN_FREE_BYTES:,}",
-            "Make room there, or name another folder with --models-dir.",
+            f"the disk of {models} has {free:,} free bytes; a new ensemble needs {MIN_FREE_BYTES:,}",
+            "Free disk space, or name another folder with --models-dir.",
         )
 
 
 def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Dataset, datetime]:
-    """The window's dataset, and where its test part begins."""
+    """The window's dataset, and the start of its test part."""
     symbol, connection = run.symbol, run.connection
     newest, now = connection.execute(_NEWEST, (symbol,)).fetchone() or (None, None)
     load = f"candlecast load FILE... --symbol {symbol}"
@@ -187,15 +188,15 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     age = now - newest - ONE_MINUTE
     if age > timedelta(hours=options.max_candle_age_hours):
         raise CandlecastUserError(
-            f"the newest candle of {symbol} is {age / timedelta(hours=1):,.1f} hours old: nothing new to learn",
-            f"Mend what feeds candles_1m, or load them: {load}. To train on old ones: --max-candle-age-hours.",
+            f"the newest candle of {symbol} is {age / timedelta(hours=1):,.1f} hours old, so there is no new data",
+            f"Fix the feed, or load candles: {load}. To train on old candles, raise --max-candle-age-hours.",
         )
     window_to = newest + ONE_MINUTE
     window_from = window_to - timedelta(days=options.window_days)
     test_from = window_to - timedelta(days=options.test_days)
     if options.test_days >= options.window_days:
         raise CandlecastUserError(
-            f"a window of {options.window_days:g} days is all test: it has {options.test_days:g} of them",
+            f"a window of {options.window_days:g} days with {options.test_days:g} test days has no training days",
             "Raise --window-days or lower --test-days.",
         )
     run.set_window(window_from, window_to, test_from)
@@ -211,16 +212,16 @@ def _read(run: TrainingRun, options: RetrainOptions, out: Console) -> tuple[Data
     ):
         if rows.sum() < least:
             raise CandlecastUserError(
-                f"{symbol} has {rows.sum():,} minutes {name} with 209 whole candles behind them and 5 after them; "
-                f"retraining needs at least {least:,}",
-                f"The window holds {candles:,} candles of {minutes:,} minutes. "
-                f"Load what is missing: {load}; or raise {option}.",
+                f"{symbol} has {rows.sum():,} minutes {name} with 209 candles up to them and 5 after them without a "
+                f"gap; retraining needs at least {least:,}",
+                f"The window has {candles:,} candles of {minutes:,} minutes. "
+                f"Load the missing candles ({load}), or raise {option}.",
             )
     return dataset, test_from
 
 
 def _publish(run: TrainingRun, result: ExportedPair, out: Console) -> int:
-    """The ensemble on test, or waiting where no place is free, and the row: all of it or nothing."""
+    """Put the ensemble on test, or let it wait if no place is free, and write the row, in one transaction."""
     connection = run.connection
     with connection.transaction():
         published, no_place = publish_on_test_or_waiting(result.ensemble_folder, connection)
@@ -237,41 +238,45 @@ def _refuse(run: TrainingRun, result: ExportedPair, verdict: Verdict) -> int:
     run.finish("refused", verdict.reason())
     print_error(
         CandlecastUserError(
-            f"the gate refuses the new ensemble of {run.symbol}: it is not above the majority class",
-            f"What is live serves on. To look closer: candlecast card {result.ensemble_folder.name}",
+            f"the gate refused the new ensemble of {run.symbol}: it is not better than the majority class",
+            f"The active ensemble is unchanged. For details, run: candlecast card {result.ensemble_folder.name}",
         )
     )
     return REFUSED
 
 
 def _prune(run: TrainingRun, options: RetrainOptions, out: Console) -> bool:
-    """Old versions go, in the database and on disk; a failure is told, and undoes nothing."""
+    """Remove old versions from the database and from disk. A failure is reported and does not undo the run."""
     try:
-        gone = pruning.prune_database(run.connection, run.symbol, options.keep_days)
+        deleted = pruning.prune_database(run.connection, run.symbol, options.keep_days)
         named = pruning.read_named_versions(run.connection)
         folders = pruning.prune_folders(options.models, run.symbol, named, options.keep_days)
-        if gone or folders:
-            run.metrics["pruned"] = {"versions": gone, "folders": [str(folder) for folder in folders]}
+        if deleted or folders:
+            run.metrics["pruned"] = {"versions": deleted, "folders": [str(folder) for folder in folders]}
             run.amend()
-            out.print(f"Pruned: {len(gone)} versions in the database, {len(folders)} folders", soft_wrap=True)
+            out.print(f"Pruned: {len(deleted)} versions in the database, {len(folders)} folders", soft_wrap=True)
     except (OSError, psycopg.Error) as error:
         reason = f"pruning old versions failed: {error}"
-        print_error(CandlecastUserError(reason, "The run itself went as its row says; the next one prunes again."))
+        print_error(CandlecastUserError(reason, "The result of the run is unchanged. The next run prunes again."))
         run.amend(reason)
         return False
     return True
 
 
 def _gate_table(verdict: Verdict) -> str:
-    lines = [f"Gate: right directions over {verdict.minutes:,} test minutes, % [95 % interval, Newey-West]"]
+    lines = [f"Gate: direction accuracy over {verdict.minutes:,} test minutes, % [95 % interval, Newey-West]"]
     lines += [f"  {line}" for line in verdict.reason().split("; ")]
-    lines.append("  passed: above at both" if verdict.passed else "  refused: not above at both")
+    lines.append(
+        "  passed: better than the majority class in both rows"
+        if verdict.passed
+        else "  refused: not better than the majority class in at least one row"
+    )
     return "\n".join(lines)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP end the run with a row; what comes after the first one is not heard."""
+    """SIGTERM, SIGINT and SIGHUP end the run and update its row. Later signals are ignored."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def handle(number: int, _frame: FrameType | None) -> None:

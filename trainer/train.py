@@ -1,4 +1,4 @@
-"""``candlecast train``: from candles in the database to two versions in ``models/``, measured, published on request."""
+"""``candlecast train``: trains a pair on the database's candles, writes it to ``models/``, publishes it on request."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +20,7 @@ from candlecast.trainer.export import ExportedPair, HeldOutScores, train_and_exp
 from candlecast.trainer.models.training import TrainingOptions
 from candlecast.trainer.publish import publish_ensemble
 
-#: Labeled windows that the default shares need: 15 % of the first 80 %, less what is purged, is a validation part.
+#: Labeled windows that the default shares need: 15 % of the first 80 %, minus the purge, is a validation part.
 MIN_WINDOWS = 6_000
 
 
@@ -37,7 +37,7 @@ def train(
     models: Path,
     database_url: str | None,
 ) -> ExportedPair:
-    """Read, train, print the table, publish as 'active' or 'test' or not ('none'). Times are UTC where naive."""
+    """Read, train, print the scores, and publish as 'active', 'test' or not ('none'). Naive times are UTC."""
     err = console(stderr=True)
     with connect(database_url) as connection:
         with show_progress(err, f"Features of {symbol}"):
@@ -68,14 +68,14 @@ def train(
 
 
 def as_utc(time: datetime | None) -> datetime | None:
-    """The time itself, taken as UTC where it names no zone."""
+    """The time with a time zone: UTC if it has none."""
     if time is None or time.tzinfo is not None:
         return time
     return time.replace(tzinfo=UTC)
 
 
 def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
-    """One line a part: rows and the candle times from which to which."""
+    """One line per part with its rows and first and last candle_time, then the training results."""
     lines = []
     for title, rows in (
         ("training", result.split.training),
@@ -91,8 +91,8 @@ def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
     fits = result.pair.fits
     kept = ", ".join(f"{fit.best_epoch}/{len(fit.validation_losses)}" for fit in fits)
     lines.append(
-        f"Mamba kept epochs {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
-        + (", ended by the time budget" if any(fit.stopped_by_budget for fit in fits) else "")
+        f"Mamba's best epochs {kept}, trained in {sum(fit.seconds for fit in fits):.0f} s"
+        + (", stopped by the time budget" if any(fit.stopped_by_budget for fit in fits) else "")
     )
     weight = result.pair.weight
     lines.append(
@@ -102,11 +102,11 @@ def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
 
 
 def score_table(report: HeldOutScores) -> Table:
-    """Direction accuracy in percent with its 95 % interval, rmse in basis points, per horizon and forecast."""
-    table = Table(title="On the test part, which training never saw", title_justify="left", caption_justify="left")
+    """Direction accuracy in percent with its 95 % interval, and rmse in basis points, per horizon and forecast."""
+    table = Table(title="Scores on the test part (out-of-sample)", title_justify="left", caption_justify="left")
     table.caption = (
-        "Accuracy of the direction in %, [95 % interval, Newey-West], over minutes whose return is not 0; "
-        "top tenth: the strongest forecasts; rmse in basis points."
+        "Accuracy: direction accuracy in % [95 % interval, Newey-West], without returns of 0. "
+        "Top tenth: accuracy of the 10 % strongest forecasts. Rmse in basis points."
     )
     for title in ("horizon", "rows", "forecast", "accuracy", "top tenth", "rmse"):
         table.add_column(title, justify="left" if title == "forecast" else "right", no_wrap=True)
@@ -133,8 +133,7 @@ def _check_enough(dataset: Dataset) -> None:
     if len(dataset.ends) < MIN_WINDOWS:
         candles = MIN_WINDOWS + LOOKBACK + max(HORIZONS) - 1
         raise CandlecastUserError(
-            f"{dataset.symbol} has {len(dataset.ends):,} minutes that can be trained on; "
-            f"training needs at least {MIN_WINDOWS:,}",
-            f"That is {candles:,} candles a minute apart, better 60 days of them. "
+            f"{dataset.symbol} has {len(dataset.ends):,} minutes for training; training needs at least {MIN_WINDOWS:,}",
+            f"That is {candles:,} candles without a gap; 60 days are better. "
             f"Load more: candlecast load FILE... --symbol {dataset.symbol}",
         )

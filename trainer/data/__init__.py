@@ -1,1 +1,1 @@
-"""Candles in, rows to learn from out: files, features and targets, splits in time, the look-ahead guard."""
+"""Training data: files, features and targets, splits in time, and the look-ahead guard."""

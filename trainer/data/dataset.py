@@ -1,8 +1,8 @@
-"""Rows to train and evaluate on: features and scaled returns of one symbol, read from the database or made from arrays.
+"""Rows for training and evaluation: features and scaled returns of one symbol, from the database or from arrays.
 
 ``read_dataset`` reads ``features_between`` and the closes by binary COPY, a month in about a second.
-Windows are views of the rows; ``normalize_windows`` copies and normalizes a batch at a time, so memory stays
-at the rows' own 216 bytes a minute.
+Windows are views of the rows. ``normalize_windows`` copies and normalizes one batch at a time, so memory stays
+at 216 bytes per minute, the size of the rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,11 +29,11 @@ COPY_HEADER, COPY_TRAILER = 19, 2
 
 @dataclass(frozen=True)
 class Dataset:
-    """Feature rows and, for the ``windows`` that are whole and labeled, their targets.
+    """Feature rows, and targets for the windows that are complete and labeled.
 
     rows: open_time (n,) int64 epoch seconds ascending, features (n, features) float64.
     windows: ends (m,) int64, the position of each window's last row; returns (m, 5), the log returns
-    from candle_time to candle_time + 1..5 minutes; scaled (m, 5), the same divided by ``scale_of``.
+    from candle_time to candle_time + 1..5 minutes; scaled (m, 5), the returns divided by ``scale_of``.
     """
 
     symbol: str
@@ -56,13 +56,13 @@ class Dataset:
 def normalize_windows(
     dataset: Dataset, chosen: np.ndarray, params: Normalization, batch: int = 128
 ) -> Iterator[np.ndarray]:
-    """The chosen windows in order, normalized, (batch, 60, features) float32 at a time."""
+    """The chosen windows in order, normalized, in batches (batch, 60, features) float32."""
     for start in range(0, len(chosen), batch):
         yield normalize(dataset.windows(chosen[start : start + batch]), params)
 
 
 def normalize_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalization) -> np.ndarray:
-    """What LightGBM reads of the chosen windows: (len(chosen), features) float32."""
+    """LightGBM's input for the chosen windows: the normalized last rows, (len(chosen), features) float32."""
     last = dataset.features[dataset.ends[chosen]][:, np.newaxis, :]
     return normalize(last, params)[:, -1, :]
 
@@ -70,11 +70,11 @@ def normalize_last_rows(dataset: Dataset, chosen: np.ndarray, params: Normalizat
 def build_dataset(
     symbol: str, open_time: np.ndarray, features: np.ndarray, candle_time: np.ndarray, close: np.ndarray
 ) -> Dataset:
-    """Index the whole, labeled windows among feature rows.
+    """Index the complete, labeled windows of feature rows.
 
     open_time (n,) and features (n, features) are rows in time order; candle_time (k,) and close (k,) are all
-    candles whose closes may be targets. A window counts where its 60 rows lie a minute apart and the
-    candles 1 to 5 minutes after it exist.
+    candles whose closes may be targets. A window is complete if its 60 rows are one minute apart. It is labeled if
+    the candles 1 to 5 minutes after it exist.
     """
     ends = whole_windows(open_time)
     target = np.full((len(ends), len(HORIZONS)), np.nan)
@@ -91,15 +91,15 @@ def build_dataset(
 
 
 def dataset_from_files(paths: Sequence[Path], symbol: str | None = None, to_time: datetime | None = None) -> Dataset:
-    """The same from candle files, without a database: features by the NumPy reference.
+    """A dataset from candle files, without a database. The NumPy reference computes the features.
 
-    Files may overlap where they agree. No candle at or after ``to_time`` is kept. Raises CandlecastUserError.
+    Files may overlap if they agree. ``to_time`` is exclusive. Raises CandlecastUserError.
     """
     parts = [read_candle_file(path, symbol) for path in paths]
     symbols = {part.symbol for part in parts}
     if len(symbols) != 1:
         raise CandlecastUserError(
-            f"the files are of {len(symbols)} symbols: {', '.join(sorted(symbols))}", "Name files of one symbol."
+            f"the files hold {len(symbols)} symbols: {', '.join(sorted(symbols))}", "Name files of one symbol."
         )
     open_time, first = np.unique(np.concatenate([part.open_time for part in parts]) // 1_000_000, return_index=True)
     columns = {
@@ -119,10 +119,10 @@ def read_dataset(
     from_time: datetime | None = None,
     to_time: datetime | None = None,
 ) -> Dataset:
-    """Read a symbol's rows with open_time in [from_time, to_time), by default all, targets included.
+    """Read a symbol's rows with open_time in [from_time, to_time), by default all, and their targets.
 
-    No candle at or after ``to_time`` is read, as a target either. Both reads see one snapshot.
-    Raises CandlecastUserError where there is nothing to read.
+    No candle at or after ``to_time`` is read, not even as a target. Both queries use one snapshot.
+    Raises CandlecastUserError if there is nothing to read.
     """
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
@@ -134,7 +134,7 @@ def read_dataset(
                 f"there are no candles of {symbol}",
                 f"Load some: candlecast load FILE... --symbol {symbol}",
             )
-        _check_stretch(symbol, first, last, from_time, to_time)
+        _check_range(symbol, first, last, from_time, to_time)
         start = max(first, from_time) if from_time else first
         stop = to_time or datetime.fromtimestamp(last.timestamp() + MINUTE_SECONDS, UTC)
         candles = copy_binary(
@@ -167,18 +167,18 @@ def read_dataset(
     )
     if not len(dataset.ends):
         raise CandlecastUserError(
-            f"{symbol} has {len(candles):,} candles from {describe_time(start)} until before {describe_time(stop)}, "
-            "none of which ends a whole window",
-            f"A window is {LOOKBACK} candles a minute apart, and {max(HORIZONS)} more are its targets. "
+            f"{symbol} has {len(candles):,} candles from {describe_time(start)} to {describe_time(stop)} (exclusive), "
+            "and none of them ends a complete window",
+            f"A window is {LOOKBACK} candles without a gap, and {max(HORIZONS)} more are its targets. "
             f"Load more: candlecast load FILE... --symbol {symbol}",
         )
     return dataset
 
 
-def _check_stretch(
+def _check_range(
     symbol: str, first: datetime, last: datetime, from_time: datetime | None, to_time: datetime | None
 ) -> None:
-    """Raise CandlecastUserError where no candle from ``first`` to ``last`` can lie in [from_time, to_time)."""
+    """Raise CandlecastUserError if [from_time, to_time) cannot hold a candle from ``first`` to ``last``."""
     if from_time and from_time > last:
         reason = f"--from {describe_time(from_time)} is after the newest candle of {symbol}, {describe_time(last)}"
     elif to_time and to_time <= first:
@@ -187,21 +187,21 @@ def _check_stretch(
         reason = f"--from {describe_time(from_time)} is not before --to {describe_time(to_time)}"
     else:
         return
-    stretch = f"from {describe_time(first)} to {describe_time(last)}"
-    raise CandlecastUserError(reason, f"The candles of {symbol} go {stretch}: choose a stretch among them.")
+    available = f"from {describe_time(first)} to {describe_time(last)}"
+    raise CandlecastUserError(reason, f"The candles of {symbol} go {available}: choose a time range within them.")
 
 
 def copy_binary(connection: psycopg.Connection, query: str, parameters: tuple[object, ...], columns: int) -> np.ndarray:
     """Run a query whose columns are all double precision and not null: (rows, columns) float64."""
     with connection.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout (format binary)", parameters) as copy:
         content = b"".join(copy)
-    # Each row is a 2-byte count of fields, then 4 bytes of length and 8 of value a field.
+    # Each row is a 2-byte count of fields, then for each field a 4-byte length and an 8-byte value.
     row = np.dtype([("fields", ">i2"), ("cells", [("length", ">i4"), ("value", ">f8")], (columns,))])
     body = memoryview(content)[COPY_HEADER : len(content) - COPY_TRAILER]
     if len(body) % row.itemsize:
         raise CandlecastUserError(
-            "the database sent a null where a feature or a close is expected",
-            "Compare its functions with this version's: alembic upgrade head",
+            "the database returned null for a feature or a close",
+            "Upgrade the database's functions to this version: alembic upgrade head",
         )
     table = np.frombuffer(body, dtype=row)
     return table["cells"]["value"].astype(np.float64)

@@ -1,9 +1,9 @@
-"""Training, validation and test rows: in time order, with nothing shared across a border.
+"""Training, validation and test rows: in time order, with no candle shared across a border.
 
-A row of candle_time t reads candles from t - 208 minutes on (60 rows of 150 candles) and is labeled by
-the candle at t + 5 minutes. So the rows before a border end where their last label lies more than
-208 minutes before the next part's first candle_time (purge and embargo): no candle is read by both sides.
-Borders are times, not rows: whatever symbols are split by them, one symbol's future teaches no other's past.
+A row of candle_time t reads candles from t - 208 minutes on (60 rows of 150 candles), and the candle at t + 5 minutes
+is its last label. So the last label of a part is more than 208 minutes before the first candle_time of the next part
+(purge and embargo). No candle is read on both sides.
+Borders are times, not row numbers. They apply to all symbols alike, so no symbol's future leaks into another's past.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from candlecast.core.errors import CandlecastUserError
 from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.core.windows import HORIZONS, LOOKBACK
 
-#: Minutes between a row and the next part's first row that must lie in between: history and labels, 213.
+#: Minutes to leave out before the first row of the next part: history and labels, 213.
 PURGE = LOOKBACK - 1 + max(HORIZONS)
-#: Of the rows before the test part, the last ones are the validation part.
+#: Share of the rows before the test part that are the validation part: the last ones.
 VALIDATION_SHARE = 0.15
 FOLDS = 4
-#: Rows below which a part teaches or tells nothing.
+#: A part with fewer rows is too small to train or measure on.
 MIN_TRAINING_ROWS, MIN_VALIDATION_ROWS, MIN_TEST_ROWS = 2_000, 500, 500
 
 
 @dataclass(frozen=True)
 class Split:
-    """Positions into the candle times that were split: (n,) int64 each, in time order."""
+    """Positions into the candle times: (n,) int64 each, in time order."""
 
     training: np.ndarray
     validation: np.ndarray
@@ -42,8 +42,8 @@ def split_by_time(
 ) -> Split:
     """Split rows by their candle times (n,), epoch seconds, ascending.
 
-    Parts are [training_from, validation_from - purge), [validation_from, test_from - purge) and [test_from, test_to);
-    the outer borders are by default those of the rows. Raises CandlecastUserError where a part has too few rows.
+    Parts are [training_from, validation_from - purge), [validation_from, test_from - purge) and [test_from, test_to).
+    The outer borders default to the first and last row. Raises CandlecastUserError if a part has too few rows.
     """
     purge = PURGE * MINUTE_SECONDS
     first = candle_time[0] if training_from is None else training_from
@@ -62,8 +62,8 @@ def split_by_time(
         if rows < least:
             raise CandlecastUserError(
                 f"the {name} part has {rows:,} rows; it needs at least {least:,}",
-                f"Load more candles, widen --from and --to, or move --test-from. At each border "
-                f"{PURGE} minutes are left out, so that no candle is on both sides.",
+                f"Load more candles, widen --from and --to, or move --test-from. "
+                f"{PURGE} minutes are left out at each border, so that no candle is used on both sides.",
             )
     return split
 
@@ -74,16 +74,16 @@ def choose_borders(
     validation_share: float = VALIDATION_SHARE,
     test_share: float = 0.2,
 ) -> tuple[int, int]:
-    """(validation_from, test_from), epoch seconds: shares of the rows, the last ones for the test.
+    """(validation_from, test_from), epoch seconds, from shares of the rows. The last rows are the test part.
 
-    ``validation_share`` is of the rows before the test. A given ``test_from`` is kept.
+    ``validation_share`` is a share of the rows before the test part. ``test_from`` overrides ``test_share``.
     """
     if test_from is None:
         test_from = int(candle_time[int(len(candle_time) * (1 - test_share))])
     before = candle_time[candle_time < test_from]
     if not len(before):
         raise CandlecastUserError(
-            "no training row lies before the test part", "Move --test-from later or --from earlier."
+            "there is no training row before the test part", "Move --test-from later or --from earlier."
         )
     return int(before[int(len(before) * (1 - validation_share))]), test_from
 
@@ -95,11 +95,11 @@ def split_walk_forward(
     train_days: float | None = None,
     validation_share: float = VALIDATION_SHARE,
 ) -> list[Split]:
-    """Folds in time order: test parts of equal length one after the other, each with all that lies before it.
+    """Folds in time order: consecutive test parts of equal length, each with all rows before it for training.
 
     candle_time (n,) epoch seconds, ascending. The first test part begins at ``test_from``, by default
     after the first third of the rows; the last one ends with the last candle that a label reads. With
-    ``train_days`` the training and validation rows are those of so many days before the test part. The last
+    ``train_days``, training and validation rows are limited to that number of days before the test part. The last
     ``validation_share`` of the rows before a test part are its validation part. Raises CandlecastUserError.
     """
     if not len(candle_time):

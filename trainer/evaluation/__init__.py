@@ -1,1 +1,1 @@
-"""How good the forecasts are: figures with intervals, walk-forward, tables and plots."""
+"""Walk-forward evaluation: figures with intervals, tables and plots."""

@@ -1,4 +1,4 @@
-"""Two forecasts on the same rows: is one better, and by how much? Paired, since most of their errors are shared."""
+"""Paired comparison of two forecasts on the same rows. They share most of their errors, so pairing is more precise."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ from candlecast.trainer.evaluation.metrics import Cells, Kind
 
 @dataclass(frozen=True)
 class ForecastComparison:
-    """The first forecast less the second. A p-value is two-sided; None where one of them has no such forecast.
+    """The first forecast minus the second. A p-value is two-sided; None if one of the two has no such forecast.
 
-    accuracy: difference in shares of hits. mcnemar: p of equal hits, at one minute alone, where outcomes don't overlap.
-    brier, squared_error: differences in mean loss with the Diebold-Mariano (1995) p; below 0 the first is better.
+    accuracy: difference in shares of hits. mcnemar: p-value of equal hits, only at one minute, where outcomes do not
+    overlap. brier, squared_error: differences in mean loss with the Diebold-Mariano (1995) p-value. A negative
+    difference means that the first is better.
     """
 
     accuracy: Estimate
@@ -39,7 +40,7 @@ class ForecastComparison:
 
 
 def compare(first: Cells, second: Cells) -> ForecastComparison:
-    """Both are of the same minutes, horizons and outcomes."""
+    """Compare two forecasts of the same minutes, horizons and outcomes."""
     moved = first.moved
     briers = None
     if first.probability is not None and second.probability is not None:
@@ -60,7 +61,7 @@ def compare(first: Cells, second: Cells) -> ForecastComparison:
 
 
 def _mcnemar(first: Cells, second: Cells) -> float | None:
-    """McNemar (1947), with continuity correction, over minutes where both gave a direction and the price had one."""
+    """McNemar (1947) with continuity correction, over minutes where both forecasts and the outcome have a direction."""
     both = first.moved & (first.forecast != 0) & (second.forecast != 0)
     right, other = (cells.hits[both] == 1 for cells in (first, second))
     table = [[(right & other).sum(), (right & ~other).sum()], [(~right & other).sum(), (~right & ~other).sum()]]
@@ -72,14 +73,14 @@ def _mcnemar(first: Cells, second: Cells) -> float | None:
 def _losses(
     losses: tuple[np.ndarray, np.ndarray] | None, chosen: np.ndarray, horizon: int
 ) -> tuple[Estimate, float | None]:
-    """Mean difference over the chosen cells, and the Diebold-Mariano p of it: losses are summed by minute."""
+    """Mean difference over the chosen cells and its Diebold-Mariano p-value. Losses are summed per minute."""
     if losses is None or not chosen.any():
         return UNKNOWN, None
     difference = mean_estimate(losses[0] - losses[1], chosen, horizon)
     one, other = ((loss * chosen).sum(axis=1) for loss in losses)
     if np.ptp(one - other) == 0:
         return difference, None
-    # The criterion hands the losses through: they are computed already.
+    # The losses are already computed, so the criterion returns them unchanged.
     test = diebold_mariano_test(
         np.zeros(len(one)), one, other, lags=newey_west_lags(len(one), horizon), criterion=lambda _actual, loss: loss
     )

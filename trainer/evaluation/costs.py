@@ -1,8 +1,8 @@
-"""What following a forecast would have returned, gross and net of costs: an arithmetic of signs, no trading system.
+"""Returns of following a forecast's signs, gross and net of costs. This is an estimate, not a trading system.
 
-A forecast of h minutes is held for h minutes in a book of 1/h of the capital, so the position at minute t is the mean
-of the last h signs: h overlapping books (Jegadeesh & Titman 1993). Each unit of position that changes costs one side.
-Fills are at the close that the forecast was made from, with no delay: the best case.
+A forecast of h minutes is held for h minutes with 1/h of the capital, so the position at minute t is the mean
+of the last h signs: h overlapping books (Jegadeesh & Titman 1993). Each change of the position pays the cost of one
+side. Fills are at the reference close, without delay: the best case.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from candlecast.core.times import DAY_SECONDS, MINUTE_SECONDS
 from candlecast.trainer.evaluation.intervals import mean_estimate
 
-#: Costs of one side, in basis points of what is traded.
+#: Costs per side, in basis points of the traded amount.
 SIDES = (0, 2, 5, 10)
 DAY_MINUTES = DAY_SECONDS // MINUTE_SECONDS
 DAYS_A_YEAR = 365
@@ -23,8 +23,8 @@ BASIS_POINT = 1e-4
 class Book:
     """Minute by minute from the first forecast until the last position is closed.
 
-    time (m,) int64 epoch seconds of the candle that a position is taken at; position (m,) in [-1, 1], held for the next
-    minute; gross (m,) its log return; turnover (m,) |change of position|, the last one closing it.
+    time (m,) int64 epoch seconds of the candle at whose close the position is taken; position (m,) in [-1, 1], held for
+    the next minute; gross (m,) its log return; turnover (m,) |change of position|, including the final closing.
     """
 
     time: np.ndarray
@@ -34,27 +34,27 @@ class Book:
     horizon: int
 
     def net(self, side: float) -> np.ndarray:
-        """(m,) log returns after ``side`` basis points for each unit traded."""
+        """(m,) log returns after a cost of ``side`` basis points per unit traded."""
         return self.gross - side * BASIS_POINT * self.turnover
 
     @property
     def days(self) -> float:
-        """Length in days; minutes without candles count."""
+        """Length in days, including minutes without candles."""
         return len(self.time) / DAY_MINUTES
 
     @property
     def break_even(self) -> float:
-        """The side, in basis points, at which nothing is left; below 0 where there was nothing to begin with."""
+        """The cost per side, in basis points, at which the net return is 0. Negative if gross returns are negative."""
         traded = float(self.turnover.sum())
         return float(self.gross.sum()) / traded / BASIS_POINT if traded else float("nan")
 
     def daily(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """By UTC day: its first second (days,), gross return (days,), turnover (days,)."""
+        """Per UTC day: first second (days,), gross return (days,), turnover (days,)."""
         day, number = np.unique(self.time // DAY_SECONDS * DAY_SECONDS, return_inverse=True)
         return day, np.bincount(number, self.gross), np.bincount(number, self.turnover)
 
     def document(self) -> dict[str, object]:
-        """Returns in log points, total and per day, and the yearly Sharpe ratio of daily returns, for each side."""
+        """Log returns, total and per day, and the yearly Sharpe ratio of daily returns, for each cost per side."""
         day, gross, turnover = self.daily()
         by_side = {}
         for side in SIDES:
@@ -73,7 +73,7 @@ class Book:
 
 
 def _sharpe(daily: np.ndarray) -> float:
-    """Mean over deviation of daily returns, times sqrt(365)."""
+    """Mean of daily returns / their standard deviation * sqrt(365)."""
     deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
     return float(daily.mean()) / deviation * float(np.sqrt(DAYS_A_YEAR)) if deviation else float("nan")
 
@@ -88,7 +88,7 @@ def follow_forecast(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndar
     length = int(minute[-1]) + horizon
     sign, one_minute = np.zeros(length), np.zeros(length)
     sign[minute] = signs
-    # A minute after a row may be no row itself (a gap follows): its return is what two of the row's differ by.
+    # Before a gap, the minutes after a row have no rows. Their one-minute returns are differences of the row's returns.
     steps = np.diff(returns, axis=1, prepend=0.0)
     for ahead in reversed(range(horizon)):
         one_minute[minute + ahead] = steps[:, ahead]
@@ -100,7 +100,7 @@ def follow_forecast(candle_time: np.ndarray, signs: np.ndarray, returns: np.ndar
 
 
 def join_books(books: list[Book]) -> Book:
-    """One book of equal shares of several, in which opposite trades cancel."""
+    """One book of several in equal shares. Opposite trades cancel."""
     longest = max(books, key=lambda one: len(one.time))
     position, gross = np.zeros(len(longest.time)), np.zeros(len(longest.time))
     for one in books:

@@ -1,9 +1,9 @@
-"""Every figure of a walk-forward run as one document, evaluation.json: tables and plots read nothing else.
+"""All figures of a walk-forward run as one document, evaluation.json. Tables and plots read only this document.
 
     document = make_document(rows)
     document["forecasts"]["ensemble"]["1"]["accuracy"]["value"]
 
-Under each forecast stand the five horizons, "1" to "5", and "all", all five in one.
+Each forecast has the keys "1" to "5", the horizons, and "all", the five horizons pooled.
 """
 
 import math
@@ -38,18 +38,18 @@ from candlecast.trainer.models import artifacts
 
 FORMAT = 1
 ALL = "all"
-#: Keys of a forecast's figures, and the columns that they are of.
+#: Keys of a forecast's figures, and their columns.
 COLUMNS = {str(horizon): slice(number, number + 1) for number, horizon in enumerate(HORIZONS)} | {
     ALL: slice(0, len(HORIZONS))
 }
-#: Forecasts that learn from labels.
+#: Forecasts that are trained on labels.
 TRAINED = (ENSEMBLE, LIGHTGBM, MAMBA, LOGISTIC, RIDGE)
-#: What the ensemble is held against.
+#: Forecasts that the ensemble is compared with.
 RIVALS = (MAJORITY, LAST_SIGN, REVERSAL, LOGISTIC, RIDGE, LIGHTGBM, MAMBA)
 
 
 def make_document(rows: OutOfSampleRows, seed: int = 0) -> dict[str, Any]:
-    """All figures of the rows. ``seed`` is of the draws that perfect calibration is simulated by."""
+    """All figures of the rows. ``seed`` is for the simulation of perfect calibration."""
     names = [name for name in FORECASTS if name in rows.forecasts]
     cells = {name: {key: select_cells(rows, name, key) for key in COLUMNS} for name in names}
     probabilities = {
@@ -76,7 +76,7 @@ def make_document(rows: OutOfSampleRows, seed: int = 0) -> dict[str, Any]:
 
 
 def select_cells(rows: OutOfSampleRows, name: str, key: str) -> Cells:
-    """What metrics are computed from: one forecast at one horizon, or at all."""
+    """The input of the metrics: one forecast at one horizon, or at all horizons."""
     which, one = COLUMNS[key], rows.forecasts[name]
     return Cells(
         outcome=rows.scaled[:, which],
@@ -137,7 +137,7 @@ def _comparison(first: str, second: str, cells: dict[str, dict[str, Cells]]) -> 
 
 
 def _verdicts(cells: dict[str, dict[str, Cells]], forecasts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The ensemble against each rival, and whether its probabilities and intervals hold."""
+    """The ensemble compared with each rival, the check of its calibration, and its interval coverage."""
     if ENSEMBLE not in cells:
         return {}
     found: dict[str, Any] = {"against": [_comparison(ENSEMBLE, name, cells) for name in RIVALS if name in cells]}
@@ -150,13 +150,13 @@ def _verdicts(cells: dict[str, dict[str, Cells]], forecasts: dict[str, dict[str,
 
 
 def make_shuffled_document(runs: Mapping[int, OutOfSampleRows]) -> dict[str, Any]:
-    """OutOfSampleRows by seed, of models trained on shuffled labels: does each AUC's interval hold 0.5?
+    """Does the AUC interval of models that were trained on shuffled labels contain 0.5? ``runs``: rows by seed.
 
-    Such a model is a function of real features that was drawn at random. Where features do predict, each draw leans a
-    little to one side or the other, beyond what test rows explain: so the interval is Student's, of the mean AUC over
-    trainings (a fold of a run each), and as wide as they differ. It is Bonferroni's (1935): all horizons' intervals of
-    one forecast hold 0.5 together with 95 %, where nothing leaks. Each run's own AUCs stand beside, with intervals that
-    know of test rows alone.
+    Such a model is a random function of real features. If features do predict, each model is a little better or worse
+    than chance, by more than the number of test rows explains. So the interval is Student's, of the mean AUC over
+    trainings (one per fold and run). Bonferroni's (1935) correction makes all horizons' intervals of one forecast
+    contain 0.5 together with 95 % probability if nothing leaks. The document also has each run's AUCs, with intervals
+    from the test rows only.
     """
     names = [name for name in TRAINED if name in next(iter(runs.values())).forecasts]
     level = 1 - (1 - LEVEL) / len(HORIZONS)
@@ -181,7 +181,7 @@ def make_shuffled_document(runs: Mapping[int, OutOfSampleRows]) -> dict[str, Any
 
 
 def _mean_auc(runs: Mapping[int, OutOfSampleRows], name: str, key: str, level: float) -> Estimate:
-    """The mean of the AUCs of single trainings, and Student's interval."""
+    """The mean AUC of single trainings with Student's interval."""
     single = np.array(
         [
             metrics.auc(select_cells(rows, name, key).chosen(rows.fold == fold)).value
@@ -201,7 +201,7 @@ def _holds_half(auc: Estimate) -> bool:
 
 
 def describe_difference(difference: dict[str, float]) -> str:
-    """What an interval of a difference says of the first."""
+    """Whether the first forecast is better, by the interval of the difference."""
     if difference["low"] == difference["high"] == 0:
         return "the same"
     if difference["low"] > 0:
@@ -210,7 +210,7 @@ def describe_difference(difference: dict[str, float]) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    """The same as JSON knows it: what is not known is null."""
+    """The document for JSON: unknown values are null."""
     if isinstance(value, Estimate):
         return _without_nan(value.document())
     if isinstance(value, dict):

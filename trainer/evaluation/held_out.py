@@ -1,7 +1,6 @@
-"""How good forecasts are on rows that training never saw: direction accuracy with its interval, beside baselines.
+"""Scores on out-of-sample rows: direction accuracy with its interval, compared with baselines.
 
-``candlecast train`` measures one test part by this; `document.py` measures walk-forward rows, with
-all figures.
+``candlecast train`` measures one test part with it. `document.py` measures walk-forward rows, with all figures.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,8 +19,8 @@ from candlecast.trainer.evaluation.reliability import calibration_errors
 class HorizonScore:
     """One forecast at one horizon. Accuracies are shares in [0, 1]; rmse is in log returns.
 
-    ``rows`` are those whose actual return is not 0, which accuracies are over; rmse is over all rows.
-    ``confident_accuracy`` is over the tenth with the largest |scaled forecast|.
+    ``rows`` counts rows whose actual return is not 0. Accuracies are over these rows, rmse is over all rows.
+    ``confident_accuracy`` is over the 10 % with the largest |scaled forecast|.
     """
 
     horizon: int
@@ -35,7 +34,7 @@ class HorizonScore:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What needs no model, on the same rows: always up, the last minute's sign again, and a forecast of 0."""
+    """Baselines without a model on the same rows: always up, the last minute's sign, and a forecast of 0."""
 
     horizon: int
     rows: int
@@ -45,7 +44,7 @@ class Baseline:
 
 
 def score_forecast(scaled_forecast: np.ndarray, scale: np.ndarray, returns: np.ndarray) -> list[HorizonScore]:
-    """Score forecasts, all (rows, 5): scaled returns, what one is worth (``scale_of``), actual log returns."""
+    """Score forecasts. Arrays are (rows, 5): scaled returns, their scale (``scale_of``), actual log returns."""
     scores = []
     for column, horizon in enumerate(HORIZONS):
         actual, forecast = returns[:, column], scaled_forecast[:, column]
@@ -76,7 +75,7 @@ def score_baselines(last_return: np.ndarray, returns: np.ndarray) -> list[Baseli
 
 
 def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, float]:
-    """Mean of (rows,) hits in time order and its 95 % interval, Newey-West: see `intervals.py`."""
+    """Mean of (rows,) hits in time order and its 95 % Newey-West interval: see `intervals.py`."""
     mean = mean_estimate(hits.astype(np.float64), np.ones(len(hits)), horizon)
     return mean.value, mean.low, mean.high
 
@@ -84,10 +83,10 @@ def mean_with_interval(hits: np.ndarray, horizon: int) -> tuple[float, float, fl
 def score_calibration(
     calibration: Calibration, ensemble: np.ndarray, scaled: np.ndarray, candle_time: np.ndarray
 ) -> dict[str, Any]:
-    """How good probabilities and intervals are on rows in time order, by horizon, as facts.json holds it.
+    """Scores of probabilities and intervals on rows in time order, by horizon, in the format of facts.json.
 
-    ensemble and scaled (rows, 5): scaled returns, said and come. Each has brier, calibration_error beside what
-    perfect calibration gives, and interval_coverage with its 95 % interval.
+    ensemble and scaled (rows, 5): forecast and actual scaled returns. Each horizon has brier, calibration_error, its
+    range under perfect calibration, and interval_coverage with its 95 % interval.
     """
     probability, (lower, upper) = calibration.probability_up(ensemble), calibration.interval(ensemble)
     (errors,) = calibration_errors({"ensemble": probability}, scaled, candle_time).values()
@@ -107,7 +106,7 @@ def score_calibration(
 
 
 def document_scores(scores: list[HorizonScore]) -> dict[str, dict[str, float]]:
-    """Scores by horizon, as facts.json holds them."""
+    """Scores by horizon, in the format of facts.json."""
     return {str(one.horizon): asdict(one) for one in scores}
 
 

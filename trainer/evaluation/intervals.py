@@ -1,7 +1,7 @@
-"""95 % intervals of figures over test rows: forecasts of neighboring minutes overlap, so their errors are correlated.
+"""95 % intervals of figures over test rows. Forecasts of neighboring minutes overlap, so their errors are correlated.
 
-Each figure comes with its influence: what each minute contributes to its error, so that the error is about their sum
-(Hampel 1974; for a mean, (x - mean) / n). The variance of that sum is Newey & West's (1987), by statsmodels.
+Each figure has an influence: the contribution of each minute to its error. The error is about the sum of the influences
+(Hampel 1974; for a mean, (x - mean) / n). The variance of that sum is Newey & West's (1987), from statsmodels.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the ends of its interval; NaN where there is too little to say it."""
+    """A figure with the ends of its interval; NaN if there are too few rows."""
 
     value: float
     low: float
@@ -32,15 +32,15 @@ UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 def standard_error(influence: np.ndarray, horizon: int) -> float:
-    """Of a figure whose error is the sum of (minutes,) influences, in time order."""
+    """Standard error of a figure whose error is the sum of (minutes,) influences, in time order."""
     variance = S_hac_simple(influence, nlags=newey_west_lags(len(influence), horizon))[0, 0]
     return float(np.sqrt(max(variance, 0.0)))
 
 
 def estimate(value: float, influence: np.ndarray, horizon: int, level: float = LEVEL) -> Estimate:
-    """The figure and its two-sided interval, normal. influence: (minutes,) or (minutes, horizons), summed by minute.
+    """The figure and its two-sided normal interval. influence: (minutes,) or (minutes, horizons), summed per minute.
 
-    ``horizon``: the longest one in it, in minutes.
+    ``horizon``: the longest horizon in the figure, in minutes.
     """
     if len(influence) < 2 or not np.isfinite(value):
         return Estimate(float(value), float("nan"), float("nan"))
@@ -50,7 +50,7 @@ def estimate(value: float, influence: np.ndarray, horizon: int, level: float = L
 
 
 def mean_estimate(values: np.ndarray, chosen: np.ndarray, horizon: int, level: float = LEVEL) -> Estimate:
-    """The mean of the chosen values; both (minutes,) or (minutes, horizons), ``chosen`` boolean or weights."""
+    """The mean of the chosen values. Arrays are (minutes,) or (minutes, horizons); ``chosen``: boolean or weights."""
     count = chosen.sum()
     if count == 0:
         return UNKNOWN

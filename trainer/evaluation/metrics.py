@@ -1,8 +1,8 @@
 """Figures of one forecast over test rows, each with its 95 % interval: hits, probabilities, correlations.
 
-Arrays are (minutes, horizons): one column for one horizon, five for all of them in one. An influence (see
-`intervals.py`) is summed over a minute's horizons, so that five forecasts of one minute count as
-the dependent things that they are. A return of 0 has no direction: such cells are no part of what is about directions.
+Arrays are (minutes, horizons): one column for one horizon, five columns for all horizons. An influence (see
+`intervals.py`) is summed over a minute's horizons, because five forecasts of one minute are dependent.
+A return of 0 has no direction. Such cells are left out of all direction metrics.
 """
 
 from dataclasses import dataclass, replace
@@ -14,24 +14,24 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from candlecast.trainer.evaluation.intervals import LEVEL, UNKNOWN, Estimate, estimate, mean_estimate
 
-#: Shares of all forecasts, the most confident ones first.
+#: Shares of the forecasts that are kept, the most confident ones first.
 COVERAGES = (1.0, 0.5, 0.2, 0.1, 0.05)
 
 
 class Kind(StrEnum):
-    """What a forecast says beside a direction."""
+    """What a forecast gives."""
 
     size = "size"  #: a scaled return
-    sign = "sign"  #: nothing more: it can rank rises above falls, and not say by how much
-    constant = "constant"  #: the same at each minute of a fold: it ranks nothing
+    sign = "sign"  #: only a direction: it ranks rises above falls, without a size
+    constant = "constant"  #: the same direction at each minute of a fold: it has no ranking
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What one forecast said and what came, (minutes, horizons) each, minutes in time order.
+    """Forecasts and outcomes, (minutes, horizons) each, minutes in time order.
 
-    outcome: scaled returns; forecast: scaled returns, or only their sign (``kind``); probability that the return is
-    positive, or None; base_rate: share of positive returns on training rows; horizon: the longest one, in minutes.
+    outcome: scaled returns; forecast: scaled returns, or only their sign (see ``kind``); probability: of a positive
+    return, or None; base_rate: share of positive returns on training rows; horizon: the longest one, in minutes.
     """
 
     outcome: np.ndarray
@@ -42,7 +42,7 @@ class Cells:
     kind: Kind = Kind.size
 
     def chosen(self, minutes: np.ndarray) -> "Cells":
-        """Those of some minutes, (minutes,) boolean or positions."""
+        """The cells of some minutes, (minutes,) boolean or positions."""
         return replace(
             self,
             outcome=self.outcome[minutes],
@@ -53,22 +53,22 @@ class Cells:
 
     @property
     def moved(self) -> np.ndarray:
-        """Where the outcome has a direction."""
+        """True where the outcome has a direction."""
         return self.outcome != 0
 
     @property
     def up(self) -> np.ndarray:
-        """Where it was positive."""
+        """True where the outcome is positive."""
         return self.outcome > 0
 
     @property
     def hits(self) -> np.ndarray:
-        """1 where the directions agree, 0 where not; a forecast of 0 has none and is half a hit."""
+        """1 where the directions agree, 0 where they differ. A forecast of 0 has no direction and counts 0.5."""
         return np.where(self.forecast == 0, 0.5, np.sign(self.forecast) == np.sign(self.outcome))
 
     @property
     def strength(self) -> np.ndarray | None:
-        """|probability - 0.5|, what most confident means; without a probability the forecast's size, or None."""
+        """|probability - 0.5|, by which the most confident are chosen; without a probability |forecast|, or None."""
         if self.kind is not Kind.constant and self.probability is not None:
             return np.abs(self.probability - 0.5)
         return np.abs(self.forecast) if self.kind is Kind.size else None
@@ -80,7 +80,7 @@ def accuracy(cells: Cells) -> Estimate:
 
 
 def balanced_accuracy(cells: Cells) -> Estimate:
-    """Mean of the share of hits where it rose and the share where it fell (Brodersen et al. 2010)."""
+    """Mean of the share of hits among rises and the share among falls (Brodersen et al. 2010)."""
     rose, fell = cells.up & cells.moved, ~cells.up & cells.moved
     if not rose.any() or not fell.any():
         return UNKNOWN
@@ -92,7 +92,7 @@ def balanced_accuracy(cells: Cells) -> Estimate:
 
 
 def accuracy_at(cells: Cells, coverage: float) -> Estimate:
-    """Share of hits over the most confident share of the cells; where ties leave the choice open, over all of them."""
+    """Share of hits over the most confident share of the cells. All cells that tie at the threshold are included."""
     strength, moved = cells.strength, cells.moved
     if strength is None or not moved.any() or np.ptp(strength[moved]) == 0:
         return accuracy(cells) if coverage == 1.0 else UNKNOWN
@@ -101,9 +101,9 @@ def accuracy_at(cells: Cells, coverage: float) -> Estimate:
 
 
 def auc(cells: Cells, level: float = LEVEL) -> Estimate:
-    """The chance that a rise was given a higher forecast than a fall, ties by half: the area under the ROC curve.
+    """Area under the ROC curve: the probability that a rise has a higher forecast than a fall; a tie counts one half.
 
-    Its influence are the placement values of DeLong, DeLong & Clarke-Pearson (1988), by ranks (Sun & Xu 2014).
+    Its influences are the placement values of DeLong, DeLong & Clarke-Pearson (1988), from ranks (Sun & Xu 2014).
     """
     score, rose, fell = cells.forecast, cells.up & cells.moved, ~cells.up & cells.moved
     if cells.kind is Kind.constant or not rose.any() or not fell.any():
@@ -128,7 +128,7 @@ def brier(cells: Cells) -> Estimate:
 
 
 def brier_skill(cells: Cells, reference: np.ndarray | float) -> Estimate:
-    """1 - Brier / Brier of the reference probabilities: above 0 where the forecast says more than they do."""
+    """1 - Brier / Brier of the reference probabilities. Above 0: the forecast is better than the reference."""
     if cells.probability is None or not cells.moved.any():
         return UNKNOWN
     losses = cells.moved * (cells.probability - cells.up) ** 2
@@ -139,12 +139,12 @@ def brier_skill(cells: Cells, reference: np.ndarray | float) -> Estimate:
 
 
 def information_coefficient(cells: Cells) -> Estimate:
-    """Pearson's correlation of forecast and outcome, over all cells, scaled returns both."""
+    """Pearson's correlation of forecast and outcome over all cells. Both are scaled returns."""
     return _correlation(cells, cells.forecast, cells.outcome)
 
 
 def rank_information_coefficient(cells: Cells) -> Estimate:
-    """Spearman's rank correlation. Its interval is that of a correlation of ranks, exact at 0 and close near it."""
+    """Spearman's rank correlation. Its interval treats ranks as values: exact at 0, approximate near 0."""
     ranks = [rankdata(values).reshape(values.shape) for values in (cells.forecast, cells.outcome)]
     return _correlation(cells, ranks[0], ranks[1])
 
@@ -159,6 +159,6 @@ def _correlation(cells: Cells, first: np.ndarray, second: np.ndarray) -> Estimat
 
 
 def interval_coverage(lower: np.ndarray, upper: np.ndarray, outcome: np.ndarray, horizon: int) -> Estimate:
-    """Share of outcomes inside the prediction interval, its ends included; a return of 0 counts too."""
+    """Share of outcomes inside the prediction interval (inclusive ends). Returns of 0 count too."""
     inside = (outcome >= lower) & (outcome <= upper)
     return mean_estimate(inside.astype(np.float64), np.ones(inside.shape), horizon)

@@ -1,8 +1,8 @@
-"""Are probabilities what they say? Expected calibration error, and what perfect calibration would give on as many rows.
+"""Expected calibration error, and its range under perfect calibration on the same rows.
 
-The error is never 0: each bin's share of rises strays from its mean probability by chance. So rows are drawn again and
-again with the very probabilities that were forecast, and the errors of those perfectly calibrated draws give the range
-that the real one is held against.
+The error is never 0: by chance, each bin's share of rises differs from its mean probability. So outcomes are simulated
+from the forecast probabilities themselves. These draws are perfectly calibrated, and their errors give the range that
+the actual error is compared with.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ DRAWS = 500
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows of similar probability: how many, their mean probability, and the share of rises with its interval."""
+    """Rows of similar probability: their number, mean probability, and share of rises with its interval."""
 
     rows: int
     probability: float
@@ -29,9 +29,9 @@ class Bin:
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """The expected calibration error, and the 95 % ranges that perfect calibration gives.
+    """The expected calibration error, and its 95 % ranges under perfect calibration.
 
-    ``perfect`` draws outcomes that overlap as the real ones do; ``independent`` draws each by itself.
+    ``perfect``: simulated outcomes overlap like the actual ones. ``independent``: each outcome is drawn independently.
     """
 
     value: float
@@ -40,7 +40,7 @@ class CalibrationError:
 
     @property
     def holds(self) -> bool:
-        """Whether the error is one that perfect calibration gives: overlapping outcomes are what was measured."""
+        """Whether the error is within the range of perfect calibration, with overlapping outcomes."""
         return self.value <= self.perfect[1]
 
     def document(self) -> dict[str, object]:
@@ -54,7 +54,7 @@ class CalibrationError:
 
 
 class _Binned:
-    """Probabilities (minutes, horizons) in ten bins with equally many cells: by horizon, and in all as the last."""
+    """Probabilities (minutes, horizons) in ten bins of equal size: for each horizon, then for all horizons."""
 
     def __init__(self, probability: np.ndarray, moved: np.ndarray) -> None:
         horizons = moved.shape[1]
@@ -70,7 +70,7 @@ class _Binned:
         return distances
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
-        """(horizons + 1, bins) sums of (minutes, horizons) values; what has no direction is in a bin that is cut."""
+        """(horizons + 1, bins) sums of (minutes, horizons) values. Cells without a direction are left out."""
         sums = [
             np.bincount(number, values.ravel(), size * (BINS + 1)).reshape(size, BINS + 1)[:, :BINS]
             for number, size in zip(self.numbers, self.sizes, strict=True)
@@ -79,7 +79,7 @@ class _Binned:
 
 
 def _bin_of(probability: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """The number of each cell's bin, by probability, ties by time; ``BINS`` for a cell without a direction."""
+    """Each cell's bin number, in order of probability, ties in order of time; ``BINS`` for a cell without direction."""
     number = np.full(moved.size, BINS)
     cells = np.flatnonzero(moved)
     order = cells[np.argsort(probability.ravel()[cells], kind="stable")]
@@ -89,7 +89,7 @@ def _bin_of(probability: np.ndarray, moved: np.ndarray) -> np.ndarray:
 
 
 def reliability(cells: Cells) -> list[Bin]:
-    """The ten bins of the reliability diagram, by rising probability."""
+    """The ten bins of the reliability diagram, in ascending order of probability."""
     if cells.probability is None:
         return []
     number = _bin_of(cells.probability, cells.moved)
@@ -108,12 +108,12 @@ def reliability(cells: Cells) -> list[Bin]:
 def calibration_errors(
     forecasts: Mapping[str, np.ndarray], outcome: np.ndarray, candle_time: np.ndarray, seed: int = 0
 ) -> dict[str, list[CalibrationError]]:
-    """For each forecast, (minutes, 5) probabilities: its error at each horizon, and in all as the last.
+    """For each forecast, (minutes, 5) probabilities: its error at each horizon, then at all horizons.
 
-    outcome: (minutes, 5) scaled returns; candle_time: (minutes,) epoch seconds. All forecasts see the same draws. A
-    draw is a random walk of normal one-minute steps: a horizon's outcome is the sum of its steps, and is a rise where
-    that sum lies in the lowest p of its distribution. So each rise has exactly its probability, and outcomes that share
-    minutes are as dependent as shared minutes make them.
+    outcome: (minutes, 5) scaled returns; candle_time: (minutes,) epoch seconds. All forecasts use the same draws. A
+    draw is a random walk of normal one-minute steps. A horizon's outcome is the sum of its steps; it is a rise if the
+    sum is below the p-quantile of its distribution. So each rise has exactly its probability, and outcomes that share
+    minutes are dependent.
     """
     moved, up = outcome != 0, outcome > 0
     if not moved.any(axis=0).all():
@@ -143,7 +143,7 @@ def calibration_errors(
 
 
 def _walk(random: np.random.Generator, candle_time: np.ndarray, horizons: int) -> np.ndarray:
-    """(minutes, horizons) standard normal numbers: sums of the next 1 .. h steps of one walk, each over sqrt(h)."""
+    """(minutes, horizons) standard normal numbers: sums of the next h steps of one random walk, divided by sqrt(h)."""
     minute = (candle_time - candle_time[0]) // 60
     walk = np.concatenate([[0.0], np.cumsum(random.standard_normal(int(minute[-1]) + horizons))])
     ahead = np.arange(1, horizons + 1)

@@ -1,6 +1,6 @@
-"""A walk-forward evaluation as tables on the screen, at most 100 columns wide: shares in percent, +- 95 % intervals.
+"""A walk-forward evaluation as terminal tables, at most 100 columns wide: shares in percent, ± 95 % intervals.
 
-Figures come from the document of `document.py` alone. docs/explanation/evaluation.md says what each column means.
+All figures come from the document of `document.py`. docs/explanation/evaluation.md explains each column.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from candlecast.trainer.evaluation.walk_forward import ENSEMBLE
 
 
 def folds_table(dataset: Dataset, splits: Sequence[Split]) -> Table:
-    """What each fold is trained, tuned and tested on: first and last candle_time of each part, and rows of the test."""
+    """The parts of each fold: first and last candle_time of each part, and the number of test rows."""
     table = _table("Folds, UTC", ("fold", *asdict(splits[0])), ("rows",))
     for number, split in enumerate(splits, start=1):
         parts = []
@@ -34,7 +34,7 @@ def folds_table(dataset: Dataset, splits: Sequence[Split]) -> Table:
 
 
 def tables(document: dict[str, Any]) -> Iterator[Table]:
-    """Everything that is shown, in reading order."""
+    """All tables, in reading order."""
     yield _every_forecast(document)
     if ENSEMBLE in document["forecasts"]:
         yield _ensemble(document)
@@ -44,31 +44,31 @@ def tables(document: dict[str, Any]) -> Iterator[Table]:
 
 
 def verdict(document: dict[str, Any]) -> Iterator[Table | str]:
-    """Is the ensemble better than each rival, do its probabilities and intervals hold?"""
+    """Whether the ensemble is better than each rival, whether it is calibrated, and its interval coverage."""
     if not document["verdicts"]:
         return
     keys = ("1", ALL)
-    table = _table("Is the ensemble better? Points of accuracy, [95 % interval]", ("than",), ())
+    table = _table("Ensemble minus each rival, percentage points of accuracy [95 % interval]", ("rival",), ())
     for key in keys:
         table.add_column(_horizon(key), justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for one in document["verdicts"]["against"]:
-        said = ((_with_ends(one["horizons"][key]["accuracy"], "+"), one["says"][key]) for key in keys)
-        table.add_row(cell(one["second"]), *(part for pair in said for part in pair))
+        cells = ((_with_ends(one["horizons"][key]["accuracy"], "+"), one["says"][key]) for key in keys)
+        table.add_row(cell(one["second"]), *(part for pair in cells for part in pair))
     yield table
     every = document["forecasts"][ENSEMBLE][ALL]
     error = every["calibration_error"]
-    held = "within" if error["holds"] else "above"
+    position = "within" if error["holds"] else "above"
     yield (
-        f"Calibration error over all rows: {_number(error['value'])} %, {held} what perfect calibration gives "
-        f"({_range(error['perfect_calibration'])})."
+        f"Calibration error over all rows: {_number(error['value'])} %, {position} the range of perfect calibration "
+        f"({_range(error['perfect_calibration'])} %)."
     )
-    yield f"The 90 % intervals hold {_with_ends(every['interval_coverage'])} % of the outcomes."
+    yield f"The 90 % intervals contain {_with_ends(every['interval_coverage'])} % of the outcomes."
 
 
 def make_shuffled_table(document: dict[str, Any]) -> Table:
     """Mean AUC over the trainings on shuffled labels, with its corrected interval."""
-    table = _table("AUC on real labels after training on shuffled ones", ("horizon",), document["auc"])
+    table = _table("AUC on real labels after training on shuffled labels", ("horizon",), document["auc"])
     for key in COLUMNS:
         table.add_row(_horizon(key), *(_percent(one[key]) for one in document["auc"].values()), end_section=key == "5")
     return table
@@ -81,7 +81,7 @@ def _with_ends(estimate: dict[str, Any], sign: str = "") -> str:
 
 
 def _percent(estimate: dict[str, Any], sign: str = "") -> str:
-    """`52.10 ±0.42`, in percent: the intervals are symmetric. `-` where there is no such figure."""
+    """`52.10 ±0.42`, in percent: the intervals are symmetric. `-` if there is no such figure."""
     if estimate["value"] is None:
         return "-"
     half = "" if estimate["low"] is None else f" ±{100 * (estimate['high'] - estimate['value']):.2f}"
@@ -98,7 +98,7 @@ def _every_forecast(document: dict[str, Any]) -> Table:
         "skill": lambda one: _percent(one["brier_skill_over_base_rate"]),
         "ECE": lambda one: _number(one["calibration_error"] and one["calibration_error"]["value"]),
     }
-    table = _table("Every forecast on the same rows", ("horizon", "forecast"), figures)
+    table = _table("All forecasts on the same rows", ("horizon", "forecast"), figures)
     for key in COLUMNS:
         for number, (name, by_horizon) in enumerate(document["forecasts"].items()):
             last = number == len(document["forecasts"]) - 1
@@ -112,15 +112,15 @@ def _ensemble(document: dict[str, Any]) -> Table:
         "Brier": lambda one: f"{one['brier']['value']:.4f}",
         "skill over 50 %": lambda one: _percent(one["brier_skill_over_half"]),
         "ECE": lambda one: _number(one["calibration_error"]["value"]),
-        "if perfect": lambda one: _range(one["calibration_error"]["perfect_calibration"]),
-        "90 % interval holds": lambda one: _percent(one["interval_coverage"]),
+        "if perfectly calibrated": lambda one: _range(one["calibration_error"]["perfect_calibration"]),
+        "interval coverage": lambda one: _percent(one["interval_coverage"]),
     }
-    return _by_horizon(document, "The ensemble", figures)
+    return _by_horizon(document, "The ensemble's probabilities and 90 % intervals", figures)
 
 
 def _coverage(document: dict[str, Any]) -> Table:
     figures = {f"{round(100 * share)} %": partial(_accuracy_at, str(round(100 * share))) for share in COVERAGES}
-    return _by_horizon(document, "The ensemble's accuracy over its most confident forecasts", figures)
+    return _by_horizon(document, "The ensemble's accuracy by coverage, the most confident forecasts first", figures)
 
 
 def _accuracy_at(coverage: str, one: dict[str, Any]) -> str:
@@ -132,10 +132,10 @@ def _returns(document: dict[str, Any]) -> Table:
     figures: dict[str, Callable[[dict[str, Any]], str]] = {
         "gross": lambda one: _percent(one["returns"]["gross_per_day"]),
         **{f"net, {side} bps": partial(_net, str(side)) for side in SIDES if side},
-        "traded": lambda one: f"{one['returns']['turnover_per_day']:,.0f} x",
-        "breaks even at": lambda one: _with_unit(one["returns"]["break_even_bps"]),
+        "turnover": lambda one: f"{one['returns']['turnover_per_day']:,.0f} x",
+        "break-even": lambda one: _with_unit(one["returns"]["break_even_bps"]),
     }
-    return _by_horizon(document, f"Following {name}: percent a day, by the cost of one side", figures, name)
+    return _by_horizon(document, f"Returns of following {name}: percent per day, by cost per side", figures, name)
 
 
 def _net(side: str, one: dict[str, Any]) -> str:
@@ -151,7 +151,7 @@ def _pairs(document: dict[str, Any]) -> Table:
         "sq. error x1e4": lambda one: _number(one["squared_error"]["value"], 1, factor=1e4),
         "DM ": lambda one: _p(one["squared_error_diebold_mariano_p"]),
     }
-    table = _table("Each against the one before it: differences, and p of none", ("pair", "horizon"), figures)
+    table = _table("Each forecast minus the previous one: differences and p-values", ("pair", "horizon"), figures)
     for pair in document["comparisons"]:
         for key in ("1", ALL):
             names = f"{pair['first']} - {pair['second']}" if key == "1" else ""

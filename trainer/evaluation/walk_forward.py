@@ -1,11 +1,11 @@
-"""Trains anew for each fold and collects what every forecast said about rows that it had not seen.
+"""Trains a new pair for each fold and collects the forecasts of all models for its test rows.
 
     splits = split_walk_forward(dataset.candle_time)
     rows = forecast_folds(dataset, splits, TrainingOptions(), Path("evaluations/mine"))
 
-Each fold's rows are a file of their own in the folder, written when the fold is done: a run that was interrupted goes
-on with the next fold, and figures are computed anew without training. A file's name holds the key of what its rows
-follow from: data, split, options, libraries and ``FOLD_FORMAT``.
+Each fold's rows are stored in a file in the folder when the fold is done. So an interrupted run continues with the next
+fold, and figures can be recomputed without training. The file name has a hash of everything that determines the rows:
+data, split, options, libraries and ``FOLD_FORMAT``.
 """
 
 import json
@@ -34,15 +34,15 @@ from candlecast.trainer.models.training import Pair, Stage, TrainingOptions, for
 ENSEMBLE, MAMBA, LIGHTGBM = "ensemble", "Mamba", "LightGBM"
 RIDGE, LOGISTIC = "ridge", "logistic"
 REVERSAL, LAST_SIGN, MAJORITY = "reversal", "last sign", "majority"
-#: From what needs nothing to what is published; each is compared with the next.
+#: From the simplest forecast to the published one. Each is compared with the next.
 FORECASTS = (MAJORITY, REVERSAL, LAST_SIGN, RIDGE, LOGISTIC, MAMBA, LIGHTGBM, ENSEMBLE)
-#: Part of a fold's key. Raise it where training or forecasting changes what it gives: folds made before are not reused.
+#: Part of a fold's key. Raise it when training or forecasting changes its results, so that stored folds are not reused.
 FOLD_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class ForecasterOutput:
-    """What one forecast said: scaled returns (n, 5), or their sign alone (``kind``); probability_up (n, 5) or None."""
+    """Output of one forecaster: scaled returns (n, 5) or their signs (see ``kind``); probability_up (n, 5) or None."""
 
     kind: Kind
     scaled: np.ndarray
@@ -51,12 +51,12 @@ class ForecasterOutput:
 
 @dataclass(frozen=True)
 class OutOfSampleRows:
-    """Test rows in time order, of one fold or of all.
+    """Test rows in time order, of one fold or of all folds.
 
-    candle_time (n,) int64 epoch seconds; fold (n,) int64 from 1; returns (n, 5) log returns; scale (n, 5), the log
-    return that one unit of scaled return is worth; base_rate (n, 5), share of rises on the fold's training rows; lower,
-    upper (n, 5), ends of the ensemble's prediction interval in scaled returns; distance (n,), how far outside of what
-    training saw the row lies. facts: of each fold, what was trained on what.
+    candle_time (n,) int64 epoch seconds; fold (n,) int64 from 1; returns (n, 5) log returns; scale (n, 5), log return /
+    scaled return; base_rate (n, 5), share of rises on the fold's training rows; lower, upper (n, 5), ends of the
+    ensemble's prediction interval in scaled returns; distance (n,), distance of the row's features from the range of
+    the training rows. facts: for each fold, its parts and its training results.
     """
 
     symbol: str
@@ -73,7 +73,7 @@ class OutOfSampleRows:
 
     @property
     def scaled(self) -> np.ndarray:
-        """What came, in scaled returns: (n, 5)."""
+        """The outcomes in scaled returns: (n, 5)."""
         return self.returns / self.scale
 
 
@@ -87,9 +87,9 @@ def forecast_folds(
     shuffle_seed: int | None = None,
     only: int | None = None,
 ) -> OutOfSampleRows:
-    """Train and forecast each fold that the folder doesn't hold yet; returns the test rows of all, or of ``only`` one.
+    """Train and forecast each fold that is not stored in the folder. Returns the test rows of all folds or of ``only``.
 
-    With ``shuffle_seed`` the labels of training and validation rows are permuted: then nothing can be learned.
+    ``shuffle_seed`` permutes the labels of training and validation rows, so that nothing can be learned.
     Raises CandlecastUserError.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,9 +109,9 @@ def forecast_folds(
 
 
 def shuffle_labels(dataset: Dataset, split: Split, seed: int) -> Dataset:
-    """The dataset with the labels of its training rows permuted among themselves, and those of its validation rows.
+    """The dataset with labels permuted within its training rows and within its validation rows.
 
-    A row's five labels stay together; test rows keep theirs. Each fold has draws of its own.
+    A row's five labels stay together. Test rows keep their labels. Each fold has its own permutation.
     """
     random = np.random.default_rng((seed, int(dataset.candle_time[split.test[0]])))
     scaled, scale = dataset.scaled.copy(), _scale(dataset, np.arange(len(dataset.ends)))
@@ -124,7 +124,7 @@ def shuffle_labels(dataset: Dataset, split: Split, seed: int) -> Dataset:
 
 
 def concatenate_folds(folds: Sequence[OutOfSampleRows]) -> OutOfSampleRows:
-    """Folds in time order as one."""
+    """Join folds in time order."""
     joined = {
         name: np.concatenate([getattr(one, name) for one in folds])
         for name in ("candle_time", "fold", "returns", "scale", "base_rate", "lower", "upper", "distance")
@@ -143,7 +143,7 @@ def concatenate_folds(folds: Sequence[OutOfSampleRows]) -> OutOfSampleRows:
 
 
 def hash_dataset(dataset: Dataset) -> str:
-    """sha256 of all that training and forecasting read of it."""
+    """sha256 of everything that training and forecasting read from the dataset."""
     digest = sha256(dataset.symbol.encode())
     for name in ("open_time", "features", "ends", "returns", "scaled"):
         digest.update(np.ascontiguousarray(getattr(dataset, name)).tobytes())
@@ -160,40 +160,40 @@ def _forecast_fold(
     shuffle_seed: int | None,
 ) -> OutOfSampleRows:
     started = time.monotonic()
-    known = dataset if shuffle_seed is None else shuffle_labels(dataset, split, shuffle_seed)
+    labeled = dataset if shuffle_seed is None else shuffle_labels(dataset, split, shuffle_seed)
 
     def staged(title: str) -> Any:
         return stage(f"Fold {number}: {title}")
 
-    pair = train_pair(known, split, options, staged)
-    rates = baselines.base_rates(known.scaled[split.training])
+    pair = train_pair(labeled, split, options, staged)
+    rates = baselines.base_rates(labeled.scaled[split.training])
     forecasts, facts = _without_model(dataset, split, rates, names), _facts(dataset, split, pair, number)
     with staged("forecasts"):
-        on_validation = forecast_pair(pair, known, split.validation)
-        said = forecast_pair(pair, known, split.test)
+        on_validation = forecast_pair(pair, labeled, split.validation)
+        on_test = forecast_pair(pair, labeled, split.test)
 
     def calibrated(validation: np.ndarray, test: np.ndarray, method: Method = options.calibration) -> ForecasterOutput:
-        """On the same rows as the ensemble's own probabilities, by the same method where it says a probability."""
-        seen, outcomes = (pair.calibration.low, pair.calibration.high), known.scaled[split.validation]
+        """A forecast with its own calibration, fitted on the same rows as the ensemble's."""
+        seen, outcomes = (pair.calibration.low, pair.calibration.high), labeled.scaled[split.validation]
         own, _ = fit_calibration(validation, outcomes, 0.0, pair.magnitude, seen, method, ("", ""))
         return ForecasterOutput(Kind.size, test, own.probability_up(test))
 
     if RIDGE in names:
         with staged(RIDGE):
-            fitted = baselines.fit_ridge(known, split, pair.normalization)
+            fitted = baselines.fit_ridge(labeled, split, pair.normalization)
         forecasts[RIDGE] = calibrated(fitted.validation, fitted.test, Method.platt)
         facts["ridge_strength"] = fitted.chosen
     if LOGISTIC in names:
         with staged(LOGISTIC):
-            fitted = baselines.fit_logistic(known, split, pair.normalization)
+            fitted = baselines.fit_logistic(labeled, split, pair.normalization)
         forecasts[LOGISTIC] = ForecasterOutput(Kind.size, (2 * fitted.test - 1) * pair.magnitude, fitted.test)
         facts["logistic_inverse_strength"] = fitted.chosen
     if MAMBA in names:
-        forecasts[MAMBA] = calibrated(on_validation.mamba, said.mamba)
+        forecasts[MAMBA] = calibrated(on_validation.mamba, on_test.mamba)
     if LIGHTGBM in names:
-        forecasts[LIGHTGBM] = calibrated(on_validation.lgbm, said.lgbm)
+        forecasts[LIGHTGBM] = calibrated(on_validation.lgbm, on_test.lgbm)
     if ENSEMBLE in names:
-        forecasts[ENSEMBLE] = ForecasterOutput(Kind.size, said.ensemble, said.probability_up)
+        forecasts[ENSEMBLE] = ForecasterOutput(Kind.size, on_test.ensemble, on_test.probability_up)
     count = len(split.test)
     return OutOfSampleRows(
         symbol=dataset.symbol,
@@ -202,9 +202,9 @@ def _forecast_fold(
         returns=dataset.returns[split.test],
         scale=_scale(dataset, split.test),
         base_rate=np.tile(rates, (count, 1)),
-        lower=said.lower,
-        upper=said.upper,
-        distance=said.distance,
+        lower=on_test.lower,
+        upper=on_test.upper,
+        distance=on_test.distance,
         forecasts=forecasts,
         facts=[facts | {"seconds": time.monotonic() - started}],
     )
@@ -226,7 +226,7 @@ def _without_model(
 
 
 def _facts(dataset: Dataset, split: Split, pair: Pair, number: int) -> dict[str, Any]:
-    """What a fold was trained on and what came of it, as evaluation.json holds it."""
+    """A fold's parts and training results, in the format of evaluation.json."""
     return {
         "fold": number,
         **artifacts.describe_split(dataset, split),
@@ -244,8 +244,8 @@ def _scale(dataset: Dataset, chosen: np.ndarray) -> np.ndarray:
 
 
 def _key(data: str, split: Split, options: TrainingOptions, forecasts: Sequence[str], shuffle_seed: int | None) -> str:
-    """Twelve letters that differ where a fold's rows may differ. ``data`` is the dataset's hash."""
-    follows_from = {
+    """A hash of 12 characters of everything that determines a fold's rows. ``data`` is the dataset's hash."""
+    determined_by = {
         "format": FOLD_FORMAT,
         "data": data,
         "split": {name: [len(rows), int(rows[0]), int(rows[-1])] for name, rows in asdict(split).items()},
@@ -254,11 +254,11 @@ def _key(data: str, split: Split, options: TrainingOptions, forecasts: Sequence[
         "shuffle_seed": shuffle_seed,
         "libraries": artifacts.library_versions(),
     }
-    return sha256(json.dumps(follows_from, sort_keys=True).encode()).hexdigest()[:12]
+    return sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _write_fold(path: Path, rows: OutOfSampleRows) -> None:
-    """Beside its place and renamed: an interrupted run leaves no half fold."""
+    """Write to a temporary file and rename it, so that an interrupted run leaves no partial file."""
     arrays: dict[str, Any] = {name: value for name, value in vars(rows).items() if isinstance(value, np.ndarray)}
     kinds = {}
     for name, one in rows.forecasts.items():
@@ -266,11 +266,11 @@ def _write_fold(path: Path, rows: OutOfSampleRows) -> None:
         arrays[f"{name}.scaled"] = one.scaled
         if one.probability is not None:
             arrays[f"{name}.probability"] = one.probability
-    said = json.dumps({"symbol": rows.symbol, "kinds": kinds, "facts": rows.facts})
+    header = json.dumps({"symbol": rows.symbol, "kinds": kinds, "facts": rows.facts})
     descriptor, partial = tempfile.mkstemp(prefix=".", suffix=".npz", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez_compressed(file, said=np.array(said), **arrays)
+            np.savez_compressed(file, said=np.array(header), **arrays)
         Path(partial).chmod(0o644)
         Path(partial).replace(path)
     except BaseException:
@@ -279,15 +279,15 @@ def _write_fold(path: Path, rows: OutOfSampleRows) -> None:
 
 
 def read_fold(path: Path) -> OutOfSampleRows | None:
-    """The rows of one fold's file, or None where it is damaged: then they are made again."""
+    """The rows of one fold's file, or None if the file is damaged: then the fold is trained again."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        said = json.loads(str(arrays.pop("said")))
+        header = json.loads(str(arrays.pop("said")))
         forecasts = {
             name: ForecasterOutput(Kind(kind), arrays.pop(f"{name}.scaled"), arrays.pop(f"{name}.probability", None))
-            for name, kind in said["kinds"].items()
+            for name, kind in header["kinds"].items()
         }
-        return OutOfSampleRows(symbol=said["symbol"], forecasts=forecasts, facts=said["facts"], **arrays)
+        return OutOfSampleRows(symbol=header["symbol"], forecasts=forecasts, facts=header["facts"], **arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None

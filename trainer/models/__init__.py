@@ -1,1 +1,1 @@
-"""What is trained: LightGBM and Mamba, their weight and calibration, and the versions that they become."""
+"""Models: LightGBM and Mamba, their weight and calibration, and their versions on disk."""

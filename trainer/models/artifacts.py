@@ -1,7 +1,7 @@
-"""Versions on disk, ``models/<type>/<version>/``: written whole or not at all, read back by their sha256.
+"""Versions on disk, ``models/<type>/<version>/``: written atomically, checksum-verified when read.
 
-``facts.json`` says what a version is: features, training window, parameters, metrics, library versions, the
-sha256 of every other file, and test vectors: raw windows with the outputs that they must give.
+``facts.json`` describes a version: features, training window, parameters, metrics, library versions, the sha256 of
+every other file, and test vectors (raw windows with their expected outputs).
 """
 
 import json
@@ -37,7 +37,7 @@ LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-
 
 
 def new_version(models: Path, now: datetime | None = None) -> str:
-    """A name that is free for all types: a UTC time like 20261122T170312Z, with -2, -3 ... where it is taken."""
+    """A name that no type uses yet: a UTC time like 20261122T170312Z, with -2, -3 ... if it is taken."""
     stem = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     name, number = stem, 1
     while any((models / model_type / name).exists() for model_type in MODEL_TYPES):
@@ -49,9 +49,9 @@ def new_version(models: Path, now: datetime | None = None) -> str:
 def write_version(
     models: Path, model_type: str, version: str, files: Mapping[str, bytes], facts: Mapping[str, Any]
 ) -> Path:
-    """Write files and facts, sha256s added, to ``models/<model_type>/<version>``; returns that folder.
+    """Write files, and facts with the files' sha256, to ``models/<model_type>/<version>``. Returns that folder.
 
-    All of it is written beside its place and renamed, so an interrupted run leaves no half version.
+    Everything is written to a temporary folder and renamed, so an interrupted run leaves no partial version.
     """
     parent = models / model_type
     parent.mkdir(parents=True, exist_ok=True)
@@ -69,9 +69,9 @@ def write_version(
 
 
 def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """(facts, bytes by name, facts.json included) of a version; raises CandlecastUserError.
+    """(facts, bytes by name, facts.json included) of a version. Raises CandlecastUserError.
 
-    It names the file, and the field of facts.json that is missing or of another kind, or the sha256 that differs.
+    The error names the file, and the missing or invalid field of facts.json or the wrong sha256.
     """
     again = "Name a folder that `candlecast train` wrote, or train again."
     try:
@@ -82,7 +82,7 @@ def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     except (ValueError, RecursionError) as error:
         raise CandlecastUserError(f"{folder / FACTS} is not JSON: {error}", again) from None
     if fault := _fault(facts):
-        raise CandlecastUserError(f"{folder / FACTS} is not the facts of a version: {fault}", again)
+        raise CandlecastUserError(f"{folder / FACTS} does not describe a version: {fault}", again)
     files = {FACTS: source}
     for name, expected in facts["files"].items():
         path = folder / name
@@ -90,17 +90,17 @@ def read_version(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise CandlecastUserError(f"{folder / FACTS} names a file outside its folder: {name!r}", again)
         try:
             files[name] = path.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        except (OSError, ValueError) as error:  # ValueError: not a valid file name
             raise CandlecastUserError(f"{path} cannot be read: {getattr(error, 'strerror', error)}", again) from None
         if sha256(files[name]).hexdigest() != expected:
-            raise CandlecastUserError(f"{path} is not the file that {FACTS} names: its sha256 differs", again)
+            raise CandlecastUserError(f"{path} does not match its sha256 in {FACTS}", again)
     return facts, files
 
 
 def read_ensemble(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], Path, Path]:
     """(facts, bytes by name, Mamba's folder, LightGBM's folder) of ``models/ensemble/<version>``.
 
-    Both versions lie beside it and are still the ones that it was fitted with. Raises CandlecastUserError.
+    Checks that both versions are in the same models folder and unchanged. Raises CandlecastUserError.
     """
     facts, files = read_version(folder)
     if facts["model_type"] != "ensemble":
@@ -114,29 +114,29 @@ def read_ensemble(folder: Path) -> tuple[dict[str, Any], dict[str, bytes], Path,
 def _find_joined(folder: Path, facts: dict[str, Any], model_type: str) -> Path:
     named = facts.get(model_type)
     if not isinstance(named, dict) or not isinstance(named.get("version"), str):
-        raise CandlecastUserError(f"{folder / FACTS} names no {model_type} version", "Train again.")
+        raise CandlecastUserError(f"{folder / FACTS} does not name a {model_type} version", "Train again.")
     version = folder.resolve().parent.parent / model_type / named["version"]
     if version.name != named["version"] or not version.is_dir():
         raise CandlecastUserError(
-            f"{folder} joins {model_type} version {named['version']}, which is not at {version}",
+            f"{folder} needs the {model_type} version {named['version']}, which is not at {version}",
             "Keep models/mamba, models/lgbm and models/ensemble together, or train again.",
         )
     if reference(version) != named:
         raise CandlecastUserError(
-            f"{version} is not the version that {folder} was fitted with: its facts.json differs", "Train again."
+            f"{version} has changed since {folder} was fitted with it: its facts.json differs", "Train again."
         )
     return version
 
 
 def _fault(facts: Any) -> str | None:
-    """Which field keeps a parsed facts.json from being registered, or None; the models' own are the database's."""
+    """The first invalid field of a parsed facts.json, or None. The database checks the fields of each model type."""
     if not isinstance(facts, dict):
-        return "it is no object of fields"
+        return "it is not a JSON object"
     for name in ("model_type", "version", "symbol", *_TIMES):
         if name not in facts:
             return f"it has no {name}"
         if not isinstance(facts[name], str) or not facts[name].strip():
-            return f"{name} is {shorten(facts[name])}, not a text"
+            return f"{name} is {shorten(facts[name])}, not a string"
     for name in _TIMES:
         try:
             datetime.fromisoformat(facts[name])
@@ -147,16 +147,16 @@ def _fault(facts: Any) -> str | None:
             return f"{name} is {shorten(facts[name])}, not a number"
     files = facts.get("files")
     if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-        return f"files is {shorten(files)}, not the sha256 of each file by its name"
+        return f"files is {shorten(files)}, not an object with the sha256 of each file"
     return None
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def choose_vector_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarray:
-    """Raw windows (3 or 4, 60, features): the newest, the calmest, the wildest, and the largest last move.
+    """Raw windows (up to 4, 60, features): the newest, the lowest and highest volatility, and the largest last return.
 
     ``candidates`` are positions into ``dataset.ends``.
     """
@@ -167,12 +167,12 @@ def choose_vector_windows(dataset: Dataset, candidates: np.ndarray) -> np.ndarra
 
 
 def make_test_vectors(windows: np.ndarray, scaled_returns: np.ndarray) -> dict[str, Any]:
-    """A version's test vectors as facts.json holds them; Python prints float64 so that it reads back exactly."""
+    """A version's test vectors in the format of facts.json. JSON preserves float64 exactly."""
     return {"windows": windows.tolist(), "scaled_returns": scaled_returns.tolist()}
 
 
 def make_ensemble_vectors(windows: np.ndarray, mamba: Model, lgbm: Model, calibration: Calibration) -> dict[str, Any]:
-    """What an ensemble must give for raw windows (n, 60, features): log returns and probabilities, (n, 5) each."""
+    """An ensemble's outputs for raw windows (n, 60, features): returns, probabilities and intervals, (n, 5) each."""
     forecast = Ensemble(None, calibration.mamba_weight, mamba, lgbm, calibration).forecast(windows)
     assert forecast.calibrated is not None
     return {
@@ -185,17 +185,17 @@ def make_ensemble_vectors(windows: np.ndarray, mamba: Model, lgbm: Model, calibr
 
 
 def reference(folder: Path) -> dict[str, str]:
-    """How an ensemble's facts name a version that it joins: by name and by the sha256 of its facts."""
+    """How an ensemble's facts refer to one of its versions: by name and by the sha256 of its facts."""
     return {"version": folder.name, "facts_sha256": sha256((folder / FACTS).read_bytes()).hexdigest()}
 
 
 def library_versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
-    """Versions of what made the files."""
+    """Versions of the libraries that created the files."""
     return {name: library_version(name) for name in names}
 
 
 def git_commit() -> str | None:
-    """The commit of the trainer's own code, or None outside a clone."""
+    """The git commit of the trainer's code, or None outside a clone."""
     command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
@@ -204,21 +204,21 @@ def git_commit() -> str | None:
     return answer.stdout.strip() or None
 
 
-def describe_stretch(dataset: Dataset, rows: np.ndarray) -> tuple[str, str]:
+def first_and_last_time(dataset: Dataset, rows: np.ndarray) -> tuple[str, str]:
     """First and last candle_time of rows (positions into ``dataset.ends``), as ISO times."""
     times = dataset.candle_time[rows]
     return iso(times[0]), iso(times[-1])
 
 
 def describe_split(dataset: Dataset, split: Split) -> dict[str, dict[str, Any]]:
-    """The parts' rows, first and last candle_time, as facts.json holds them."""
+    """Each part's row count, first and last candle_time, in the format of facts.json."""
     parts = {}
     for name, rows in asdict(split).items():
-        first, last = describe_stretch(dataset, rows)
+        first, last = first_and_last_time(dataset, rows)
         parts[name] = {"rows": len(rows), "from": first, "to": last}
     return parts
 
 
 def iso(epoch_seconds: float) -> str:
-    """An ISO time in UTC, as facts.json has them."""
+    """An ISO time in UTC, the format of facts.json."""
     return datetime.fromtimestamp(epoch_seconds, UTC).isoformat()

@@ -1,6 +1,6 @@
-"""A trained forecaster as the files that the database loads: TorchScript, and ONNX as its twin.
+"""Exports a trained forecaster to the files that the database loads: TorchScript and an equivalent ONNX file.
 
-ONNX comes from the TorchScript-based exporter: torch's newer one needs onnxscript for the same graph.
+ONNX is exported by torch's TorchScript-based exporter: the newer one needs onnxscript for the same graph.
 """
 
 import io
@@ -19,7 +19,7 @@ from candlecast.trainer.models.lgbm import IR_VERSION, OPSET
 from candlecast.trainer.models.mamba import MambaAverage, MambaForecaster
 
 Forecaster = MambaForecaster | MambaAverage
-#: The largest difference between two roads, in scaled returns; beyond it a sign must agree too.
+#: The largest allowed difference of outputs, in scaled returns. Outputs larger than this must also agree in sign.
 TOLERANCE = 1e-5
 
 
@@ -50,26 +50,26 @@ def to_onnx(model: Forecaster) -> bytes:
     onnx.checker.check_model(graph)
     content: bytes = graph.SerializeToString()
     if b"location" in content:
-        raise AssertionError("mamba.onnx names external data, which the database refuses")
+        raise AssertionError("mamba.onnx refers to external data, which the database rejects")
     return content
 
 
-def check_twins(model: Forecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
+def check_exported_files(model: Forecaster, torchscript: bytes, onnx_bytes: bytes, windows: np.ndarray) -> float:
     """Largest difference of both files from the model on normalized windows (batch, 60, features) float32.
 
-    Raises AssertionError beyond 1e-5, or where signs differ at a scaled return beyond that.
+    Raises AssertionError if it exceeds 1e-5, or if signs differ at a scaled return above 1e-5.
     """
     with _without_known_warnings():
         script = torch.jit.load(io.BytesIO(torchscript))
     session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         eager = model.eval()(torch.from_numpy(windows)).numpy()
-        roads = {
+        outputs = {
             "TorchScript": script(torch.from_numpy(windows)).numpy(),
             "ONNX": session.run(None, {"sequence": windows})[0],
         }
     worst = 0.0
-    for name, given in roads.items():
+    for name, given in outputs.items():
         difference = float(np.abs(given - eager).max())
         clear = np.abs(eager) > TOLERANCE
         if difference > TOLERANCE or (np.sign(given) != np.sign(eager))[clear].any():
@@ -81,11 +81,11 @@ def check_twins(model: Forecaster, torchscript: bytes, onnx_bytes: bytes, window
 @contextmanager
 def _without_known_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
-        # torch.jit and the exporter that builds on it are deprecated; see the module's docstring.
+        # torch.jit and its exporter are deprecated; see the module's docstring.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # A sequence is always 60 long, so the scan's loop may unroll.
+        # A sequence always has length 60, so the scan's loop may be unrolled.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        # Strided slices stay in the graph.
+        # Constant folding skips strided slices. The graph is correct without it.
         warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
         yield
 

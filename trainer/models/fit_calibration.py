@@ -1,6 +1,6 @@
-"""Fits what belongs to a pair on its validation rows: Mamba's weight, probabilities, prediction intervals.
+"""Fits an ensemble on validation rows: Mamba's weight, probabilities, prediction intervals.
 
-All of it is in scaled returns (batch, 5). ``candlecast.core.calibration`` applies it; this module writes its document.
+All arrays are scaled returns (batch, 5). ``candlecast.core.calibration`` applies the result.
 """
 
 import json
@@ -15,31 +15,31 @@ from sklearn.linear_model import LogisticRegression
 from candlecast.core.calibration import FORMAT, Calibration, parse_calibration
 from candlecast.core.windows import HORIZONS
 
-#: Share of outcomes that a prediction interval is made to hold.
+#: Target coverage of the prediction interval.
 LEVEL = 0.9
-#: Weights that are tried: hundredths, which numeric(5,4) holds exactly.
+#: Candidate weights: hundredths, which numeric(5,4) represents exactly.
 WEIGHTS = np.linspace(0.0, 1.0, 101)
-#: How far the models' own log-odds are thought to be off before the validation rows are looked at: a few days say
-#: little, and walk-forward a slope that followed them freely did worse than none (docs/explanation/experiments.md).
-STRETCH_DEVIATION = 0.1
-#: Minutes of one block of the bootstrap; longer than five-minute outcomes overlap and volatility clusters a little.
+#: Prior standard deviation of the factor on the models' own log-odds. A few days of validation rows have little
+#: information, and in walk-forward tests a freely fitted slope was worse than none (docs/explanation/experiments.md).
+FACTOR_DEVIATION = 0.1
+#: Minutes per bootstrap block: longer than the overlap of five-minute outcomes and short volatility clusters.
 BLOCK = 240
 RESAMPLES = 1_000
 
 
 class Method(StrEnum):
-    """How a scaled return becomes a probability."""
+    """The map from scaled return to probability."""
 
-    slope = "slope"  #: Platt's line through 0, the models' own slope times one stretch, drawn towards 1
-    platt = "platt"  #: Platt's line, slope and intercept per horizon
+    slope = "slope"  #: Platt scaling without intercept: the models' own slopes times one factor, regularized towards 1
+    platt = "platt"  #: Platt scaling with slope and intercept per horizon
 
 
 @dataclass(frozen=True)
 class WeightFit:
-    """Mamba's weight, its 95 % interval, and what Mamba adds to LightGBM alone on validation rows.
+    """Mamba's weight with its 95 % interval, and the gain over LightGBM alone on validation rows.
 
-    gain: log loss of LightGBM alone less that of the pair, in nats a direction, with its 95 % interval; the weight is
-    chosen on the same rows, which flatters it.
+    gain: log loss of LightGBM alone minus log loss of the ensemble, in nats per direction, with its 95 % interval. The
+    weight is chosen on the same rows, so the gain is optimistic.
     """
 
     weight: float
@@ -55,10 +55,10 @@ def fit_weight(
 ) -> WeightFit:
     """The weight with the lowest log loss over all horizons, (n, 5) arrays in time order, averaged over resamples.
 
-    Each weight is judged at its best slope (logistic stacking, after Wolpert 1992), so that a forecast's size does not
-    decide. A few days say little about it, and the best weight of one stretch jumps between 0 and 1; its mean over a
-    block bootstrap (Kuensch 1989; Breiman 1996 on averaging), blocks of four hours, stays near a half where the rows
-    say nothing and goes to 0 where Mamba only adds noise. The intervals are of the same resamples.
+    Each weight is compared at its best slope (logistic stacking, after Wolpert 1992), so that the size of a forecast
+    does not matter. The best weight of a few days is unstable and jumps between 0 and 1. Its mean over a block
+    bootstrap (Kuensch 1989; Breiman 1996 on averaging) with blocks of four hours stays near 0.5 if the rows have no
+    information, and goes to 0 if Mamba only adds noise. The intervals are of the same resamples.
     """
     forecasts = np.stack([mamba, lgbm]) / magnitude
     up = scaled > 0
@@ -89,12 +89,12 @@ def fit_calibration(
     magnitude: np.ndarray,
     seen: tuple[np.ndarray, np.ndarray],
     method: Method,
-    stretch: tuple[str, str],
+    fitted_on: tuple[str, str],
 ) -> tuple[Calibration, str]:
-    """Fit on validation rows, (n, 5) forecasts and outcomes; returns it and its document, ``calibration.json``.
+    """Fit on validation rows, (n, 5) forecasts and outcomes. Returns the calibration and the text of calibration.json.
 
-    magnitude (5,): mean |scaled return| on training rows; seen: lowest and highest standardized features there
-    (features,); stretch: first and last validation candle_time as ISO times.
+    magnitude (5,): mean |scaled return| on training rows; seen: lowest and highest standardized features of the
+    training rows, (features,) each; fitted_on: first and last candle_time of the validation rows as ISO times.
     """
     document = {
         "format": FORMAT,
@@ -103,15 +103,15 @@ def fit_calibration(
         "interval": {"level": LEVEL, "half_width": half_width(ensemble, scaled).tolist()},
         "seen": {"low": seen[0].tolist(), "high": seen[1].tolist()},
         "rows": len(ensemble),
-        "from": stretch[0],
-        "to": stretch[1],
+        "from": fitted_on[0],
+        "to": fitted_on[1],
     }
     content = json.dumps(document, allow_nan=False)
     return parse_calibration(content), content
 
 
 def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -> np.ndarray:
-    """Split conformal: the ceil((n + 1) level)-th smallest |outcome - forecast| of each horizon, (5,)."""
+    """Split conformal prediction: the ceil((n + 1) level)-th smallest |outcome - forecast| of each horizon, (5,)."""
     distances = np.sort(np.abs(scaled - ensemble), axis=0)
     rank = min(int(np.ceil((len(distances) + 1) * level)), len(distances))
     return distances[rank - 1]
@@ -120,10 +120,10 @@ def half_width(ensemble: np.ndarray, scaled: np.ndarray, level: float = LEVEL) -
 def best_slope(
     forecast: np.ndarray, up: np.ndarray, weight: np.ndarray, prior: tuple[float, float] | None = None
 ) -> float:
-    """The slope >= 0 with the lowest log loss of 1 / (1 + exp(-slope forecast)): flat arrays.
+    """The slope >= 0 with the lowest log loss of 1 / (1 + exp(-slope forecast)). Arrays are flat.
 
-    ``prior``, mean and deviation of a normal distribution, adds its own penalty. The loss is convex in the slope, so
-    its derivative has one root at most; 0 where no slope above helps.
+    ``prior``, mean and standard deviation of a normal distribution, adds a penalty. The loss is convex in the slope, so
+    its derivative has at most one root. The slope is 0 if no positive slope lowers the loss.
     """
 
     def derivative(slope: float) -> float:
@@ -147,12 +147,12 @@ def _loss_by_row(forecast: np.ndarray, up: np.ndarray, moved: np.ndarray) -> np.
 def _probability(ensemble: np.ndarray, scaled: np.ndarray, magnitude: np.ndarray, method: Method) -> dict[str, object]:
     up, moved = (scaled > 0).astype(np.float64), scaled != 0
     if method is Method.slope:
-        # s = (2p - 1) c, so that a slope of 2 / c gives the models' own p back, to the third order of 2p - 1. The
-        # outcomes of h minutes overlap h times: together they count as much as one.
+        # s = (2p - 1) c, so a slope of 2 / c restores the models' own p, up to the third order of 2p - 1. Outcomes of
+        # h minutes overlap h times, so each has the weight 1 / h.
         own = 2.0 / magnitude
         weight = moved / np.array(HORIZONS, dtype=np.float64)
-        stretch = best_slope((own * ensemble).ravel(), up.ravel(), weight.ravel(), prior=(1.0, STRETCH_DEVIATION))
-        return {"method": "platt", "slope": (stretch * own).tolist(), "intercept": [0.0] * len(HORIZONS)}
+        factor = best_slope((own * ensemble).ravel(), up.ravel(), weight.ravel(), prior=(1.0, FACTOR_DEVIATION))
+        return {"method": "platt", "slope": (factor * own).tolist(), "intercept": [0.0] * len(HORIZONS)}
     columns = [(ensemble[moved[:, i], i], up[moved[:, i], i]) for i in range(len(HORIZONS))]
     fits = [LogisticRegression(C=np.inf).fit(x[:, np.newaxis] / x.std(), y) for x, y in columns]
     return {

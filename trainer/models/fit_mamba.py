@@ -1,8 +1,8 @@
-"""Fits a ``MambaForecaster``: binary cross-entropy on the directions of all five horizons at once.
+"""Fits a ``MambaForecaster``: binary cross-entropy of the directions of all five horizons together.
 
-Absolute error of scaled returns was not better within March 2026 (docs/explanation/decisions.md, D36), and the
-product is measured by direction. The epoch with the lowest validation loss is kept; epochs beyond the second or
-third overfit. Batches are normalized as they are drawn, so no epoch is held in memory.
+Absolute error of scaled returns was not better within March 2026 (docs/explanation/decisions.md), and the product is measured by
+direction accuracy. The epoch with the lowest validation loss is kept; later epochs than the second or third overfit.
+Each batch is normalized when it is drawn, so memory never holds a whole epoch.
 """
 
 import copy
@@ -21,15 +21,15 @@ from candlecast.trainer.data.dataset import Dataset, normalize_windows
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape, parameter_groups
 
 EVALUATION_BATCH = 256
-#: After so many batches their speed says how many fit into the budget.
+#: Batches to time before the number of batches that fit into the budget is computed.
 MEASURED_BATCHES = 20
-#: Share of the budget that is for training batches; the rest is for the validation part.
+#: Share of the budget for training batches. The rest is for validation.
 TRAINING_SHARE = 0.85
 
 
 @dataclass(frozen=True)
 class MambaParameters:
-    """Sizes and schedule. ``stride`` takes every n-th window, at another offset in each epoch."""
+    """Sizes and schedule. ``stride`` n uses every n-th window, with a new offset in each epoch."""
 
     shape: MambaShape = field(default_factory=MambaShape)
     epochs: int = 2
@@ -47,7 +47,7 @@ Loss = Callable[[MambaForecaster, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class MambaFit:
-    """The fitted model, on CPU and in evaluation mode, and how it went."""
+    """The fitted model, on the CPU and in evaluation mode, and its training results."""
 
     model: MambaForecaster
     validation_losses: list[float]
@@ -59,7 +59,7 @@ class MambaFit:
 
 @dataclass(frozen=True)
 class MambaData:
-    """What a member learns from: windows of a dataset, ``training`` and ``validation`` positions into its ends.
+    """Training data of a member: windows of a dataset, ``training`` and ``validation`` positions into its ends.
 
     magnitude (5,) is the mean |scaled return| on training rows.
     """
@@ -80,12 +80,12 @@ def fit_mamba(
     make_model: Callable[[MambaShape, Tensor], MambaForecaster] = MambaForecaster,
     loss_of: Loss | None = None,
 ) -> MambaFit:
-    """Train on the training windows, keep the epoch that is best on the validation windows.
+    """Train on the training windows and keep the epoch that is best on the validation windows.
 
-    ``on_step(done, total, note)`` hears of each batch. Where the planned epochs would not fit into
-    ``budget_seconds``, fewer batches are planned and the learning rate falls sooner; where they fit, the same seed
-    gives the same model on a CPU. ``make_model`` and ``loss_of`` are for experiments (research/mamba_runs.py); epochs
-    are judged by the direction's loss anyway.
+    ``on_step(done, total, note)`` is called after each batch. If the planned epochs do not fit into
+    ``budget_seconds``, fewer batches are planned and the learning rate decays earlier. If they fit, the same seed
+    gives the same model on a CPU. ``make_model`` and ``loss_of`` are for experiments (research/mamba_runs.py). The best
+    epoch is always chosen by the direction loss.
     """
     started = time.monotonic()
     torch.manual_seed(seed)
@@ -119,7 +119,7 @@ def fit_mamba(
 
 
 class _Plan:
-    """How many batches to train: those that were asked for, or fewer where the budget ends before."""
+    """The number of batches to train: the requested number, or fewer if the budget ends earlier."""
 
     def __init__(self, batches: int, budget_seconds: float) -> None:
         self.batches = batches
@@ -128,7 +128,7 @@ class _Plan:
         self._started = time.monotonic()
 
     def ends_at(self, done: int) -> bool:
-        """Whether ``done`` batches were the last; plans anew once their speed is known."""
+        """Whether the batch number ``done`` is the last one. Updates the plan once the speed is measured."""
         elapsed = time.monotonic() - self._started
         if done == MEASURED_BATCHES:
             self.batches = min(self.batches, max(done, int(TRAINING_SHARE * self._budget * done / elapsed)))
@@ -137,7 +137,7 @@ class _Plan:
 
 
 def _rise_and_fall(progress: float, warm_up: float) -> float:
-    """Share of the learning rate at a share of the training: a line up, then half a cosine down (Smith 2018)."""
+    """Factor of the learning rate at a share of the training: linear warm-up, then cosine decay (Smith 2018)."""
     if progress < warm_up:
         return progress / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))
@@ -146,7 +146,7 @@ def _rise_and_fall(progress: float, warm_up: float) -> float:
 def _make_step(
     model: MambaForecaster, parameters: MambaParameters, plan: _Plan, loss_of: Loss
 ) -> Callable[[Tensor, Tensor], None]:
-    """One step of AdamW on a batch; its learning rate follows the plan, as that shrinks too."""
+    """One step of AdamW on a batch. Its learning rate follows the plan, even if the plan gets shorter."""
     optimizer = torch.optim.AdamW(parameter_groups(model, parameters.weight_decay), lr=parameters.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _rise_and_fall((step + 1) / (plan.batches + 1), parameters.warm_up)
@@ -172,7 +172,7 @@ def _batch(data: MambaData, chosen: np.ndarray, device: torch.device) -> tuple[T
 def _batches(
     training: np.ndarray, parameters: MambaParameters, batches: int, random: np.random.Generator
 ) -> list[np.ndarray]:
-    """One epoch: every stride-th window from a random offset, shuffled, in whole batches."""
+    """One epoch: every stride-th window from a random offset, shuffled, in full batches."""
     offset = random.integers(parameters.stride)
     order = random.permutation(training[offset :: parameters.stride])
     size = parameters.batch
@@ -180,12 +180,12 @@ def _batches(
 
 
 def direction_loss_of(model: MambaForecaster, sequence: Tensor, scaled: Tensor) -> Tensor:
-    """What is trained on: normalized rows (b, 60, features) and scaled returns (b, 5) -> the mean loss."""
+    """The training loss: normalized rows (b, 60, features) and scaled returns (b, 5) -> mean loss."""
     return direction_loss(model.log_odds(sequence), scaled)
 
 
 def direction_loss(log_odds: Tensor, scaled: Tensor) -> Tensor:
-    """Mean cross-entropy of the direction, (b, 5) each; a return of 0 has none and weighs nothing."""
+    """Mean cross-entropy of the direction, (b, 5) each. A return of 0 has no direction and has the weight 0."""
     moved = (scaled != 0).to(log_odds.dtype)
     total = functional.binary_cross_entropy_with_logits(
         log_odds, (scaled > 0).to(log_odds.dtype), weight=moved, reduction="sum"

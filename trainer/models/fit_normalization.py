@@ -1,6 +1,6 @@
-"""Fits the numbers that ``candlecast.core.normalization.normalize`` applies: robust centers and scales.
+"""Fits the robust centers and scales that ``candlecast.core.normalization.normalize`` applies.
 
-Fitted on training windows only: ``tests/unit/trainer/test_dataset.py`` changes every later row and expects no change.
+Only training windows are used: ``tests/unit/trainer/test_dataset.py`` changes every later row and expects the same fit.
 """
 
 import json
@@ -11,9 +11,9 @@ from candlecast.core.feature_names import FEATURE_HASH, FEATURES
 from candlecast.core.normalization import Normalization, normalize
 from candlecast.core.windows import SEQUENCE_LENGTH
 
-#: Relative to the sequence's last close: a price outside the training range must not matter.
+#: Taken relative to the sequence's last close, so that the price level does not matter.
 PRICE_LEVELS = ("open", "high", "low", "close")
-#: Not negative and heavy-tailed.
+#: Taken as log(1 + x): non-negative and heavy-tailed.
 LOG1P = (
     "volume",
     "quote_asset_volume",
@@ -31,8 +31,8 @@ NORMAL_IQR = 1.349
 def fit_normalization(windows: np.ndarray) -> Normalization:
     """Raw training windows (batch, 60, features) float64 -> median and IQR / 1.349 of each transformed feature.
 
-    A feature that hardly varies in its middle half (an IQR under a thousandth of its standard
-    deviation) takes the standard deviation, one that never varies takes 1.
+    If the IQR is under a thousandth of the standard deviation, the scale is the standard deviation; if that is 0, the
+    scale is 1.
     """
     count = len(FEATURES)
     plain = Normalization(
@@ -51,7 +51,7 @@ def fit_normalization(windows: np.ndarray) -> Normalization:
 
 
 def to_json(params: Normalization) -> bytes:
-    """The bytes of ``normalization_params_v1.json``; `core.normalization.parse_normalization` reads them back."""
+    """The bytes of ``normalization_params_v1.json``, which `core.normalization.parse_normalization` reads."""
     methods = np.where(params.relative, "relative_to_last_close", np.where(params.log1p, "log1p", "identity")).tolist()
     numbers = np.column_stack([params.center, params.scale, params.clip]).tolist()
     document = {

@@ -1,8 +1,8 @@
-"""What a trained pair says about rows of a dataset, in memory: for fitting its calibration and for measuring it.
+"""Forecasts of a trained pair for rows of a dataset, in memory: for calibration and evaluation.
 
     forecasts = forecast_pair(pair, dataset, split.test)
 
-The exported files give the same to 1e-5 (``export_mamba.check_twins``); the server runs those.
+The server runs the exported files, which give the same results up to 1e-5 (``export_mamba.check_exported_files``).
 """
 
 from collections.abc import Callable
@@ -23,7 +23,8 @@ BATCH = 256
 @dataclass(frozen=True)
 class PairForecast:
     """For n rows: scaled returns (n, 5) of both models and the ensemble; probability_up (n, 5); the interval's ends
-    lower and upper (n, 5), scaled returns; distance (n,) and furthest (n,), the feature that is furthest outside.
+    lower and upper (n, 5), scaled returns; distance (n,) from the range of the training rows, and furthest (n,), the
+    number of the feature with that distance.
     """
 
     mamba: np.ndarray
@@ -37,7 +38,7 @@ class PairForecast:
 
 
 def combine(mamba: np.ndarray, lgbm: np.ndarray, last_rows: np.ndarray, calibration: Calibration) -> PairForecast:
-    """Both models' scaled returns (n, 5) and standardized last rows (n, features) -> all that is forecast."""
+    """Both models' scaled returns (n, 5) and standardized last rows (n, features) -> the ensemble's forecasts."""
     ensemble = calibration.mamba_weight * mamba + (1.0 - calibration.mamba_weight) * lgbm
     lower, upper = calibration.interval(ensemble)
     distance, furthest = calibration.outside(last_rows)
@@ -69,7 +70,7 @@ def forecast_lgbm(
     chosen: np.ndarray,
     normalization: Normalization,
 ) -> np.ndarray:
-    """LightGBM's scaled returns (len(chosen), 5): (2p - 1) * magnitude, as facts.json maps it."""
+    """LightGBM's scaled returns (len(chosen), 5): (2p - 1) * magnitude, as defined in facts.json."""
     rows = normalize_last_rows(dataset, chosen, normalization)
     threads = torch.get_num_threads()
     probabilities = [model.probability(rows, threads) for model in models]
@@ -77,5 +78,5 @@ def forecast_lgbm(
 
 
 def standardize_last_rows(dataset: Dataset, chosen: np.ndarray, normalization: Normalization) -> np.ndarray:
-    """The chosen windows' last rows, standardized and not clipped: (len(chosen), features) float64."""
+    """The chosen windows' last rows, standardized but not clipped: (len(chosen), features) float64."""
     return standardize(dataset.features[dataset.ends[chosen]][:, np.newaxis, :], normalization)[:, 0, :]

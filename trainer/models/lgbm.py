@@ -1,15 +1,15 @@
-"""LightGBM, a model for each horizon: will the return be positive? And its ONNX twin, leaf for leaf.
+"""LightGBM models of the direction, one per horizon, and their export to an exactly equivalent ONNX graph.
 
-Input is the last normalized row (float32), output the probability of a positive return; ``facts.json``
-maps it to a scaled return with (2p - 1) * c_h. Most of what can be known is linear in the features, and trees
-spend many splits on a line: so a ridge-penalized logistic regression comes first, and LightGBM, with its margin as
-``init_score``, adds what a line cannot say, with randomized thresholds (extremely randomized trees, Geurts et al.
-2006). That won walk-forward over trees alone and over the line alone (docs/explanation/experiments.md).
+The input is the last normalized row (float32), the output the probability of a positive return. ``facts.json``
+maps it to a scaled return with (2p - 1) * c_h. Most of the signal is linear in the features, and trees need many splits
+for a linear function. So a ridge-penalized logistic regression is fitted first. LightGBM gets its margin as
+``init_score`` and adds the nonlinear part, with randomized thresholds (extremely randomized trees, Geurts et al. 2006).
+In walk-forward tests this was better than trees alone and than the linear part alone (docs/explanation/experiments.md).
 
-ONNX compares float32, LightGBM float64. For a float32 input x, x <= t holds exactly where
-x <= (the largest float32 not above t), so thresholds are rounded toward minus infinity before
-onnxmltools, which rounds to nearest, converts the trees: every row then reaches the same leaf. (LightGBM
-reads 0 < |x| <= 1e-35 as 0, ONNX does not; a difference of two float64 numbers near 1 is never that small.)
+ONNX compares float32, LightGBM float64. For a float32 input x, x <= t is equivalent to
+x <= (the largest float32 not above t). So thresholds are rounded toward minus infinity before onnxmltools, which rounds
+to nearest, converts the trees, and every row reaches the same leaf. (LightGBM treats 0 < |x| <= 1e-35 as 0, ONNX does
+not. A difference of two float64 numbers near 1 is never that small.)
 """
 
 import re
@@ -28,18 +28,18 @@ from sklearn.linear_model import LogisticRegression
 
 from candlecast.core.feature_names import FEATURES
 
-#: What Debian 12's and later ONNX Runtimes all read.
+#: Versions that the ONNX Runtime of Debian 12 and all later ones support.
 IR_VERSION, OPSET, ML_OPSET = 8, 17, 1
-#: Optional, and a number for each node: no input is missing, and hit rates are only hints.
+#: Optional attributes with a number per node. They are not needed: no input is missing, and hit rates are only hints.
 UNUSED_ATTRIBUTES = ("nodes_hitrates", "nodes_missing_value_tracks_true")
 
 
 @dataclass(frozen=True)
 class LightGBMParameters:
-    """Small, slow-learning trees: the signal is weak, and a server loads them cold every minute.
+    """Small trees with a low learning rate: the signal is weak, and new sessions load the models every minute.
 
-    ``linear_c`` is the logistic regression's inverse penalty, scikit-learn's C; the number of ``rounds`` is fixed, so
-    that the validation rows stay unseen for the calibration.
+    ``linear_c`` is the logistic regression's inverse penalty, scikit-learn's C. The number of ``rounds`` is fixed, so
+    that LightGBM does not use the validation rows before the calibration.
     """
 
     linear_c: float = 1e-4
@@ -56,7 +56,7 @@ class LightGBMParameters:
 
 @dataclass(frozen=True)
 class DirectionModel:
-    """One horizon's model: a line, coefficients (features,) float32 and intercept, and the trees on top of it."""
+    """One horizon's model: a linear part, coefficients (features,) float32 and intercept, plus trees."""
 
     coefficients: np.ndarray
     intercept: float
@@ -68,7 +68,7 @@ class DirectionModel:
         return expit(rows @ self.coefficients + self.intercept + np.asarray(trees))
 
     def num_trees(self) -> int:
-        """How many trees there are."""
+        """Number of trees."""
         return int(self.booster.num_trees())
 
 
@@ -82,8 +82,8 @@ def train_horizon(
 ) -> DirectionModel:
     """Fit one horizon's direction on rows (n, features) float32 and scaled returns (n,).
 
-    Rows whose return is 0 have no direction and are left out. ``on_round`` hears of every round, as progress. The
-    same seed and data give the same model on one machine, whatever the number of threads.
+    Rows with a return of 0 have no direction and are left out. ``on_round`` is called after every round, to show
+    progress. On one machine the same seed and data give the same model, for any number of threads.
     """
     moved = scaled_returns != 0
     rows, up = rows[moved], scaled_returns[moved] > 0
@@ -157,6 +157,6 @@ def _margin_booster(booster: lightgbm.Booster) -> lightgbm.Booster:
 
     text = re.sub(r"^threshold=(.*)$", floor_threshold, text, flags=re.MULTILINE)
     text = re.sub(r"^objective=.*$", "objective=regression", text, flags=re.MULTILINE)
-    # Byte lengths of the trees, which the rounding changed; without the line LightGBM reads them one by one.
+    # Rounding changed the byte lengths of the trees. Without tree_sizes LightGBM parses the trees one by one.
     text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.MULTILINE)
     return lightgbm.Booster(model_str=text)

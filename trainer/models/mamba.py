@@ -1,7 +1,7 @@
 """The Mamba forecaster in plain PyTorch: 60 normalized feature rows in, five scaled returns out.
 
-The block has mamba-ssm's parameter names, shapes and initialization, so weights move between the two
-(``state_dict`` of ``mamba_ssm.modules.mamba_simple.Mamba``). After mamba-minimal (John Ma) and
+The block has the parameter names, shapes and initialization of mamba-ssm, so their weights are interchangeable
+(``state_dict`` of ``mamba_ssm.modules.mamba_simple.Mamba``). Based on mamba-minimal (John Ma) and
 "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (Gu & Dao 2023, arXiv:2312.00752).
 
 Glossary (left: here and in mamba-ssm; right: the paper)
@@ -15,7 +15,7 @@ Glossary (left: here and in mamba-ssm; right: the paper)
     delta, dt         step size, input-dependent           the triangle, Algorithm 2
 
 Left out: convolution and state caches for step-wise generation, bfloat16, bidirectional use.
-Only the last position is read, so the last block computes the scan's last state alone.
+Only the last position is used, so the last block computes only the scan's last state.
 """
 
 import math
@@ -34,7 +34,7 @@ from candlecast.trainer.models.selective_scan import kernel_usable, scan_kernel,
 
 @dataclass(frozen=True)
 class MambaShape:
-    """Sizes of a forecaster; the defaults train on two cores in minutes."""
+    """Sizes of a forecaster. The defaults train on two cores in minutes."""
 
     d_model: int = 16
     d_state: int = 4
@@ -50,17 +50,17 @@ class MambaShape:
 
     @property
     def dt_rank(self) -> int:
-        """ceil(d_model / 16), as mamba-ssm has it."""
+        """ceil(d_model / 16), as in mamba-ssm."""
         return math.ceil(self.d_model / 16)
 
 
 class MambaForecaster(nn.Module):
-    """Residual Mamba blocks over a sequence, read at its last position.
+    """Residual Mamba blocks over a sequence. The output is taken at the last position.
 
-    The head gives the log-odds that each horizon's return is positive, added to a linear reading of the last row
-    (most of what can be known is there, and linear: docs/explanation/experiments.md); ``forward`` maps them as
-    LightGBM's probabilities are mapped, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean
-    |scaled return| on training rows in ``magnitude``.
+    The head gives the log-odds that each horizon's return is positive. A linear function of the last row is added,
+    because most of the signal is linear in it (docs/explanation/experiments.md). ``forward`` maps log-odds to scaled returns like
+    LightGBM's probabilities, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean |scaled return| on training
+    rows in ``magnitude``.
     """
 
     magnitude: Tensor
@@ -75,7 +75,7 @@ class MambaForecaster(nn.Module):
         self.head = nn.Linear(shape.d_model, len(HORIZONS))
         self.skip = nn.Linear(len(FEATURES), len(HORIZONS), bias=False)
         for start in (self.head.weight, self.head.bias, self.skip.weight):
-            nn.init.zeros_(start)  # starts at p = 0.5: the base rate of a direction
+            nn.init.zeros_(start)  # start at p = 0.5, the base rate of a direction
         self.register_buffer("magnitude", torch.ones(len(HORIZONS)) if magnitude is None else magnitude)
 
     def forward(self, sequence: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class MambaForecaster(nn.Module):
         return torch.tanh(self.log_odds(sequence) / 2) * self.magnitude
 
     def log_odds(self, sequence: Tensor) -> Tensor:
-        """Normalized rows (b, 60, features) -> log-odds of a positive return (b, 5): what training reads."""
+        """Normalized rows (b, 60, features) -> log-odds of a positive return (b, 5), the input of the loss."""
         x = self.input(sequence)  # (b, l, d_model)
         for layer in self.layers[:-1]:
             x = layer(x)
@@ -93,10 +93,10 @@ class MambaForecaster(nn.Module):
 
 
 class MambaAverage(nn.Module):
-    """Several forecasters, fitted from different seeds, as one: the mean of their log-odds.
+    """The mean log-odds of several forecasters, fitted with different seeds.
 
-    Averaging takes away part of what the order of batches and the first weights decided (Lakshminarayanan et
-    al. 2017); in one module it exports as one graph.
+    Averaging reduces the randomness of batch order and initial weights (Lakshminarayanan et al. 2017). As one module it
+    is exported as one graph.
     """
 
     magnitude: Tensor
@@ -119,7 +119,7 @@ class MambaAverage(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + mixer(norm(x)), as section 3.4 stacks its blocks (pre-norm)."""
+    """x + mixer(norm(x)), the pre-norm residual block of section 3.4."""
 
     def __init__(self, shape: MambaShape) -> None:
         super().__init__()
@@ -148,14 +148,14 @@ class MambaBlock(nn.Module):
         self.D = nn.Parameter(torch.ones(d_inner))
         self.out_proj = nn.Linear(d_inner, shape.d_model, bias=False)
         _initialize_step_size(self.dt_proj, self.dt_rank)
-        with torch.no_grad():  # mamba-ssm's prenorm rescaling: the residual stream keeps its variance
+        with torch.no_grad():  # mamba-ssm's prenorm rescaling: keeps the variance of the residual stream
             self.out_proj.weight /= math.sqrt(shape.layers)
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """(b, l, d_model) -> (b, l, d_model), or (b, d_model) at the last position."""
         length = x.shape[1]
         u, gate = self.in_proj(x).chunk(2, dim=-1)  # (b, l, d_inner) each
-        u = self.conv1d(u.transpose(1, 2))[:, :, :length].transpose(1, 2)  # causal: the padding's tail is cut
+        u = self.conv1d(u.transpose(1, 2))[:, :, :length].transpose(1, 2)  # causal: cuts the end of the padding
         u = functional.silu(u)
         dt, B, C = self.x_proj(u).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
         delta = functional.softplus(self.dt_proj(dt))  # (b, l, d_inner)
@@ -172,7 +172,7 @@ class MambaBlock(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * weight (Zhang & Sennrich 2019), written out: every exporter knows these operations."""
+    """x / rms(x) * weight (Zhang & Sennrich 2019), in basic operations that every exporter supports."""
 
     def __init__(self, width: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -185,22 +185,22 @@ class RMSNorm(nn.Module):
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Parameters for AdamW: no decay on A_log, D, biases and norms (mamba-ssm marks the first two so)."""
+    """Parameters for AdamW: no weight decay on A_log and D (as in mamba-ssm), biases and norms."""
     decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
+    not_decayed: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        spare = name.endswith(("A_log", ".D", "bias")) or parameter.ndim < 2
-        (spared if spare else decayed).append(parameter)
+        is_excluded = name.endswith(("A_log", ".D", "bias")) or parameter.ndim < 2
+        (not_decayed if is_excluded else decayed).append(parameter)
     return [
         {"params": decayed, "weight_decay": weight_decay},
-        {"params": spared, "weight_decay": 0.0},
+        {"params": not_decayed, "weight_decay": 0.0},
     ]
 
 
 def _initialize_step_size(
     dt_proj: nn.Linear, dt_rank: int, dt_min: float = 1e-3, dt_max: float = 0.1, floor: float = 1e-4
 ) -> None:
-    """softplus(bias) log-uniform in [dt_min, dt_max] and a weight that keeps the variance: mamba-ssm's ``__init__``."""
+    """softplus(bias) log-uniform in [dt_min, dt_max], variance-preserving weights, as in mamba-ssm's ``__init__``."""
     with torch.no_grad():
         nn.init.uniform_(dt_proj.weight, -(dt_rank**-0.5), dt_rank**-0.5)
         low, high = math.log(dt_min), math.log(dt_max)

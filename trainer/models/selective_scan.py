@@ -1,12 +1,11 @@
 """The selective scan (Gu & Dao 2023, section 3): h[l] = exp(delta[l] A) h[l-1] + delta[l] B[l] u[l], y[l] = C[l] h[l].
 
-* ``scan_last``: only the last position's y, in closed form. What a forecaster's last block needs: its only one, by
-  default.
-* ``scan_parallel``: every position's, by prefix sums and doubling (Hillis & Steele 1986), log2(length) steps. What the
-  blocks before the last need. Products only, no division, so nothing overflows however fast a state decays.
-* ``scan_kernel``: mamba-ssm's CUDA kernel in place of both, where that is installed.
+* ``scan_last``: y at the last position only, in closed form. For a forecaster's last block, by default its only one.
+* ``scan_parallel``: y at every position, by prefix sums with doubling (Hillis & Steele 1986), log2(length) steps. For
+  all other blocks. It multiplies and never divides, so fast decay of a state cannot overflow.
+* ``scan_kernel``: mamba-ssm's CUDA kernel, which replaces both if it is installed.
 
-``tests/unit/trainer/test_mamba.py`` holds them to the recurrence taken step by step.
+``tests/unit/trainer/test_mamba.py`` compares them with the step-by-step recurrence.
 
 Shapes: b batch, l length, d channels (d_inner), n state size (d_state).
 u, delta (b, l, d); A (d, n), negative; B, C (b, l, n); the result y (b, l, d), of ``scan_last`` (b, d).
@@ -36,10 +35,10 @@ def scan_parallel(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> 
 
 
 def scan_last(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """The last position alone: y (b, d) = sum over k of exp(A r[k]) delta[k] u[k] B[k] C[l].
+    """The last position: y (b, d) = sum over k of exp(A r[k]) delta[k] u[k] B[k] C[l].
 
-    r[k], the sum of delta after k, is a product with a triangle of ones: a difference of two running
-    sums would lose its last digits to cancellation. A r[k] <= 0, so nothing overflows.
+    r[k], the sum of delta after k, is computed with a triangular matrix of ones: a difference of two running
+    sums would lose digits to cancellation. A r[k] <= 0, so nothing overflows.
     """
     length = u.shape[1]
     after = torch.ones(length, length, dtype=u.dtype, device=u.device).triu(1)  # [k, j] = 1 where j > k
@@ -51,7 +50,7 @@ def scan_last(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tens
 
 
 def scan_kernel(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """mamba-ssm's fused CUDA kernel, which has time last: y (b, l, d)."""
+    """mamba-ssm's fused CUDA kernel, which expects time as the last dimension: y (b, l, d)."""
     kernel = _kernel()
     if kernel is None:
         raise RuntimeError("mamba-ssm is not installed: pip install mamba-ssm (needs CUDA)")
@@ -66,7 +65,7 @@ def scan_kernel(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Te
 
 
 def kernel_usable(u: Tensor) -> bool:
-    """True where the kernel can run on u: on CUDA, installed, and not while a graph is exported."""
+    """Whether the kernel can run on u: u is on CUDA, mamba-ssm is installed, and no graph is being exported."""
     return u.is_cuda and not torch.jit.is_tracing() and _kernel() is not None
 
 

@@ -1,4 +1,4 @@
-"""Trains a pair of models on a dataset: fits them, their weight and their calibration. The test part is not touched.
+"""Trains a pair of models on a dataset: the models, their weight and their calibration. The test part is not used.
 
 split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
 pair = train_pair(dataset, split, TrainingOptions())
@@ -32,19 +32,19 @@ from candlecast.trainer.models.forecasting import (
 from candlecast.trainer.models.lgbm import DirectionModel, LightGBMParameters, train_horizon
 from candlecast.trainer.models.mamba import MambaAverage
 
-#: Told (done, total, note) as a stage of the work goes on.
+#: Progress callback of a stage, called with (done, total, note).
 OnStep = Callable[[int, int, str], None]
-#: Opens a stage by its title.
+#: Opens a stage with a title.
 Stage = Callable[[str], AbstractContextManager[OnStep]]
-#: Windows that the normalization is fitted on, evenly spread over the training part.
+#: Number of windows for the normalization, evenly spread over the training part.
 NORMALIZATION_WINDOWS = 2_000
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Everything that a run may choose. Times are epoch seconds.
+    """Options of a training. Times are epoch seconds.
 
-    ``mamba_budget_seconds`` is for all of the ``mamba_seeds`` members together.
+    ``mamba_budget_seconds`` is for all ``mamba_seeds`` members together.
     """
 
     test_from: int | None = None
@@ -59,10 +59,10 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Pair:
-    """Both models with what they share. magnitude (5,): mean |scaled return| on training rows.
+    """Both models, their normalization, weight and calibration. magnitude (5,): mean |scaled return| on training rows.
 
-    ``fits`` are Mamba's members, ``mamba`` is their average. Weight and calibration were fitted on validation rows;
-    ``calibration_document`` is what the database stores.
+    ``fits`` are Mamba's members, ``mamba`` is their average. Weight and calibration are fitted on validation rows.
+    ``calibration_document`` is the text that the database stores.
     """
 
     normalization: Normalization
@@ -76,13 +76,14 @@ class Pair:
 
 
 def quiet(_title: str) -> AbstractContextManager[OnStep]:
-    """A stage that tells nobody."""
+    """A stage that reports no progress."""
     return nullcontext(lambda _done, _total, _note: None)
 
 
 def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: Stage = quiet) -> Pair:
-    """Fit normalization, five LightGBM models and Mamba on training rows, Mamba stopped early by the validation rows;
-    then weight and calibration on the validation rows. The test part is not touched.
+    """Fit normalization, LightGBM and Mamba on training rows, then weight and calibration on validation rows.
+
+    Mamba uses validation rows for early stopping. The test part is not used.
     """
     _check_moves(dataset, split)
     torch.set_num_threads(options.threads)
@@ -105,19 +106,19 @@ def train_pair(dataset: Dataset, split: Split, options: TrainingOptions, stage: 
             magnitude,
             (rows.min(axis=0), rows.max(axis=0)),
             options.calibration,
-            artifacts.describe_stretch(dataset, split.validation),
+            artifacts.first_and_last_time(dataset, split.validation),
         )
     return Pair(normalization, magnitude, fits, average, directions, weight, calibration, document)
 
 
 def fit_rows_normalization(dataset: Dataset, training: np.ndarray) -> Normalization:
-    """The normalization of training rows (positions into ``dataset.ends``), fitted on windows spread over them."""
+    """The normalization of training rows (positions into ``dataset.ends``), fitted on evenly spread windows."""
     spread = np.linspace(0, len(training) - 1, min(NORMALIZATION_WINDOWS, len(training)))
     return fit_normalization(dataset.windows(training[spread.astype(np.int64)]))
 
 
 def forecast_pair(pair: Pair, dataset: Dataset, chosen: np.ndarray, on_step: OnStep | None = None) -> PairForecast:
-    """All that the pair says about the chosen windows (positions into ``dataset.ends``)."""
+    """The pair's forecasts for the chosen windows (positions into ``dataset.ends``)."""
     return combine(
         forecast_mamba(pair.mamba, dataset, chosen, pair.normalization, on_step),
         forecast_lgbm(pair.lgbm, pair.magnitude, dataset, chosen, pair.normalization),
@@ -140,14 +141,14 @@ def _fit_lgbm(
                     options.lgbm,
                     options.seed,
                     options.threads,
-                    lambda done, tell=on_step: tell(done, options.lgbm.rounds, ""),  # type: ignore[misc]
+                    lambda done, report=on_step: report(done, options.lgbm.rounds, ""),  # type: ignore[misc]
                 )
             )
     return models
 
 
 def _fit_mamba(data: MambaData, options: TrainingOptions, stage: Stage) -> list[MambaFit]:
-    """Members from seeds of their own: seed, seed + 1, ..., each with its share of the budget."""
+    """Fit members with the seeds seed, seed + 1, ..., each with an equal share of the budget."""
     fits = []
     budget = options.mamba_budget_seconds / options.mamba_seeds
     for member in range(options.mamba_seeds):
@@ -162,6 +163,6 @@ def _check_moves(dataset: Dataset, split: Split) -> None:
         signs = np.sign(dataset.scaled[rows])
         if not ((signs > 0).any(axis=0) & (signs < 0).any(axis=0)).all():
             raise CandlecastUserError(
-                f"in the {name} part the price of {dataset.symbol} never moves both up and down",
-                "There is nothing to learn in a flat market: choose another stretch with --from and --to.",
+                f"in the {name} part the price of {dataset.symbol} does not move both up and down",
+                "Choose another time range with --from and --to: a flat market has no directions to train on.",
             )

@@ -9,11 +9,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from bench.dashboards import PAGE, asked
+from bench.dashboards import PAGE, parse_questions
 from candlecast.trainer.evaluation.costs import follow_forecast
 from tests.support.deployment import MINUTE, load_demo
 
-QUESTIONS = asked(PAGE.read_text(encoding="utf-8"))
+QUESTIONS = parse_questions(PAGE.read_text(encoding="utf-8"))
 #: Tables that grow without limit, with their time columns. No query may read one completely.
 GROWING = {
     "predictions": ("candle_time", "target_time"),

@@ -1,4 +1,4 @@
-"""`candlecast card`: what a version is, from the database, else from its folder."""
+"""`candlecast card`: describes a version from the database, or else from its folder."""
 
 import re
 import shutil
@@ -38,14 +38,14 @@ def name(artifacts) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Text by heading, what an ensemble's heading has in brackets left out."""
+    """Text by heading, without the brackets in an ensemble's heading."""
     parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:]
     return {heading.split(" (")[0]: body for heading, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @pytest.fixture(scope="module")
 def publication(make_shared_database, template, artifacts):
-    """A database to clone in which the ensemble is on test, and what publishing it returned."""
+    """A template database with the ensemble on test, and the result of publishing it."""
     url = make_shared_database(template)
     models, name = artifacts[0].parents[1], artifacts[0].name
     return conninfo.conninfo_to_dict(url)["dbname"], publish_ensemble(models / "ensemble" / name, "test", url)
@@ -58,13 +58,13 @@ def published(publication):
 
 @pytest.fixture
 def database_url(request, make_database, template):
-    """A database of the test's own: of tests that ask for `published`, with that ensemble in it."""
+    """A database for each test; with the published ensemble if the test uses the fixture `published`."""
     if "published" in request.fixturenames:
         template, _ = request.getfixturevalue("publication")
     return make_database(template)
 
 
-def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url, models, name, tmp_path):
+def test_the_card_of_an_ensemble_shows_its_facts(published, database_url, models, name, tmp_path):
     text = describe_version(name, tmp_path, database_url)
     assert text.startswith(f"# ensemble {name} of DEMO\n")
     found = sections(text)
@@ -85,7 +85,7 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
     calibrated = facts["metrics"]["calibrated"]["5"]
     for figure in (f"{calibrated['brier']:.4f}", f"{100 * calibrated['interval_coverage']['value']:.1f}"):
         assert figure in found["Probabilities and intervals on the test part"]
-    assert "Calibration, on" in found["Ensemble"]
+    assert "Calibration on" in found["Ensemble"]
     assert "seeds: 0, 1" in found["Parameters of Mamba"]
     lgbm_facts, lgbm_files = read_version(models / "lgbm" / name)
     for key, value in lgbm_facts["params"].items():
@@ -98,33 +98,34 @@ def test_the_card_of_an_ensemble_says_what_its_facts_say(published, database_url
     seen = facts["training_distribution"]
     for kind in ("Mamba", "LightGBM"):
         expected = (
-            f"- {kind}: quantiles 1/20 apart of {seen['rows']:,} training minutes, and {seen['days']} training days"
+            f"- {kind}: quantiles 1/20 apart of {seen['rows']:,} training minutes, and of {seen['days']} single "
+            "training days"
         )
         assert expected in found["Features"]
     for limit in facts["limits"]:
         assert f"- {limit}" in found["Known limits"]
     for library, version in facts["libraries"].items():
         assert f"{library} {version}" in found["Made with"]
-    assert str(facts["git_commit"] or "none: it was not run from a clone") in found["Made with"]
+    assert str(facts["git_commit"] or "not recorded: training did not run in a git clone") in found["Made with"]
     for file in set(lgbm_files) - {"facts.json"}:
         assert f"lgbm/{name}/{file}: sha256 {lgbm_facts['files'][file]}" in found["Made with"]
 
 
-def test_the_folder_says_the_same_where_no_database_answers(published, database_url, models, name, capsys):
+def test_the_card_from_disk_equals_the_card_from_the_database(published, database_url, models, name, capsys):
     of_database = sections(describe_version(name, models, database_url))
-    gone = conninfo.make_conninfo(database_url, port=1)
-    of_folder = sections(describe_version(name, models, gone))
+    unreachable = conninfo.make_conninfo(database_url, port=1)
+    of_folder = sections(describe_version(name, models, unreachable))
     assert "no connection to the database" in capsys.readouterr().err
     assert set(of_folder) == set(of_database)
-    for heading in set(of_folder) - {"Test vectors"}:  # that names where the ensemble was read
+    for heading in set(of_folder) - {"Test vectors"}:  # it names the source of the ensemble
         assert sorted(of_folder[heading].splitlines()) == sorted(of_database[heading].splitlines()), heading
 
 
-def test_what_was_never_published_is_read_from_its_folder(db, database_url, models, name):
+def test_an_unpublished_version_is_read_from_its_folder(db, database_url, models, name):
     assert describe_version(name, models, database_url).startswith(f"# ensemble {name} of DEMO\n")
 
 
-def test_a_type_or_an_id_names_one_version(db, published, database_url, models, name):
+def test_a_type_or_an_id_selects_one_version(db, published, database_url, models, name):
     (number,) = db.execute("select id from model_versions where model_type = 'lgbm'").fetchone()
     for wanted in (f"lgbm/{name}", str(number)):
         text = describe_version(wanted, models, database_url)
@@ -133,50 +134,48 @@ def test_a_type_or_an_id_names_one_version(db, published, database_url, models, 
         assert not {"Parameters of Mamba", "Ensemble"} & set(sections(text))
 
 
-def test_a_pair_joined_by_hand_has_no_calibration(db, database_url, artifacts, models, name):
+def test_an_ensemble_created_by_hand_has_no_calibration(db, database_url, artifacts, models, name):
     create(db, artifacts, None)
     text = describe_version(name, models, database_url)
-    assert "Mamba's weight: as ml_settings says" in text
-    assert "Uncalibrated: no probabilities, no prediction intervals" in text
+    assert "Mamba's weight: from ml_settings" in text
+    assert "Not calibrated: no probabilities, no prediction intervals" in text
 
 
-def test_a_version_of_before_says_that_its_drift_is_not_measured(db, published, database_url, models, name):
+def test_a_version_without_distribution_has_no_drift(db, published, database_url, models, name):
     db.execute("update model_versions set facts = facts - 'training_distribution' where model_type = 'lgbm'")
     found = sections(describe_version(name, models, database_url))["Features"]
-    assert (
-        "- LightGBM: nothing, so it is not measured: this version was trained before a distribution was kept" in found
-    )
+    assert "- LightGBM: none, so drift is not measured: this version was trained before distributions were" in found
     assert "- Mamba: quantiles" in found
 
 
-def test_versions_of_two_symbols_with_one_name_are_two_cards(db, database_url, artifacts, models, name):
+def test_one_name_for_two_symbols_gives_two_cards(db, database_url, artifacts, models, name):
     for symbol in ("DEMO", "OTHER"):
         register(db, artifacts[1], symbol=symbol, facts={"symbol": symbol})
     text = describe_version(name, models, database_url)
     assert re.findall("^# .*", text, re.MULTILINE) == [f"# lgbm {name} of DEMO", f"# lgbm {name} of OTHER"]
 
 
-def test_what_is_not_there_is_answered_with_what_is(published, database_url, name, tmp_path):
+def test_an_unknown_version_error_lists_known_versions(published, database_url, name, tmp_path):
     for wanted in ("none", "999999", "lgbm/none", "lgbm/", ""):
         with pytest.raises(CandlecastUserError) as error:
             describe_version(wanted, tmp_path, database_url)
         assert f"there is no version '{wanted}'" in error.value.message
-        assert error.value.hint == f"There are: lgbm/{name}, mamba/{name}."
+        assert error.value.hint == f"Choose one of: lgbm/{name}, mamba/{name}."
     for wanted in ("../lgbm", "tree/1"):
-        with pytest.raises(CandlecastUserError, match="is no type of version"):
+        with pytest.raises(CandlecastUserError, match="is not a model type"):
             describe_version(wanted, tmp_path, database_url)
 
 
-def test_the_command_prints_it(published, database_url, name, run_cli, tmp_path):
+def test_the_card_command_prints_the_card(published, database_url, name, run_cli, tmp_path):
     done = run_cli(database_url, "card", name, "--models-dir", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"# ensemble {name} of DEMO\n")
     done = run_cli(database_url, "card", "tree/1")
     assert done.returncode == 1
-    assert "candlecast: 'tree' is no type of version" in done.stderr
+    assert "candlecast: 'tree' is not a model type" in done.stderr
 
 
-def test_a_damaged_folder_is_passed_over(db, database_url, models, name, tmp_path):
+def test_a_damaged_folder_is_skipped(db, database_url, models, name, tmp_path):
     for kind in ("mamba", "lgbm", "ensemble"):
         shutil.copytree(models / kind / name, tmp_path / kind / name)
     (tmp_path / "mamba" / name / "facts.json").write_text("{")

@@ -1,4 +1,4 @@
-"""`candlecast evaluate`, from candles in a database to figures; and what it refuses to measure."""
+"""`candlecast evaluate`, from candles in a database to figures, and its errors."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.support.deployment import load_demo
 from tests.support.paths import ROOT
 
 EVALUATE = ("evaluate", "--symbol", "DEMO", "--threads", "1", "--mamba-seeds", "1", "--time-budget-minutes", "0.02")
-#: So that both folds of five days' candles have what they need.
+#: Options with enough rows for both folds of five days of candles.
 FOLDS = ("--folds", "2", "--test-from", "2026-05-01")
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 PLOTS = {"accuracy_by_fold.png", "accuracy_by_coverage.png", "reliability.png", "returns.png"}
@@ -35,15 +35,13 @@ def five_days(db):
     return db
 
 
-def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
-    five_days, database_url, run_cli, tmp_path, monkeypatch, capsys
-):
+def test_evaluate_prints_its_files_and_reuses_folds(five_days, database_url, run_cli, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "evaluation"
     command = (*EVALUATE, *FOLDS, "--output-dir", folder)
     done = run_cli(database_url, *command, env={"COLUMNS": "100"})
     assert done.returncode == 0, done.stderr
     assert "…" not in done.stdout
-    for words in (*FORECASTS, "balanced", "ECE", "10 %", "net, 5 bps", "McNemar", "Is the ensemble better?"):
+    for words in (*FORECASTS, "balanced", "ECE", "10 %", "net, 5 bps", "McNemar", "Ensemble minus each rival"):
         assert words in done.stdout, words
     assert "Fold 2: Mamba: done in" in done.stderr
 
@@ -80,32 +78,32 @@ def test_it_prints_what_its_files_hold_and_trains_nothing_twice(
     assert "Fold 1" not in capsys.readouterr().err
 
 
-def test_a_fold_that_is_not_there_is_named(five_days, database_url):
+def test_an_unknown_fold_raises_an_error(five_days, database_url):
     with pytest.raises(CandlecastUserError, match="no fold 3 of 2"):
         evaluated(database_url, folds=2, fold=3)
 
 
 def plant_leak(db):
-    """log_return_5m from the next minute's close on; other columns stay as they are."""
+    """Replace features_between: log_return_5m uses the next minute's close. Other columns do not change."""
     newest = max(SQL.glob("features_between_v*.sql")).read_text()
-    honest = "ln(close / close_5)"
-    assert newest.count(honest) == 1
-    db.execute(newest.replace(honest, "ln(coalesce(lead(close) over (order by open_time), close) / close_5)"))
+    correct = "ln(close / close_5)"
+    assert newest.count(correct) == 1
+    db.execute(newest.replace(correct, "ln(coalesce(lead(close) over (order by open_time), close) / close_5)"))
 
 
-def test_a_feature_that_looks_ahead_is_named_before_training(five_days, database_url, run_cli, tmp_path):
+def test_look_ahead_is_detected_before_training(five_days, database_url, run_cli, tmp_path):
     plant_leak(five_days)
     done = run_cli(database_url, *EVALUATE, *FOLDS, "--output-dir", tmp_path / "evaluation")
     assert done.returncode == 1
     assert "candlecast: look-ahead: the row of DEMO at 2026-" in done.stderr
     assert " has log_return_5m " in done.stderr
-    assert "hint: A row may know the 150 candles up to its own minute and no later one." in done.stderr
+    assert "hint: A row may depend only on the 150 candles up to its own minute." in done.stderr
     assert "Traceback" not in done.stderr
     assert "LightGBM" not in done.stderr
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_the_guard_holds_rows_to_the_candles_of_the_database(five_days, database_url):
+def test_the_guard_compares_rows_with_stored_candles(five_days, database_url):
     with connect(database_url) as connection:
         dataset = read_dataset(connection, "DEMO")
         assert check_no_lookahead(connection, "DEMO", dataset) == 200
@@ -119,7 +117,7 @@ def test_the_guard_holds_rows_to_the_candles_of_the_database(five_days, database
             check_no_lookahead(connection, "DEMO", dataset)
 
 
-def test_a_gap_and_a_spread_of_its_own_are_no_leak(five_days, database_url):
+def test_gaps_and_stored_spreads_are_not_leaks(five_days, database_url):
     five_days.execute("delete from candles_1m where open_time = '2026-04-30 07:00Z'")
     five_days.execute("update candles_1m set spread_bps = 1.5 where extract(minute from open_time)::int % 2 = 0")
     with connect(database_url) as connection:
@@ -134,7 +132,7 @@ def test_a_gap_and_a_spread_of_its_own_are_no_leak(five_days, database_url):
         ({"symbol": "ETHUSDT"}, "there are no candles of ETHUSDT", "candlecast load FILE... --symbol ETHUSDT"),
         ({"folds": 5, "test_from": MAY}, r"fold 1 of 5: the test part has 43\d rows", "move --test-from"),
         ({"folds": 4}, "fold 1 of 4: the training part has 1,7", "move --test-from"),
-        ({"folds": 2, "shuffled_runs": 1}, "trainings on shuffled labels: 2", "--shuffle-labels"),
+        ({"folds": 2, "shuffled_runs": 1}, "2 trainings on shuffled labels are too few", "--shuffle-labels"),
         (
             {"folds": 2, "test_from": MAY, "output": Path("/proc/1/nowhere")},
             "/proc/1/nowhere cannot be written: ",
@@ -142,13 +140,13 @@ def test_a_gap_and_a_spread_of_its_own_are_no_leak(five_days, database_url):
         ),
     ],
 )
-def test_what_cannot_be_evaluated_is_said_with_the_remedy(five_days, database_url, arguments, message, hint):
+def test_evaluate_errors_have_a_remedy(five_days, database_url, arguments, message, hint):
     with pytest.raises(CandlecastUserError, match=message) as error:
         evaluated(database_url, **arguments)
     assert hint in error.value.hint
 
 
 def evaluated(url, symbol="DEMO", **changed):
-    """What EVALUATE does, in this process."""
+    """The command EVALUATE, in this process."""
     training = TrainingOptions(threads=1, mamba_seeds=1, mamba_budget_seconds=60 * 0.02)
     return evaluate(symbol, EvaluateOptions(**{"training": training} | changed), url)

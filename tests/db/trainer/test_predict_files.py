@@ -1,4 +1,4 @@
-"""`candlecast predict`: from files what predict_range gives from the database."""
+"""`candlecast predict`: its forecasts from files equal those of predict_range in the database."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from tests.support.deployment import MINUTE, NEWEST, create_calibrated
 CANDLES = """
 copy (select * from candles_1m where open_time >= '{0:%Y-%m-%d %H:%M}+00' and open_time < '{1:%Y-%m-%d %H:%M}+00'
 order by open_time) to stdout (format csv, header)"""
-#: Tolerances of the issue: scaled returns and probabilities.
+#: Tolerance of scaled returns and probabilities.
 CLOSE = 1e-5
 NUMBERS = ("reference_close", "confidence", "probability_up")
 RETURNS = ("predicted_close", "mamba_close", "lgbm_close")
@@ -33,7 +33,7 @@ def folder(artifacts) -> Path:
 
 @pytest.fixture
 def files(live, tmp_path) -> list[Path]:
-    """A day of DEMO with a hole, in two files that overlap; the second corrects what the first has."""
+    """A day of DEMO with a gap, in two files that overlap. The second file has the correct volume."""
     live.execute("delete from candles_1m where open_time = %s", (NEWEST - 500 * MINUTE,))
     middle, first = NEWEST - 300 * MINUTE, NEWEST - timedelta(days=2)
     live.execute("update candles_1m set volume = volume / 2 where open_time = %s", (middle,))
@@ -51,11 +51,11 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_it_gives_what_predict_range_gives(live, artifacts, folder, files, run_cli):
+def test_predict_from_files_equals_predict_range(live, artifacts, folder, files, run_cli):
     live.execute("update ml_settings set value = '0.03' where name = 'min_confidence'")
     ensemble = create_calibrated(live, artifacts)
     done = run_cli(
-        "postgresql://nobody@127.0.0.1:1/none",  # it asks no database
+        "postgresql://nobody@127.0.0.1:1/none",  # predict does not connect to a database
         *("predict", "--artifacts", folder, "--symbol", "DEMO", "--min-confidence", "0.03", *files),
     )
     assert done.returncode == 0, done.stderr
@@ -104,11 +104,11 @@ def lines(folder: Path, files: list[Path], **options: object) -> list[dict[str, 
     return rows
 
 
-def test_from_to_and_last_choose_candles(folder, files, tmp_path):
-    stretch = {"from_time": NEWEST - 9 * MINUTE, "to_time": NEWEST - 2 * MINUTE}
-    times = [datetime.fromisoformat(row["candle_time"]) for row in lines(folder, files, **stretch)[::5]]
+def test_from_to_and_last_select_candles(folder, files, tmp_path):
+    time_range = {"from_time": NEWEST - 9 * MINUTE, "to_time": NEWEST - 2 * MINUTE}
+    times = [datetime.fromisoformat(row["candle_time"]) for row in lines(folder, files, **time_range)[::5]]
     assert times == [NEWEST - n * MINUTE for n in range(9, 2, -1)]
-    times = [datetime.fromisoformat(row["candle_time"]) for row in lines(folder, files, last=2, **stretch)[::5]]
+    times = [datetime.fromisoformat(row["candle_time"]) for row in lines(folder, files, last=2, **time_range)[::5]]
     assert times == [NEWEST - n * MINUTE for n in (4, 3)]
     assert predict(folder, files, tmp_path / "out.csv", "DEMO", last=1) == 1
     assert table((tmp_path / "out.csv").read_text()) == lines(folder, files, last=1)
@@ -122,17 +122,17 @@ def change(path: Path, old: str, new: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("ask", "message", "hint"),
+    ("arrange", "message", "hint"),
     [
-        (lambda folder, files: (folder, [files[1]], None, {"from_time": NEWEST + MINUTE}), "nothing can be", "widen"),
+        (lambda folder, files: (folder, [files[1]], None, {"from_time": NEWEST + MINUTE}), "no prediction is", "widen"),
         (
             lambda folder, files: (folder, [change(file, "DEMO", "OTHER") for file in files], None, {}),
-            "it holds OTHER, and the models were trained on DEMO",
-            "--symbol OTHER predicts it all the same",
+            "it holds OTHER, but the models were trained on DEMO",
+            "To predict it anyway, add --symbol OTHER",
         ),
         (
             lambda folder, files: (folder, [change(files[1], "05-02 11:10:00+00", "05-02 11:10:30+00")], "DEMO", {}),
-            "is off the minute",
+            "is not on the minute",
             "opens on the minute",
         ),
         (
@@ -143,24 +143,24 @@ def change(path: Path, old: str, new: str) -> Path:
         (lambda folder, files: (folder / "none", files, "DEMO", {}), "facts.json cannot be read", "candlecast train"),
     ],
 )
-def test_what_it_cannot_predict_from_is_said(folder, files, ask, message, hint):
-    artifacts, read, symbol, options = ask(folder, files)
+def test_predict_errors_have_a_remedy(folder, files, arrange, message, hint):
+    artifacts, read, symbol, options = arrange(folder, files)
     with pytest.raises(CandlecastUserError, match=message) as error:
         predict(artifacts, read, io.StringIO(), symbol, **options)
     assert hint in error.value.hint
 
 
-def test_prices_that_no_table_would_take_are_refused(folder, files):
+def test_a_price_of_zero_raises_an_error(folder, files):
     rows = files[1].read_text().splitlines()
     cells = rows[100].split(",")
     rows[100] = ",".join([*cells[:5], "0", *cells[6:]])
     files[1].write_text("\n".join(rows) + "\n")
-    with pytest.raises(CandlecastUserError, match="give features that are no numbers") as error:
+    with pytest.raises(CandlecastUserError, match="give features that are not finite") as error:
         predict(folder, files, io.StringIO(), "DEMO")
     assert "candlecast load" in error.value.hint
 
 
-def test_a_mamba_that_is_not_the_ensembles_is_refused(folder, files, tmp_path):
+def test_a_changed_mamba_version_raises_an_error(folder, files, tmp_path):
     facts, _, mamba, lgbm = read_ensemble(folder)
     for source in (folder, mamba, lgbm):
         target = tmp_path / source.parent.name / source.name
@@ -170,14 +170,14 @@ def test_a_mamba_that_is_not_the_ensembles_is_refused(folder, files, tmp_path):
     own = tmp_path / "ensemble" / folder.name
     assert predict(own, files, io.StringIO(), "DEMO", last=1) == 1
     change(tmp_path / "mamba" / folder.name / "facts.json", facts["trained_at"], "2020-01-01T00:00:00+00:00")
-    with pytest.raises(CandlecastUserError, match=r"is not the version that .* was fitted with"):
+    with pytest.raises(CandlecastUserError, match=r"has changed since .* was fitted with it"):
         predict(own, files, io.StringIO(), "DEMO", last=1)
     (tmp_path / "mamba" / folder.name / "mamba.onnx").write_bytes(b"other")
     with pytest.raises(CandlecastUserError):
         predict(own, files, io.StringIO(), "DEMO", last=1)
 
 
-def test_without_rights_there_is_nothing_to_ask(live):
-    """The test above has teeth: the address that it gives answers nobody."""
+def test_the_database_of_the_predict_test_is_unreachable(live):
+    """`test_predict_from_files_equals_predict_range` uses this address: nothing answers there."""
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect("postgresql://nobody@127.0.0.1:1/none")

@@ -1,4 +1,4 @@
-"""`candlecast retrain`: onto test, or a row that says why not; one at a time; killed, it leaves nothing half done."""
+"""`candlecast retrain`: a new ensemble on test or a row with the reason; one run per symbol; killed runs."""
 
 import getpass
 import json
@@ -32,7 +32,7 @@ NOTHING_NEW = "select (select count(*) from model_versions), (select count(*) fr
 
 @pytest.fixture(scope="module")
 def five_days_template(cluster_url, template):
-    """A database to clone: five days of DEMO up to deployment.NEWEST, no models."""
+    """A template database: five days of DEMO up to deployment.NEWEST, no models."""
     name = "candlecast_five_days"
     with psycopg.connect(cluster_url, autocommit=True) as admin:
         admin.execute(f"create database {name} template {template}")
@@ -72,7 +72,7 @@ def test_with_no_free_test_place_the_new_ensemble_waits(days, url, artifacts, tm
     assert days.execute(ENSEMBLES).fetchall() == [(active, "active"), (on_test, "test"), (new, "waiting")]
     assert reason == (
         f"ensemble {new} cannot be put on test: DEMO already has as many on test as max_test_ensembles allows (1). "
-        f"On test: {on_test}. When a place is free: select test_ensemble({new});"
+        f"On test: {on_test}. When a place is free, run: select test_ensemble({new});"
     )
     assert metrics["gate"]["passed"]
     assert not metrics["on_test"]
@@ -81,16 +81,16 @@ def test_with_no_free_test_place_the_new_ensemble_waits(days, url, artifacts, tm
     assert [one[0] for one in predicted] == [new] * 5
     assert all(0 < one[1] < 1 for one in predicted)
     out, err = capsys.readouterr()
-    for words in ("1 min: ensemble", "majority class", "passed: above at both", f"Ensemble {new} is waiting", reason):
+    for words in ("1 min: ensemble", "majority class", "passed: better than", f"Ensemble {new} is waiting", reason):
         assert words in out, words
     assert "there are no candles of NONE" in err
     days.execute("select withdraw_ensemble(%s)", (on_test,))
-    assert days.execute(reason[reason.index("select ") :]).fetchone() == (True,), "as the reason says"
+    assert days.execute(reason[reason.index("select ") :]).fetchone() == (True,), "the remedy of the reason works"
 
 
 @pytest.fixture
 def two_ensembles(artifacts, tmp_path):
-    """Folders of an ensemble as it was exported, and of a copy whose versions have names of their own."""
+    """Folders of an exported ensemble, and of a copy whose versions have other names."""
     exported = artifacts[0].parents[1] / "ensemble" / artifacts[0].name
     shutil.copytree(exported.parents[1], tmp_path / "models")
     copies = {}
@@ -103,7 +103,7 @@ def two_ensembles(artifacts, tmp_path):
     return exported, copies["ensemble"]
 
 
-def test_of_two_that_want_the_last_place_at_once_one_waits(db, database_url, two_ensembles):
+def test_of_two_concurrent_publications_one_waits(db, database_url, two_ensembles):
     db.execute("update ml_settings set value = '1' where name = 'max_test_ensembles'")
     start = Barrier(2, timeout=60)
 
@@ -115,13 +115,13 @@ def test_of_two_that_want_the_last_place_at_once_one_waits(db, database_url, two
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(publish, two_ensembles))
     (tested,) = [published for published, no_place in results if no_place is None]
-    ((waits, no_place),) = [(published, no_place) for published, no_place in results if no_place is not None]
-    assert (tested.state, waits.state) == ("on test", "waiting")
+    ((waiting, no_place),) = [(published, no_place) for published, no_place in results if no_place is not None]
+    assert (tested.state, waiting.state) == ("on test", "waiting")
     assert f"On test: {tested.id}." in no_place
-    assert db.execute(ENSEMBLES).fetchall() == sorted([(tested.id, "test"), (waits.id, "waiting")])
+    assert db.execute(ENSEMBLES).fetchall() == sorted([(tested.id, "test"), (waiting.id, "waiting")])
 
 
-def test_a_pair_that_fails_its_test_vectors_does_not_even_wait(db, database_url, two_ensembles):
+def test_failing_test_vectors_prevent_waiting_too(db, database_url, two_ensembles):
     db.execute("update ml_settings set value = '0' where name = 'max_test_ensembles'")
     facts = two_ensembles[1] / "facts.json"
     document = json.loads(facts.read_text())
@@ -135,12 +135,12 @@ def test_a_pair_that_fails_its_test_vectors_does_not_even_wait(db, database_url,
             publish_on_test_or_waiting(two_ensembles[1], connection)
         assert db.execute(NOTHING_NEW).fetchone() == (0, 0)
         published, no_place = publish_on_test_or_waiting(two_ensembles[0], connection)
-    assert published.state == "waiting", "this one waits: there are no places at all"
+    assert published.state == "waiting", "there are no places"
     assert "max_test_ensembles allows, 0. On test: none." in no_place
 
 
-def test_what_is_no_better_than_the_majority_class_is_refused(days, url, tmp_path, capsys):
-    # On the last day the price rises by a tenth of a percent a minute: always up is right nearly every time.
+def test_the_gate_refuses_what_the_majority_class_beats(days, url, tmp_path, capsys):
+    # On the last day the price rises by 0.1 % per minute, so always up is nearly always right.
     days.execute(
         """
         update candles_1m set open = open * grown, high = high * grown, low = low * grown, close = close * grown
@@ -158,13 +158,13 @@ def test_what_is_no_better_than_the_majority_class_is_refused(days, url, tmp_pat
     assert reason.startswith("1 min: ensemble ")
     assert "majority class 9" in reason
     assert days.execute(NOTHING_NEW).fetchone() == (0, 0)
-    assert len(whole_versions(tmp_path)) == 3, "to look at"
+    assert len(whole_versions(tmp_path)) == 3, "a refused ensemble stays on disk"
     out, err = capsys.readouterr()
-    assert "refused: not above at both" in out
-    assert "the gate refuses the new ensemble of DEMO" in err
+    assert "refused: not better than the majority class" in out
+    assert "the gate refused the new ensemble of DEMO" in err
 
 
-def test_a_refused_publication_leaves_only_its_row(days, url, tmp_path, capsys):
+def test_a_rejected_publication_leaves_only_its_row(days, url, tmp_path, capsys):
     days.execute("revoke execute on function create_ensemble from candlecast_trainer")
     assert retrain(["DEMO"], small(tmp_path), as_trainer(url)) == FAILED
     ((_, status, reason),) = runs(days)
@@ -178,13 +178,13 @@ def test_a_refused_publication_leaves_only_its_row(days, url, tmp_path, capsys):
     ("symbol", "options", "message", "remedy"),
     [
         ("NONE", {}, "there are no candles of NONE", "candlecast load FILE... --symbol NONE"),
-        ("DEMO", {"max_candle_age_hours": 24.0}, "the newest candle of DEMO is", "Mend what feeds candles_1m"),
-        ("DEMO", {"window_days": 3.0}, "before the test part with 209 whole candles", "raise --window-days"),
-        ("DEMO", {"window_days": 30.0, "test_days": 29.0}, "before the test part", "holds 7,200 candles of 43,200"),
+        ("DEMO", {"max_candle_age_hours": 24.0}, "the newest candle of DEMO is", "Fix the feed, or load candles"),
+        ("DEMO", {"window_days": 3.0}, "before the test part with 209 candles", "raise --window-days"),
+        ("DEMO", {"window_days": 30.0, "test_days": 29.0}, "before the test part", "has 7,200 candles of 43,200"),
         ("DEMO", {"test_days": 0.1}, "DEMO has 139 minutes in the test part", "raise --test-days"),
     ],
 )
-def test_what_cannot_be_trained_on_is_said_in_a_row(days, url, tmp_path, capsys, symbol, options, message, remedy):
+def test_retrain_errors_are_written_to_the_row(days, url, tmp_path, capsys, symbol, options, message, remedy):
     assert retrain([symbol], small(tmp_path, **options), url) == FAILED
     ((_, status, reason),) = runs(days)
     err = capsys.readouterr().err
@@ -195,23 +195,23 @@ def test_what_cannot_be_trained_on_is_said_in_a_row(days, url, tmp_path, capsys,
     assert whole_versions(tmp_path) == []
 
 
-def test_a_hole_in_the_test_part_is_told_with_its_size(days, url, tmp_path):
+def test_a_gap_in_the_test_part_is_reported_with_its_size(days, url, tmp_path):
     days.execute("delete from candles_1m where open_time between %s and %s", (NEWEST - 1000 * MINUTE, NEWEST - MINUTE))
     assert retrain(["DEMO"], small(tmp_path), url) == FAILED
-    assert "The window holds 6,200 candles of 7,200 minutes" in runs(days)[0][2]
+    assert "The window has 6,200 candles of 7,200 minutes" in runs(days)[0][2]
 
 
-def test_without_a_database_standard_error_says_it(cluster_url, tmp_path, capsys):
+def test_an_unreachable_database_is_reported_on_stderr(cluster_url, tmp_path, capsys):
     assert retrain(["DEMO"], small(tmp_path), conninfo.make_conninfo(cluster_url, port=1)) == FAILED
     err = capsys.readouterr().err
     assert err.startswith("candlecast: no connection to the database: ")
     assert "hint: Run `make up`" in err
 
 
-def test_the_command_trains_by_its_options(days, url, tmp_path, run_cli):
+def test_the_retrain_command_uses_its_options(days, url, tmp_path, run_cli):
     sizes = ("--window-days", "5", "--test-days", "1", "--time-budget-minutes", "0.03", "--mamba-seeds", "1")
-    places = ("--models-dir", tmp_path, "--max-candle-age-hours", "1e6", "--threads", "1")
-    done = run_cli(url, "retrain", "--symbol", "DEMO", *sizes, *places)
+    others = ("--models-dir", tmp_path, "--max-candle-age-hours", "1e6", "--threads", "1")
+    done = run_cli(url, "retrain", "--symbol", "DEMO", *sizes, *others)
     assert done.returncode == PUBLISHED, done.stderr
     assert runs(days) == [("DEMO", "published", None)]
     ((new, metrics),) = days.execute("select ensemble_id, metrics from training_runs").fetchall()
@@ -221,9 +221,9 @@ def test_the_command_trains_by_its_options(days, url, tmp_path, run_cli):
 
 
 @pytest.mark.parametrize("moment", ["LightGBM, 1 min", "publication"])
-def test_a_killed_run_publishes_nothing_and_the_next_says_lost(days, url, tmp_path, capsys, moment):
+def test_a_killed_run_becomes_lost_and_publishes_nothing(days, url, tmp_path, capsys, moment):
     with psycopg.connect(url) as blocker:
-        blocker.execute("lock table active_ensembles in share mode")  # it will not get further than that
+        blocker.execute("lock table active_ensembles in share mode")  # the run blocks at this lock
         process = start(url, tmp_path)
         try:
             if moment == "publication":
@@ -231,11 +231,11 @@ def test_a_killed_run_publishes_nothing_and_the_next_says_lost(days, url, tmp_pa
             else:
                 wait_for(process, moment)
             if moment == "LightGBM, 1 min":
-                assert retrain(["DEMO"], small(tmp_path), url) == BUSY, "one at a time"
+                assert retrain(["DEMO"], small(tmp_path), url) == BUSY, "one run per symbol at a time"
                 pid, host = days.execute("select pid, host from training_runs").fetchone()
-                said = capsys.readouterr().err
-                assert "candlecast: DEMO is being retrained already, since 20" in said
-                assert f"by process {pid} on {host} (training run 1)" in said
+                err = capsys.readouterr().err
+                assert "candlecast: DEMO is already being retrained, since 20" in err
+                assert f"by process {pid} on {host} (training run 1)" in err
             assert runs(days) == [("DEMO", "running", None)]
         finally:
             process.kill()
@@ -246,13 +246,13 @@ def test_a_killed_run_publishes_nothing_and_the_next_says_lost(days, url, tmp_pa
     with connect(url) as connection:
         begin(connection, "OTHER", url)
         assert runs(days) == [
-            ("DEMO", "lost", "its process ended before it could say how it went"),
+            ("DEMO", "lost", "the process ended without reporting a result"),
             ("OTHER", "running", None),
         ]
 
 
 def wait_until(db: psycopg.Connection, query: str) -> None:
-    """Ask until the answer is true; each time in a transaction of its own, for pg_stat_activity is a snapshot."""
+    """Repeat the query until it returns true. pg_stat_activity is a snapshot, so each query is a new transaction."""
     deadline = time.monotonic() + 60
     while not db.execute(query).fetchone()[0]:
         assert time.monotonic() < deadline, query
@@ -260,7 +260,7 @@ def wait_until(db: psycopg.Connection, query: str) -> None:
 
 
 @pytest.mark.parametrize("drop", [False, True], ids=["connection", "database"])
-def test_a_server_lost_during_training_fails_it_clearly(days, url, admin, tmp_path, drop):
+def test_a_lost_connection_during_training_fails_the_run(days, url, admin, tmp_path, drop):
     process = start(url, tmp_path)
     try:
         wait_for(process, "LightGBM, 1 min")
@@ -275,15 +275,15 @@ def test_a_server_lost_during_training_fails_it_clearly(days, url, admin, tmp_pa
     assert "candlecast: the connection to the database was lost while DEMO was being retrained" in err
     assert "Traceback" not in err
     if drop:
-        assert "nor could training run 1 be told in training_runs: no connection to the database" in err
+        assert "training run 1 could not be updated in training_runs: no connection to the database" in err
     else:
         ((_, status, reason),) = runs(days)
         assert status == "failed"
         assert "was lost while DEMO was being retrained" in reason
-    assert whole_versions(tmp_path) == [], "it did not train on for nothing"
+    assert whole_versions(tmp_path) == [], "training stopped"
 
 
-def test_told_to_stop_it_says_so_in_its_row(days, url, tmp_path):
+def test_sigterm_is_recorded_as_the_reason(days, url, tmp_path):
     process = start(url, tmp_path)
     try:
         wait_for(process, "LightGBM, 1 min")
@@ -296,19 +296,19 @@ def test_told_to_stop_it_says_so_in_its_row(days, url, tmp_path):
     assert err.endswith("candlecast: interrupted by SIGTERM\n")
 
 
-def test_a_full_disk_fails_it_clearly(days, url, tmp_path, monkeypatch):
-    # In a mount namespace of its own, models/ensemble is a disk of 8 kB.
+def test_a_full_disk_fails_the_run_with_a_reason(days, url, tmp_path, monkeypatch):
+    # In a separate mount namespace, models/ensemble is a disk of 8 kB.
     (tmp_path / "ensemble").mkdir()
     script = 'mount -t tmpfs -o size=8k none "$0"/ensemble && exec "$@"'
     own_disk = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, str(tmp_path))
     if not shutil.which("unshare") or subprocess.run([*own_disk, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no mount namespaces for this user: a disk cannot be filled here")
-    monkeypatch.setenv("PGUSER", getpass.getuser())  # root in there, and still this user to the server
+    monkeypatch.setenv("PGUSER", getpass.getuser())  # root in the namespace, but this user for the server
     process = start(url, tmp_path, *own_disk)
     _, err = process.communicate(timeout=120)
     assert process.returncode == FAILED
     assert f"candlecast: the versions of DEMO cannot be written under {tmp_path}: No space left on device" in err
-    assert "hint: Make room there, or name another folder with --models-dir." in err
+    assert "hint: Free disk space, fix the permissions, or name another folder with --models-dir." in err
     assert "Traceback" not in err
     ((_, status, reason),) = runs(days)
     assert (status, "No space left on device" in reason) == ("failed", True)
@@ -316,7 +316,7 @@ def test_a_full_disk_fails_it_clearly(days, url, tmp_path, monkeypatch):
     assert [name.split("/")[0] for name in whole_versions(tmp_path)] == ["mamba", "lgbm"]
 
 
-def test_a_lock_without_a_row_names_its_session(db, database_url):
+def test_a_lock_without_a_row_reports_its_session(db, database_url):
     with connect(database_url) as connection:
         begin(connection, "DEMO", database_url)
         db.execute("truncate training_runs")
@@ -325,10 +325,10 @@ def test_a_lock_without_a_row_names_its_session(db, database_url):
         pid = connection.info.backend_pid
         assert error.value.message.startswith(f"the lock for retraining DEMO is held by session {pid} of ")
         with connect(database_url) as second:
-            assert begin(second, "OTHER", database_url).symbol == "OTHER", "another symbol's is free"
+            assert begin(second, "OTHER", database_url).symbol == "OTHER", "the lock of another symbol is free"
 
 
-def test_a_row_that_says_how_it_went_is_not_written_over(db, database_url):
+def test_a_finished_row_is_not_overwritten(db, database_url):
     with connect(database_url) as connection:
         run = begin(connection, "DEMO", database_url)
         run.finish("refused", "the gate")
@@ -339,8 +339,8 @@ def test_a_row_that_says_how_it_went_is_not_written_over(db, database_url):
     assert runs(db) == [("DEMO", "refused", "the gate. pruning failed")]
 
 
-def test_old_version_folders_go_unless_an_ensemble_names_them(days, url, artifacts, tmp_path):
-    """Of a run that the gate or anything else kept out of the database: only by age, and only when nothing names it."""
+def test_old_folders_are_pruned_unless_an_ensemble_uses_them(days, url, artifacts, tmp_path):
+    """Folders of unpublished versions are removed by age, if no ensemble uses them."""
     kinds = ("mamba", "lgbm")
     for kind, folder in zip(kinds, artifacts, strict=True):
         for name in ("20260101T000000Z", "20260102T000000Z", "20260103T000000Z", "20260104T000000Z"):
@@ -358,7 +358,7 @@ def test_old_version_folders_go_unless_an_ensemble_names_them(days, url, artifac
     os.utime(abandoned, (1, 1))
     assert retrain(["DEMO"], small(tmp_path), url) == PUBLISHED
     kept = {name for name in whole_versions(tmp_path) if "2026010" in name}
-    # with the new one the newest three are the new one, the 4th and the 3rd; the 1st is named; the 2nd goes
+    # The newest three are the new version, day 4 and day 3. An ensemble uses day 1. Day 2 is removed.
     assert kept == {f"{kind}/2026010{day}T000000Z" for kind in kinds for day in (1, 3, 4)}
     assert not abandoned.exists()
     ((metrics,),) = days.execute("select metrics from training_runs").fetchall()

@@ -33,7 +33,7 @@ def ensembles(db):
 
 
 def test_rows_from_the_database_equal_the_reference(five_days, database_url):
-    # Binary COPY carries every bit, and the view is held to the reference at 1e-9.
+    # Binary COPY is exact, and the view agrees with the reference up to 1e-9.
     names = ", ".join(f"{name}::double precision" for name in RAW_COLUMNS)
     rows = np.array(
         five_days.execute(
@@ -62,7 +62,7 @@ def test_to_hides_later_candles_also_as_targets(five_days, database_url):
     assert np.array_equal(everything.scaled[inside], part.scaled)
 
 
-def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_path):
+def test_train_publishes_the_measured_files(five_days, database_url, run_cli, tmp_path):
     done = run_cli(database_url, *TRAIN, "--models-dir", tmp_path / "models", "--publish", "active")
     assert done.returncode == 0, done.stderr
     for words in ("LightGBM", "Mamba", "ensemble", "always up", "last sign", "95 % interval", "is active"):
@@ -78,13 +78,13 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
         folder.parent.name: round(json.loads((folder / "facts.json").read_text())["accuracy_1m"], 4)
         for folder in (mamba, lgbm)
     }
-    held = """
+    stored_files = """
     select artifact.name, artifact.content
     from model_artifacts as artifact
     inner join model_versions as version on artifact.model_version_id = version.id
     where version.model_type = 'lgbm'
     """
-    assert dict(five_days.execute(held)) == files
+    assert dict(five_days.execute(stored_files)) == files
     predicted = five_days.execute(
         "select horizon, candle_time, probability_up is null from predict_now('DEMO') order by horizon"
     ).fetchall()
@@ -92,7 +92,7 @@ def test_train_publishes_what_it_measured(five_days, database_url, run_cli, tmp_
     assert [row[1:3] for row in ensembles(five_days)] == [(True, False)]
 
 
-def test_publishing_again_changes_nothing_test_is_beside_active(db, database_url, artifacts):
+def test_publishing_is_idempotent_per_weight_and_state(db, database_url, artifacts):
     first = publish(*artifacts, "active", None, database_url)
     assert publish(*artifacts, "active", None, database_url) == first
     assert (first.state, first.mamba_weight) == ("active", None)
@@ -102,15 +102,15 @@ def test_publishing_again_changes_nothing_test_is_beside_active(db, database_url
     third = publish(*artifacts, "waiting", 0.75, database_url)
     assert third.state == "waiting"
     for weight, publish_as, state in (
-        (None, "test", "active already, so not on test"),
-        (0.25, "waiting", "on test already, so not waiting"),
+        (None, "test", "active already (not changed to on test)"),
+        (0.25, "waiting", "on test already (not changed to waiting)"),
         (0.75, "test", "on test"),
     ):
         assert publish(*artifacts, publish_as, weight, database_url).state == state
     assert len(ensembles(db)) == 3
 
 
-def test_publish_says_the_weight_that_is_stored(db, database_url, artifacts, run_cli):
+def test_publish_prints_the_stored_weight(db, database_url, artifacts, run_cli):
     folders = ("--mamba", artifacts[0], "--lgbm", artifacts[1])
     done = run_cli(database_url, "publish", *folders, "--as", "waiting", "--weight", "0.00001")
     assert (done.returncode, done.stderr) == (0, "")
@@ -121,19 +121,19 @@ def test_publish_says_the_weight_that_is_stored(db, database_url, artifacts, run
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"), [({"version": 5}, "version is 5, not a text"), ({"files": ["a"]}, "files")]
+    ("fields", "message"), [({"version": 5}, "version is 5, not a string"), ({"files": ["a"]}, "files")]
 )
-def test_facts_that_are_none_are_refused_by_name(database_url, artifacts, tmp_path, run_cli, fields, message):
+def test_invalid_facts_are_rejected_with_their_file(database_url, artifacts, tmp_path, run_cli, fields, message):
     copies = [Path(shutil.copytree(folder, tmp_path / folder.parent.name)) for folder in artifacts]
     facts = copies[1] / "facts.json"
     facts.write_text(json.dumps(json.loads(facts.read_text()) | fields))
     done = run_cli(database_url, "publish", "--mamba", copies[0], "--lgbm", copies[1])
     assert done.returncode == 1
-    assert f"candlecast: {facts} is not the facts of a version: {message}" in done.stderr
+    assert f"candlecast: {facts} does not describe a version: {message}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_train_without_rights_names_the_role(db, database_url, run_cli, tmp_path):
+def test_train_without_rights_reports_the_role(db, database_url, run_cli, tmp_path):
     name = f"nobody_{os.getpid()}"
     db.execute(f"create role {name} login")
     try:
@@ -154,7 +154,7 @@ def test_train_without_rights_names_the_role(db, database_url, run_cli, tmp_path
         (lambda mamba, lgbm: golden_of(lgbm, 0.5), "does not reproduce its test vectors"),
     ],
 )
-def test_a_pair_that_is_refused_leaves_no_trace(db, database_url, artifacts, tmp_path, damage, message):
+def test_a_rejected_pair_leaves_no_rows(db, database_url, artifacts, tmp_path, damage, message):
     copies = [Path(shutil.copytree(folder, tmp_path / folder.parent.name)) for folder in artifacts]
     damage(*copies)
     with pytest.raises(CandlecastUserError, match=message) as error:
@@ -170,7 +170,7 @@ def golden_of(folder, shift):
     (folder / "facts.json").write_text(json.dumps(facts))
 
 
-def test_folders_the_wrong_way_round_are_named(db, database_url, artifacts):
+def test_swapped_folders_raise_an_error(db, database_url, artifacts):
     with pytest.raises(CandlecastUserError, match="holds a version of type 'lgbm', not 'mamba'"):
         publish(*reversed(artifacts), "active", None, database_url)
 
@@ -179,8 +179,8 @@ def test_folders_the_wrong_way_round_are_named(db, database_url, artifacts):
     ("arguments", "message", "hint"),
     [
         (("--symbol", "ETHUSDT"), "there are no candles of ETHUSDT", "candlecast load FILE... --symbol ETHUSDT"),
-        (("--from", "2026-05-01"), "training needs at least 6,000", "6,213 candles a minute apart"),
-        (("--to", "2026-04-27T13:00:00"), "none of which ends a whole window", "209 candles a minute apart"),
+        (("--from", "2026-05-01"), "training needs at least 6,000", "6,213 candles without a gap"),
+        (("--to", "2026-04-27T13:00:00"), "none of them ends a complete window", "209 candles without a gap"),
         (
             ("--from", "2030-01-01T00:00:00Z"),
             "--from 2030-01-01 00:00 UTC is after the newest candle of DEMO",
@@ -192,9 +192,7 @@ def test_folders_the_wrong_way_round_are_named(db, database_url, artifacts):
         (("--test-from", "2026-05-02T10:00:00"), "the test part has 115 rows", "move --test-from"),
     ],
 )
-def test_too_little_to_train_on_is_said_with_the_remedy(
-    five_days, database_url, run_cli, tmp_path, arguments, message, hint
-):
+def test_train_errors_have_a_remedy(five_days, database_url, run_cli, tmp_path, arguments, message, hint):
     done = run_cli(database_url, *TRAIN, *arguments, "--models-dir", tmp_path / "models")
     assert done.returncode == 1
     assert message in done.stderr

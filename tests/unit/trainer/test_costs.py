@@ -1,4 +1,4 @@
-"""Books of overlapping positions, by hand and minute by minute."""
+"""Books of overlapping positions, compared with single trades and hand calculations."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ from candlecast.trainer.evaluation.costs import BASIS_POINT, follow_forecast, jo
 
 
 def labels(steps, minutes):
-    """Log returns to the next 1..5 minutes: (minutes, 5), of one-minute returns ``steps``."""
+    """Log returns of the next 1..5 minutes, (minutes, 5), from one-minute returns ``steps``."""
     return np.stack([np.convolve(steps, np.ones(h), "valid")[:minutes] for h in range(1, 6)], axis=1)
 
 
 def brute_force(times, signs, steps_by_minute, horizon, side):
-    """Every forecast is a trade of its own of 1/h, but what changes at a minute is netted before it costs."""
+    """Every forecast is a separate trade of 1/h. Position changes of one minute are netted before costs."""
     change, gross = {}, 0.0
     for time, sign in zip(times, signs, strict=True):
         minute = time // 60
@@ -25,12 +25,12 @@ def brute_force(times, signs, steps_by_minute, horizon, side):
 @pytest.mark.parametrize("horizon", [1, 3, 5])
 @pytest.mark.parametrize("gap", [0, 2, 300])
 @pytest.mark.parametrize("side", [0, 2, 10])
-def test_the_books_equal_their_single_trades(horizon, gap, side):
+def test_books_equal_the_sum_of_their_single_trades(horizon, gap, side):
     random = np.random.default_rng(horizon)
     minutes, signs = 200, random.choice([-1.0, 0.0, 1.0], size=200)
     steps = 1e-3 * random.standard_normal(minutes + 5)
     times, returns = 60 * np.arange(minutes), labels(steps, minutes)
-    # Rows of the last five minutes before a gap have no labels: they are no rows.
+    # The last five minutes before a gap have no labels, so they have no rows.
     keep = np.ones(minutes, bool)
     keep[100 - 5 : 100 + gap] = gap == 0
     given = follow_forecast(times[keep], signs[keep], returns[keep], horizon)
@@ -38,15 +38,15 @@ def test_the_books_equal_their_single_trades(horizon, gap, side):
     assert given.net(side).sum() == pytest.approx(expected, abs=1e-12)
 
 
-def test_always_up_at_one_minute_buys_once_and_sells_once():
+def test_always_up_buys_once_and_sells_once():
     returns = labels(np.full(105, 1e-4), 100)
     given = follow_forecast(60 * np.arange(100), np.ones(100), returns, 1)
     assert given.gross.sum() == pytest.approx(100 * 1e-4)
     assert given.turnover.sum() == pytest.approx(2.0)
     assert given.break_even == pytest.approx(100 * 1e-4 / 2 / BASIS_POINT)
-    said = given.document()
-    assert said["by_side_bps"]["10"]["total"] == pytest.approx(100 * 1e-4 - 20 * BASIS_POINT)
-    assert said["turnover_per_day"] == pytest.approx(2.0 / (100 / 1_440))
+    document = given.document()
+    assert document["by_side_bps"]["10"]["total"] == pytest.approx(100 * 1e-4 - 20 * BASIS_POINT)
+    assert document["turnover_per_day"] == pytest.approx(2.0 / (100 / 1_440))
 
 
 def test_opposite_trades_of_two_books_cancel():
@@ -56,7 +56,7 @@ def test_opposite_trades_of_two_books_cancel():
     assert join_books([up, up]).net(2).sum() == pytest.approx(up.net(2).sum())
 
 
-def test_the_sharpe_ratio_is_of_whole_days():
+def test_the_sharpe_ratio_uses_daily_returns():
     random = np.random.default_rng(0)
     minutes = 5 * 1_440
     steps = 1e-3 * random.standard_normal(minutes + 5) + 1e-5

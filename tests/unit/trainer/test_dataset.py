@@ -1,4 +1,4 @@
-"""Windows, targets and the fitted normalization: what a training row is made of, and what it must not know."""
+"""Windows, targets and normalization: the content of training rows, and no look-ahead."""
 
 from dataclasses import replace
 
@@ -30,22 +30,22 @@ def without(candles, minutes):
 @pytest.mark.parametrize(
     ("missing", "candle_minutes"),
     [
-        # 209 candles make the first window, 5 more its targets.
+        # The first window needs 209 candles, its targets 5 more.
         ((), range(208, 595)),
         ((0,), range(209, 595)),
-        # Minute 400 is missing: targets up to 394 exist, and whole windows again from 401 + 208.
+        # Minute 400 is missing: targets exist up to 394, and complete windows from 401 + 208 on.
         ((400,), range(208, 395)),
         ((598,), range(208, 593)),
     ],
 )
-def test_which_minutes_end_a_labeled_window(missing, candle_minutes):
+def test_windows_need_complete_candles_and_targets(missing, candle_minutes):
     candles = generated_candles(600)
     first = candles["open_time"][0]
     dataset = candles_dataset(without(candles, missing))
     assert ((dataset.candle_time - first) // MINUTE).tolist() == list(candle_minutes)
 
 
-def test_a_window_is_60_minutes_that_end_at_candle_time():
+def test_a_window_is_the_60_minutes_up_to_candle_time():
     dataset = generated_dataset()
     chosen = np.array([0, 17, 2_000])
     windows = dataset.windows(chosen)
@@ -56,7 +56,7 @@ def test_a_window_is_60_minutes_that_end_at_candle_time():
         assert dataset.open_time[end] - dataset.open_time[end - 59] == 59 * MINUTE
 
 
-def test_targets_are_the_scaled_returns_of_the_design():
+def test_targets_are_scaled_returns():
     candles = generated_candles(600)
     dataset = candles_dataset(candles)
     close, volatility = candles["close"], dataset.features[dataset.ends[10], VOLATILITY_30M]
@@ -67,7 +67,7 @@ def test_targets_are_the_scaled_returns_of_the_design():
         assert dataset.scaled[10, column] == pytest.approx(log_return / (volatility * np.sqrt(horizon)), rel=1e-12)
 
 
-def test_batches_equal_the_whole_and_last_rows_the_windows_ends():
+def test_batches_and_last_rows_equal_the_normalized_windows():
     dataset = generated_dataset()
     chosen = np.arange(0, 900, 3)
     params = fit_normalization(dataset.windows(chosen))
@@ -90,12 +90,12 @@ def test_the_price_level_does_not_matter():
     dataset = generated_dataset()
     windows = dataset.windows(np.arange(500))
     params = fit_normalization(windows)
-    dearer = windows.copy()
-    dearer[:, :, : CLOSE + 1] *= 7.0
-    assert np.abs(normalize(dearer, params) - normalize(windows, params)).max() < 1e-5
+    scaled_up = windows.copy()
+    scaled_up[:, :, : CLOSE + 1] *= 7.0
+    assert np.abs(normalize(scaled_up, params) - normalize(windows, params)).max() < 1e-5
 
 
-def test_the_scale_of_constant_features_is_one_of_rare_ones_std():
+def test_a_zero_iqr_falls_back_to_the_deviation_or_to_1():
     windows = generated_dataset().windows(np.arange(300))
     constant, rare = FEATURES.index("spread_bps"), FEATURES.index("taker_buy_ratio")
     windows[:, :, constant] = 3.0
@@ -106,15 +106,15 @@ def test_the_scale_of_constant_features_is_one_of_rare_ones_std():
     assert params.scale[rare] == pytest.approx(windows[:, :, rare].std(), rel=1e-5)
 
 
-def test_the_file_gives_back_the_very_numbers():
+def test_normalization_survives_a_round_trip_to_json():
     params = fit_normalization(generated_dataset().windows(np.arange(300)))
     again = parse_normalization(to_json(params))
     for name in ("relative", "log1p", "center", "scale", "clip"):
         assert np.array_equal(getattr(again, name), getattr(params, name)), name
 
 
-def test_nothing_after_the_training_part_changes_a_parameter():
-    """Rows and targets after the validation part are replaced: the fitted pair stays the same, to the bit."""
+def test_test_rows_do_not_change_any_parameter():
+    """Rows and targets after the validation part are replaced. The fitted pair is bit-identical."""
     dataset = generated_dataset()
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     border = dataset.ends[split.validation[-1]]
@@ -132,8 +132,8 @@ def test_nothing_after_the_training_part_changes_a_parameter():
     assert trees[0] == trees[1]
 
 
-def test_normalization_is_fitted_on_training_rows_alone():
-    """Also the validation part, which early stopping does read, leaves it untouched."""
+def test_normalization_is_fitted_on_training_rows_only():
+    """Not even validation rows, which early stopping uses, change the normalization."""
     dataset = generated_dataset()
     split = split_by_time(dataset.candle_time, *choose_borders(dataset.candle_time))
     features = dataset.features.copy()

@@ -1,4 +1,4 @@
-"""Scores and intervals, by hand and by simulation."""
+"""Scores and intervals, compared with hand calculations and simulations."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_the_top_tenth_is_the_strongest_forecasts():
     assert (one.accuracy, one.confident_accuracy) == (0.1, 1.0)
 
 
-def test_baselines_by_hand():
+def test_baselines_equal_a_hand_calculation():
     (one, *_) = score_baselines(np.array([1.0, -1.0, 0.0, 1.0]), columns([0.3, 0.1, -0.1, 0.0]))
     assert one.rows == 3
     assert one.always_up == pytest.approx(2 / 3)
@@ -42,7 +42,7 @@ def test_baselines_by_hand():
 
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_intervals_of_overlapping_hits_cover_95_percent(horizon):
-    """Hits on moving sums: the plain binomial interval covers far less."""
+    """Hits on moving sums, for which the binomial interval covers much less than 95 %."""
     random = np.random.default_rng(0)
     runs, rows, covered, plain = 400, 2_000, 0, 0
     for _ in range(runs):

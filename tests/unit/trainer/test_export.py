@@ -1,4 +1,4 @@
-"""The trained model, TorchScript and ONNX give the same scaled returns, on 1,000 windows and in any batch."""
+"""The trained model, TorchScript and ONNX give the same scaled returns, on 1,000 windows and for any batch size."""
 
 import io
 from dataclasses import replace
@@ -11,7 +11,7 @@ import torch
 from candlecast.core.feature_names import FEATURES
 from candlecast.trainer.data.dataset import normalize_windows
 from candlecast.trainer.data.splits import choose_borders, split_by_time
-from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.export_mamba import check_exported_files, to_onnx, to_torchscript
 from candlecast.trainer.models.mamba import MambaForecaster, MambaShape
 from candlecast.trainer.models.training import train_pair
 from tests.support.artifacts import SMALL_MAMBA, generated_dataset, small_options
@@ -33,25 +33,25 @@ def exported(request):
     return model, to_torchscript(model), to_onnx(model), windows
 
 
-def test_three_roads_agree_on_1000_windows(exported):
+def test_exported_files_agree_with_the_model(exported):
     model, torchscript, onnx, windows = exported
     with torch.inference_mode():
-        said = model(torch.from_numpy(windows)).numpy()
-    assert np.ptp(said) > 1e-3, "a model that says nothing would agree with anything"
-    assert check_twins(model, torchscript, onnx, windows) < 1e-5
+        outputs = model(torch.from_numpy(windows)).numpy()
+    assert np.ptp(outputs) > 1e-3, "constant outputs would agree trivially"
+    assert check_exported_files(model, torchscript, onnx, windows) < 1e-5
 
 
-def test_a_twin_with_other_weights_is_caught(exported):
+def test_an_onnx_file_with_other_weights_is_detected(exported):
     model, torchscript, _, windows = exported
     torch.manual_seed(99)
     other = MambaForecaster(model.members[0].shape, model.magnitude)
     torch.nn.init.normal_(other.head.weight)
     with pytest.raises(AssertionError, match="ONNX differs"):
-        check_twins(model, torchscript, to_onnx(other), windows)
+        check_exported_files(model, torchscript, to_onnx(other), windows)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 257])
-def test_the_batch_is_dynamic_and_changes_no_number(exported, batch):
+def test_the_batch_size_is_dynamic_and_changes_no_result(exported, batch):
     _, torchscript, onnx, windows = exported
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     script = torch.jit.load(io.BytesIO(torchscript))
@@ -64,7 +64,7 @@ def test_the_batch_is_dynamic_and_changes_no_number(exported, batch):
         assert np.abs(script(torch.from_numpy(windows[:batch])).numpy() - alone).max() < 1e-5
 
 
-def test_extreme_inputs_stay_finite(exported):
+def test_extreme_inputs_give_finite_outputs(exported):
     _, torchscript, onnx, windows = exported
     random = np.random.default_rng(0)
     extreme = random.choice([-10.0, 10.0], (64, 60, len(FEATURES))).astype(np.float32)
@@ -77,17 +77,17 @@ def test_extreme_inputs_stay_finite(exported):
     assert windows.max() <= 10.0
 
 
-def test_names_and_shapes_are_the_ones_the_database_reads(exported):
+def test_graph_names_and_shapes_match_the_loader(exported):
     session = onnxruntime.InferenceSession(exported[2], providers=["CPUExecutionProvider"])
     assert [(value.name, value.shape) for value in session.get_inputs()] == [("sequence", ["batch", 60, len(FEATURES)])]
     assert [(value.name, value.shape[0]) for value in session.get_outputs()] == [("scaled_returns", "batch")]
     assert b"location" not in exported[2]
 
 
-def test_exporting_keeps_no_training_noise():
-    """Dropout is off in what is exported, also where the model comes in training mode."""
+def test_dropout_is_off_in_exported_files():
+    """Also if the model is in training mode before the export."""
     torch.manual_seed(0)
     model = MambaForecaster(MambaShape(d_model=8, d_state=4, dropout=0.9)).train()
     torch.nn.init.normal_(model.head.weight)
     windows = np.random.default_rng(0).normal(size=(8, 60, len(FEATURES))).astype(np.float32)
-    assert check_twins(model, to_torchscript(model.train()), to_onnx(model.train()), windows) < 1e-5
+    assert check_exported_files(model, to_torchscript(model.train()), to_onnx(model.train()), windows) < 1e-5

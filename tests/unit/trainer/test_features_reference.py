@@ -1,4 +1,4 @@
-"""The NumPy reference against the definitions spelled out in plain Python, and what it refuses."""
+"""The NumPy reference compared with the definitions in plain Python, and its errors."""
 
 from math import exp, fsum, log, sqrt
 
@@ -16,8 +16,8 @@ def deviations(values):
     return [value - mean for value in values]
 
 
-def spelled_out(candles, at):
-    """The windowed features of candle ``at``, a sum at a time."""
+def by_definition(candles, at):
+    """The windowed features of candle ``at`` by their definitions, one sum at a time."""
     close, volume = candles["close"].tolist(), candles["volume"].tolist()
     quotes = candles["quote_asset_volume"].tolist()
     last = close[at]
@@ -45,15 +45,15 @@ def spelled_out(candles, at):
 
 
 @pytest.mark.parametrize("at", [149, 150, 231, 299])
-def test_the_reference_is_what_the_definitions_say(at):
+def test_the_reference_equals_the_definitions(at):
     candles = random_candles(300, seed=1)
     open_time, matrix = compute_features(candles)
     (row,) = matrix[open_time == START + at * MINUTE]
-    for name, expected in spelled_out(candles, at).items():
+    for name, expected in by_definition(candles, at).items():
         assert row[FEATURES.index(name)] == pytest.approx(expected, rel=1e-10, abs=1e-13), name
 
 
-def test_both_kinds_of_spread_are_among_the_rows_above():
+def test_the_tested_rows_include_a_positive_spread():
     _, matrix = compute_features(random_candles(300, seed=1))
     spread = matrix[[at - 149 for at in (149, 150, 231, 299)], FEATURES.index("spread_bps")]
     assert (spread > 0).any()
@@ -68,7 +68,7 @@ def test_a_row_needs_150_candles(rows, expected):
     assert len(open_time) == expected
 
 
-def test_no_row_reads_across_a_missing_candle():
+def test_no_feature_row_spans_a_gap():
     candles = sliced(random_candles(400, seed=3), np.arange(400) != 200)
     open_time, matrix = compute_features(candles)
     np.testing.assert_array_equal(
@@ -77,21 +77,21 @@ def test_no_row_reads_across_a_missing_candle():
     assert np.isfinite(matrix).all()
 
 
-def test_a_missing_column_is_named():
+def test_a_missing_column_raises_an_error():
     candles = random_candles(200, seed=4)
     del candles["taker_buy_base_asset_volume"], candles["high"]
-    with pytest.raises(ValueError, match="lack the columns high, taker_buy_base_asset_volume"):
+    with pytest.raises(ValueError, match="have no columns high, taker_buy_base_asset_volume"):
         compute_features(candles)
 
 
-def test_times_that_do_not_ascend_are_named():
+def test_times_that_do_not_ascend_raise_an_error():
     candles = random_candles(200, seed=5)
     candles["open_time"][100] = START + 99 * MINUTE
-    with pytest.raises(ValueError, match=f"open_time {START + 99 * MINUTE} does not come after"):
+    with pytest.raises(ValueError, match=f"open_time {START + 99 * MINUTE} is not after the previous one"):
         compute_features(candles)
 
 
-def test_columns_of_another_length_are_named():
+def test_columns_of_different_length_raise_an_error():
     candles = random_candles(200, seed=6)
     candles["volume"] = candles["volume"][1:]
     with pytest.raises(ValueError, match=r"volume has shape \(199,\), open_time \(200,\)"):

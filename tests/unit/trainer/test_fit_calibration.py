@@ -1,4 +1,4 @@
-"""What is fitted on validation rows: on rows whose truth is known it must come back."""
+"""Weight, probabilities and intervals that are fitted on validation rows recover known true values."""
 
 import numpy as np
 import pytest
@@ -10,21 +10,21 @@ from candlecast.trainer.models.fit_calibration import Method, best_slope, fit_ca
 
 ROWS = 20_000
 SEEN = np.full(len(FEATURES), -1.0), np.full(len(FEATURES), 1.0)
-STRETCH = ("2026-01-01T00:00:00+00:00", "2026-01-15T00:00:00+00:00")
+FITTED_ON = ("2026-01-01T00:00:00+00:00", "2026-01-15T00:00:00+00:00")
 
 
 def outcomes(log_odds, random):
-    """Scaled returns whose sign is positive with the probability that log_odds say."""
+    """Scaled returns that are positive with the probability of log_odds."""
     up = random.random(log_odds.shape) < expit(log_odds)
     return np.where(up, 1.0, -1.0) * np.abs(random.normal(size=log_odds.shape))
 
 
 def fitted(forecast, scaled, method, weight=0.5):
-    return fit_calibration(forecast, scaled, weight, np.ones(len(HORIZONS)), SEEN, method, STRETCH)[0]
+    return fit_calibration(forecast, scaled, weight, np.ones(len(HORIZONS)), SEEN, method, FITTED_ON)[0]
 
 
 @pytest.mark.parametrize(("truth", "expected"), [((1.0, 0.0), 1.0), ((0.0, 1.0), 0.0), ((1.0, 1.0), 0.5)])
-def test_the_weight_is_that_of_the_truth(truth, expected):
+def test_fit_weight_recovers_the_true_weight(truth, expected):
     random = np.random.default_rng(0)
     mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.3
     magnitude = np.array([0.7, 0.75, 0.8, 0.8, 0.85])
@@ -38,7 +38,7 @@ def test_the_weight_is_that_of_the_truth(truth, expected):
         assert fit.gain == pytest.approx(0.0, abs=2e-4)
 
 
-def test_the_weight_does_not_depend_on_how_large_a_model_talks():
+def test_the_weight_does_not_depend_on_forecast_size():
     random = np.random.default_rng(1)
     mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.3
     scaled = outcomes(mamba, random)
@@ -46,7 +46,7 @@ def test_the_weight_does_not_depend_on_how_large_a_model_talks():
     assert fit_weight(5 * mamba, 5 * lgbm, ones, scaled).weight == fit_weight(mamba, lgbm, ones, scaled).weight
 
 
-def test_noise_gives_a_wide_weight_interval_and_maybe_no_gain():
+def test_noise_gives_a_wide_weight_interval_and_no_gain():
     random = np.random.default_rng(2)
     mamba, lgbm = random.normal(size=(2, ROWS, len(HORIZONS))) * 0.05
     fit = fit_weight(mamba, lgbm, np.ones(len(HORIZONS)), random.normal(size=mamba.shape))
@@ -56,7 +56,7 @@ def test_noise_gives_a_wide_weight_interval_and_maybe_no_gain():
 
 @pytest.mark.parametrize("method", list(Method))
 @pytest.mark.parametrize("slope", [0.5, 1.0, 4.0])
-def test_probabilities_are_those_of_the_truth(method, slope):
+def test_calibration_recovers_the_true_probabilities(method, slope):
     random = np.random.default_rng(3)
     forecast = random.normal(size=(60_000, len(HORIZONS))) * 0.5
     calibration = fitted(forecast, outcomes(slope * forecast, random), method)
@@ -64,7 +64,7 @@ def test_probabilities_are_those_of_the_truth(method, slope):
     assert calibration.probability_up(grid) == pytest.approx(expit(slope * grid), abs=0.02)
 
 
-def test_platt_has_an_intercept_the_slope_alone_is_half_at_zero():
+def test_platt_fits_an_intercept_and_slope_does_not():
     random = np.random.default_rng(4)
     forecast = random.normal(size=(60_000, len(HORIZONS))) * 0.5
     scaled = outcomes(forecast + 0.4, random)
@@ -73,15 +73,15 @@ def test_platt_has_an_intercept_the_slope_alone_is_half_at_zero():
     assert (fitted(forecast, scaled, Method.slope).probability_up(zero) == 0.5).all()
 
 
-def test_a_wrong_forecast_is_ignored_instead_of_inverted():
+def test_an_inverse_forecast_gets_slope_zero():
     random = np.random.default_rng(5)
     forecast = random.normal(size=(ROWS, len(HORIZONS)))
     calibration = fitted(forecast, outcomes(-forecast, random), Method.slope)
     assert (calibration.probability_up(forecast) == 0.5).all()
 
 
-def test_few_rows_leave_probabilities_alone_many_correct_them():
-    """A slope of 2 gives (2p - 1) c back where c is 1; the truth's is 1, half of it."""
+def test_few_rows_keep_the_slope_and_many_rows_correct_it():
+    """With c = 1 the models' own slope is 2. The true slope is 1."""
     random = np.random.default_rng(9)
     forecast = random.normal(size=(200_000, len(HORIZONS))) * 0.06
     scaled = outcomes(forecast, random)
@@ -89,7 +89,7 @@ def test_few_rows_leave_probabilities_alone_many_correct_them():
     assert slopes == [pytest.approx(2.0, abs=0.1), pytest.approx(1.0, abs=0.2)]
 
 
-def test_returns_of_zero_teach_no_probability():
+def test_returns_of_zero_do_not_change_the_calibration():
     random = np.random.default_rng(6)
     forecast = random.normal(size=(ROWS, len(HORIZONS)))
     scaled = outcomes(forecast, random)
@@ -99,7 +99,7 @@ def test_returns_of_zero_teach_no_probability():
         assert fitted(forecast, scaled, method).probability_up(forecast) == pytest.approx(half, abs=1e-6)
 
 
-def test_the_best_slope_is_where_the_derivative_ends():
+def test_the_best_slope_has_the_lowest_log_loss():
     random = np.random.default_rng(7)
     forecast = random.normal(size=ROWS)
     up = (random.random(ROWS) < expit(2 * forecast)).astype(float)
@@ -110,12 +110,12 @@ def test_the_best_slope_is_where_the_derivative_ends():
 
 
 @pytest.mark.parametrize("rows", [9, 10, 19, 999])
-def test_the_interval_holds_90_percent_even_of_few_rows(rows):
-    """Split conformal's promise: at least 90 % on average over calibrations, whatever the distribution."""
+def test_the_interval_covers_90_percent_even_with_few_rows(rows):
+    """Split conformal prediction guarantees 90 % on average over calibrations, for any distribution."""
     random = np.random.default_rng(8)
-    held = []
+    covered = []
     for _ in range(400):
         fit, new = random.standard_t(3, size=(rows, 5)), random.standard_t(3, size=(200, 5))
         width = half_width(np.zeros_like(fit), fit)
-        held.append((np.abs(new) <= width).mean())
-    assert 0.895 <= np.mean(held) <= 0.9 + 1.5 / rows + 0.01
+        covered.append((np.abs(new) <= width).mean())
+    assert 0.895 <= np.mean(covered) <= 0.9 + 1.5 / rows + 0.01

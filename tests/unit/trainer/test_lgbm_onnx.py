@@ -1,4 +1,4 @@
-"""LightGBM and its ONNX twin: every row reaches the same leaf, on thresholds' own values and next to them too."""
+"""LightGBM and its ONNX export: every row reaches the same leaf, also with values on or next to thresholds."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from candlecast.trainer.models.lgbm import LightGBMParameters, floor_to_float32,
 from tests.support.lgbm_leaves import leaf_numbers
 
 PARAMETERS = LightGBMParameters(learning_rate=0.1, rounds=60, min_data_in_leaf=20)
-#: LightGBM takes what is not larger for 0 (kZeroThreshold), ONNX for what it is.
+#: LightGBM treats values up to this as 0 (kZeroThreshold), ONNX does not.
 ZERO_THRESHOLD = np.float32(1e-35)
 
 
@@ -26,15 +26,15 @@ def trained():
     random = np.random.default_rng(0)
     rows = random.normal(size=(6_000, len(FEATURES))).astype(np.float32)
     rows[:, 1] = np.round(rows[:, 1], 1)  # ties
-    rows[:, 2] = random.integers(-2, 3, 6_000)  # zeros, and thresholds that are next to zero
-    rows[:, 3] = 0.0  # as close relative to the last close is
+    rows[:, 2] = random.integers(-2, 3, 6_000)  # zeros, and thresholds next to zero
+    rows[:, 3] = 0.0  # constant, like close relative to the last close
     scaled = 0.4 * rows[:, 0] + 0.8 * np.abs(rows[:, 1]) + 0.3 * rows[:, 2] + random.normal(size=6_000)
     model = train_horizon(rows[:5_000], scaled[:5_000], PARAMETERS, 0, 1)
     return model, to_onnx(model), rows
 
 
 def on_thresholds(booster, rows):
-    """Rows whose every value is a threshold of its feature, as float32, or a neighbor of one."""
+    """Rows in which every value is a threshold of its feature as float32, or an adjacent float32."""
     thresholds = [[0.0] for _ in range(len(FEATURES))]
     frame = booster.trees_to_dataframe().dropna(subset=["threshold"])
     for name, threshold in zip(frame["split_feature"], frame["threshold"], strict=True):
@@ -46,8 +46,8 @@ def on_thresholds(booster, rows):
     return np.where(np.abs(chosen) <= ZERO_THRESHOLD, np.float32(0), chosen)
 
 
-@pytest.mark.parametrize("kind", ["training rows", "on and beside thresholds"])
-def test_every_row_reaches_the_same_leaf(trained, kind):
+@pytest.mark.parametrize("kind", ["training rows", "on and next to thresholds"])
+def test_onnx_and_lightgbm_reach_the_same_leaf(trained, kind):
     model, proto, rows = trained
     rows = rows if kind == "training rows" else on_thresholds(model.booster, rows)
     expected = model.booster.predict(rows, pred_leaf=True).astype(int)
@@ -55,8 +55,8 @@ def test_every_row_reaches_the_same_leaf(trained, kind):
     assert (leaf_numbers(proto, model.booster, rows) == expected).all()
 
 
-def test_rounding_thresholds_to_nearest_would_miss_leaves(trained, monkeypatch):
-    """The test above can fail: without the rounding, rows on thresholds go astray."""
+def test_rounding_thresholds_to_nearest_changes_leaves(trained, monkeypatch):
+    """The previous test can fail: without rounding down, rows on thresholds reach other leaves."""
     model, _, rows = trained
     monkeypatch.setattr("candlecast.trainer.models.lgbm.floor_to_float32", float)
     rows = on_thresholds(model.booster, rows)
@@ -64,7 +64,7 @@ def test_rounding_thresholds_to_nearest_would_miss_leaves(trained, monkeypatch):
     assert (leaf_numbers(to_onnx(model), model.booster, rows) != expected).any()
 
 
-def test_probabilities_agree_and_have_one_column(trained):
+def test_onnx_probabilities_equal_those_of_lightgbm(trained):
     model, proto, rows = trained
     (probability,) = session(proto).run(None, {"features": rows})
     assert probability.shape == (len(rows), 1)
@@ -72,8 +72,8 @@ def test_probabilities_agree_and_have_one_column(trained):
     assert np.abs(probability[:, 0] - model.probability(rows)).max() < 1e-6
 
 
-def test_line_and_trees_both_count(trained):
-    """Feature 0 acts linearly, 1 by its size, which no line sees."""
+def test_the_linear_part_and_the_trees_both_contribute(trained):
+    """Feature 0 has a linear effect. The effect of feature 1 depends on its absolute value."""
     model, _, rows = trained
     line = rows @ model.coefficients + model.intercept
     trees = model.booster.predict(rows, raw_score=True)
@@ -81,7 +81,7 @@ def test_line_and_trees_both_count(trained):
     assert np.corrcoef(trees, np.abs(rows[:, 1]))[0, 1] > 0.3
 
 
-def test_names_and_shapes_are_the_ones_the_database_reads(trained):
+def test_graph_names_and_shapes_match_the_loader(trained):
     _, model, _ = trained
     loaded = session(model)
     assert [(value.name, value.shape) for value in loaded.get_inputs()] == [("features", ["batch", len(FEATURES)])]
@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_model(trained):
     assert not np.array_equal(one, other)
 
 
-def test_returns_of_zero_teach_nothing():
+def test_training_ignores_returns_of_zero():
     random = np.random.default_rng(0)
     rows = random.normal(size=(3_000, len(FEATURES))).astype(np.float32)
     scaled = rows[:, 0] + random.normal(size=3_000)
@@ -107,7 +107,7 @@ def test_returns_of_zero_teach_nothing():
     assert np.array_equal(with_zeros.probability(rows), without.probability(rows))
 
 
-def test_a_model_whose_trees_never_split_is_a_line():
+def test_a_model_without_splits_is_linear():
     random = np.random.default_rng(0)
     rows = random.normal(size=(2_000, len(FEATURES))).astype(np.float32)
     scaled = rows[:, 0] + random.normal(size=2_000)

@@ -1,4 +1,4 @@
-"""The Mamba block: scans held to the plain recurrence, mamba-ssm's names, shapes and initialization, causality."""
+"""The Mamba block: scans equal the plain recurrence; names, shapes, initialization of mamba-ssm; causality."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ SHAPE = MambaShape(d_model=24, d_state=8, layers=2)
 
 
 def scan_inputs(dtype, length=60, step=1.0, device="cpu"):
-    """u, delta, A, B, C as a block makes them; ``step`` stretches delta."""
+    """u, delta, A, B, C like those of a block; ``step`` scales delta."""
     torch.manual_seed(length)
     b, d, n = 3, 16, 8
     u, raw = torch.randn(2, b, length, d, dtype=dtype, device=device)
@@ -29,7 +29,7 @@ def scan_inputs(dtype, length=60, step=1.0, device="cpu"):
 
 
 def scan_step_by_step(u, delta, a, b, c):
-    """The recurrence as the paper writes it, one position after the other: y (b, l, d)."""
+    """The recurrence of the paper, one position at a time: y (b, l, d)."""
     state, outputs = torch.zeros(u.shape[0], *a.shape, dtype=u.dtype, device=u.device), []  # (b, d, n)
     for step in range(u.shape[1]):
         decay = torch.exp(delta[:, step, :, None] * a)
@@ -41,7 +41,7 @@ def scan_step_by_step(u, delta, a, b, c):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("length", [1, 2, 7, 60, 64])
 @pytest.mark.parametrize("step", [1e-3, 0.1, 1.0, 100.0])
-def test_fast_scans_equal_the_step_by_step_one(dtype, tolerance, length, step):
+def test_fast_scans_equal_the_step_by_step_scan(dtype, tolerance, length, step):
     inputs = scan_inputs(dtype, length, step)
     expected = scan_step_by_step(*inputs)
     tolerance *= max(1.0, expected.abs().max().item())
@@ -71,7 +71,7 @@ def test_cuda_kernel_equals_the_step_by_step_scan():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_the_block_equals_mamba_ssm_with_the_same_weights():
     modules = pytest.importorskip("mamba_ssm.modules.mamba_simple", reason="mamba-ssm is not installed")
-    ours = mixed_up(MambaBlock(SHAPE)).cuda()
+    ours = randomized(MambaBlock(SHAPE)).cuda()
     theirs = modules.Mamba(SHAPE.d_model, SHAPE.d_state, SHAPE.d_conv, SHAPE.expand, use_fast_path=False).cuda()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(4, 60, SHAPE.d_model, device="cuda")
@@ -82,7 +82,7 @@ def test_the_block_equals_mamba_ssm_with_the_same_weights():
 
 @pytest.mark.parametrize("shape", [SHAPE, MambaShape(d_model=40, d_state=5, expand=3, d_conv=3)])
 def test_the_block_equals_an_independent_implementation(shape):
-    """The mixer of transformers, whose slow path steps through the sequence in plain PyTorch."""
+    """The mixer of transformers. Its slow path is a loop over the sequence in plain PyTorch."""
     config = MambaConfig(
         hidden_size=shape.d_model,
         state_size=shape.d_state,
@@ -91,7 +91,7 @@ def test_the_block_equals_an_independent_implementation(shape):
         time_step_rank=shape.dt_rank,
         num_hidden_layers=1,
     )
-    ours, theirs = mixed_up(MambaBlock(shape)), MambaMixer(config, layer_idx=0)
+    ours, theirs = randomized(MambaBlock(shape)), MambaMixer(config, layer_idx=0)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(4, 60, shape.d_model)
     with torch.inference_mode():
@@ -101,8 +101,8 @@ def test_the_block_equals_an_independent_implementation(shape):
         assert (ours(x, last_only=True) - expected[:, -1]).abs().max() < 1e-5
 
 
-def mixed_up(block):
-    """The block with every parameter away from its start, so that none can be left out unnoticed."""
+def randomized(block):
+    """Change every parameter from its initial value, so that a missing parameter changes the result."""
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in block.parameters():
@@ -110,7 +110,7 @@ def mixed_up(block):
     return block
 
 
-def test_without_the_kernel_the_error_says_what_to_install(monkeypatch):
+def test_a_missing_kernel_error_gives_the_install_command(monkeypatch):
     monkeypatch.setattr("candlecast.trainer.models.selective_scan._kernel", lambda: None)
     with pytest.raises(RuntimeError, match="pip install mamba-ssm"):
         scan_kernel(*scan_inputs(torch.float32))
@@ -131,7 +131,7 @@ def test_parameters_have_the_names_and_shapes_of_mamba_ssm():
     }
 
 
-def test_initialization_is_that_of_mamba_ssm():
+def test_initialization_equals_mamba_ssm():
     torch.manual_seed(3)
     block = MambaBlock(MambaShape(d_model=256, d_state=8))
     assert torch.allclose(block.A_log.exp(), torch.arange(1.0, 9.0).repeat(512, 1))
@@ -139,13 +139,13 @@ def test_initialization_is_that_of_mamba_ssm():
     dt = functional.softplus(block.dt_proj.bias)
     assert 1e-3 * 0.999 <= dt.min() < 1.5e-3
     assert 0.07 < dt.max() <= 0.1 * 1.001
-    # Log-uniform: the median is the geometric mean of the ends, 0.01.
+    # Log-uniform: the median is the geometric mean of the limits, 0.01.
     assert 0.008 < dt.median() < 0.0125
     assert block.dt_proj.weight.abs().max() <= 16**-0.5
 
 
-def test_two_blocks_equal_the_paper_written_plainly():
-    """The whole forecaster against a loop over time steps that shares only the weights."""
+def test_two_blocks_equal_the_recurrence_of_the_paper():
+    """The whole forecaster equals a loop over time steps that shares only the weights."""
     torch.manual_seed(0)
     model = MambaForecaster(SHAPE).double().eval()
     torch.nn.init.normal_(model.head.weight)
@@ -173,7 +173,7 @@ def plain_mixer(block, x):
     return torch.stack(outputs, dim=1)
 
 
-def test_a_block_sees_no_later_position():
+def test_a_block_is_causal():
     torch.manual_seed(0)
     block = MambaBlock(SHAPE).eval()
     x = torch.randn(2, 60, 24)
@@ -184,14 +184,14 @@ def test_a_block_sees_no_later_position():
     assert not torch.allclose(before[:, 40:], after[:, 40:])
 
 
-def test_last_only_is_the_last_position():
+def test_last_only_returns_the_last_position():
     torch.manual_seed(0)
     block = MambaBlock(SHAPE).eval()
     x = torch.randn(4, 60, 24)
     assert (block(x, last_only=True) - block(x)[:, -1]).abs().max() < 1e-6
 
 
-def test_a_window_gives_the_same_alone_and_in_a_batch():
+def test_a_window_gives_the_same_result_in_any_batch():
     torch.manual_seed(0)
     model = MambaForecaster(SHAPE).eval()
     torch.nn.init.normal_(model.head.weight)
@@ -201,7 +201,7 @@ def test_a_window_gives_the_same_alone_and_in_a_batch():
     assert (together - alone).abs().max() < 1e-6
 
 
-def test_a_fresh_model_returns_zero_and_the_magnitude_bounds_it():
+def test_a_new_model_returns_zero_bounded_by_magnitude():
     magnitude = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
     model = MambaForecaster(SHAPE, magnitude).eval()
     windows = torch.randn(4, 60, len(FEATURES))
@@ -210,22 +210,22 @@ def test_a_fresh_model_returns_zero_and_the_magnitude_bounds_it():
     assert torch.allclose(model(windows), magnitude.expand(4, 5))
 
 
-def test_no_weight_decay_on_the_state_space_or_on_biases():
+def test_state_space_and_biases_have_no_weight_decay():
     model = MambaForecaster(SHAPE)
-    decayed, spared = parameter_groups(model, 0.1)
+    decayed, not_decayed = parameter_groups(model, 0.1)
     names = {id(value): name for name, value in model.named_parameters()}
     assert decayed["weight_decay"] == 0.1
-    assert spared["weight_decay"] == 0.0
-    spared_names = {names[id(value)] for value in spared["params"]}
-    assert {f"layers.{k}.mixer.{name}" for k in (0, 1) for name in ("A_log", "D", "dt_proj.bias")} <= spared_names
+    assert not_decayed["weight_decay"] == 0.0
+    not_decayed_names = {names[id(value)] for value in not_decayed["params"]}
+    assert {f"layers.{k}.mixer.{name}" for k in (0, 1) for name in ("A_log", "D", "dt_proj.bias")} <= not_decayed_names
     assert all(name.endswith("weight") for name in (names[id(value)] for value in decayed["params"]))
-    assert len(names) == len(decayed["params"]) + len(spared_names)
+    assert len(names) == len(decayed["params"]) + len(not_decayed_names)
 
 
 def test_an_average_is_the_mean_of_its_members_log_odds():
     torch.manual_seed(0)
     magnitude = torch.linspace(0.6, 0.8, 5)
-    members = [mixed_up(MambaForecaster(SHAPE, magnitude)).eval() for _ in range(2)]
+    members = [randomized(MambaForecaster(SHAPE, magnitude)).eval() for _ in range(2)]
     members.append(MambaForecaster(SHAPE, magnitude).eval())
     x = torch.randn(7, 60, len(FEATURES))
     with torch.inference_mode():
@@ -233,7 +233,7 @@ def test_an_average_is_the_mean_of_its_members_log_odds():
         assert (MambaAverage(members).eval()(x) - torch.tanh(mean / 2) * magnitude).abs().max() < 1e-6
 
 
-def test_the_last_row_is_read_linearly_beside_the_blocks():
+def test_a_linear_term_of_the_last_row_is_added():
     model = MambaForecaster(SHAPE).eval()
     x = torch.randn(2, 60, len(FEATURES))
     with torch.inference_mode():

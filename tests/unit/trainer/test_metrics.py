@@ -1,4 +1,4 @@
-"""Each figure against another computation of it, and each interval against simulated rows whose truth is known."""
+"""Each metric compared with another computation, and each interval with simulated rows of known true value."""
 
 from functools import partial
 
@@ -30,7 +30,7 @@ HORIZONS = np.arange(1, 6)
 
 
 def market(seed, minutes=3_000, signal=0.1, horizons=HORIZONS):
-    """Overlapping outcomes of one walk, and forecasts that know a persistent share of its steps."""
+    """Overlapping outcomes of one random walk, and forecasts from a persistent component of its steps."""
     random = np.random.default_rng(seed)
     known = lfilter([np.sqrt(1 - 0.8**2)], [1, -0.8], random.standard_normal(minutes + 5))
     steps = signal * known + np.sqrt(1 - signal**2) * random.standard_normal(minutes + 5)
@@ -59,11 +59,11 @@ def every():
     return cells_of(outcome, forecast, horizon=5)
 
 
-def test_figures_equal_those_of_the_libraries(one):
+def test_metrics_equal_those_of_scikit_learn_and_scipy(one):
     moved = one.moved[:, 0]
-    up, said, probability = one.up[moved, 0], one.forecast[moved, 0], one.probability[moved, 0]
-    assert accuracy(one).value == pytest.approx(np.mean((said > 0) == up))
-    assert balanced_accuracy(one).value == pytest.approx(balanced_accuracy_score(up, said > 0))
+    up, forecast, probability = one.up[moved, 0], one.forecast[moved, 0], one.probability[moved, 0]
+    assert accuracy(one).value == pytest.approx(np.mean((forecast > 0) == up))
+    assert balanced_accuracy(one).value == pytest.approx(balanced_accuracy_score(up, forecast > 0))
     assert auc(one).value == pytest.approx(roc_auc_score(up, probability))
     assert brier(one).value == pytest.approx(brier_score_loss(up, probability))
     assert brier_skill(one, 0.5).value == pytest.approx(1 - brier_score_loss(up, probability) / 0.25)
@@ -72,10 +72,10 @@ def test_figures_equal_those_of_the_libraries(one):
     assert rank_information_coefficient(one).value == pytest.approx(expected)
 
 
-def test_all_horizons_in_one_are_their_cells_pooled(every):
-    up, said = every.up.ravel(), every.forecast.ravel()
-    assert accuracy(every).value == pytest.approx(np.mean((said > 0) == up))
-    assert auc(every).value == pytest.approx(roc_auc_score(up, said))
+def test_all_horizons_are_pooled_cells(every):
+    up, forecast = every.up.ravel(), every.forecast.ravel()
+    assert accuracy(every).value == pytest.approx(np.mean((forecast > 0) == up))
+    assert auc(every).value == pytest.approx(roc_auc_score(up, forecast))
     assert brier(every).value == pytest.approx(np.mean((every.probability.ravel() - up) ** 2))
 
 
@@ -93,7 +93,7 @@ def test_the_most_confident_share_is_chosen_by_probability(one, coverage):
     assert accuracy_at(one, coverage).value == pytest.approx(expected, abs=2 / (coverage * moved.sum()))
 
 
-def test_what_ranks_nothing_has_no_ranking(one):
+def test_constant_forecasts_have_no_ranking_metrics(one):
     constant = Cells(one.outcome, np.ones(one.outcome.shape), np.full(one.outcome.shape, 0.51), one.base_rate, 1)
     named = Cells(one.outcome, one.forecast, one.probability, one.base_rate, 1, Kind.constant)
     for figure in (auc, information_coefficient, rank_information_coefficient, partial(accuracy_at, coverage=0.1)):
@@ -102,8 +102,8 @@ def test_what_ranks_nothing_has_no_ranking(one):
     assert accuracy_at(constant, 1.0).value == pytest.approx(one.up[one.moved].mean())
 
 
-def test_the_influence_of_each_figure_is_its_derivative(every):
-    """Leaving out one block after the other moves the figure as its influences say: the jackknife."""
+def test_influences_agree_with_the_jackknife(every):
+    """The jackknife: the standard error from leaving out one block at a time."""
     minutes, blocks = len(every.outcome), 60
     for figure in (
         accuracy,
@@ -147,7 +147,7 @@ def test_intervals_on_overlapping_labels_cover_95_percent(figure, in_all):
     assert 0.90 <= covered / runs <= 0.99
 
 
-def test_the_newey_west_error_is_that_of_statsmodels():
+def test_the_newey_west_error_equals_statsmodels():
     values = market(3)[0][:, 4]
     fitted = OLS(values, np.ones(len(values))).fit(
         cov_type="HAC", cov_kwds={"maxlags": newey_west_lags(len(values), 5), "use_correction": False}
@@ -163,13 +163,13 @@ def test_a_wider_level_gives_a_wider_interval():
     assert (wide.high - 0.5) / (narrow.high - 0.5) == pytest.approx(norm.ppf(0.995) / norm.ppf(0.975))
 
 
-def test_an_interval_covers_what_lies_inside_its_ends():
+def test_interval_coverage_includes_the_ends():
     outcome = np.arange(10.0)[:, np.newaxis]
     given = interval_coverage(np.full((10, 1), 2.0), np.full((10, 1), 6.0), outcome, 1)
     assert given.value == pytest.approx(0.5)
 
 
-def test_mcnemar_is_the_chi_square_of_the_disagreements():
+def test_mcnemar_equals_a_hand_calculation():
     outcome, forecast = market(4)
     first = cells_of(outcome[:, :1], forecast[:, :1])
     second = cells_of(outcome[:, :1], np.roll(forecast[:, :1], 1, axis=0))
@@ -186,7 +186,7 @@ def test_diebold_mariano_agrees_with_the_difference_interval(every):
     shifted = Cells(every.outcome, every.forecast * 8, norm.cdf(8 * every.forecast), every.base_rate, 5)
     given = compare(every, shifted)
     assert given.brier.value == pytest.approx(brier(every).value - brier(shifted).value)
-    assert given.brier.high < 0, "the louder forecast is worse"
+    assert given.brier.high < 0, "the more extreme forecast is worse"
     error = (given.brier.high - given.brier.low) / 2 / norm.ppf(0.975)
     assert given.brier_p == pytest.approx(2 * norm.sf(abs(given.brier.value) / error), rel=0.02)
     assert given.squared_error.value == pytest.approx(
@@ -195,15 +195,15 @@ def test_diebold_mariano_agrees_with_the_difference_interval(every):
     assert given.squared_error_p < 0.01
 
 
-def test_two_forecasts_without_skill_differ_by_chance_alone():
-    """p-values of equal forecasts are even: about one in twenty lies below 0.05."""
+def test_p_values_of_equal_forecasts_are_uniform():
+    """About one p-value in twenty is below 0.05."""
     small = {"mcnemar": 0, "brier_p": 0, "squared_error_p": 0}
     runs = 200
     for seed in range(runs):
         outcome, _ = market(seed, 1_000, signal=0.0)
-        said = [0.1 * np.random.default_rng((seed, one)).standard_normal((1_000, 5)) for one in range(2)]
-        at_one = compare(*(cells_of(outcome[:, :1], one[:, :1]) for one in said))
-        in_all = compare(*(cells_of(outcome, one, 5) for one in said))
+        forecasts = [0.1 * np.random.default_rng((seed, one)).standard_normal((1_000, 5)) for one in range(2)]
+        at_one = compare(*(cells_of(outcome[:, :1], one[:, :1]) for one in forecasts))
+        in_all = compare(*(cells_of(outcome, one, 5) for one in forecasts))
         small["mcnemar"] += at_one.mcnemar < 0.05
         small["brier_p"] += in_all.brier_p < 0.05
         small["squared_error_p"] += in_all.squared_error_p < 0.05
@@ -211,7 +211,7 @@ def test_two_forecasts_without_skill_differ_by_chance_alone():
         assert 0.01 <= count / runs <= 0.10, name
 
 
-def test_what_has_no_probability_or_size_is_not_compared_by_it(one):
+def test_compare_skips_missing_probabilities_and_sizes(one):
     sign = Cells(one.outcome, np.sign(one.forecast), None, one.base_rate, 1, Kind.sign)
     given = compare(one, sign)
     assert given.accuracy.value == 0

@@ -1,4 +1,4 @@
-"""Which folders under models/ go, and which never do."""
+"""Which folders under models/ are removed, and which are kept."""
 
 import json
 import os
@@ -36,8 +36,8 @@ def left(models):
 @pytest.mark.parametrize(
     ("named", "days", "keep", "expected"),
     [
-        (set(), 30, 3, {"b", "c", "d"}),  # a: old, and not among the newest three
-        (set(), 30, 1, {"d"}),  # c too is over 30 days old, d is young
+        (set(), 30, 3, {"b", "c", "d"}),  # a is old, and not among the newest three
+        (set(), 30, 1, {"d"}),  # a, b and c are over 30 days old
         (set(), 30, 0, {"d"}),
         (set(), 1, 0, set()),
         (set(), 365, 0, {"a", "b", "c", "d"}),
@@ -45,7 +45,7 @@ def left(models):
         ({("mamba", "c"), ("lgbm", "c")}, 1, 0, {"c"}),
     ],
 )
-def test_the_rule(tmp_path, named, days, keep, expected):
+def test_prune_folders_follows_age_use_and_rank(tmp_path, named, days, keep, expected):
     for name, age in (("a", 90), ("b", 60), ("c", 40), ("d", 2)):
         pair(tmp_path, name, age)
     removed = prune_folders(tmp_path, "DEMO", named, days, keep, NOW)
@@ -53,20 +53,20 @@ def test_the_rule(tmp_path, named, days, keep, expected):
     assert len(removed) == 3 * (4 - len(expected))
 
 
-def test_a_named_version_keeps_neither_ensemble_nor_partner(tmp_path):
+def test_a_used_version_alone_does_not_keep_its_ensemble(tmp_path):
     pair(tmp_path, "a", 90)
     prune_folders(tmp_path, "DEMO", {("mamba", "a")}, 30, 0, NOW)
     assert left(tmp_path) == ["mamba/a"]
 
 
-def test_what_a_kept_ensemble_joins_stays_though_it_is_older(tmp_path):
+def test_versions_of_a_kept_ensemble_are_kept(tmp_path):
     version(tmp_path, "mamba", "old", 90)
     version(tmp_path, "lgbm", "old", 90)
     version(tmp_path, "ensemble", "new", 2, joins={"mamba": "old", "lgbm": "old"})
     assert prune_folders(tmp_path, "DEMO", set(), 30, 0, NOW) == []
 
 
-def test_other_symbols_and_what_is_no_version_are_left_alone(tmp_path):
+def test_other_symbols_and_other_folders_are_not_removed(tmp_path):
     version(tmp_path, "mamba", "other", 90, symbol="OTHER")
     version(tmp_path, "mamba", "misplaced", 90).joinpath("facts.json").write_text('{"model_type": "lgbm"}')
     version(tmp_path, "mamba", "broken", 90).joinpath("facts.json").write_text("{")
@@ -76,8 +76,8 @@ def test_other_symbols_and_what_is_no_version_are_left_alone(tmp_path):
     assert len(left(tmp_path)) == 5
 
 
-def test_only_old_hidden_folders_are_swept(tmp_path):
-    whole = version(tmp_path, "lgbm", "20260101T000000Z", 150)
+def test_sweep_removes_only_old_hidden_folders(tmp_path):
+    complete = version(tmp_path, "lgbm", "20260101T000000Z", 150)
     killed, running, pruned = (
         tmp_path / "lgbm" / name
         for name in (".20260102T000000Z-ab", ".20260103T000000Z-cd", ".20260101T000000Z-pruned")
@@ -85,9 +85,9 @@ def test_only_old_hidden_folders_are_swept(tmp_path):
     for folder in (killed, running, pruned):
         folder.mkdir()
         (folder / "facts.json").write_text("half")
-    for folder in (whole, killed, pruned):
+    for folder in (complete, killed, pruned):
         os.utime(folder, (1, 1))
     assert sorted(sweep(tmp_path)) == sorted([killed, pruned])
-    assert whole.exists()
+    assert complete.exists()
     assert running.exists(), "another run may be writing it"
     assert sweep(tmp_path / "nothing") == []

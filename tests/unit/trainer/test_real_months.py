@@ -1,4 +1,4 @@
-"""Trained on March 2026, measured on 1 to 20 April: what LightGBM must reach, and leaves and twins on real rows."""
+"""Trained on March 2026, measured on 1 to 20 April: LightGBM's accuracy, and exported files on real rows."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from candlecast.core.candle_columns import RAW_COLUMNS
 from candlecast.trainer.data.dataset import build_dataset, normalize_last_rows, normalize_windows
 from candlecast.trainer.export import train_and_export
 from candlecast.trainer.features import compute_features
-from candlecast.trainer.models.export_mamba import check_twins, to_onnx, to_torchscript
+from candlecast.trainer.models.export_mamba import check_exported_files, to_onnx, to_torchscript
 from candlecast.trainer.models.lgbm import LightGBMParameters
 from candlecast.trainer.models.lgbm import to_onnx as lgbm_to_onnx
 from candlecast.trainer.models.training import TrainingOptions
@@ -28,7 +28,7 @@ def real(shared_data, tmp_path_factory):
     files = [read_candle_file(shared_data / "spot" / f"BTCUSDT-1m-2026-{month}.zip") for month in ("03", "04")]
     candles = {name: np.concatenate([one.columns[name] for one in files]) for name in RAW_COLUMNS}
     candles["open_time"] = np.concatenate([one.open_time for one in files]) // 1_000_000
-    # The last ten days of April are measured by `candlecast evaluate`, once; no test looks at them.
+    # Only `candlecast evaluate` measures the last ten days of April. No test uses them.
     candles = {name: values[candles["open_time"] < HELD_OUT] for name, values in candles.items()}
     dataset = build_dataset("BTCUSDT", *compute_features(candles), candles["open_time"], candles["close"])
     options = TrainingOptions(
@@ -37,7 +37,7 @@ def real(shared_data, tmp_path_factory):
     return dataset, train_and_export(dataset, tmp_path_factory.mktemp("models"), options)
 
 
-def test_lightgbm_of_march_is_right_in_515_of_1000_april_minutes(real):
+def test_lightgbm_of_march_has_515_permille_accuracy_in_april(real):
     dataset, result = real
     assert dataset.candle_time[result.split.validation[-1]] < APRIL <= dataset.candle_time[result.split.test[0]]
     one_minute = result.report.lgbm[0]
@@ -45,7 +45,7 @@ def test_lightgbm_of_march_is_right_in_515_of_1000_april_minutes(real):
     assert one_minute.low > 0.5
 
 
-def test_every_real_row_reaches_the_same_leaf(real):
+def test_onnx_reaches_the_same_leaf_on_real_rows(real):
     dataset, result = real
     rows = normalize_last_rows(dataset, np.arange(len(dataset.ends)), result.pair.normalization)
     assert len(rows) > 73_000
@@ -54,9 +54,9 @@ def test_every_real_row_reaches_the_same_leaf(real):
         assert (leaf_numbers(lgbm_to_onnx(model), model.booster, rows) == expected).all()
 
 
-def test_three_roads_agree_on_1000_real_windows(real):
+def test_exported_files_agree_on_real_windows(real):
     dataset, result = real
     chosen = np.linspace(0, len(dataset.ends) - 1, 1_000).astype(np.int64)
     (windows,) = normalize_windows(dataset, chosen, result.pair.normalization, 1_000)
     model = result.pair.mamba
-    assert check_twins(model, to_torchscript(model), to_onnx(model), windows) < 1e-5
+    assert check_exported_files(model, to_torchscript(model), to_onnx(model), windows) < 1e-5

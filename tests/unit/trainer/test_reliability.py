@@ -1,4 +1,4 @@
-"""Expected calibration error: by hand, and its range under perfect calibration against draws of another kind."""
+"""Expected calibration error, compared with a hand calculation, and its range under perfect calibration."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def cells_of(outcome, probability, horizon=5):
     return Cells(outcome, probability - 0.5, probability, np.full(outcome.shape, 0.5), horizon)
 
 
-def test_ten_bins_by_hand():
+def test_ten_bins_equal_a_hand_calculation():
     probability = np.linspace(0.4, 0.6, 40)[::-1, np.newaxis]
     outcome = np.where(np.arange(40) % 3 == 0, 1.0, -1.0)[:, np.newaxis]
     bins = reliability(cells_of(outcome, probability, 1))
@@ -49,33 +49,33 @@ def test_returns_of_zero_are_left_out():
     assert [one.value for one in by_half] == pytest.approx([one.value for one in alone])
 
 
-def test_draws_are_normal_and_overlap_as_their_minutes_do():
+def test_draws_are_normal_and_correlate_by_overlap():
     drawn = np.concatenate([_walk(np.random.default_rng(seed), MINUTES, 5) for seed in range(20)])
     assert np.abs(drawn.mean(axis=0)).max() < 0.02
     assert drawn.std(axis=0) == pytest.approx(np.ones(5), abs=0.02)
-    # The first minute of the five is 1/5 of their variance; the next five share four of them.
+    # The first of five minutes has 1/5 of their variance. Neighboring windows of five minutes share four.
     assert np.corrcoef(drawn[:, 0], drawn[:, 4])[0, 1] == pytest.approx(np.sqrt(1 / 5), abs=0.02)
     assert np.corrcoef(drawn[:-1, 4], drawn[1:, 4])[0, 1] == pytest.approx(4 / 5, abs=0.02)
     assert np.corrcoef(drawn[:-5, 4], drawn[5:, 4])[0, 1] == pytest.approx(0, abs=0.03)
 
 
-def test_a_gap_in_the_minutes_cuts_the_walk():
+def test_draws_across_a_gap_do_not_correlate():
     times = np.concatenate([MINUTES[:2_000], MINUTES[2_000:] + 86_400])
     drawn = np.stack([_walk(np.random.default_rng(seed), times, 5)[1_999:2_001, 4] for seed in range(2_000)])
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(0, abs=0.07)
 
 
-def test_perfect_probabilities_lie_inside_overconfident_ones_not():
+def test_only_overconfident_probabilities_fail_the_check():
     probability = probabilities(3)
     outcome = outcomes(probability, 4)
-    loud = norm.cdf(4 * norm.ppf(probability))
-    given = calibration_errors({"perfect": probability, "loud": loud}, outcome, MINUTES)
+    overconfident = norm.cdf(4 * norm.ppf(probability))
+    given = calibration_errors({"perfect": probability, "overconfident": overconfident}, outcome, MINUTES)
     assert all(one.holds for one in given["perfect"])
-    assert not any(one.holds for one in given["loud"])
+    assert not any(one.holds for one in given["overconfident"])
 
 
-def test_overlapping_rows_need_the_wider_range():
-    """95 % of perfectly calibrated samples lie below its end; of the independent one fewer do."""
+def test_overlapping_rows_have_a_wider_error_range():
+    """95 % of perfectly calibrated samples are below its end. Fewer are below the end for independent rows."""
     probability = probabilities(5)
     given = calibration_errors({"it": probability}, outcomes(probability, 0), MINUTES)["it"]
     five, in_all = given[4], given[5]

@@ -1,4 +1,4 @@
-"""Time splits: what lies on which side of a border, and what is left out."""
+"""Time splits: which rows are on which side of a border, and which are purged."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def split(minutes=MINUTES, validation_from=VALIDATION_FROM, test_from=TEST_FROM)
     return split_by_time(minutes * MINUTE_SECONDS, validation_from * MINUTE_SECONDS, test_from * MINUTE_SECONDS)
 
 
-def test_a_prediction_reads_208_minutes_before_its_own():
+def test_a_prediction_reads_209_candles():
     assert LOOKBACK == 209
 
 
@@ -29,7 +29,7 @@ def test_a_prediction_reads_208_minutes_before_its_own():
     ("minute", "part"),
     [
         (0, "training"),
-        # 9,786 + 5 = 9,791 lies before 10,000 - 208 = 9,792; the next minute's target does not.
+        # 9,786 + 5 = 9,791 is before 10,000 - 208 = 9,792; the target of the next minute is not.
         (9_786, "training"),
         (9_787, None),
         (9_999, None),
@@ -41,7 +41,7 @@ def test_a_prediction_reads_208_minutes_before_its_own():
         (19_999, "test"),
     ],
 )
-def test_which_part_a_minute_is_in(minute, part):
+def test_each_minute_is_in_one_part_or_purged(minute, part):
     given = split()
     parts = [name for name in ("training", "validation", "test") if minute in MINUTES[getattr(given, name)]]
     assert parts == ([part] if part else [])
@@ -69,7 +69,7 @@ def test_no_candle_is_read_on_both_sides_of_a_border(gaps, validation_from, test
         (10_000, 19_600, "the test part has 400 rows; it needs at least 500"),
     ],
 )
-def test_a_part_too_small_is_named_with_its_remedy(validation_from, test_from, message):
+def test_a_part_with_too_few_rows_raises_an_error(validation_from, test_from, message):
     with pytest.raises(CandlecastUserError, match=message) as error:
         split(validation_from=validation_from, test_from=test_from)
     assert "213 minutes are left out" in error.value.hint
@@ -81,18 +81,18 @@ def test_default_borders_keep_the_last_fifth_for_the_test():
     assert choose_borders(times, test_from=10_000 * MINUTE_SECONDS) == (8_500 * MINUTE_SECONDS, 10_000 * MINUTE_SECONDS)
 
 
-def test_a_test_that_begins_before_all_rows_is_refused():
-    with pytest.raises(CandlecastUserError, match="no training row lies before the test part"):
+def test_a_test_part_before_all_rows_raises_an_error():
+    with pytest.raises(CandlecastUserError, match="there is no training row before the test part"):
         choose_borders(MINUTES * MINUTE_SECONDS, test_from=-1)
 
 
-def test_the_minimum_train_accepts_fits_the_default_borders():
+def test_the_minimum_of_train_fits_the_default_borders():
     times = np.arange(MIN_WINDOWS, dtype=np.int64) * MINUTE_SECONDS
     given = split_by_time(times, *choose_borders(times))
-    assert len(given.validation) < 600, "the limit is higher than it need be"
+    assert len(given.validation) < 600, "MIN_WINDOWS is too high"
 
 
-#: Labeled rows of March and April 2026: the first whole window ends at 03:28, the last label at 23:59.
+#: Labeled rows of March and April 2026: the first complete window ends at 03:28, the last label at 23:59.
 MARCH, APRIL, MAY = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (3, 4, 5))
 TWO_MONTHS = np.arange(MARCH + (LOOKBACK - 1) * MINUTE_SECONDS, MAY - 5 * MINUTE_SECONDS, MINUTE_SECONDS)
 
@@ -108,7 +108,7 @@ def test_four_folds_from_22_march_are_ten_days_each():
     assert [one.training[0] for one in splits] == [0, 0, 0, 0]
 
 
-def test_by_default_a_third_of_rows_precedes_the_first_test_part():
+def test_the_first_third_is_not_tested_by_default():
     splits = split_walk_forward(TWO_MONTHS)
     assert len(splits) == 4
     assert splits[0].test[0] == len(TWO_MONTHS) // 3
@@ -116,7 +116,7 @@ def test_by_default_a_third_of_rows_precedes_the_first_test_part():
     assert np.array_equal(tested, np.arange(len(TWO_MONTHS) // 3, len(TWO_MONTHS)))
 
 
-def test_a_sliding_window_trains_on_so_many_days():
+def test_train_days_limits_the_training_range():
     for one in split_walk_forward(TWO_MONTHS, test_from=APRIL, train_days=14):
         assert TWO_MONTHS[one.test[0]] - TWO_MONTHS[one.training[0]] == 14 * DAY_SECONDS
 
@@ -126,7 +126,7 @@ def test_a_sliding_window_trains_on_so_many_days():
     folds=st.integers(1, 5),
     train_days=st.none() | st.floats(4.5, 6),
 )
-def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, train_days):
+def test_no_fold_reads_a_candle_on_both_sides_of_a_border(gaps, folds, train_days):
     minutes = MINUTES[~np.any([(a <= MINUTES) & (a + n > MINUTES) for a, n in gaps] or [MINUTES < 0], axis=0)]
     splits = split_walk_forward(minutes * MINUTE_SECONDS, folds, 9_000 * MINUTE_SECONDS, train_days)
     assert len(splits) == folds
@@ -143,9 +143,9 @@ def test_no_candle_is_read_on_both_sides_of_a_border_in_any_fold(gaps, folds, tr
         ({"folds": 40}, "fold 1 of 40: the test part has 33[0-9] rows"),
         ({"test_from": 2_000 * MINUTE_SECONDS}, "fold 1 of 4: the training part has 1,487 rows"),
         ({"train_days": 1}, "fold 1 of 4: the training part has 1,011 rows"),
-        ({"test_from": -1}, "fold 1 of 4: no training row lies before the test part"),
+        ({"test_from": -1}, "fold 1 of 4: there is no training row before the test part"),
     ],
 )
-def test_a_fold_that_is_too_small_is_named(arguments, message):
+def test_a_fold_with_too_few_rows_raises_an_error(arguments, message):
     with pytest.raises(CandlecastUserError, match=message):
         split_walk_forward(MINUTES * MINUTE_SECONDS, **arguments)

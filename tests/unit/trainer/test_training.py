@@ -1,4 +1,4 @@
-"""Training as a whole: it learns what is there, finds nothing where nothing is, and writes versions that hold."""
+"""Training end to end: it learns a signal, finds none in shuffled data, and writes valid versions."""
 
 import json
 from dataclasses import replace
@@ -39,22 +39,22 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("forecast", ["lgbm", "mamba", "ensemble"])
-def test_it_learns_the_generated_signal(trained, forecast):
+def test_models_learn_the_generated_signal(trained, forecast):
     one_minute = getattr(trained[1].report, forecast)[0]
     assert one_minute.rows > 3_000
     assert one_minute.low > 0.5
     assert one_minute.accuracy > 0.53
 
 
-def test_shuffled_futures_teach_nothing(tmp_path):
-    """Returns in random order: whatever beats 50 % then reads the future."""
+def test_shuffled_returns_give_no_accuracy(tmp_path):
+    """Returns in random order: an accuracy above 50 % would be look-ahead."""
     dataset = generated_dataset(12_000)
     order = np.random.default_rng(7).permutation(len(dataset.ends))
     shuffled = replace(dataset, returns=dataset.returns[order], scaled=dataset.scaled[order])
     report = train_and_export(shuffled, tmp_path, small_options()).report
     for scores in (report.lgbm, report.mamba, report.ensemble):
         for one in scores:
-            # Four standard errors of a fair coin on 2,400 rows, ten such intervals and more.
+            # Four standard errors of a fair coin on 2,400 rows, because more than ten figures are checked.
             assert abs(one.accuracy - 0.5) < 4 * 0.5 / np.sqrt(one.rows), one
 
 
@@ -65,7 +65,7 @@ def load(folder):
     return facts, load_lgbm(files.get, facts)
 
 
-def test_the_files_give_what_the_trained_models_give(trained):
+def test_exported_files_equal_the_trained_models(trained):
     dataset, result = trained
     chosen = result.split.test[::7]
     for folder, expected in (
@@ -88,7 +88,7 @@ def lgbm_expected(dataset, chosen, result):
     return (2 * probability - 1) * result.pair.magnitude
 
 
-def test_facts_say_what_the_version_is(trained):
+def test_facts_describe_the_version(trained):
     _, result = trained
     for folder, model_type in ((result.mamba_folder, "mamba"), (result.lgbm_folder, "lgbm")):
         facts = json.loads((folder / "facts.json").read_text())
@@ -104,7 +104,7 @@ def test_facts_say_what_the_version_is(trained):
         assert facts["libraries"]["torch"]
 
 
-def test_golden_rows_hold_a_large_move_and_their_outputs(trained):
+def test_test_vectors_include_the_largest_move(trained):
     dataset, result = trained
     for folder in (result.mamba_folder, result.lgbm_folder):
         facts, model = load(folder)
@@ -127,19 +127,19 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
             json.loads((getattr(result, folder) / "facts.json").read_text())["files"] for result in (one, two, other)
         ]
         for hashed in hashes:
-            hashed.pop("mamba.pt", None)  # an archive with names of its own
+            hashed.pop("mamba.pt", None)  # an archive with file names that differ
         assert hashes[0] == hashes[1]
         assert hashes[0] != hashes[2]
 
 
-def test_the_time_budget_ends_training_early_and_says_so(tmp_path):
+def test_the_time_budget_stops_training_early(tmp_path):
     options = replace(quick_options(), mamba_budget_seconds=0.0)
     for fit in train_and_export(generated_dataset(), tmp_path, options).pair.fits:
         assert fit.stopped_by_budget
         assert len(fit.validation_losses) == 1
 
 
-def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
+def test_ensemble_facts_name_both_versions(trained):
     _, result = trained
     facts, files = read_version(result.ensemble_folder)
     for model_type, folder in (("mamba", result.mamba_folder), ("lgbm", result.lgbm_folder)):
@@ -148,7 +148,7 @@ def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
     calibration = parse_calibration(files["calibration.json"].decode())
     assert calibration.mamba_weight == facts["mamba_weight"] == result.pair.weight.weight
     assert facts["accuracy_1m"] == result.report.ensemble[0].accuracy
-    # The test vectors, from raw features to the final outputs, by formulas written out here and the files alone.
+    # The test vectors, recomputed from raw features and the files, with the formulas written out here.
     golden = {name: np.array(values) for name, values in facts["golden"].items()}
     windows = golden["windows"]
     scaled = calibration.mamba_weight * load(result.mamba_folder)[1].scaled_returns(windows)
@@ -162,7 +162,7 @@ def test_an_ensemble_is_a_version_that_names_what_it_joins(trained):
 
 
 def test_calibration_reads_only_training_and_validation_rows(trained):
-    """Weight, probabilities, intervals and the seen range stay when every test row changes."""
+    """Weight, probabilities, intervals and the range of the features do not change when every test row changes."""
     dataset, result = trained
     changed = replace(dataset, features=dataset.features.copy(), scaled=dataset.scaled.copy())
     changed.features[dataset.ends[result.split.test[0]] - 59 :] *= 3.0
@@ -172,10 +172,10 @@ def test_calibration_reads_only_training_and_validation_rows(trained):
     assert again.calibration_document == result.pair.calibration_document
 
 
-def test_a_shortened_plan_still_lowers_its_learning_rate(monkeypatch):
+def test_a_shortened_plan_still_decays_the_learning_rate(monkeypatch):
     clock = iter(range(0, 10_000, 1))
     monkeypatch.setattr("candlecast.trainer.models.fit_mamba.time.monotonic", lambda: next(clock))
-    plan = _Plan(1_000, budget_seconds=100.0)  # a second a batch
+    plan = _Plan(1_000, budget_seconds=100.0)  # a batch takes a second
     done = 1
     while not plan.ends_at(done):
         done += 1
@@ -184,20 +184,20 @@ def test_a_shortened_plan_still_lowers_its_learning_rate(monkeypatch):
     assert max(_rise_and_fall(step / 100, 0.15) for step in range(101)) == 1.0
 
 
-def test_a_plan_that_fits_is_kept():
+def test_a_plan_within_the_budget_is_kept():
     plan = _Plan(50, budget_seconds=1e6)
     assert [plan.ends_at(done) for done in range(1, 51)] == [False] * 49 + [True]
 
 
-def test_a_market_that_only_rises_is_refused(tmp_path):
+def test_a_market_that_only_rises_raises_an_error(tmp_path):
     dataset = generated_dataset()
     rising = replace(dataset, scaled=np.abs(dataset.scaled) + 1e-3)
-    with pytest.raises(CandlecastUserError, match="never moves both up and down"):
+    with pytest.raises(CandlecastUserError, match="does not move both up and down"):
         train_and_export(rising, tmp_path, small_options())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_between_two_files_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_no_files(tmp_path, monkeypatch):
     write, calls = Path.write_bytes, []
 
     def interrupted(path, content):
@@ -213,7 +213,7 @@ def test_an_interrupt_between_two_files_leaves_nothing(tmp_path, monkeypatch):
     assert list((tmp_path / "mamba").iterdir()) == []
 
 
-def test_a_taken_version_name_gets_a_number(tmp_path):
+def test_a_taken_version_name_gets_a_suffix(tmp_path):
     now = datetime(2026, 11, 22, 17, 3, 12, tzinfo=UTC)
     assert new_version(tmp_path, now) == "20261122T170312Z"
     (tmp_path / "lgbm" / "20261122T170312Z").mkdir(parents=True)
@@ -223,37 +223,37 @@ def test_a_taken_version_name_gets_a_number(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "a").write_bytes(b"2"), "its sha256 differs"),
+        (lambda folder: (folder / "a").write_bytes(b"2"), "does not match its sha256"),
         (lambda folder: (folder / "a").unlink(), "cannot be read: No such file"),
         (lambda folder: (folder / "facts.json").unlink(), "cannot be read: No such file"),
         (
             lambda folder: (folder / "facts.json").write_text("{}"),
-            "facts.json is not the facts of a version: it has no model_type",
+            "facts.json does not describe a version: it has no model_type",
         ),
         (
             lambda folder: rewrite(folder, files={"../../secret": "0"}),
             "names a file outside its folder",
         ),
         (lambda folder: rewrite(folder, files={"a\0": "0"}), "cannot be read: embedded null byte"),
-        (lambda folder: rewrite(folder, files=["a"]), r"files is \['a'\], not the sha256 of each file"),
-        (lambda folder: rewrite(folder, files={"a": 1}), "files is {'a': 1}, not the sha256 of each file"),
-        (lambda folder: rewrite(folder, files=None), "files is None, not the sha256 of each file"),
+        (lambda folder: rewrite(folder, files=["a"]), r"files is \['a'\], not an object with the sha256 of each file"),
+        (lambda folder: rewrite(folder, files={"a": 1}), "files is {'a': 1}, not an object with the sha256"),
+        (lambda folder: rewrite(folder, files=None), "files is None, not an object with the sha256 of each file"),
         (lambda folder: rewrite(folder, version=None), "it has no version"),
-        (lambda folder: rewrite(folder, version=5), "version is 5, not a text"),
-        (lambda folder: rewrite(folder, version=" "), "version is ' ', not a text"),
+        (lambda folder: rewrite(folder, version=5), "version is 5, not a string"),
+        (lambda folder: rewrite(folder, version=" "), "version is ' ', not a string"),
         (lambda folder: rewrite(folder, symbol=None), "it has no symbol"),
         (lambda folder: rewrite(folder, trained_at="noon"), "trained_at is 'noon', not an ISO 8601 time"),
         (lambda folder: rewrite(folder, accuracy_1m="high"), "accuracy_1m is 'high', not a number"),
-        (lambda folder: rewrite(folder, rmse=float("nan")), "is not JSON: NaN is no number in JSON"),
-        (lambda folder: (folder / "facts.json").write_text("[]"), "it is no object of fields"),
+        (lambda folder: rewrite(folder, rmse=float("nan")), "is not JSON: NaN is not a JSON number"),
+        (lambda folder: (folder / "facts.json").write_text("[]"), "it is not a JSON object"),
         (lambda folder: (folder / "facts.json").write_text("[" * 100_000), "is not JSON"),
         (lambda folder: (folder / "facts.json").write_bytes(b'"\xff"'), "is not JSON"),
     ],
 )
-def test_a_damaged_version_is_refused(tmp_path, damage, message):
+def test_a_damaged_version_raises_an_error(tmp_path, damage, message):
     times = dict.fromkeys(("trained_at", "training_from", "training_to"), "2026-03-01T00:00:00+00:00")
-    said = {"model_type": "mamba", "version": "v1", "symbol": "DEMO"} | times
-    folder = write_version(tmp_path, "mamba", "v1", {"a": b"1"}, said)
+    written = {"model_type": "mamba", "version": "v1", "symbol": "DEMO"} | times
+    folder = write_version(tmp_path, "mamba", "v1", {"a": b"1"}, written)
     facts, files = read_version(folder)
     assert (facts["model_type"], files["a"]) == ("mamba", b"1")
     damage(folder)
@@ -263,7 +263,7 @@ def test_a_damaged_version_is_refused(tmp_path, damage, message):
 
 
 def rewrite(folder, **changed):
-    """facts.json with other fields; None: without the field, `files` aside."""
+    """Rewrite facts.json with changed fields. None removes a field, except `files`."""
     facts = json.loads((folder / "facts.json").read_text()) | changed
     facts = {name: value for name, value in facts.items() if value is not None or name == "files"}
     (folder / "facts.json").write_text(json.dumps(facts))

@@ -1,4 +1,4 @@
-"""Walk-forward runs on generated candles: what is collected, kept, made again; and the figures of such a run."""
+"""Walk-forward runs on synthetic candles: collected rows, stored folds, and the figures of a run."""
 
 import json
 from contextlib import nullcontext
@@ -58,7 +58,7 @@ def forbidden(title):
     raise AssertionError(f"{title}: trained again")
 
 
-def test_the_rows_are_the_test_rows_of_each_fold_in_time_order(dataset, splits, rows):
+def test_rows_are_the_test_rows_of_all_folds_in_time_order(dataset, splits, rows):
     tested = np.concatenate([split.test for split in splits])
     assert np.array_equal(rows.candle_time, dataset.candle_time[tested])
     assert np.array_equal(rows.returns, dataset.returns[tested])
@@ -68,19 +68,19 @@ def test_the_rows_are_the_test_rows_of_each_fold_in_time_order(dataset, splits, 
     assert [fact["test"]["rows"] for fact in rows.facts] == [len(split.test) for split in splits]
 
 
-def test_forecasts_are_those_of_a_pair_trained_on_the_fold_alone(dataset, splits, rows):
+def test_forecasts_equal_a_pair_trained_on_the_fold(dataset, splits, rows):
     pair = train_pair(dataset, splits[1], small_options())
-    said = forecast_pair(pair, dataset, splits[1].test)
+    expected = forecast_pair(pair, dataset, splits[1].test)
     second = rows.fold == 2
-    assert np.array_equal(rows.forecasts[ENSEMBLE].scaled[second], said.ensemble)
-    assert np.array_equal(rows.forecasts[ENSEMBLE].probability[second], said.probability_up)
-    assert np.array_equal(rows.forecasts[MAMBA].scaled[second], said.mamba)
-    assert np.array_equal(rows.forecasts[LIGHTGBM].scaled[second], said.lgbm)
-    assert np.array_equal(rows.lower[second], said.lower)
+    assert np.array_equal(rows.forecasts[ENSEMBLE].scaled[second], expected.ensemble)
+    assert np.array_equal(rows.forecasts[ENSEMBLE].probability[second], expected.probability_up)
+    assert np.array_equal(rows.forecasts[MAMBA].scaled[second], expected.mamba)
+    assert np.array_equal(rows.forecasts[LIGHTGBM].scaled[second], expected.lgbm)
+    assert np.array_equal(rows.lower[second], expected.lower)
     assert rows.facts[1]["weight"]["weight"] == pair.weight.weight
 
 
-def test_baselines_that_need_no_model(dataset, splits, rows):
+def test_baselines_follow_base_rates_and_last_signs(dataset, splits, rows):
     last = dataset.features[dataset.ends[splits[0].test], FEATURES.index("log_return_1m")]
     first = rows.fold == 1
     assert np.array_equal(rows.forecasts[LAST_SIGN].scaled[first, 3], np.sign(last))
@@ -91,14 +91,14 @@ def test_baselines_that_need_no_model(dataset, splits, rows):
     assert (rows.forecasts[MAJORITY].scaled[first, 2] == (1 if share >= 0.5 else -1)).all()
 
 
-def test_every_model_beats_the_baselines_where_there_is_a_signal(document):
+def test_models_beat_the_baselines_on_a_signal(document):
     for name in ("ridge", "logistic", MAMBA, LIGHTGBM, ENSEMBLE):
         figures = document["forecasts"][name]["all"]
         assert figures["accuracy"]["low"] > 0.5, name
         assert figures["brier_skill_over_base_rate"]["low"] > 0, name
 
 
-def test_a_finished_run_is_read_and_not_trained_again(dataset, splits, folder, rows):
+def test_a_finished_run_is_not_trained_again(dataset, splits, folder, rows):
     again = forecast_folds(dataset, splits, small_options(), folder, stage=forbidden)
     for name in ("candle_time", "fold", "returns", "scale", "base_rate", "lower", "upper", "distance"):
         assert np.array_equal(getattr(again, name), getattr(rows, name)), name
@@ -118,36 +118,36 @@ def test_a_finished_run_is_read_and_not_trained_again(dataset, splits, folder, r
         lambda dataset, options: (dataset, options, 1),
     ],
 )
-def test_other_options_data_or_labels_are_trained_anew(dataset, splits, folder, rows, changed):
+def test_other_options_data_or_labels_are_trained_again(dataset, splits, folder, rows, changed):
     other, options, seed = changed(dataset, small_options())
     with pytest.raises(AssertionError, match=r"Fold 1: .* trained again"):
         forecast_folds(other, splits, options, folder, stage=forbidden, shuffle_seed=seed)
 
 
-def test_folds_of_another_format_are_trained_anew(dataset, splits, folder, rows, monkeypatch):
+def test_folds_of_another_format_are_trained_again(dataset, splits, folder, rows, monkeypatch):
     monkeypatch.setattr(walk_forward, "FOLD_FORMAT", walk_forward.FOLD_FORMAT + 1)
     with pytest.raises(AssertionError, match=r"Fold 1: .* trained again"):
         forecast_folds(dataset, splits, small_options(), folder, stage=forbidden)
 
 
-def test_an_interrupted_run_goes_on_with_the_fold_that_it_lacks(dataset, splits, tmp_path, rows, folder):
-    told = []
+def test_an_interrupted_run_continues_with_the_missing_fold(dataset, splits, tmp_path, rows, folder):
+    titles = []
 
     def interrupted(title):
-        told.append(title)
+        titles.append(title)
         if title.startswith("Fold 2"):
             raise KeyboardInterrupt
         return nullcontext(lambda *_: None)
 
     with pytest.raises(KeyboardInterrupt):
         forecast_folds(dataset, splits, small_options(), tmp_path, stage=interrupted)
-    assert told[0].startswith("Fold 1")
+    assert titles[0].startswith("Fold 1")
     (kept,) = tmp_path.iterdir()
     (tmp_path / rows.facts[1]["file"]).write_bytes((folder / rows.facts[1]["file"]).read_bytes()[:-100])
-    told.clear()
-    with pytest.raises(KeyboardInterrupt):  # a damaged file is no fold
+    titles.clear()
+    with pytest.raises(KeyboardInterrupt):  # a damaged file is not used
         forecast_folds(dataset, splits, small_options(), tmp_path, stage=interrupted)
-    assert [title.startswith("Fold 2") for title in told] == [True]
+    assert [title.startswith("Fold 2") for title in titles] == [True]
     (tmp_path / rows.facts[1]["file"]).write_bytes((folder / rows.facts[1]["file"]).read_bytes())
     again = forecast_folds(dataset, splits, small_options(), tmp_path, stage=forbidden)
     assert np.array_equal(again.forecasts[ENSEMBLE].scaled, rows.forecasts[ENSEMBLE].scaled)
@@ -166,7 +166,7 @@ def test_only_training_and_validation_labels_are_shuffled(dataset, splits):
     assert changed[trained].mean() > 0.99
     for rows in (split.training, split.validation):
         before, after = (one.scaled[rows][np.lexsort(one.scaled[rows].T)] for one in (dataset, given))
-        assert np.array_equal(before, after), "a permutation that keeps a row's five labels together"
+        assert np.array_equal(before, after), "the permutation separates a row's five labels"
         assert abs(np.corrcoef(dataset.scaled[rows, 0], given.scaled[rows, 0])[0, 1]) < 0.1
     assert np.array_equal(shuffle_labels(dataset, split, 3).scaled, given.scaled)
     assert not np.array_equal(shuffle_labels(dataset, split, 4).scaled, given.scaled)
@@ -181,7 +181,7 @@ def shuffled_document(dataset, splits, tmp_path_factory):
     )
 
 
-def test_nothing_is_learned_from_shuffled_labels(shuffled_document):
+def test_shuffled_labels_give_no_skill(shuffled_document):
     assert shuffled_document["level"] == pytest.approx(0.99)
     for name, by_horizon in shuffled_document["auc"].items():
         for horizon in "12345":
@@ -192,20 +192,20 @@ def test_nothing_is_learned_from_shuffled_labels(shuffled_document):
     assert len(shuffled_document["runs"]) == 3
 
 
-def test_a_leak_past_the_shuffling_is_seen(rows):
-    """The models of real labels, said to be of shuffled ones."""
+def test_a_leak_past_the_shuffling_is_detected(rows):
+    """Models that were trained on real labels are passed as models of shuffled labels."""
     assert set(make_shuffled_document({0: rows, 1: rows})["holds"].values()) == {False}
 
 
-def test_figures_of_the_document_are_those_of_the_rows(rows, document):
+def test_document_figures_equal_those_of_the_rows(rows, document):
     forecasts = rows.forecasts[ENSEMBLE]
     for column, horizon in enumerate("12345"):
         moved = rows.returns[:, column] != 0
-        up, said = rows.returns[moved, column] > 0, forecasts.scaled[moved, column]
+        up, scaled = rows.returns[moved, column] > 0, forecasts.scaled[moved, column]
         given = document["forecasts"][ENSEMBLE][horizon]
         assert given["rows"] == moved.sum()
-        assert given["accuracy"]["value"] == pytest.approx(np.mean((said > 0) == up))
-        assert given["auc"]["value"] == pytest.approx(roc_auc_score(up, said))
+        assert given["accuracy"]["value"] == pytest.approx(np.mean((scaled > 0) == up))
+        assert given["auc"]["value"] == pytest.approx(roc_auc_score(up, scaled))
         inside = (rows.scaled >= rows.lower) & (rows.scaled <= rows.upper)
         assert given["interval_coverage"]["value"] == pytest.approx(inside[:, column].mean())
         first = (rows.fold == 1) & moved
@@ -215,7 +215,7 @@ def test_figures_of_the_document_are_those_of_the_rows(rows, document):
     assert document["forecasts"][MAJORITY]["1"]["auc"]["value"] is None
 
 
-def test_each_is_compared_with_the_one_before_the_ensemble_all(document):
+def test_comparisons_are_of_neighbors_and_of_the_ensemble(document):
     pairs = [(one["first"], one["second"]) for one in document["comparisons"]]
     assert pairs == list(zip(FORECASTS[1:], FORECASTS[:-1], strict=True))
     against = {one["second"]: one for one in document["verdicts"]["against"]}
@@ -232,11 +232,11 @@ def test_each_is_compared_with_the_one_before_the_ensemble_all(document):
     ("low", "high", "words"),
     [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, "no difference shown"), (0.0, 0.0, "the same")],
 )
-def test_what_a_difference_says(low, high, words):
+def test_describe_difference_follows_the_interval(low, high, words):
     assert describe_difference({"low": low, "high": high}) == words
 
 
-def test_tables_are_readable_at_100_columns(document):
+def test_tables_fit_into_100_columns(document):
     from rich.console import Console
 
     console = Console(width=100, record=True, file=None)
@@ -263,7 +263,7 @@ def test_plots_are_drawn_from_the_document(document, tmp_path):
         assert path.stat().st_size > 20_000
 
 
-def test_part_of_the_forecasts_can_be_asked_for(dataset, splits, tmp_path):
+def test_a_subset_of_forecasts_can_be_evaluated(dataset, splits, tmp_path):
     rows = forecast_folds(dataset, splits[:1], small_options(), tmp_path, forecasts=(LAST_SIGN, LIGHTGBM))
     assert set(rows.forecasts) == {LAST_SIGN, LIGHTGBM}
     document = make_document(rows)

@@ -1,6 +1,6 @@
-"""The stretch of data that choices are made on: BTCUSDT, 1 March to 20 April 2026, three folds of ten days.
+"""The time range of all experiments: BTCUSDT, 1 March to 20 April 2026, three folds of ten days.
 
-21 to 30 April is not read here: `candlecast evaluate` measures it, once.
+Experiments do not read 21 to 30 April. Only `candlecast evaluate` measures it.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ FOLDS = 3
 
 
 def read(files: Sequence[Path]) -> tuple[Dataset, list[Split]]:
-    """The files' candles before 21 April and the folds of all experiments."""
+    """The files' candles before 21 April, and the folds of all experiments."""
     dataset = dataset_from_files(files, to_time=HELD_OUT_FROM)
     return dataset, split_walk_forward(dataset.candle_time, FOLDS, int(FIRST_TEST.timestamp()))
 
 
 def log_loss_gain(probability: np.ndarray, returns: np.ndarray) -> np.ndarray:
-    """By horizon, (5,): log loss of a coin less that of the forecast, in 1e-4 nats; more is better."""
+    """By horizon, (5,): log loss of a fair coin minus log loss of the forecast, in 1e-4 nats. Larger is better."""
     gains = []
     for column in range(len(HORIZONS)):
         moved = returns[:, column] != 0
@@ -36,15 +36,15 @@ def log_loss_gain(probability: np.ndarray, returns: np.ndarray) -> np.ndarray:
 
 
 def describe(name: str, probability: np.ndarray, returns: np.ndarray) -> str:
-    """One line: direction accuracy, that of the strongest tenth, log loss gained and AUC, for the five horizons."""
+    """One line: direction accuracy, accuracy of the strongest 10 %, gain in log loss and AUC, for the five horizons."""
     accuracy, tenth, auc = [], [], []
     for column in range(len(HORIZONS)):
         moved = returns[:, column] != 0
-        up, said = returns[moved, column] > 0, probability[moved, column]
-        hits, strength = (said > 0.5) == up, np.abs(said - 0.5)
+        up, forecast = returns[moved, column] > 0, probability[moved, column]
+        hits, strength = (forecast > 0.5) == up, np.abs(forecast - 0.5)
         accuracy.append(100 * hits.mean())
         tenth.append(100 * hits[strength >= np.quantile(strength, 0.9)].mean())
-        auc.append(100 * roc_auc_score(up, said))
+        auc.append(100 * roc_auc_score(up, forecast))
     gains = log_loss_gain(probability, returns)
-    parts = (("right", accuracy), ("tenth", tenth), ("gain", gains), ("AUC", auc))
+    parts = (("accuracy", accuracy), ("tenth", tenth), ("gain", gains), ("AUC", auc))
     return f"{name:<36}" + " | ".join(f"{title} " + " ".join(f"{x:5.2f}" for x in xs) for title, xs in parts)

@@ -79,7 +79,9 @@ def reading(url: str, on_step: OnStep) -> list[Figure]:
     documented = parse_questions(PAGE.read_text(encoding="utf-8"))
     measured = MEASURED.findall((ROOT / "docs" / "explanation" / "drift.md").read_text(encoding="utf-8"))
     if {table for _, table in measured} != {"feature_drift", "consistency_checks"}:
-        raise ValueError("docs/explanation/drift.md needs a one-line query of feature_drift and one of consistency_checks")
+        raise ValueError(
+            "docs/explanation/drift.md needs a one-line query of feature_drift and one of consistency_checks"
+        )
     page = [(name, query) for name, query in vars(page_queries).items() if name.isupper() and isinstance(query, str)]
     reads = [
         ("health()", "select health()", 200, HEALTH),

@@ -21,6 +21,7 @@ from bench.dashboards import PAGE, parse_questions
 from bench.database import address, scratch_database
 from bench.figures import Figure, Limit, OnStep, milliseconds, progress
 from bench.first_paint import chromium, painting
+from bench.processes import ROOT
 from bench.scale_data import SYMBOLS, fill
 from candlecast.client.database import connect
 from candlecast.web import page_queries

@@ -1,4 +1,4 @@
-"""Error rates of promotion rules on simulated pairs of ensembles: the tables and the plot of docs/explanation/ab-tests.md.
+"""Error rates of promotion rules on simulated pairs of ensembles: tables and plot of docs/explanation/ab-tests.md.
 
     python -m research.ab_simulation                      4,000 runs of 60 days, two minutes: prints the tables
     python -m research.ab_simulation --runs 250 --seed 1  ten seconds

@@ -58,9 +58,9 @@ class MambaForecaster(nn.Module):
     """Residual Mamba blocks over a sequence. The output is taken at the last position.
 
     The head gives the log-odds that each horizon's return is positive. A linear function of the last row is added,
-    because most of the signal is linear in it (docs/explanation/experiments.md). ``forward`` maps log-odds to scaled returns like
-    LightGBM's probabilities, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean |scaled return| on training
-    rows in ``magnitude``.
+    because most of the signal is linear in it (docs/explanation/experiments.md). ``forward`` maps log-odds to scaled
+    returns like LightGBM's probabilities, (2p - 1) * c_h = tanh(log-odds / 2) * c_h, with c_h = mean |scaled return|
+    on training rows in ``magnitude``.
     """
 
     magnitude: Tensor

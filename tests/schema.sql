@@ -1,4 +1,4 @@
--- pg_dump --schema-only on PostgreSQL 15, settings and comments left out. Written by: make golden
+-- pg_dump --schema-only on PostgreSQL 15, without SET and -- lines. Written by: make golden
 
 CREATE EXTENSION IF NOT EXISTS plpython3u WITH SCHEMA pg_catalog;
 

@@ -1,4 +1,4 @@
--- pg_dump --schema-only on PostgreSQL 15, settings and comments left out. Written by: make golden
+-- pg_dump --schema-only on PostgreSQL 15, without SET and -- lines. Written by: make golden
 
 CREATE EXTENSION IF NOT EXISTS plpython3u WITH SCHEMA pg_catalog;
 
@@ -902,8 +902,8 @@ figures as (
     from symbols
     cross join lateral (values
         ('ml_candle_age_seconds', symbols.found -> 'candle_age', 'seconds since the newest candle closed'),
-        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'seconds since the newest predicted candle closed'),
-        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'seconds from the close of the newest predicted candle to its prediction'),
+        ('ml_prediction_age_seconds', symbols.found -> 'prediction_age', 'seconds since the newest candle with a prediction closed'),
+        ('ml_prediction_lag_seconds', symbols.found -> 'prediction_lag', 'seconds from the close of the newest candle with a prediction to that prediction'),
         ('ml_model_age_seconds', symbols.found -> 'model_age', 'seconds since the older of the two active versions was trained'),
         ('ml_model_version_current', symbols.found -> 'ensemble_id', 'id of the active ensemble'),
         ('ml_inference_failed_1h', symbols.found -> 'failed_runs_1h', 'failed and lost runs in the last hour'),

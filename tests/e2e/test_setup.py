@@ -196,7 +196,7 @@ def test_make_up_takes_the_exchanges_candles_and_keeps_to_them(db, database_url,
         assert db.execute("select max(open_time) = '2026-05-03 06:29+00' from candles_1m").fetchone() == (True,)
         assert said[-1] == "symbols: BTCUSDT"
 
-    said = choose(database_url, tmp_path, exchange.rest_url)  # the exchange no longer runs
+    said = choose(database_url, tmp_path, exchange.rest_url)  # which is gone
     assert said[0].startswith("the candles stay as they are, up to 2026-05-03 06:29 UTC: http://127.0.0.1:")
     assert said[-1] == "symbols: BTCUSDT"
     assert "GENERATED" not in said
@@ -230,8 +230,8 @@ def test_make_up_generates_candles_on_demand(db, database_url, tmp_path) -> None
 def test_make_up_keeps_candles_of_another_feeder(db, database_url, tmp_path) -> None:
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 1) == 0
-        requests = exchange.counters.requests.copy()
+        asked = exchange.counters.requests.copy()
         said = choose(database_url, tmp_path, exchange.rest_url)
         assert said[0] == "the database has candles of its own: nothing to load or to generate"
         assert said[-1] == "symbols:"
-        assert exchange.counters.requests == requests
+        assert exchange.counters.requests == asked

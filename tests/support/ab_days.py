@@ -89,7 +89,7 @@ def evaluated(db: psycopg.Connection, at: Any = AT, function: str = "evaluate_ab
 
 
 def judged(db: psycopg.Connection, at: Any = AT) -> Any:
-    """The evaluation's only row."""
+    """The one row that there must be."""
     (row,) = evaluated(db, at).values()
     return row
 

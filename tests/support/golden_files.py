@@ -1,6 +1,6 @@
-"""Compares text with a golden file, whose changes a reviewer reads as a diff.
+"""Compares text with a golden file, which a reviewer reads as a diff.
 
-`make golden` updates the files (as does GOLDEN=write before a test run). Read the diff, then commit it.
+`make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from tests.support.paths import TESTS
 
 
 def assert_golden(name: str, text: str) -> None:
-    """Compare `text` with tests/<name>. With GOLDEN=write in the environment, write it there instead."""
+    """Hold `text` to tests/<name>; with GOLDEN=write in the environment write it there instead."""
     path = TESTS / name
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
@@ -26,11 +26,11 @@ def assert_golden(name: str, text: str) -> None:
                 golden.splitlines(), text.splitlines(), f"tests/{name}", "this database", "", "", 2, ""
             )
         )
-        pytest.fail(f"tests/{name} differs. If the change is intended, run make golden.\n{difference}", pytrace=False)
+        pytest.fail(f"tests/{name} differs; where that is meant: make golden\n{difference}", pytrace=False)
 
 
 def dump(url: str, *options: str) -> str:
-    """The output of pg_dump, without the parts that differ between runs, servers or superusers."""
+    """What pg_dump says of a database, without what differs between two runs, servers or superusers."""
     done = subprocess.run(
         ["pg_dump", "--dbname", url, "--exclude-table=public.candlecast_version", *options],
         capture_output=True,

@@ -28,8 +28,8 @@ def test_reasons_of_another_symbol_are_not_shown(open_page, db):
 
     def down(route):
         answer = route.fetch()
-        reasons = ["run_inference() is not called", "OTHER: no prediction for 00:05:00"]
-        route.fulfill(response=answer, status=503, json=answer.json() | {"status": "down", "reasons": reasons})
+        of_all = ["run_inference() last started 00:02:00 ago", "OTHER: no prediction for 00:05:00"]
+        route.fulfill(response=answer, status=503, json=answer.json() | {"status": "down", "reasons": of_all})
 
     page.route("**/health", down)
     for _ in range(2):  # the first one is certainly shown when the second one arrives

@@ -235,8 +235,8 @@ def test_make_up_generates_candles_on_demand(db, database_url, tmp_path) -> None
 def test_make_up_keeps_candles_of_another_feeder(db, database_url, tmp_path) -> None:
     with market_of(2) as exchange:
         assert fill(exchange, database_url, 1) == 0
-        requests = exchange.counters.requests.copy()
+        asked = exchange.counters.requests.copy()
         said = choose(database_url, tmp_path, exchange.rest_url)
         assert said[0] == "the database already has candles: nothing to load or generate"
         assert said[-1] == "symbols:"
-        assert exchange.counters.requests == requests
+        assert exchange.counters.requests == asked

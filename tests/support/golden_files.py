@@ -1,6 +1,6 @@
-"""Compares text with a golden file, whose changes a reviewer reads as a diff.
+"""Compares text with a golden file, which a reviewer reads as a diff.
 
-`make golden` updates the files (as does GOLDEN=write before a test run). Read the diff, then commit it.
+`make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
 """
 
 import difflib
@@ -28,7 +28,7 @@ def assert_golden(name: str, text: str) -> None:
 
 
 def dump(url: str, *options: str) -> str:
-    """The output of pg_dump, without the parts that differ between runs, servers or superusers."""
+    """What pg_dump says of a database, without what differs between two runs, servers or superusers."""
     done = subprocess.run(
         ["pg_dump", "--dbname", url, "--exclude-table=public.candlecast_version", *options],
         capture_output=True,

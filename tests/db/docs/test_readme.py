@@ -85,17 +85,16 @@ def test_its_commands_and_make_targets_exist(page):
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_its_commands_succeed_in_their_order(db, database_url, run_cli, tmp_path, page):
-    load_demo(db, days=5)
-    done = run_cli(database_url, "train", "--symbol", "DEMO", "--publish", "active", *SMALLER["train"], cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_its_commands_succeed_in_their_order(calibrated, calibrated_url, run_cli, tmp_path, page):
+    calibrated.execute("truncate candles_1m")
+    load_demo(calibrated, days=5)
     with market_of(5) as exchange:
         addresses = {"REST": exchange.rest_url, "ARCHIVE": exchange.archive_url, "STREAM": exchange.stream_url}
         env = {f"CANDLECAST_BINANCE_{name}_URL": address for name, address in addresses.items()}
         found = [words for _, *words in commands(page) if words[0] not in ENDLESS]
         assert found
         for name, *words in found:
-            done = run_cli(database_url, name, *words, *SMALLER.get(name, []), env=env, cwd=tmp_path)
+            done = run_cli(calibrated_url, name, *words, *SMALLER.get(name, []), env=env, cwd=tmp_path)
             assert done.returncode == 0, (name, done.stdout, done.stderr)
 
 

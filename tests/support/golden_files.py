@@ -1,6 +1,6 @@
 """Compares text with a golden file, which a reviewer reads as a diff.
 
-`make golden` writes them anew (GOLDEN=write before a test run does the same); read the diff, then commit it.
+`make golden` updates the files (as does GOLDEN=write before a test run). Read the diff, then commit it.
 """
 
 import difflib

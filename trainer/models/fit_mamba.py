@@ -1,8 +1,8 @@
 """Fits a ``MambaForecaster``: binary cross-entropy of the directions of all five horizons together.
 
 Absolute error of scaled returns was not better within March 2026 (docs/explanation/decisions.md, D36), and the product
-is measured by direction accuracy. The epoch with the lowest validation loss is kept; later epochs than the second or third overfit.
-Each batch is normalized when it is drawn, so memory never holds a whole epoch.
+is measured by direction accuracy. The epoch with the lowest validation loss is kept; later epochs than the second or
+third overfit. Each batch is normalized when it is drawn, so memory never holds a whole epoch.
 """
 
 import copy

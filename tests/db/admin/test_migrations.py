@@ -317,7 +317,5 @@ def test_golden_schema(database_url):
     written_on = re.match(r"-- pg_dump --schema-only on PostgreSQL (\d+)", golden)
     if written_on and int(written_on[1]) != major:
         pytest.skip(f"tests/schema.sql is of PostgreSQL {written_on[1]}, this is {major}")
-    head = (
-        f"-- pg_dump --schema-only on PostgreSQL {major}, without SET and -- lines. Written by: make golden\n\n"
-    )
+    head = f"-- pg_dump --schema-only on PostgreSQL {major}, without SET and -- lines. Written by: make golden\n\n"
     assert_golden("tests/schema.sql", head + dump(database_url, "--schema-only"))

@@ -33,7 +33,7 @@ check "$venv/bin/lint-imports" --no-cache
 check "$venv/bin/sqlfluff" lint --disable-progress-bar db/functions
 check "$venv/bin/mypy"
 check scripts/words.sh
-check "$venv/bin/mkdocs" build --strict --quiet --site-dir "$site"
+check "$venv/bin/mkdocs" build --strict --site-dir "$site"
 for script in scripts/*.sh .ci/run; do
   bash -n "$script" || failed+=("bash -n $script")
 done

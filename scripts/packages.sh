@@ -56,14 +56,14 @@ check_server_python() {
 
 check_python() {
   /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "candlecast needs Python 3.11 or newer, /usr/bin/python3 is older" "use Debian 12, Ubuntu 24.04 or newer"
+    fail "candlecast needs Python 3.11 or newer, /usr/bin/python3 is older" "use Debian 12 or 13 (Ubuntu 24.04 is not tested)"
 }
 
 main() {
   local version missing=() package
   command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
     fail "apt-get is missing: only Debian and Ubuntu are supported" \
-      "use Debian 12, Ubuntu 24.04 or newer, or install PostgreSQL 15+ with PL/Python 3 and pg_cron yourself (CONTRIBUTING.md)"
+      "use Debian 12 or 13 (Ubuntu 24.04 is not tested), or install PostgreSQL 15+ with PL/Python 3 and pg_cron yourself (CONTRIBUTING.md)"
 
   [[ ${1:-} == --trainer ]] || others+=(postgresql-common)
   for package in "${others[@]}"; do

@@ -96,7 +96,7 @@ def describe_parts(dataset: Dataset, result: ExportedPair) -> str:
     )
     weight = result.pair.weight
     lines.append(
-        f"Mamba's weight {weight.weight:.2f} [{weight.low:.2f}, {weight.high:.2f}], fitted on the validation part"
+        f"Mamba's weight {weight.weight:.2f} [{weight.low:.2f}, {weight.high:.2f}], fitted on the validation rows"
     )
     return "\n".join(lines)
 

@@ -318,7 +318,7 @@ class StoreLost(Exception):
 class AnotherFeed(CandlecastUserError):
     """Another feed writes this symbol."""
 
-    exit_status = 75  # EX_TEMPFAIL, as for a retraining while another one runs
+    exit_status = 75  # EX_TEMPFAIL
 
 
 class LookAhead(CandlecastUserError):
@@ -327,6 +327,8 @@ class LookAhead(CandlecastUserError):
 
 class AlreadyRunning(CandlecastUserError):
     """Another retraining holds the lock of the symbol."""
+
+    exit_status = 75  # EX_TEMPFAIL
 
 
 class DatabaseGone(Exception):

@@ -14,7 +14,8 @@ CAUSES = {
     "RuntimeMissing": "The server's Python cannot import ONNX Runtime or torch.",
     "TorchScriptNotAllowed": "A TorchScript file is to be loaded, and ML_TORCHSCRIPT is not on.",
     "InferenceDisabled": "predict_now() is called while the setting enabled is false.",
-    "TestVectorsFailed": "An ensemble goes live or on test, and its outputs differ from its test vectors.",
+    "TestVectorsFailed": "An ensemble is to become active or be put on test, and its outputs differ from its test "
+    "vectors.",
     "SettingInvalid": "A value in ml_settings or in the server's environment is invalid, or there is no such setting.",
     "NothingToRollBackTo": "rollback_ensemble() is called, and no earlier ensemble is left.",
     "VersionConflict": "register_model() is called with the name of an existing version and other files.",

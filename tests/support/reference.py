@@ -6,6 +6,7 @@ Tests compare them, and `make golden` writes them. reference_sql.py has the page
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,9 @@ def plain(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code, on one line."""
-    return f"`{' '.join(text.split())}`"
+    """Text as code, on one line. A pipe would end a table cell on GitHub, and MkDocs would show its backslash."""
+    line = " ".join(text.split())
+    return f"<code>{escape(line, quote=False).replace('|', '&#124;')}</code>" if "|" in line else f"`{line}`"
 
 
 def settings_page() -> str:

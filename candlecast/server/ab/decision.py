@@ -96,7 +96,7 @@ def _assess(comparison: Comparison, one: Accuracies, settings: Settings) -> tupl
     elif not one.difference > settings.promotion_margin:
         verdict = "not better by the margin"
     elif settings.promotion_guard == "confidence" and not surely_above > 0:
-        verdict = "better, but it may be chance"
+        verdict = "better, but not significant"
     else:
         verdict = "better"
     active, challenger = f"{100 * one.active:.2f} %", f"{100 * one.challenger:.2f} %"

@@ -63,7 +63,7 @@ def test_a_challenger_that_is_surely_better_is_promoted(duel):
 CASES = {  # name: (minutes in which 2 is right, settings, other change, decision, text in the reason, columns)
     "better by 8 points, no guard": (58, {"promotion_guard": "none"}, None, "promote", "better: ", {}),
     "the rule is met, the guard is not": (
-        "m * 37 % 100 between 29 and 79", {}, None, "keep", "better, but it may be chance: ",
+        "m * 37 % 100 between 29 and 79", {}, None, "keep", "better, but not significant: ",
         {"active_only_right": 417, "challenger_only_right": 432, "pairs": PAIRS},
     ),
     "the same without the guard": (
@@ -79,7 +79,7 @@ CASES = {  # name: (minutes in which 2 is right, settings, other change, decisio
     "clearly worse": (42, {}, None, "retire", "clearly worse: ", {"challenger_only_right": 0}),
     "clearly worse without the guard": (42, {"promotion_guard": "none"}, None, "retire", "clearly worse: ", {}),
     "undecided after its days": (51, {"ab_max_days": "1"}, None, "retire", "undecided after 1 days (ab_max_days)", {}),
-    "undecided before": (51, {"ab_max_days": "2"}, None, "keep", "better, but it may be chance", {}),
+    "undecided before": (51, {"ab_max_days": "2"}, None, "keep", "better, but not significant", {}),
     "better after its days": (58, {"ab_max_days": "1"}, None, "promote", "better: ", {}),
     "nothing predicted": (None, {}, None, "keep", "no minute", {
         "pairs": 0, "since": None, "loss": None, "difference": None, "sequence_low": -1, "sequence_high": 1}),

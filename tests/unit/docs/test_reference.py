@@ -6,7 +6,7 @@ from candlecast.core.errors import CandlecastError
 from tests.support.error_causes import CAUSES
 from tests.support.golden_files import assert_golden
 from tests.support.paths import ROOT
-from tests.support.reference import generated, plain
+from tests.support.reference import code, generated, plain
 
 GENERATED = generated()
 
@@ -31,3 +31,8 @@ def test_every_error_of_the_database_has_a_cause():
 )
 def test_plain_text_shows_as_it_is_in_markdown(text, expected):
     assert plain(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a <b>", "`a <b>`"), ("<a|b>", "<code>&lt;a&#124;b&gt;</code>")])
+def test_code_shows_as_it_is_in_a_table_cell(text, expected):
+    assert code(text) == expected

@@ -85,8 +85,8 @@ GIVEN = {  # name: (comparison, expected decision, text in the reason, changes)
     "the price never changed": (WINNING, "keep", "the price did not change", {"one_minute": None}),
     "too few pairs, surely worse": (WINNING, "keep", "1299 of", {"pairs": 1_299, "sequence": SURELY_BELOW}),
     # the guard
-    "it may be chance": (WINNING, "keep", "better, but it may be chance", {"sequence": UNDECIDED}),
-    "a sequence that begins exactly at 0": (WINNING, "keep", "it may be chance", {"sequence": sequence_with(low=0.0)}),
+    "not significant": (WINNING, "keep", "better, but not significant", {"sequence": UNDECIDED}),
+    "a sequence that begins exactly at 0": (WINNING, "keep", "not significant", {"sequence": sequence_with(low=0.0)}),
     "a sequence that begins just above 0": (WINNING, "promote", "better:", {"sequence": sequence_with(low=2.0**-30)}),
     "the day's interval does not guard a test": (WINNING, "promote", "better:", {
         "one_minute": accuracies(low=-0.01)}),
@@ -100,16 +100,16 @@ GIVEN = {  # name: (comparison, expected decision, text in the reason, changes)
     "clearly worse, a good day": (WINNING, "retire", "clearly worse:", {"sequence": SURELY_BELOW}),
     "clearly worse without a guard": (WINNING, "retire", "clearly worse:", {
         "sequence": SURELY_BELOW, "stored": {"promotion_guard": "none"}}),
-    "a sequence that ends exactly at 0": (WINNING, "keep", "it may be chance", {"sequence": sequence_with(high=0.0)}),
+    "a sequence that ends exactly at 0": (WINNING, "keep", "not significant", {"sequence": sequence_with(high=0.0)}),
     "a sequence that ends just below 0": (WINNING, "retire", "clearly", {"sequence": sequence_with(high=-(2.0**-30))}),
     # ab_max_days
     "undecided after its days": (WINNING, "retire", "undecided after 10 days (ab_max_days): better, but", {
         "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}}),
-    "undecided a minute before": (WINNING, "keep", "better, but it may be chance", {
+    "undecided a minute before": (WINNING, "keep", "better, but not significant", {
         "sequence": UNDECIDED, "stored": {"ab_max_days": "10"}, "of": {"together_since": AT - 10 * DAY + 60}}),
     "the default is 30 days": (WINNING, "retire", "undecided after 30 days", {
         "sequence": UNDECIDED, "of": {"together_since": AT - 30 * DAY}}),
-    "29 days are not": (WINNING, "keep", "it may be chance", {
+    "29 days are not": (WINNING, "keep", "not significant", {
         "sequence": UNDECIDED, "of": {"together_since": AT - 29 * DAY}}),
     "not better after its days": (WINNING, "retire", "undecided after 10 days (ab_max_days): not better", {
         "one_minute": accuracies(0.52, 0.52), "stored": {"ab_max_days": "10"}}),

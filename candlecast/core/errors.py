@@ -44,8 +44,8 @@ class GapInCandles(CandlecastError):
 
     sqlstate = "CC003"
     hint = (
-        "Load the missing candles with 'candlecast load FILE...', or wait until the gap is more than {lookback} "
-        "minutes old."
+        "Fetch the missing candles with 'candlecast repair', load them with 'candlecast load FILE...', or wait until "
+        "the gap is more than {lookback} minutes old."
     )
 
 

@@ -123,7 +123,7 @@ def test_a_guard_improves_the_year_and_is_reproducible():
 
 def test_the_tables_in_the_docs_match_the_simulation(simulated: dict[Pair, Days]):
     page = PAGE.read_text(encoding="utf-8")
-    runs = int(re.search(r"([\d,]+) runs of each pair", page)[1].replace(",", ""))
+    runs = int(re.search(r"([\d,]+) runs of each combination", page)[1].replace(",", ""))
     tables = page[page.index(BEGIN) : page.index(END)]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in tables.splitlines() if line.startswith("|")

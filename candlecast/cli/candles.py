@@ -52,7 +52,8 @@ def feed(
     """Write each candle as it closes, until stopped (live feed).
 
     Candles come from the exchange's WebSocket stream. Missed candles are read over REST. The feed reads the last
-    24 hours again at the start and the last hour every 15 minutes. For a longer history run `candlecast backfill`.
+    24 hours again at the start and the last hour every 7.5 to 15 minutes. For a longer history run
+    `candlecast backfill`.
 
     Only one feed can write a symbol. `candlecast status` shows its state. docs/how-to/feed.md describes the behavior
     in each failure, and a systemd unit.

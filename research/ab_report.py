@@ -103,9 +103,9 @@ def _about(simulated: Simulated) -> str:
     low, high = (100 * end for end in wilson(0.01, runs))
     missed = [100 * float(days.missed.mean()) for days in simulated.values()]
     return (
-        f"{runs:,} runs of each combination, one evaluation per day. Shares are in percent. By chance, a simulated share "
-        f"near 50 is off by at most {half:.1f}, and a share of 1.0 is between {low:.1f} and {high:.1f} (95 %, Wilson). "
-        f"The confidence sequence excluded the true difference at some minute of {max(WITHIN)} days in "
+        f"{runs:,} runs of each combination, one evaluation per day. Shares are in percent. By chance, a simulated "
+        f"share near 50 is off by at most {half:.1f}, and a share of 1.0 is between {low:.1f} and {high:.1f} (95 %, "
+        f"Wilson). The confidence sequence excluded the true difference at some minute of {max(WITHIN)} days in "
         f"{min(missed):.1f} to {max(missed):.1f} % of the runs, depending on the pair; 5 % are allowed."
     )
 

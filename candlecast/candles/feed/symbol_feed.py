@@ -80,7 +80,7 @@ class SymbolFeed:
     # REST
 
     async def keep_forever(self) -> None:
-        """Read over REST what is requested or overdue, and the last hour every 15 minutes."""
+        """Read over REST what is requested or overdue, and the last hour every 7.5 to 15 minutes."""
         failures = 0
         retry_at = 0.0  # by clock.elapsed(), as verify_at
         verify_at = self._next_verification()

@@ -263,7 +263,7 @@ def test_the_figures_equal_those_of_the_code():
         timedelta(seconds=options.closing_grace): "a candle that is missing five seconds after its minute ended",
         timedelta(seconds=options.overlap): "from ten minutes before the newest stored minute on",
         timedelta(seconds=options.lookback): "at the start the last 24 hours",
-        timedelta(seconds=options.verify_window): "every 8 to 15 minutes the last hour",
+        timedelta(seconds=options.verify_window): "every 7.5 to 15 minutes the last hour",
         timedelta(seconds=options.rest_margin): "and two seconds later for REST",
     }.items():
         assert sentence in text, figure

@@ -136,7 +136,7 @@ def test_failing_test_vectors_prevent_waiting_too(db, database_url, two_ensemble
         assert db.execute(NOTHING_NEW).fetchone() == (0, 0)
         published, no_place = publish_on_test_or_waiting(two_ensembles[0], connection)
     assert published.state == "waiting", "there are no places"
-    assert "max_test_ensembles allows, 0. On test: none." in no_place
+    assert "max_test_ensembles allows (0). On test: none." in no_place
 
 
 def test_the_gate_refuses_what_the_majority_class_beats(days, url, tmp_path, capsys):
@@ -169,7 +169,7 @@ def test_a_rejected_publication_leaves_only_its_row(days, url, tmp_path, capsys)
     assert retrain(["DEMO"], small(tmp_path), as_trainer(url)) == FAILED
     ((_, status, reason),) = runs(days)
     assert status == "failed"
-    assert reason.startswith("permission denied for function create_ensemble. Connect as a login with the role")
+    assert reason.startswith("permission denied for function create_ensemble. Connect with the role")
     assert days.execute(NOTHING_NEW).fetchone() == (0, 0)
     assert "permission denied" in capsys.readouterr().err
 

@@ -79,8 +79,10 @@ def fill_and_train(url: str | None, minutes: float, seed: int, days: int = 60) -
 
 
 def address(db: psycopg.Connection, name: str) -> str:
-    """The URL of another database of the same server."""
-    return conninfo.make_conninfo(db.info.dsn, password=db.info.password or None, dbname=name)
+    """The URL of another database of the same server, for psql too."""
+    known = conninfo.conninfo_to_dict(db.info.dsn)
+    known.pop("sslcertmode", None)  # psycopg's libpq is newer than psql's, which would reject it
+    return conninfo.make_conninfo(**known | {"password": db.info.password or None, "dbname": name})
 
 
 @contextmanager

@@ -12,19 +12,19 @@ export CLUSTER CANDLES YES PYTEST_ARGS BENCH_ARGS SERVE_ARGS
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## Install, start and show a first forecast; CANDLES='FILE...' loads files, CANDLES=demo generates candles
+up: ## Install, start, print a forecast; candles: CANDLES='FILE...' or CANDLES=demo
 	@scripts/up.sh
 
 down: ## Stop the cluster; `make up` starts it again
 	@scripts/down.sh
 
-clean: ## Remove the cluster, its data and the Python environment; asks for confirmation unless YES=1
+clean: ## Remove the cluster, its data and the environment; asks unless YES=1. models/ stays
 	@scripts/clean.sh
 
 psql: ## Open a SQL prompt in the database
 	@scripts/psql.sh
 
-serve: ## Serve /health, /metrics and the dashboard on http://127.0.0.1:8080/ until Ctrl-C; SERVE_ARGS adds options
+serve: ## Serve the dashboard, /health, /metrics on port 8080 until Ctrl-C; SERVE_ARGS=--help
 	@scripts/serve.sh
 
 test: ## Run all tests on a throw-away cluster; PYTEST_ARGS='-k features' selects some
@@ -33,7 +33,7 @@ test: ## Run all tests on a throw-away cluster; PYTEST_ARGS='-k features' select
 GOLDEN_TESTS = tests/unit/docs/test_reference.py tests/db/docs/test_reference.py \
   tests/db/admin/test_migrations.py::test_golden_schema tests/db/admin/test_roles.py::test_golden_rights
 
-golden: ## Rewrite the generated files (schema, rights, docs/reference, frozen hashes); review the diff
+golden: ## Rewrite the generated files (schema, rights, docs/reference); review the diff
 	@GOLDEN=write PYTEST_ARGS='-q $(GOLDEN_TESTS)' scripts/test.sh && python3 tests/freeze.py
 
 lint: ## Run ruff, import-linter, sqlfluff, mypy, codespell, mkdocs, bash -n
@@ -45,5 +45,5 @@ format: ## Fix what ruff can fix
 docs: ## Build the documentation as a website
 	@scripts/lint.sh docs
 
-bench: ## Compare latency, memory and volume with a plain Python process; BENCH_ARGS=--help lists other benchmarks
+bench: ## Compare speed and memory with a plain Python process; BENCH_ARGS=--help lists more
 	@scripts/bench.sh

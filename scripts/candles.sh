@@ -27,7 +27,7 @@ load_candles() {
   local files found
   # shellcheck disable=SC2206  # split into words and patterns; ? matches a blank in a name
   files=($CANDLES)
-  "$venv/bin/candlecast" load -- "${files[@]}"
+  "$venv/bin/candlecast" load -- "${files[@]}" || exit 78 # it has printed file, line and remedy
   found=$("$python" -c '
 import sys
 from candlecast.candles.files import read_candle_file

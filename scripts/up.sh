@@ -25,7 +25,7 @@ explain_failure() {
   ((status != 0)) || return 0
   {
     printf '\nmake up stopped at "%s". Completed steps are kept. Fix the cause and run make up again.\n' "$step"
-    printf '  logs: %s\n' "$state/pip.log" "$("$project/scripts/cluster.sh" log 2>/dev/null || true)"
+    ((status == 78)) || printf '  logs: %s\n' "$state/pip.log" "$("$project/scripts/cluster.sh" log 2>/dev/null || true)"
   } >&2
 }
 
@@ -74,19 +74,22 @@ train() {
     else
       [[ -z $found ]] || say "  the active ensemble of $symbol was trained on other features: a new one replaces it"
       "$venv/bin/candlecast" train --symbol "$symbol" --publish active
+      [[ $symbol != DEMO ]] ||
+        say "  DEMO is synthetic and has a known signal. On real Bitcoin candles direction accuracy is about 52 %."
       is_trained=yes
     fi
   done
 }
 
-# Prices have two decimals, and more below 1,000: about six significant digits.
+# A row is named by the time when its candle closes, as on the dashboard. Prices have two decimals, and more below 1,000:
+# about six significant digits. Without a forecast (a gap, for example) the installation is complete all the same.
 show_forecast() {
   local symbol=$1
   printf '\n'
-  psql -X -q -v ON_ERROR_STOP=1 -d "$DATABASE_URL" -P border=0 -P footer=off -c "
+  psql -X -q -v ON_ERROR_STOP=1 -v SHOW_CONTEXT=never -d "$DATABASE_URL" -P footer=off -c "
     select
       horizon || ' min' as horizon,
-      to_char(target_time at time zone 'UTC', 'HH24:MI') as \"time UTC\",
+      to_char((target_time + interval '1 minute') at time zone 'UTC', 'HH24:MI') as \"closes UTC\",
       round(reference_close::numeric, digits) as \"price now\",
       round(predicted_price::numeric, digits) as forecast,
       case when predicted_close > 0 then 'up' when predicted_close < 0 then 'down' else '-' end as direction,
@@ -97,21 +100,24 @@ show_forecast() {
       greatest(2, 5 - floor(log(reference_close)))::int as digits,
       case when predicted_close < 0 then 1 - probability_up else probability_up end as probability
     ) as shown
-    order by target_time"
-  say "Candles: $symbol, $(candle_source "$symbol"), newest $(sql "
-    select to_char(max(candle_time) at time zone 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"')
-    from latest_predictions where symbol = $(sql_text "$symbol")")"
+    order by target_time" || {
+    say "No forecast of $symbol yet: the error above has the reason and the remedy."
+    return
+  }
+  say "Candles: $symbol, $(candle_source "$symbol"). The newest one closed at $(sql "
+    select to_char((max(candle_time) + interval '1 minute') at time zone 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"')
+    from latest_predictions where symbol = $(sql_text "$symbol")")."
 }
 
 say_next_steps() {
   say "Next steps:"
-  say "  SQL prompt     make psql      then: select * from latest_predictions;"
+  say "  SQL prompt     make psql      then: select target_time, predicted_price, probability_up"
+  say "                                      from latest_predictions;"
   say "  dashboard      make serve     then open http://127.0.0.1:8080/"
   if [[ -e $fetched ]]; then
     say "  live candles   $venv/bin/candlecast feed --symbol $(<"$fetched")"
   else
-    say "  real candles   $venv/bin/candlecast backfill --symbol $listed --days 90"
-    say "                 and docs/how-to/feed.md for the rest"
+    say "  real candles   docs/tutorial/first-dashboard.md, step 4: backfill, train, feed"
   fi
 }
 

@@ -3168,7 +3168,7 @@ ALTER TABLE public.training_runs OWNER TO candlecast_owner;
 COMMENT ON TABLE public.training_runs IS 'Log of `candlecast retrain`: one row per run and symbol.
 - running: not finished yet
 - published: ensemble_id is on test, or waits for a free place
-- refused: not better than the majority baseline
+- refused: not better than the majority class
 - failed: see reason
 - lost: the process was killed before it finished';
 

@@ -26,7 +26,7 @@ comment on table training_runs is
 'Log of `candlecast retrain`: one row per run and symbol.
 - running: not finished yet
 - published: ensemble_id is on test, or waits for a free place
-- refused: not better than the majority baseline
+- refused: not better than the majority class
 - failed: see reason
 - lost: the process was killed before it finished';
 comment on column training_runs.id is 'Primary key.';

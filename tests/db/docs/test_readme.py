@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from candlecast.cli.app import app
 from tests.support.backfilling import market_of
-from tests.support.deployment import load_demo
+from tests.support.deployment import MINUTE, NEWEST, load_demo
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
@@ -124,16 +124,26 @@ def closing_screen(url: str, symbol: str, folder: Path) -> list[str]:
 
 def test_make_up_ends_with_a_forecast_and_next_steps(calibrated, calibrated_url, tmp_path):
     screen = closing_screen(calibrated_url, "DEMO", tmp_path)
-    assert screen[1].startswith("horizon time UTC price now forecast direction probability")
-    assert [line.split(" ")[0] for line in screen[3:8]] == list("12345")
+    heading = "horizon | closes UTC | price now | forecast | direction | probability | 90 % interval"
+    assert [name.strip() for name in screen[1].split("|")] == heading.split(" | ")
+    assert [line.split()[0] for line in screen[3:8]] == list("12345")
     for line in screen[3:8]:
         assert re.fullmatch(
-            r"\d min +\d\d:\d\d +\d+\.\d\d \d+\.\d\d +(up|down) +\d\d\.\d % +\d+\.\d\d to \d+\.\d\d", line
+            r" \d min +\| \d\d:\d\d +\| +\d+\.\d\d \| \d+\.\d\d \| (up|down) +\| \d\d\.\d % +\| \d+\.\d\d to \d+\.\d\d",
+            line,
         ), line
-    assert "Candles: DEMO, synthetic (generated), newest 2026-05-02 11:59 UTC" in screen
-    for step in ("make psql", "make serve", "candlecast backfill --symbol BTCUSDT"):
+    assert screen[3].split()[3] == "12:01"  # the candle named 12:00, one minute after the newest one, closes then
+    assert "Candles: DEMO, synthetic (generated). The newest one closed at 2026-05-02 12:00 UTC." in screen
+    for step in ("make psql", "make serve", "docs/tutorial/first-dashboard.md, step 4"):
         assert any(step in line for line in screen[-4:]), step
     assert max(map(len, screen)) <= MAX_COLUMNS
+
+
+def test_make_up_ends_with_the_next_steps_despite_a_gap(live, live_url, tmp_path):
+    live.execute("delete from candles_1m where open_time = %s", (NEWEST - MINUTE,))
+    screen = closing_screen(live_url, "DEMO", tmp_path)
+    assert "No forecast of DEMO yet: the error above has the reason and the remedy." in screen
+    assert any("make serve" in line for line in screen)
 
 
 def test_make_up_shows_small_prices_with_more_decimals(calibrated, calibrated_url, tmp_path):

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$project"
 list=scripts/words.txt
-ignored=cancelled,nce  # asyncio.CancelledError; a word that psql wraps in docs/how-to/query.md
+ignored=cancelled  # asyncio.CancelledError
 # codespell looks up whatever its expression matches: the phrases of the list, then the words that identifiers are made of.
 phrases=$(sed -n "s/^\([^>]* [^>]*\)->.*/\1/p" "$list" | paste -sd '|')
 mapfile -t files < <(git ls-files -- "${@:-.}" | grep -vE '(\.png|\.svg|^LICENSE|^candlecast/trainer|^constraints\.txt|^tests/frozen\.txt|/vendor/.*)$')

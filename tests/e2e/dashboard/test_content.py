@@ -91,15 +91,15 @@ def test_a_repeated_failure_is_listed_once_with_its_count(open_page, db):
 
 
 def test_missing_forecasts_are_gaps_and_an_isolated_one_is_a_dot(open_page, db):
-    """Three minutes ahead, far above the candles: 18 minutes of line, 18 of gap, a dot, 18 of gap, 18 of line."""
+    """A line of 18 minutes, a gap of 18, a dot, a gap, a line: 3 % above the candles, which would hide parts of it."""
     (newest,) = db.execute("select max(candle_time) from predictions").fetchone()
     # Older than the predictions that the other tests of this file write.
     kept = [newest - age * MINUTE for age in (*range(41, 60), 77, *range(95, 114))]
     past = "horizon = 3 and candle_time > now() - interval '3 hours'"
     db.execute(f"delete from predictions where {past} and candle_time <> all(%s)", ([newest, *kept],))
     db.execute(
-        "update predictions set predicted_price = 1.005 * predicted_price, lower_price = 1.005 * lower_price,"
-        f" upper_price = 1.005 * upper_price where {past} and candle_time = any(%s)",
+        "update predictions set predicted_price = 1.03 * predicted_price, lower_price = 1.03 * lower_price,"
+        f" upper_price = 1.03 * upper_price where {past} and candle_time = any(%s)",
         (kept,),
     )
     page = open_page(color_scheme="light")

@@ -40,7 +40,7 @@ from candlecast.trainer.train import describe_parts
 from candlecast.trainer.training_runs import TrainingRun, begin
 
 #: Exit statuses. Several symbols: FAILED if any failed, else BUSY if any was busy, else REFUSED if any was refused.
-PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, 75
+PUBLISHED, FAILED, REFUSED, BUSY = 0, 1, 3, AlreadyRunning.exit_status
 #: Free disk space in bytes that a run needs at its start: a pair takes a few million.
 MIN_FREE_BYTES = 16 * 1024 * 1024
 #: Rows before the test part that give a large enough validation part.

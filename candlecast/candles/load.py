@@ -130,6 +130,7 @@ def _counts(report: LoadReport) -> tuple[int, ...]:
 def _print_details(out: Console, report: LoadReport) -> None:
     name = plain(Path(report.file).name)
     if report.unclosed:
-        out.print(f"{name}: skipped {report.unclosed:,} candles that end after now", soft_wrap=True)
+        candles = "1 candle that ends" if report.unclosed == 1 else f"{report.unclosed:,} candles that end"
+        out.print(f"{name}: skipped {candles} after now", soft_wrap=True)
     for line in describe_gaps(report.gaps, f"{report.symbol} has no candles for"):
         out.print(f"{name}: {line}", soft_wrap=True)

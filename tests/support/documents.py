@@ -1,4 +1,4 @@
-"""Reads the pages of docs/how-to: their sections, fenced blocks and commands."""
+"""Reads the pages of the documentation: their sections, fenced blocks and commands."""
 
 import re
 import textwrap
@@ -22,9 +22,14 @@ def section(text: str, title: str) -> str:
     return dict(zip(found[1::2], found[2::2], strict=True))[title]
 
 
+def fenced(text: str) -> list[tuple[str, str]]:
+    """(language, text) of each fenced block in order, also of those inside lists, without their indentation."""
+    return [(found["language"], textwrap.dedent(found["text"])) for found in _FENCED.finditer(text)]
+
+
 def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language, also those inside lists, without their indentation."""
-    return [textwrap.dedent(found["text"]) for found in _FENCED.finditer(text) if found["language"] == language]
+    """The fenced blocks of a language."""
+    return [block for found, block in fenced(text) if found == language]
 
 
 def block(text: str, language: str, word: str) -> str:

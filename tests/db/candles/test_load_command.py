@@ -59,7 +59,7 @@ def test_load_prints_names_verbatim(database_url: str, db: psycopg.Connection, t
     assert [row[0] for row in stored(db)] == ["X:heart:Y"] * 2
     assert f"│ {shown} " in out
     assert f"{shown}: X:heart:Y has no candles for 2026-03-01 00:01" in out
-    assert f"{shown}: skipped 1 candles that end after now" in out
+    assert f"{shown}: skipped 1 candle that ends after now" in out
     assert f"{tmp_path}/not-{shown}: no such file" in err
     assert "\x1b" not in out + err
 

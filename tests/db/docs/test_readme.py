@@ -11,6 +11,7 @@ from typer.main import get_command
 from candlecast.cli.app import app
 from tests.support.backfilling import market_of
 from tests.support.deployment import MINUTE, NEWEST, load_demo
+from tests.support.documents import fenced
 from tests.support.paths import ROOT
 
 README = ROOT / "README.md"
@@ -36,16 +37,13 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 by_linked = pytest.mark.parametrize("page", LINKED, ids=lambda page: page.stem)
 
 
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """(language, text) of each fenced block."""
-    fenced = re.split(r"^```", page.read_text(), flags=re.MULTILINE)[1::2]
-    return [(first, text) for first, _, text in (block.partition("\n") for block in fenced)]
-
-
 def commands(page: Path) -> list[list[str]]:
     """The words of each `candlecast` command in the page's blocks and text, prompt and comment removed."""
     lines = [
-        line.removeprefix("$ ") for language, text in blocks(page) if language != "sql" for line in text.splitlines()
+        line.removeprefix("$ ")
+        for language, text in fenced(page.read_text())
+        if language != "sql"
+        for line in text.splitlines()
     ]
     lines += re.findall(r"`(candlecast [a-z].*?)`", page.read_text())
     return [shlex.split(line, comments=True) for line in lines if re.match(r"candlecast [a-z]", line)]
@@ -64,7 +62,7 @@ def test_the_readme_keeps_its_limits():
 @by_page
 def test_its_queries_run_and_have_the_columns_shown(calibrated, page):
     calibrated.execute("select predict_now('DEMO')")
-    found = blocks(page)
+    found = fenced(page.read_text())
     for (language, sql), (_, output) in zip(found, [*found[1:], ("", "")], strict=True):
         if language != "sql":
             continue

@@ -18,6 +18,7 @@ from candlecast.core.distribution import FIELD, MIN_SHARE, STEPS
 from candlecast.core.feature_names import FEATURES
 from tests.support.artifacts import FIRST_MINUTE
 from tests.support.deployment import MINUTE, NEWEST, register
+from tests.support.documents import blocks
 from tests.support.paths import ROOT
 
 DAY = NEWEST.date()
@@ -374,7 +375,6 @@ def test_measurements_after_their_retention_are_deleted(live, keep, left):
 
 def test_the_sql_of_the_documentation_runs(live):
     text = (ROOT / "docs/explanation/drift.md").read_text()
-    blocks = [block.partition("\n")[2] for block in text.split("```")[1::2] if block.startswith("sql\n")]
-    assert len(blocks) == 1
-    live.execute(blocks[0])
+    (query,) = blocks(text, "sql")
+    live.execute(query)
     assert live.execute("select count(*) from feature_drift").fetchone() == (27,)
